@@ -1,0 +1,176 @@
+//! Facts: what happened in a call, in order, each with its stamp. One writer: [`super::Call`].
+//!
+//! Everything that is ever said of a call (record, metrics, report, verdicts) is computed from these. A fact states what
+//! was seen or done, never a figure that can be computed. Parameters a figure depends on are pinned in `Offered`, so an
+//! old call keeps its meaning when the dialplan changes.
+
+use serde::{Deserialize, Serialize};
+
+use super::reason::{EndedBy, Reason};
+use crate::clock::Stamp;
+use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TrunkName};
+use crate::media::Play;
+use crate::protocol::rtp::Received;
+
+/// One fact of one call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    pub call: CallId,
+    /// Order within the call, from 0 without gaps.
+    pub n: u32,
+    pub at: Stamp,
+    #[serde(flatten)]
+    pub what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum What {
+    /// A complete INVITE from a known trunk for a number that a dialplan owns. Always the first fact.
+    /// `at` is the kernel's receive stamp.
+    Offered(Box<Offered>),
+    /// A SIP message of this call was written or read; for the ladder only, nothing is computed from it.
+    Signal {
+        leg: Side,
+        sent: bool,
+        message: String,
+    },
+    /// The INVITE to this agent's phone was written. `attempt` counts from 1 over the whole call.
+    AgentInvited {
+        attempt: u32,
+        agent: AgentNo,
+    },
+    /// The agent's phone sent its first 18x (receive stamp).
+    AgentRinging {
+        attempt: u32,
+        agent: AgentNo,
+    },
+    /// The ring of this agent's phone ended without being connected.
+    AgentReleased {
+        attempt: u32,
+        agent: AgentNo,
+        result: RingResult,
+        status: Option<u16>,
+    },
+    /// The first 180 to the caller was written (`ringback = network`).
+    Ring,
+    /// The 2xx of the agent's phone was read (receive stamp), and it won.
+    AgentAnswered {
+        attempt: u32,
+        agent: AgentNo,
+    },
+    /// Our 200 to the caller was written. The recording's time line begins here.
+    Connected,
+    /// The caller's ACK came. (A call whose ACK never comes ends with `no_ack`.)
+    Acknowledged,
+    /// A prompt's first sample went to the caller.
+    PlayStarted {
+        play: Play,
+        prompt: String,
+        agent: Option<AgentNo>,
+        late: bool,
+    },
+    /// The prompt ended; `to_end` is false when the call ended first.
+    PlayEnded {
+        play: Play,
+        to_end: bool,
+    },
+    HoldStarted {
+        by: Side,
+    },
+    HoldEnded {
+        by: Side,
+    },
+    /// The first valid RTP packet of this leg (receive stamp).
+    MediaArrived {
+        leg: Side,
+    },
+    /// A recording file was opened; `path` is relative to the data directory.
+    RecordingStarted {
+        path: String,
+    },
+    /// The call is over: BYE, CANCEL or final error received or sent, whichever came first.
+    Ended {
+        reason: Reason,
+        by: EndedBy,
+    },
+    /// Packet statistics of a leg's received stream, once, after `Ended`.
+    Media {
+        leg: Side,
+        received: Received,
+    },
+    /// The recording was closed (or lost). After it a call is sealed.
+    RecordingClosed {
+        status: RecordingStatus,
+        reason: Option<String>,
+        duration_ms: u64,
+        sha256: Option<String>,
+    },
+    /// Written by recovery at start, never by a live call: the process died with this call in progress. The fact
+    /// `Ended` before it carries the stamp of the last fact or audio block on disk.
+    Interrupted,
+    /// The ledger could not keep up while this call was live; facts were delayed, none was lost.
+    LedgerDelayed,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Offered {
+    pub hotline: HotlineId,
+    pub trunk: TrunkName,
+    /// The hotline's number as dialled.
+    pub called: String,
+    pub caller: SubjectId,
+    /// The Call-ID of the trunk's leg.
+    pub sip_call_id: String,
+    /// Hash of the dialplan that this call is handled by, from start to end.
+    pub dialplan: String,
+    pub answer: AnswerRule,
+}
+
+/// The parameters of `[answer]` that the record's figures depend on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerRule {
+    pub max_rings: u32,
+    /// The ring period: `cn` is 5,000 ms.
+    pub period_ms: u64,
+    /// How long the burst at the start of a period sounds: `cn` is 1,000 ms.
+    pub burst_ms: u64,
+    pub short_abandon_ms: u64,
+    pub ringback: RingSource,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RingSource {
+    Network,
+    Gateway,
+}
+
+/// How an agent's ring ended when it was not connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RingResult {
+    /// `ring_s` passed.
+    NoAnswer,
+    /// 486, 600.
+    Busy,
+    /// 603 and other refusals by a person.
+    Declined,
+    /// 404, 480, 5xx, no answer to the INVITE at all, transport errors.
+    Unreachable,
+    /// Another agent won.
+    LostRace,
+    /// The caller left first.
+    CallerLeft,
+    /// We had no port or could not send.
+    Fault,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingStatus {
+    Pending,
+    Ok,
+    Partial,
+    None,
+}

@@ -1,0 +1,2 @@
+pub mod fact;
+pub mod reason;

@@ -1,0 +1,8 @@
+//! `hotline`: a telephony gateway and call-quality monitor for customer-service hotlines.
+
+pub mod call;
+pub mod clock;
+pub mod dialplan;
+pub mod ids;
+pub mod media;
+pub mod protocol;

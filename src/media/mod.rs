@@ -1,0 +1,122 @@
+//! Media of a call: what the gateway orders, what the media threads report. Pure: knows no SIP and no socket.
+//!
+//! A *leg* owns one RTP port pair. A *bridge* joins a caller's leg and an agent's leg, plays prompts into them, and taps
+//! both onto one time line for the recorder. `io::rtp` owns the bound sockets and drives these machines.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Now;
+use crate::ids::{CallId, LegId, Side};
+use crate::protocol::rtp::Received;
+
+/// Samples a second of everything in this module.
+pub const SAMPLE_RATE_HZ: u32 = 8_000;
+
+/// The audio codecs that we carry. Payload types are the static ones of RFC 3551.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Codec {
+    Pcma,
+    Pcmu,
+}
+
+/// What was played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Play {
+    Greeting,
+}
+
+/// Where a leg's media goes and what it is, by offer and answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// The connection address and port of the peer's SDP.
+    pub rtp: SocketAddr,
+    /// Addresses whose packets are taken: that of the SDP and the one signalling came from. The first valid packet from one
+    /// of them latches its port (symmetric RTP); after that every other source is foreign.
+    pub allowed: Vec<IpAddr>,
+    pub codec: Codec,
+    /// Payload type of RFC 4733 events, as this peer numbers it in both directions; `None`: not negotiated.
+    pub telephone_event: Option<u8>,
+    /// Whether we may send to this peer (false: it holds us, `sendonly` or `inactive`).
+    pub send: bool,
+    /// Whether the peer may send to us.
+    pub receive: bool,
+}
+
+/// What the gateway orders a media thread to do. Orders of one call go to one thread, in order.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Binds `local` (RTP, even) and the odd port above it (RTCP). Answered by [`Event::Bound`] or [`Event::BindFailed`].
+    Open { call: CallId, leg: LegId, side: Side, local: SocketAddr },
+    /// Sets or changes the peer of a leg (answer received, re-INVITE).
+    Remote { leg: LegId, remote: Remote },
+    /// From now on the two legs are one call: relay both ways; the time line of the tap begins at `connected`.
+    /// `record`: blocks go to the recorder.
+    Bridge { call: CallId, caller: LegId, agent: LegId, connected: Now, record: bool },
+    /// Plays a prompt to the caller; meanwhile the agent's voice does not reach the caller (but is recorded), the caller's
+    /// voice reaches the agent, and the agent hears the prompt 12 dB down. Reported by `PlayStarted` and `PlayEnded`.
+    Play { call: CallId, play: Play, audio: Arc<[i16]> },
+    /// Stops and forgets one leg of an unbridged attempt (its agent did not win). Answered by [`Event::Closed`].
+    CloseLeg { leg: LegId },
+    /// Ends the call's media; the recording's last sample is that of `ended`. Answered by one [`Event::Closed`] for each of its legs,
+    /// bridged or not; the port of each goes to quarantine then.
+    CloseCall { call: CallId, ended: Now },
+}
+
+/// What a media thread reports.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    Bound {
+        call: CallId,
+        leg: LegId,
+    },
+    BindFailed {
+        call: CallId,
+        leg: LegId,
+        error: String,
+    },
+    /// The first valid packet of a leg; `at` is the kernel's receive stamp.
+    FirstPacket {
+        call: CallId,
+        leg: LegId,
+        at: Now,
+    },
+    /// The prompt's first sample was sent.
+    PlayStarted {
+        call: CallId,
+        play: Play,
+        at: Now,
+    },
+    PlayEnded {
+        call: CallId,
+        play: Play,
+        at: Now,
+        to_end: bool,
+    },
+    /// The leg's sockets are closed.
+    Closed {
+        call: CallId,
+        leg: LegId,
+        received: Received,
+    },
+}
+
+/// A stretch of both channels, in order and without gaps for one call: frame `first_frame` is that many samples after
+/// *connected*. Left is the caller as received; right the agent as received plus what the gateway played to the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    pub call: CallId,
+    pub first_frame: u64,
+    /// Interleaved: left, right, left, …
+    pub samples: Vec<i16>,
+}
+
+/// The way to the recorder. `Err(block)` when its queue is full: counted by the caller, never waited for.
+pub trait BlockSink: Send {
+    fn block(&mut self, block: Block) -> Result<(), Block>;
+    /// No more blocks of this call: close its file.
+    fn end(&mut self, call: CallId, total_frames: u64);
+}

@@ -1,0 +1,3 @@
+//! The standards. Pure; the four know nothing of each other.
+
+pub mod rtp;
