@@ -1,8 +1,10 @@
 //! `hotline`: a telephony gateway and call-quality monitor for customer-service hotlines.
 
 pub mod call;
+pub mod cdr;
 pub mod clock;
 pub mod dialplan;
 pub mod ids;
+pub mod ledger;
 pub mod media;
 pub mod protocol;
