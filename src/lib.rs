@@ -8,3 +8,4 @@ pub mod ids;
 pub mod ledger;
 pub mod media;
 pub mod protocol;
+pub mod store;
