@@ -7,5 +7,6 @@ pub mod dialplan;
 pub mod ids;
 pub mod ledger;
 pub mod media;
+pub mod metrics;
 pub mod protocol;
 pub mod store;

@@ -4,6 +4,7 @@ mod fold;
 mod record;
 
 pub use fold::{Fold, Phase};
+pub(crate) use record::words;
 pub use record::{
     Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, Time, TimeError,
     Verdict, Word,

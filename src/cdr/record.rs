@@ -77,13 +77,14 @@ pub trait Word: Copy + 'static {
     fn word(self) -> &'static str;
 }
 
+/// An enum whose variants are the words of a closed list.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident $word:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant,)* }
 
-        impl Word for $name {
+        impl $crate::cdr::Word for $name {
             const ALL: &'static [$name] = &[$($name::$variant),*];
 
             fn word(self) -> &'static str {
@@ -91,12 +92,21 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.word())
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad($crate::cdr::Word::word(*self))
             }
         }
     };
+}
+pub(crate) use words;
+
+impl Word for EndedBy {
+    const ALL: &'static [EndedBy] = &EndedBy::ALL;
+
+    fn word(self) -> &'static str {
+        self.as_str()
+    }
 }
 
 words! {
