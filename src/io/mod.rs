@@ -1,0 +1,3 @@
+//! Sockets, threads, clocks, files: where the program touches the world.
+
+pub mod ledger;
