@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod cdr;
+pub mod cli;
 pub mod clock;
 pub mod dialplan;
 pub mod ids;
