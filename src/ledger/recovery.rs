@@ -122,8 +122,7 @@ mod tests {
 
     #[test]
     fn an_ended_call_gets_only_its_recording_closed() {
-        let story = Story::talking(1).ended(9_000, Reason::CallerHungUp, EndedBy::Caller);
-        let facts = story.clone().facts();
+        let facts = Story::talking(1).ended(9_000, Reason::CallerHungUp, EndedBy::Caller).facts();
         let closing = closing_facts(&facts, None);
         assert_eq!(kinds(&closing), ["recording_closed"]);
         assert!(matches!(closing[0].what, What::RecordingClosed { status: RecordingStatus::None, .. }));

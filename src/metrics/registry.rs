@@ -107,37 +107,37 @@ enum Family {
 
 impl Families {
     pub(super) fn add(&self, id: Id, labels: &[&str], by: u64) {
-        if let Family::Counter(family) = &self.0[id as usize] {
-            if let Ok(counter) = family.get_metric_with_label_values(labels) {
-                return counter.inc_by(by);
-            }
+        if let Family::Counter(family) = &self.0[id as usize]
+            && let Ok(counter) = family.get_metric_with_label_values(labels)
+        {
+            return counter.inc_by(by);
         }
         debug_assert!(false, "{id:?} is no counter with the labels {labels:?}");
     }
 
     pub(super) fn set(&self, id: Id, labels: &[&str], to: i64) {
-        if let Family::Gauge(family) = &self.0[id as usize] {
-            if let Ok(gauge) = family.get_metric_with_label_values(labels) {
-                return gauge.set(to);
-            }
+        if let Family::Gauge(family) = &self.0[id as usize]
+            && let Ok(gauge) = family.get_metric_with_label_values(labels)
+        {
+            return gauge.set(to);
         }
         debug_assert!(false, "{id:?} is no gauge with the labels {labels:?}");
     }
 
     pub(super) fn shift(&self, id: Id, labels: &[&str], by: i64) {
-        if let Family::Gauge(family) = &self.0[id as usize] {
-            if let Ok(gauge) = family.get_metric_with_label_values(labels) {
-                return gauge.add(by);
-            }
+        if let Family::Gauge(family) = &self.0[id as usize]
+            && let Ok(gauge) = family.get_metric_with_label_values(labels)
+        {
+            return gauge.add(by);
         }
         debug_assert!(false, "{id:?} is no gauge with the labels {labels:?}");
     }
 
     pub(super) fn observe(&self, id: Id, labels: &[&str], seconds: f64) {
-        if let Family::Histogram(family) = &self.0[id as usize] {
-            if let Ok(histogram) = family.get_metric_with_label_values(labels) {
-                return histogram.observe(seconds);
-            }
+        if let Family::Histogram(family) = &self.0[id as usize]
+            && let Ok(histogram) = family.get_metric_with_label_values(labels)
+        {
+            return histogram.observe(seconds);
         }
         debug_assert!(false, "{id:?} is no histogram with the labels {labels:?}");
     }
