@@ -4,5 +4,7 @@ pub mod call;
 pub mod clock;
 pub mod dialplan;
 pub mod ids;
+pub mod limits;
 pub mod media;
 pub mod protocol;
+pub mod schedule;
