@@ -6,6 +6,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+pub mod negotiate;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;

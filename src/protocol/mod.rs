@@ -1,4 +1,5 @@
 //! The standards. Pure; the four know nothing of each other.
 
 pub mod rtp;
+pub mod sdp;
 pub mod sip;
