@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub mod negotiate;
+pub mod record;
 
 use serde::{Deserialize, Serialize};
 
