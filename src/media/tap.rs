@@ -64,7 +64,7 @@ struct Anchor {
     /// Of the packet furthest on.
     timestamp: u32,
     position: i64,
-    /// Position and arrival of the first packet.
+    /// Lowest position, and arrival of the first packet.
     start: i64,
     since: Instant,
 }
@@ -158,6 +158,7 @@ impl Voice {
             anchor.position -= late;
             position = at;
         }
+        anchor.start = anchor.start.min(position);
         if position > anchor.position {
             anchor.position = position;
             anchor.timestamp = header.timestamp;
