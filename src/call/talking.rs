@@ -63,7 +63,7 @@ impl Call {
 
     fn connect(&mut self, talking: &Talking, at: Now) {
         self.fact(at, What::Connected);
-        let path = media::record::path::recording_path(self.offered.wall, self.id);
+        let path = media::record::path::recording(self.offered.wall, self.id).to_string_lossy().into_owned();
         self.actions.push_back(Action::Record { path: path.clone() });
         self.actions.push_back(Action::Bridge { attempt: talking.attempt, connected: at });
         self.fact(at, What::RecordingStarted { path });

@@ -9,14 +9,6 @@ use crate::protocol::sdp::{Description, Direction, Host, Malformed, Media};
 pub const CODECS: &[Codec] = &[Codec::Pcma, Codec::Pcmu];
 
 impl Codec {
-    /// Static payload type (RFC 3551 table 4).
-    pub fn payload_type(self) -> u8 {
-        match self {
-            Codec::Pcmu => 0,
-            Codec::Pcma => 8,
-        }
-    }
-
     pub fn name(self) -> &'static str {
         match self {
             Codec::Pcmu => "PCMU",
