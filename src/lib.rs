@@ -3,6 +3,8 @@
 pub mod call;
 pub mod clock;
 pub mod dialplan;
+pub mod fault;
 pub mod ids;
 pub mod media;
 pub mod protocol;
+pub mod written;
