@@ -6,5 +6,6 @@ pub mod dialplan;
 pub mod fault;
 pub mod ids;
 pub mod media;
+pub mod peer;
 pub mod protocol;
 pub mod written;

@@ -1,3 +1,4 @@
 //! The standards. Pure; the four know nothing of each other.
 
+pub mod audio;
 pub mod rtp;

@@ -1,0 +1,3 @@
+//! Audio at the level of samples.
+
+pub mod resample;
