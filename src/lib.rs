@@ -5,6 +5,7 @@ pub mod clock;
 pub mod dialplan;
 pub mod fault;
 pub mod ids;
+pub mod io;
 pub mod media;
 pub mod peer;
 pub mod protocol;

@@ -11,13 +11,13 @@ use std::ops::Range;
 use super::spoken::{Tongue, forms};
 
 /// The texts of a catalogue, by letters. Of equal texts the first wins.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Texts {
     /// A trie; node 0 is the root.
     nodes: Vec<TrieNode>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct TrieNode {
     next: BTreeMap<char, usize>,
     /// The entry whose text ends here.
@@ -105,11 +105,7 @@ impl Texts {
         for step in &chain.nodes[walk.node].steps {
             if let Some(trie) = self.nodes[walk.trie].next.get(&step.letter) {
                 let last_resort = walk.last_resort + u32::from(step.last_resort);
-                self.pieces(
-                    Walk { trie: *trie, node: step.to, length: walk.length + 1, last_resort },
-                    chain,
-                    found,
-                );
+                self.pieces(Walk { trie: *trie, node: step.to, length: walk.length + 1, last_resort }, chain, found);
             }
         }
     }
@@ -349,7 +345,9 @@ mod tests {
 
     #[test]
     fn words_are_not_cut_within() {
-        let en = |text| cut(&["one", "some", "Agent", "speaking", "I'm", "twelve", "two", "thank you"], text, Tongue::English);
+        let en = |text| {
+            cut(&["one", "some", "Agent", "speaking", "I'm", "twelve", "two", "thank you"], text, Tongue::English)
+        };
         assert_eq!(en("Agent one speaking."), "Agent|one|speaking");
         assert_eq!(en("AGENT 12 SPEAKING"), "Agent|twelve|speaking");
         assert_eq!(en("Agent 21 speaking"), "Agent|two|one|speaking");

@@ -4,7 +4,7 @@ use crate::media::SAMPLE_RATE_HZ;
 
 /// Silence left on either side of a joint. The contract allows 60 ms together; a breath or a soft consonant that this detector
 /// takes for speech and another one for silence must still fit in.
-const SIDE_MS: usize = 20;
+const SIDE_MS: usize = 15;
 const SAMPLES_A_MS: usize = SAMPLE_RATE_HZ as usize / 1_000;
 /// The step of the silence detector: 5 ms.
 const FRAME: usize = 5 * SAMPLES_A_MS;
@@ -79,7 +79,7 @@ mod tests {
         let first = joined.iter().position(loud).unwrap();
         let gap = joined[first..].iter().skip(300 * SAMPLES_A_MS).position(loud).unwrap();
         assert_eq!(first, 50 * SAMPLES_A_MS);
-        assert!((30 * SAMPLES_A_MS..=50 * SAMPLES_A_MS).contains(&gap), "{gap} samples");
+        assert!((20 * SAMPLES_A_MS..=40 * SAMPLES_A_MS).contains(&gap), "{gap} samples");
         assert_eq!(joined.iter().rev().position(loud), Some(50 * SAMPLES_A_MS));
     }
 

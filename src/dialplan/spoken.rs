@@ -47,8 +47,26 @@ pub(super) fn forms(digits: &str, tongue: Tongue) -> Vec<Form> {
 
 const HAN: [&str; 10] = ["零", "一", "二", "三", "四", "五", "六", "七", "八", "九"];
 const ENGLISH: [&str; 20] = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
-    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
 ];
 const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 
@@ -117,8 +135,13 @@ mod tests {
 
     #[test]
     fn english_and_others() {
-        let table =
-            [("0", "zero"), ("7", "seven"), ("12", "twelve, one two?"), ("20", "twenty, two zero?"), ("101", "one zero one")];
+        let table = [
+            ("0", "zero"),
+            ("7", "seven"),
+            ("12", "twelve, one two?"),
+            ("20", "twenty, two zero?"),
+            ("101", "one zero one"),
+        ];
         for (digits, spoken) in table {
             assert_eq!(read(digits, Tongue::English), spoken, "{digits}");
         }
