@@ -38,9 +38,11 @@ pub fn line_of(bytes: &[u8], offset: usize) -> u32 {
 pub fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     let written = written.to_lowercase();
     let near = |word: &&'k str| {
-        let distance = edits(&written, &word.to_lowercase());
+        let word_small = word.to_lowercase();
+        let distance = edits(&written, &word_small);
         let longer = word.chars().count().max(written.chars().count());
-        (distance * 3 <= longer + 1).then_some((distance, *word))
+        let begun = written.len() >= 4 && word_small.starts_with(&written);
+        (begun || distance * 3 <= longer + 1).then_some((distance, *word))
     };
     known.iter().filter_map(near).min_by_key(|(distance, _)| *distance).map(|(_, word)| word)
 }

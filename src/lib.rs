@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod clock;
+pub mod config;
 pub mod dialplan;
 pub mod fault;
 pub mod ids;
