@@ -17,7 +17,7 @@ use crate::dialplan::{AGENT_NUMBER_HINT, is_agent_number};
 use crate::fault::{Fault, did_you_mean};
 use crate::ids::{AgentNo, TrunkName};
 use crate::io::dialplans::{BuiltIn, Directory};
-use crate::peer::trunk::Peer;
+use crate::peer::trunk::{Peer, PeerError};
 use crate::written::{At, Document, Table, text_of};
 
 /// The whole configuration, without a fault.
@@ -208,14 +208,16 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
     let agents = agents(&mut root);
     let default_agents = agents.is_none() && dialplans == DialplanSource::BuiltIn;
     let targets = targets(&mut root, &trunks);
+    let (http_listen, metrics_listen) = web(&mut root, &sip.listen);
     let config = Config {
         file: None,
         base: base.to_owned(),
-        data_directory: base.join(path(&mut root.section("data"), "directory").map_or("data".into(), |at| at.value)),
+        data_directory: base
+            .join(path(&mut root.section("data"), "directory").map_or_else(|| "data".to_owned(), |at| at.value)),
         sip,
         rtp_ports: ports(&mut root.section("rtp")),
-        http_listen: http_listen(&mut root.section("http")),
-        metrics_listen: address(&mut root.section("metrics"), "listen").unwrap_or_else(|| loopback(9464)),
+        http_listen,
+        metrics_listen,
         dialplans,
         trunks,
         agents: agents.unwrap_or_default(),
@@ -332,11 +334,29 @@ fn ports(rtp: &mut Table<'_>) -> RangeInclusive<u16> {
     DEFAULT
 }
 
-fn http_listen(http: &mut Table<'_>) -> Option<SocketAddr> {
-    match http.string("listen") {
+/// The addresses of console and metrics; each TCP address belongs to one listener.
+fn web(root: &mut Table<'_>, sip: &[Listen]) -> (Option<SocketAddr>, SocketAddr) {
+    let (mut http, mut metrics) = (root.section("http"), root.section("metrics"));
+    let http_listen = match http.string("listen") {
         Some(written) if written.value == "off" => None,
-        _ => Some(address(http, "listen").unwrap_or_else(|| loopback(8080))),
+        _ => Some(address(&mut http, "listen").unwrap_or_else(|| loopback(8080))),
+    };
+    let metrics_listen = address(&mut metrics, "listen").unwrap_or_else(|| loopback(9464));
+    let mut taken: Vec<SocketAddr> =
+        sip.iter().filter(|l| l.transport == Transport::Tcp).map(|listen| listen.address).collect();
+    for (section, listen) in [(&mut http, http_listen), (&mut metrics, Some(metrics_listen))] {
+        let Some(listen) = listen else { continue };
+        if listen.port() != 0 && taken.contains(&listen) {
+            let line = section.line_of("listen").unwrap_or(1);
+            section.fault(
+                line,
+                format!("{} {listen} is taken", section.path("listen")),
+                "give each listener a port of its own",
+            );
+        }
+        taken.push(listen);
     }
+    (http_listen, metrics_listen)
 }
 
 fn address(table: &mut Table<'_>, key: &'static str) -> Option<SocketAddr> {
@@ -446,10 +466,7 @@ fn agents(root: &mut Table<'_>) -> Option<Vec<AgentSettings>> {
 
 /// The contact if it is a SIP URI that needs no look-up (RFC 3261 section 19.1.1).
 fn fixed_contact(section: &Table<'_>, written: At<String>) -> Option<String> {
-    let (what, hint) = match contact_fault(&written.value) {
-        None => return Some(written.value),
-        Some(fault) => fault,
-    };
+    let Some((what, hint)) = contact_fault(&written.value) else { return Some(written.value) };
     section.fault(written.line, format!("agent.contact \"{}\" {what}", written.value), hint);
     None
 }
@@ -467,8 +484,9 @@ fn contact_fault(uri: &str) -> Option<(&'static str, &'static str)> {
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     let host = host.split([';', '?']).next().unwrap_or_default();
     match host.parse::<Peer>() {
-        Ok(Peer::Address(_) | Peer::Socket(_)) if !host.starts_with(char::is_alphabetic) => None,
-        Err(crate::peer::trunk::PeerError::Name(_)) => Some((
+        Ok(Peer::Socket(_)) => None,
+        Ok(Peer::Address(address)) if address.is_ipv4() || host.starts_with('[') => None,
+        Err(PeerError::Name(_)) => Some((
             "names its host",
             "names are not looked up yet: write the phone's address (this machine is 127.0.0.1)",
         )),

@@ -227,6 +227,37 @@ fn listening_on_every_address() {
 }
 
 #[test]
+fn one_listener_an_address() {
+    let found = faults(
+        "[sip]\nlisten = [\"tcp:127.0.0.1:7000\"]\n[http]\nlisten = \"127.0.0.1:7000\"\n[metrics]\nlisten = \"127.0.0.1:7000\"\n",
+    );
+    assert_eq!(
+        found,
+        [
+            "c:4: http.listen 127.0.0.1:7000 is taken: give each listener a port of its own",
+            "c:6: metrics.listen 127.0.0.1:7000 is taken: give each listener a port of its own",
+        ]
+    );
+    assert_eq!(faults("[sip]\nlisten = [\"udp:127.0.0.1:7000\"]\n[http]\nlisten = \"127.0.0.1:7000\"\n"), [""; 0]);
+}
+
+#[test]
+fn contacts() {
+    let contact = |uri: &str| contact_fault(uri).map(|(what, _)| what);
+    for good in
+        ["sip:8@127.0.0.1:5070", "sip:127.0.0.1", "sip:8@[::1]", "sip:8@[::1]:5060;transport=tcp", "sip:8@10.0.0.1;x=y"]
+    {
+        assert_eq!(contact(good), None, "{good}");
+    }
+    for bad in
+        ["", "8", "tel:+861", "sip:", "sip:8@", "sip:8@::1", "sip:8@1.2.3.4:0", "sip:8@1.2.3.4/8", "sip:a b@1.2.3.4"]
+    {
+        assert!(contact(bad).is_some(), "{bad}");
+    }
+    assert_eq!(contact("sip:8@localhost:5070"), Some("names its host"));
+}
+
+#[test]
 fn port_ranges() {
     let ports = |written: &str| faults(&format!("[rtp]\nports = \"{written}\"\n")).join("\n");
     assert_eq!(ports("20000-20003"), "");

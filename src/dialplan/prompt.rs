@@ -157,12 +157,11 @@ struct Entry {
 impl Catalogue {
     /// The cut that the fewest folders suffice for; if none suffices, that of all.
     fn cut(&self, text: &str, tongue: Tongue) -> Cut {
-        let mut cuts = self.texts.iter().map(|texts| texts.cut(text, tongue));
         let mut last = Cut { entries: Vec::new(), uncovered: Vec::new() };
-        while !(last.uncovered.is_empty() && !last.entries.is_empty()) {
-            match cuts.next() {
-                Some(cut) => last = cut,
-                None => break,
+        for texts in &self.texts {
+            last = texts.cut(text, tongue);
+            if last.uncovered.is_empty() && !last.entries.is_empty() {
+                break;
             }
         }
         last
