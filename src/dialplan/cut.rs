@@ -1,8 +1,8 @@
 //! Cutting a text into the longest texts of a catalogue.
 //!
-//! Only letters and digits count; punctuation, spaces and case do not. A text is a chain of letters in which each number branches
-//! into the ways to say it, and the best path through it is found from the end: least left uncovered, then no last resort, then
-//! the fewest pieces, then the longest first.
+//! Only letters and digits count; punctuation, spaces and case do not. A text is a chain of letters in which each
+//! number branches into the ways to say it, and the best path through it is found from the end: least left uncovered,
+//! then no last resort, then the fewest pieces, then the longest first.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! Prompts: from a text to the audio that says it.
 //!
-//! The recordings lie in `prompts/<language>/` of a folder; `catalogue.tsv` there has one line a recording: text, tab, file. The
-//! dialplans' own folder comes before the built-in set, and a text that it can say alone is said by it alone, so that one call
-//! is not spoken with two voices.
+//! The recordings lie in `prompts/<language>/` of a folder; `catalogue.tsv` there has one line a recording: text, tab,
+//! file. The dialplans' own folder comes before the built-in set, and a text that it can say alone is said by it
+//! alone, so that one call is not spoken with two voices.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

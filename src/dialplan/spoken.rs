@@ -1,7 +1,8 @@
 //! How a number in a text is spoken.
 //!
-//! Up to two digits are read as a number where the language has the words (12 is 十二, twelve), all others digit by digit, in
-//! Chinese with 幺 for 1, as telephone numbers are read. A leading zero makes a number a row of digits: 08 is 零八.
+//! Up to two digits are read as a number where the language has the words (12 is 十二, twelve), all others digit by
+//! digit, in Chinese with 幺 for 1, as telephone numbers are read. A leading zero makes a number a row of digits: 08 is
+//! 零八.
 
 /// What we know of a language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,8 @@ pub(super) struct Form {
     pub(super) last_resort: bool,
 }
 
-/// The ways to say `digits` (ASCII digits), best first. The first is the number as written: a prompt may be called "8号".
+/// The ways to say `digits` (ASCII digits), best first. The first is the number as written: a prompt may be called
+/// "8号".
 pub(super) fn forms(digits: &str, tongue: Tongue) -> Vec<Form> {
     let short = digits.len() <= 2 && (digits.len() == 1 || !digits.starts_with('0'));
     let number = if short { digits.parse().ok().and_then(|n| number_words(n, tongue)) } else { None };

@@ -124,7 +124,8 @@ fn mask(bits: u8, width: u8) -> u128 {
     if host >= 128 { 0 } else { all >> host << host }
 }
 
-/// RFC 1123 section 2.1, with an optional port; a last label of digits alone is a mistyped address (RFC 3986 section 3.2.2).
+/// RFC 1123 section 2.1, with an optional port; a last label of digits alone is a mistyped address (RFC 3986 section
+/// 3.2.2).
 fn is_host_name(written: &str) -> bool {
     let host = match written.split_once(':') {
         Some((host, port)) if port.parse::<u16>().is_ok() => host,
