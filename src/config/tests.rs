@@ -115,6 +115,14 @@ fn without_a_file_the_embedded_default() {
 }
 
 #[test]
+fn the_shipped_folder_read_as_a_directory() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let Loaded { config, plans } = check_from(root, None).unwrap();
+    assert_eq!(config.dialplans, DialplanSource::Directory(root.join("dialplans")));
+    assert_eq!((plans.hotlines.len(), config.agents.len()), (2, 2));
+}
+
+#[test]
 fn a_named_file_that_is_not_there() {
     let fault = check(Some(Path::new("/no/such/hotline.toml"))).unwrap_err();
     assert!(fault[0].to_string().starts_with("/no/such/hotline.toml:1: No such file"), "{}", fault[0]);

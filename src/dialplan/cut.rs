@@ -356,6 +356,19 @@ mod tests {
         assert_eq!(en("Welcome to ACME, Agent one"), "Agent|one|!Welcome to ACME");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_cut_within_its_bounds(text in "\\PC{0,40}|[ aA一1012İß８,。-]{0,30}", entry in "\\PC{0,6}|[a一12]{1,3}") {
+            let mut catalogue = Texts::default();
+            catalogue.add(&entry, 0);
+            catalogue.add("一", 1);
+            for tongue in [Tongue::Chinese, Tongue::English, Tongue::Other] {
+                let cut = catalogue.cut(&text, tongue);
+                assert!(cut.uncovered.iter().all(|gap| text.get(gap.clone()).is_some_and(|t| !t.is_empty())));
+            }
+        }
+    }
+
     #[test]
     fn full_width_is_half_width() {
         assert_eq!(cut(&["Ａ座", "八号"], "a座８号", Tongue::Chinese), "Ａ座|八号");

@@ -3,6 +3,8 @@
 //! The recordings lie in `prompts/<language>/` of a folder; `catalogue.tsv` there has one line a recording: text, tab,
 //! file. The dialplans' own folder comes before the built-in set, and a text that it can say alone is said by it
 //! alone, so that one call is not spoken with two voices.
+//!
+//! The same floor is called for one thing: `media::wav`, because WAV files are read in one place only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

@@ -16,6 +16,14 @@ pub enum Peer {
 }
 
 impl Peer {
+    /// Whether a connection from `source` may be this peer's: its port says nothing, the peer's system chose it.
+    pub fn admits_connection(&self, source: SocketAddr) -> bool {
+        match *self {
+            Peer::Socket(socket) => socket.ip().to_canonical() == source.ip().to_canonical(),
+            Peer::Address(_) | Peer::Network { .. } => self.admits(source),
+        }
+    }
+
     /// Whether a datagram from `source` is this peer's. An IPv4 address mapped into IPv6 counts as the IPv4 address.
     pub fn admits(&self, source: SocketAddr) -> bool {
         let from = source.ip().to_canonical();
@@ -158,6 +166,9 @@ mod tests {
         assert!(admits("192.0.2.7:5060", "192.0.2.7:5060"));
         assert!(!admits("192.0.2.7:5060", "192.0.2.7:5061"));
         assert!(admits("[2001:db8::1]", "[2001:db8::1]:5060"));
+        let socket = "192.0.2.7:5060".parse::<Peer>().unwrap();
+        assert!(socket.admits_connection("192.0.2.7:40000".parse().unwrap()));
+        assert!(!socket.admits_connection("192.0.2.8:5060".parse().unwrap()));
         assert!(admits("2001:db8::/32", "[2001:db8:1::9]:5060"));
         assert!(!admits("[2001:db8::]/32", "[2001:db9::]:5060"));
         assert!(admits("::/0", "[2001:db9::]:5060"));
