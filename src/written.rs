@@ -23,10 +23,6 @@ impl<T> At<T> {
     pub fn new(value: T, line: u32) -> Self {
         At { value, line }
     }
-
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> At<U> {
-        At { value: f(self.value), line: self.line }
-    }
 }
 
 /// One TOML file and the faults found in it so far.

@@ -311,6 +311,15 @@ pub(super) mod tests {
         assert_eq!(faults, expected);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_damage_to_a_recording_makes_the_reader_panic(at in 0..60usize, length in 0..8usize, put: Vec<u8>) {
+            let mut bytes = wav_of(&[500; 100], 8_000, 1);
+            bytes.splice(at..at + length, put);
+            let _ = wav::read_mono(bytes.as_slice());
+        }
+    }
+
     #[test]
     fn faults_of_a_catalogue() {
         let mut own = Memory::with("en", &[("a", "a.wav")]);
