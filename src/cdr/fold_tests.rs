@@ -120,7 +120,7 @@ fn short_abandon_ends_at_five_seconds() {
 #[test]
 fn an_answer_that_crosses_a_cancel_is_abandoned() {
     let crossed = Story::new(1).at(1_000, What::Ring).at(8_000, answer());
-    let record = record(crossed.ended(8_001, Reason::CrossedCancel, EndedBy::Caller));
+    let record = record(crossed.ended(8_001, Reason::CallerCancelled, EndedBy::Caller));
     assert_eq!(record.outcome, Some(Outcome::Abandoned));
     assert_eq!((record.agent, record.ring_to_answer_ms, record.wait_ms), (None, None, Some(8_001)));
     assert_eq!(record.segments, []);

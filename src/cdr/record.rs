@@ -39,7 +39,7 @@ pub struct Record {
     /// 0 if the agent's 2xx came before *ring*; null if no agent answered.
     pub ring_to_answer_ms: Option<u64>,
     /// Rings begun until the answer or the end; 0 if there was no *ring*; null while nobody has answered yet.
-    pub rings: Option<u64>,
+    pub rings: Option<u32>,
     pub ring_source: RingSource,
     /// Answered before the end of the last permitted burst (R-001 read strictly); null if no agent answered.
     pub answered_within_strict: Option<bool>,

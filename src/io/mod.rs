@@ -1,3 +1,4 @@
-//! Sockets, threads, clocks, files: where the program touches the world.
+//! The edge: sockets, threads, clocks, files.
 
+pub mod dialplans;
 pub mod ledger;

@@ -194,3 +194,13 @@ fn each_direct_counter_counts() {
         assert_eq!(value(&metrics, series), Some(expected), "{series}");
     }
 }
+
+#[test]
+fn an_answer_that_crosses_the_cancel_counts_as_caller_left() {
+    let metrics = metrics();
+    let answered = What::AgentAnswered { attempt: 1, agent: agent("8") };
+    let crossed = Story::new(1).at(6_000, answered).ended(6_001, Reason::CallerCancelled, EndedBy::Caller);
+    feed(&metrics, &[crossed.facts()]);
+    assert_eq!(value(&metrics, r#"hotline_agent_calls_total{agent="8",outcome="caller_left"}"#), Some(1.0));
+    assert_eq!(value(&metrics, r#"hotline_agent_calls_total{agent="8",outcome="answered"}"#), Some(0.0));
+}
