@@ -441,8 +441,8 @@ impl Fold {
     }
 }
 
-/// Whether a caller who gave up did so before the answer was passed on. Receive stamps are the kernel's, so a CANCEL can be
-/// older than a 200 that was written before the CANCEL was read.
+/// Whether a caller who gave up did so before the answer was passed on. Receive stamps are the kernel's, so a CANCEL
+/// can be older than a 200 that was written before the CANCEL was read.
 fn caller_was_first(ended: Ended, passed_on: Stamp) -> bool {
     ended.at.mono_ns < passed_on.mono_ns
 }

@@ -1,7 +1,7 @@
 //! The call record as users script against it: names, units and meanings are those of the contract and stay.
 //!
-//! Every field is always present in JSON; `null` means unknown or not applicable. Durations are whole milliseconds, rounded
-//! down, from the monotonic clock; dates are UTC with milliseconds.
+//! Every field is always present in JSON; `null` means unknown or not applicable. Durations are whole milliseconds,
+//! rounded down, from the monotonic clock; dates are UTC with milliseconds.
 
 use std::fmt;
 use std::str::FromStr;

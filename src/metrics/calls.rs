@@ -1,4 +1,5 @@
-//! Call metrics: a fold over the stream of facts of this run. Figures are those of the call record, computed by its fold.
+//! Call metrics: a fold over the stream of facts of this run. Figures are those of the call record, computed by its
+//! fold.
 
 use std::collections::BTreeMap;
 
