@@ -295,6 +295,7 @@ impl Fold {
         let ended = self.ended?;
         let passed_on = self.passed_on_at();
         Some(match ended.reason.class() {
+            // The reason itself says that the caller was first, even if the agent's 2xx crossed.
             Class::Abandoned if passed_on.is_none_or(|at| caller_was_first(ended, at)) => self.abandoned(ended),
             _ if passed_on.is_some() => Outcome::Answered,
             Class::Answered if ended.by == EndedBy::Caller => self.abandoned(ended),
@@ -444,7 +445,7 @@ impl Fold {
 /// Whether a caller who gave up did so before the answer was passed on. Receive stamps are the kernel's, so a CANCEL
 /// can be older than a 200 that was written before the CANCEL was read.
 fn caller_was_first(ended: Ended, passed_on: Stamp) -> bool {
-    ended.at.mono_ns < passed_on.mono_ns
+    ended.reason == Reason::CrossedCancel || ended.at.mono_ns < passed_on.mono_ns
 }
 
 fn time(at: Stamp) -> Time {

@@ -120,7 +120,7 @@ fn short_abandon_ends_at_five_seconds() {
 #[test]
 fn an_answer_that_crosses_a_cancel_is_abandoned() {
     let crossed = Story::new(1).at(1_000, What::Ring).at(8_000, answer());
-    let record = record(crossed.ended(8_001, Reason::CallerCancelled, EndedBy::Caller));
+    let record = record(crossed.ended(8_001, Reason::CrossedCancel, EndedBy::Caller));
     assert_eq!(record.outcome, Some(Outcome::Abandoned));
     assert_eq!((record.agent, record.ring_to_answer_ms, record.wait_ms), (None, None, Some(8_001)));
     assert_eq!(record.segments, []);
@@ -131,6 +131,9 @@ fn a_cancel_older_than_our_200_is_abandoned_and_a_younger_one_is_not() {
     let connected = || Story::new(1).at(1_000, What::Ring).at(8_000, answer()).at(8_002, What::Connected);
     assert_eq!(cancelled(connected(), 8_001).outcome, Some(Outcome::Abandoned));
     assert_eq!(cancelled(connected(), 8_003).outcome, Some(Outcome::Answered));
+    // A caller who sent CANCEL instead of an ACK never heard the agent, whenever it came.
+    let crossed = record(connected().ended(8_003, Reason::CrossedCancel, EndedBy::Caller));
+    assert_eq!((crossed.outcome, crossed.agent), (Some(Outcome::Abandoned), None));
 }
 
 #[test]
