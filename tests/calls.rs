@@ -65,7 +65,7 @@ fn patience(wait: f64, talk: Option<f64>) -> Patience {
 /// Runs the world to its end: nothing may be left, and every call has its record.
 fn finish(mut world: World) -> (World, Vec<Record>) {
     assert!(world.run_to_rest(), "the world never comes to rest");
-    assert!(world.gateway.is_idle(), "something was left behind: {:?}", world.gateway.poll_timeout());
+    assert!(world.gateway.is_idle(), "something was left behind: {:#?}", world.gateway);
     assert!(world.trunk.is_idle() && world.agents.is_idle());
     let mut calls: Vec<CallId> = world.facts.iter().map(|f| f.call).collect();
     calls.dedup();
@@ -98,9 +98,9 @@ fn answered_and_the_caller_hangs_up() {
     assert_eq!(serde_json::to_value(&record).unwrap()["reason"], "caller_hung_up");
     near(record.ring_to_answer_ms, 2_000);
     near(record.talk_ms, 10_000);
-    assert_eq!(record.rings, 1);
+    assert_eq!(record.rings, Some(1));
     let greeting = record.greeting.expect("a greeting");
-    assert_eq!((greeting.text.as_str(), greeting.late, greeting.played_to_end), ("您好8", false, true));
+    assert_eq!((greeting.text.as_str(), greeting.late, greeting.played_to_end), ("您好8", false, Some(true)));
     let prompts: Vec<_> = world.facts.iter().filter(|f| matches!(f.what, What::PlayStarted { .. })).collect();
     assert_eq!(prompts.len(), 1);
     assert!(world.numbers.values().any(|n| n == "13912345678"));
@@ -149,7 +149,7 @@ fn no_answer_in_ring_s_then_the_next_agent_and_the_late_greeting() {
     world.call(NUMBER, patience(60.0, Some(5.0)));
     let (world, record) = one(world);
     near(record.ring_to_answer_ms, 21_000);
-    assert_eq!(record.rings, 5);
+    assert_eq!(record.rings, Some(5));
     assert_eq!(record.greeting.map(|g| (g.text, g.late)), Some(("久等了9".to_owned(), true)));
     let rings = world.facts.iter().filter(|f| matches!(f.what, What::Ring)).count();
     assert_eq!(rings, 1, "the ring never restarts with the next agent");
@@ -182,14 +182,14 @@ fn an_answer_before_the_ring_counts_as_zero() {
     let mut world = world([quick]);
     world.call(NUMBER, patience(60.0, Some(3.0)));
     let (_, record) = one(world);
-    assert_eq!((record.ring_to_answer_ms, record.rings, record.outcome), (Some(0), 0, Some(Outcome::Answered)));
+    assert_eq!((record.ring_to_answer_ms, record.rings, record.outcome), (Some(0), Some(0), Some(Outcome::Answered)));
 }
 
 #[test]
 fn the_agents_2xx_crosses_the_cancel() {
     // The caller's CANCEL is written 1 ms before the agent's 200 reaches the gateway: they cross on the agent's leg.
     let mut world = world([answers(3.0, None)]);
-    world.call(NUMBER, patience(3.003, None));
+    world.call(NUMBER, patience(3.0015, None));
     let (world, record) = one(world);
     assert_eq!(record.outcome, Some(Outcome::ShortAbandoned));
     let lines: Vec<&str> = world.wire_log.iter().map(|(_, _, l)| l.as_str()).collect();
@@ -202,7 +202,7 @@ fn the_agents_2xx_crosses_the_cancel() {
 fn every_crossing_of_cancel_and_answer_ends_well() {
     for ms in 2_990..3_012 {
         let mut world = world([answers(3.0, None)]);
-        world.call(NUMBER, patience(f64::from(ms) / 1000.0, None));
+        world.call(NUMBER, patience(f64::from(ms) / 1000.0, Some(1.0)));
         let (_, record) = one(world);
         let json = serde_json::to_value(&record).unwrap();
         assert_eq!(json["ended_by"], "caller", "{ms}: {json}");
@@ -277,6 +277,7 @@ fn draining_refuses_and_lets_live_calls_end() {
 fn shutdown_ends_calls_with_their_outcome() {
     let mut world = world([answers(0.5, None)]);
     world.call(NUMBER, patience(60.0, None));
+    world.run_for(secs(0.1));
     world.call(NUMBER, patience(60.0, None));
     world.run_for(secs(2.0));
     world.tell(Input::Shutdown);
