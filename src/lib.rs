@@ -4,5 +4,6 @@ pub mod call;
 pub mod clock;
 pub mod dialplan;
 pub mod ids;
+pub mod io;
 pub mod media;
 pub mod protocol;
