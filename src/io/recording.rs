@@ -139,28 +139,33 @@ impl<F: Write + Seek> Recording<F> {
                 lost += dropped;
             }
         }
-        match close(&self.path, total_frames) {
-            Ok(file) => Closed {
+        let frames_lost = lost.min(total_frames);
+        let none = |reason| Closed {
+            call: self.call,
+            status: RecordingStatus::None,
+            reason: Some(reason),
+            duration_ms: 0,
+            sha256: None,
+            bytes: 0,
+            frames_lost: total_frames,
+        };
+        match (close(&self.path, total_frames), reason) {
+            (Err(_), Some(reason)) => none(reason),
+            (Err(error), None) => none(warned(self.call, &error.into())),
+            (Ok(file), Some(reason)) if file.frames == 0 => {
+                // A header alone is of no use to anybody; if it cannot be removed, it is found empty.
+                let _ = fs::remove_file(&self.path);
+                none(reason)
+            }
+            (Ok(file), reason) => Closed {
                 call: self.call,
                 status: if reason.is_none() { RecordingStatus::Ok } else { RecordingStatus::Partial },
                 reason,
                 duration_ms: file.frames * 1_000 / u64::from(SAMPLE_RATE_HZ),
                 sha256: Some(file.sha256),
                 bytes: file.bytes,
-                frames_lost: lost,
+                frames_lost,
             },
-            Err(error) => {
-                let why = reason.unwrap_or_else(|| warned(self.call, &error.into()));
-                Closed {
-                    call: self.call,
-                    status: RecordingStatus::None,
-                    reason: Some(why),
-                    duration_ms: 0,
-                    sha256: None,
-                    bytes: 0,
-                    frames_lost: total_frames,
-                }
-            }
         }
     }
 
@@ -231,14 +236,6 @@ pub(super) fn close(path: &Path, frames: u64) -> io::Result<Finished> {
     }
     debug_assert_eq!(kept.length, HEADER_BYTES + kept.frames * FRAME_BYTES);
     Ok(Finished { frames: kept.frames, bytes: kept.length, sha256 })
-}
-
-/// A file that has its final name.
-pub(super) fn measure(path: &Path) -> io::Result<Finished> {
-    let mut file = File::open(path)?;
-    let bytes = file.metadata()?.len();
-    let sha256 = hash(&mut file)?;
-    Ok(Finished { frames: bytes.saturating_sub(HEADER_BYTES) / FRAME_BYTES, bytes, sha256 })
 }
 
 fn hash(file: &mut File) -> io::Result<String> {
