@@ -238,6 +238,14 @@ pub(super) fn close(path: &Path, frames: u64) -> io::Result<Finished> {
     Ok(Finished { frames: kept.frames, bytes: kept.length, sha256 })
 }
 
+/// A file that has its final name.
+pub(super) fn measure(path: &Path) -> io::Result<Finished> {
+    let mut file = File::open(path)?;
+    let bytes = file.metadata()?.len();
+    let sha256 = hash(&mut file)?;
+    Ok(Finished { frames: bytes.saturating_sub(HEADER_BYTES) / FRAME_BYTES, bytes, sha256 })
+}
+
 fn hash(file: &mut File) -> io::Result<String> {
     file.rewind()?;
     let mut hasher = Sha256::new();
