@@ -29,8 +29,8 @@ impl RunClock {
     }
 }
 
-/// When a packet came, by its kernel stamp on the wall clock. Stamps from the future or from long ago mean that the wall
-/// clock was set meanwhile: then it came just now.
+/// When a packet came, by its kernel stamp on the wall clock. Stamps from the future or from long ago mean that the
+/// wall clock was set meanwhile: then it came just now.
 pub fn arrival(now: Now, stamp: Wall) -> Now {
     let ago = now.wall.as_micros().saturating_sub(stamp.as_micros());
     match u64::try_from(ago).map(Duration::from_micros) {

@@ -1,6 +1,7 @@
 //! The recorder thread: blocks from the media threads to files, through a queue that is bounded for each call.
 //!
-//! Media threads never wait here: a call whose queue is full gets its block back, and the recording silence in its place.
+//! Media threads never wait here: a call whose queue is full gets its block back, and the recording silence in its
+//! place.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -55,8 +56,8 @@ impl Recorder {
         Ok(Recorder { orders, thread: Some(thread) })
     }
 
-    /// Opens the call's file under `path` (its final name; folders are made). To be ordered before the media threads are
-    /// told to record.
+    /// Opens the call's file under `path` (its final name; folders are made). To be ordered before the media threads
+    /// are told to record.
     pub fn begin(&self, call: CallId, path: PathBuf) {
         self.order(Order::Begin { call, path });
     }
@@ -154,8 +155,8 @@ pub struct Mended {
     pub sha256: String,
 }
 
-/// Mends every `.part` file below `recordings` and gives it its final name. What cannot be mended stays, with a warning.
-/// To be called before anything is recorded.
+/// Mends every `.part` file below `recordings` and gives it its final name. What cannot be mended stays, with a
+/// warning. To be called before anything is recorded.
 pub fn repair_all(recordings: &Path) -> Vec<Mended> {
     let mut mended = Vec::new();
     let mut folders = vec![recordings.to_owned()];

@@ -132,7 +132,7 @@ impl MediaThread {
                 }
             }
             self.time_out(now);
-            if woken && !self.obey(now) {
+            if woken && !self.obey() {
                 return Ok(());
             }
         }
@@ -200,12 +200,13 @@ impl MediaThread {
     }
 
     /// False when there will be no more orders.
-    fn obey(&mut self, now: Now) -> bool {
+    fn obey(&mut self) -> bool {
         // Empties the counter; the orders are in the channel.
         let _ = self.wake.read();
         loop {
             match self.inbox.try_recv() {
-                Ok(command) => self.order(now, command),
+                // Read after the order was given: what comes of it must not seem to be earlier.
+                Ok(command) => self.order(self.clock.now(), command),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }

@@ -15,8 +15,8 @@ use crate::media::record::repair::{self, FRAME_BYTES, HEADER_BYTES};
 use crate::media::wav::{WriteError, Writer};
 use crate::media::{Block, SAMPLE_RATE_HZ};
 
-/// The header is made right every 500 ms of audio. With the tap's hold-back of 200 ms and a block of 100 ms a crash takes
-/// less than a second.
+/// The header is made right every 500 ms of audio. With the tap's hold-back of 200 ms and a block of 100 ms a crash
+/// takes less than a second.
 const CHECKPOINT_FRAMES: u64 = SAMPLE_RATE_HZ as u64 / 2;
 
 /// What the machine itself may lose when its power fails: 5 s.

@@ -1,7 +1,7 @@
 //! Media threads: each owns the RTP sockets and bridges of its calls. They touch no disk and no lock that others hold.
 //!
-//! Plain level-triggered epoll: one clock read a wake-up, one `recvmsg` for each packet, sending at once. A timerfd carries
-//! the bridges' deadlines, so that the 20 ms clock of a prompt is not rounded to milliseconds.
+//! Plain level-triggered epoll: one clock read a wake-up, one `recvmsg` for each packet, sending at once. A timerfd
+//! carries the bridges' deadlines, so that the 20 ms clock of a prompt is not rounded to milliseconds.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -210,3 +210,28 @@ fn a_bug_in_one_call_ends_that_call_alone() {
     assert_eq!(bench.close(call(2)).1.len(), 2);
     assert_eq!(bench.media.totals().panics, 1);
 }
+
+/// Not a test: prints how even a prompt's packets come while forty calls are greeted at once.
+/// `cargo test --lib -- --ignored --nocapture prompt_pace`.
+#[test]
+#[ignore = "prints a figure"]
+#[expect(clippy::print_stdout, reason = "prints a figure")]
+fn prompt_pace() {
+    let bench = Bench::start(None);
+    let calls: Vec<(Phone, Phone, Now)> = (1..=40).map(|n| bench.joined(call(n))).collect();
+    for n in 1..=40 {
+        bench.media.order(Command::Play { call: call(n), play: Play::Greeting, audio: vec![9; 32_000].into() });
+    }
+    let caller = &calls[39].0;
+    let came: Vec<u64> = (0..200)
+        .map(|_| {
+            caller.hear().unwrap();
+            bench.clock.now().mono.as_nanos()
+        })
+        .collect();
+    let mut late: Vec<i64> = (0..200).map(|n| (came[n] - came[0]) as i64 - n as i64 * 20_000_000).collect();
+    late.sort_unstable();
+    let (median, p99, worst) = (late[100] / 1_000, late[197] / 1_000, late[199] / 1_000);
+    println!("late against the first packet: median {median} us, p99 {p99} us, worst {worst} us");
+    println!("{:?}", bench.media.totals());
+}

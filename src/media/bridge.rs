@@ -1,7 +1,7 @@
 //! The media of one call: its legs, the relay between two of them, prompts, and the tap.
 //!
-//! Sans-IO: packets, orders and wake-ups come in with the time; packets, events and recorded blocks are fetched after each
-//! of them until there are none. Until [`Command::Bridge`] the legs receive and count, and nothing is passed on.
+//! Sans-IO: packets, orders and wake-ups come in with the time; packets, events and recorded blocks are fetched after
+//! each of them until there are none. Until [`Command::Bridge`] the legs receive and count, and nothing is passed on.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! The bridge in virtual time: two phones, a network that delays, swaps and loses, and a recorder that keeps everything.
+//! The bridge in virtual time: two phones, a network that delays, swaps and loses, and a recorder that keeps
+//! everything.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
