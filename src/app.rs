@@ -7,6 +7,7 @@
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,7 +21,7 @@ use crate::clock::RunId;
 use crate::config::{self, Config, Loaded};
 use crate::dialplan::plan::Plans;
 use crate::gateway::{self, Gateway, Input, RecordingClosed};
-use crate::ids::{HotlineId, Random};
+use crate::ids::{CallId, HotlineId, Random};
 use crate::io::clock::RunClock;
 use crate::io::disk::{self, Recorder};
 use crate::io::driver::{self, Observer, Wires};
@@ -231,8 +232,27 @@ impl House<'_> {
         let mailbox = self.mailbox.clone();
         let report: crate::io::rtp::Report = Arc::new(move |event| mailbox.event(Input::Media(event)));
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let sink = || Box::new(recorder.sink()) as Box<dyn media::BlockSink>;
+        let sink = || {
+            let sink = CountedSink { sink: recorder.sink(), counters: self.metrics.counters() };
+            Box::new(sink) as Box<dyn media::BlockSink>
+        };
         MediaThreads::start(threads, self.clock, sink, &report).context("cannot start the media threads")
+    }
+}
+
+/// The way to the recorder, with what it has no room for counted.
+struct CountedSink {
+    sink: disk::DiskSink,
+    counters: Counters,
+}
+
+impl media::BlockSink for CountedSink {
+    fn block(&mut self, block: media::Block) -> Result<(), media::Block> {
+        self.sink.block(block).inspect_err(|_| self.counters.recording_blocks_dropped(1))
+    }
+
+    fn end(&mut self, call: CallId, total_frames: u64) {
+        self.sink.end(call, total_frames);
     }
 }
 
@@ -271,7 +291,12 @@ impl Sockets {
 
 /// An operating-system lock: it is gone when the process is, however it ends.
 pub fn lock_data(directory: &Path) -> Result<File> {
-    fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    // Recordings and numbers are nobody else's business.
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
     let path = directory.join("lock");
     let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     match file.try_lock() {

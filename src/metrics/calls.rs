@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::counters::Direction;
 use super::registry::{Families, LabelSets};
 use super::table::{AgentCall, AgentState, CallState, Id};
 use crate::call::fact::{Fact, RecordingStatus, RingResult, What};
@@ -67,6 +68,11 @@ impl CallMetrics {
                     RecordingStatus::None | RecordingStatus::Pending => "none",
                 };
                 self.families.add(Id::Recordings, &[word], 1);
+            }
+            What::Media { leg, received } => {
+                let labels = [leg.as_str(), Direction::In.word()];
+                self.families.add(Id::RtpPackets, &labels, received.packets);
+                self.families.add(Id::RtpLost, &labels, received.lost);
             }
             _ => {}
         }

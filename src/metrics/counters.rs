@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::registry::{Families, OTHER};
 use super::table::Id;
 use crate::cdr::{Word, words};
-use crate::ids::Side;
 
 /// A handle; clones count into the same series.
 #[derive(Debug, Clone)]
@@ -107,14 +106,6 @@ impl Counters {
 
     pub fn sip_rejected(&self, reason: SipRejection) {
         self.families.add(Id::SipRejected, &[reason.word()], 1);
-    }
-
-    pub fn rtp_packets(&self, leg: Side, direction: Direction, packets: u64) {
-        self.families.add(Id::RtpPackets, &[leg.as_str(), direction.word()], packets);
-    }
-
-    pub fn rtp_lost(&self, leg: Side, packets: u64) {
-        self.families.add(Id::RtpLost, &[leg.as_str(), Direction::In.word()], packets);
     }
 
     pub fn recording_bytes(&self, bytes: u64) {

@@ -216,10 +216,10 @@ metrics! {
         "Datagrams and frames that were no SIP message.";
     SipRejected "hotline_sip_rejected_total" Counter [SIP_REJECTION] None
         "Requests turned away before they became an offered call.";
-    RtpPackets "hotline_rtp_packets_total" Counter [LEG, DIRECTION] None
-        "RTP packets by the person at the other end.";
+    RtpPackets "hotline_rtp_packets_total" Counter [LEG, INWARD] None
+        "RTP packets received, by the person who sent them; counted when the call has ended.";
     RtpLost "hotline_rtp_lost_total" Counter [LEG, INWARD] None
-        "RTP packets expected by sequence number and not received.";
+        "RTP packets expected by sequence number and not received; counted when the call has ended.";
     LedgerFacts "hotline_ledger_facts_total" Counter [] None
         "Facts committed.";
     LedgerBacklog "hotline_ledger_backlog_facts" Gauge [] None

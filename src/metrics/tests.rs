@@ -168,8 +168,6 @@ fn each_direct_counter_counts() {
     counters.sip_retransmission(Direction::Out);
     counters.sip_parse_error();
     counters.sip_rejected(SipRejection::UnknownNumber);
-    counters.rtp_packets(Side::Caller, Direction::Out, 50);
-    counters.rtp_lost(Side::Agent, 3);
     counters.recording_bytes(640);
     counters.recording_blocks_dropped(1);
     counters.ledger_committed(40, std::time::Duration::from_millis(3));
@@ -181,8 +179,6 @@ fn each_direct_counter_counts() {
         (r#"hotline_sip_retransmissions_total{direction="out"}"#, 1.0),
         ("hotline_sip_parse_errors_total", 1.0),
         (r#"hotline_sip_rejected_total{reason="unknown_number"}"#, 1.0),
-        (r#"hotline_rtp_packets_total{direction="out",leg="caller"}"#, 50.0),
-        (r#"hotline_rtp_lost_total{direction="in",leg="agent"}"#, 3.0),
         ("hotline_recording_bytes_total", 640.0),
         ("hotline_recording_blocks_dropped_total", 1.0),
         ("hotline_ledger_facts_total", 40.0),
