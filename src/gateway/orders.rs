@@ -2,7 +2,7 @@
 
 use super::book::{Attempt, Link, Role};
 use super::{Gateway, Output};
-use crate::call::fact::RingResult;
+use crate::call::fact::{RingResult, What};
 use crate::call::leg::{Action, Input};
 use crate::clock::Now;
 use crate::ids::{AgentNo, CallId};
@@ -21,7 +21,12 @@ impl Gateway {
 
     fn do_action(&mut self, now: Now, id: CallId, action: Action) {
         match action {
-            Action::Fact(fact) => self.outputs.push_back(Output::Fact(fact)),
+            Action::Fact(fact) => {
+                if let What::Ended { reason, by } = &fact.what {
+                    tracing::info!(%id, %reason, by = by.as_str(), "call ended");
+                }
+                self.outputs.push_back(Output::Fact(fact));
+            }
             Action::OpenCaller => self.open_caller(now, id),
             Action::OpenAgent { attempt, agent } => self.open_agent(now, id, attempt, agent),
             Action::InviteAgent { attempt, agent } => self.invite_agent(now, id, attempt, &agent),
