@@ -2,7 +2,14 @@
 
 pub mod call;
 pub mod clock;
+pub mod config;
 pub mod dialplan;
+pub mod fault;
 pub mod ids;
+pub mod io;
+pub mod limits;
 pub mod media;
+pub mod peer;
 pub mod protocol;
+pub mod schedule;
+pub mod written;

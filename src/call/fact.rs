@@ -139,6 +139,19 @@ pub struct AnswerRule {
     pub ringback: RingSource,
 }
 
+impl AnswerRule {
+    /// The ring that sounds this long after *ring*, counted from 1: exactly three periods is the fourth.
+    pub fn rings(&self, since_ring_ns: u64) -> u32 {
+        let period_ns = self.period_ms.max(1) * 1_000_000;
+        u32::try_from(since_ring_ns / period_ns + 1).unwrap_or(u32::MAX)
+    }
+
+    /// An answer in that ring gets the late greeting.
+    pub fn is_late(&self, rings: u32) -> bool {
+        rings > self.max_rings
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RingSource {

@@ -1,2 +1,234 @@
+//! One call: a back-to-back user agent without SIP. The one writer of a call's facts.
+//!
+//! Calling contract: after `new` and every `handle`/`handle_timeout`, drain [`Call::poll_action`], then sleep no longer than
+//! [`Call::poll_timeout`]. `now` is the time of handling; `at` the instant of what happened (they differ by the queueing
+//! that must not falsify an answer time).
+//!
+//! ```text
+//! Opening ─► Hunting ─► Answering ─► Talking ─► Closing ─► Sealed
+//!    └──────────┴── Rejecting ───────────────────►
+//! ```
+
+pub mod agent;
 pub mod fact;
+pub mod leg;
 pub mod reason;
+
+mod closing;
+mod hunting;
+mod talking;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use agent::Agents;
+use closing::Closing;
+use fact::{AnswerRule, Fact, Offered, RingSource, What};
+use hunting::Hunting;
+use leg::{Action, Input, Sent};
+use reason::{EndedBy, Reason};
+use talking::Talking;
+
+use crate::clock::{Instant, Now, RunId, Stamp};
+use crate::dialplan::plan::{Hotline, Ringback};
+use crate::ids::{CallId, SubjectId, TrunkName};
+
+/// Who calls, for what.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    pub trunk: TrunkName,
+    pub called: String,
+    pub caller: SubjectId,
+    pub sip_call_id: String,
+}
+
+#[derive(Debug)]
+pub struct Call {
+    id: CallId,
+    hotline: Arc<Hotline>,
+    answer: AnswerRule,
+    ledger: Ledger,
+    offered: Now,
+    state: State,
+    actions: VecDeque<Action>,
+}
+
+/// Numbers and stamps the facts of one call.
+#[derive(Debug)]
+struct Ledger {
+    call: CallId,
+    run: RunId,
+    n: u32,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The caller's ports are being opened.
+    Opening,
+    Hunting(Hunting),
+    /// A final failure is on its way to the caller.
+    Rejecting {
+        reason: Reason,
+    },
+    Talking(Box<Talking>),
+    Closing(Closing),
+    Sealed,
+}
+
+impl Call {
+    /// A call that was offered at `at`.
+    pub fn new(id: CallId, run: RunId, at: Now, hotline: Arc<Hotline>, offer: Offer) -> Call {
+        let answer = answer_rule(&hotline);
+        let mut call = Call {
+            id,
+            answer: answer.clone(),
+            ledger: Ledger { call: id, run, n: 0 },
+            offered: at,
+            state: State::Opening,
+            actions: VecDeque::new(),
+            hotline,
+        };
+        let offered = Offered {
+            hotline: call.hotline.id.clone(),
+            trunk: offer.trunk,
+            called: offer.called,
+            caller: offer.caller,
+            sip_call_id: offer.sip_call_id,
+            dialplan: call.hotline.version.clone(),
+            answer,
+        };
+        call.fact(at, What::Offered(Box::new(offered)));
+        call.actions.push_back(Action::OpenCaller);
+        call
+    }
+
+    /// A call that is refused as soon as it is offered.
+    pub fn refused(id: CallId, run: RunId, at: Now, hotline: Arc<Hotline>, offer: Offer, why: Refusal) -> Call {
+        let mut call = Call::new(id, run, at, hotline, offer);
+        call.actions.retain(|a| !matches!(a, Action::OpenCaller));
+        call.reject(why.reason, why.status, why.retry_after_s);
+        call
+    }
+
+    pub fn id(&self) -> CallId {
+        self.id
+    }
+
+    pub fn hotline(&self) -> &Arc<Hotline> {
+        &self.hotline
+    }
+
+    pub fn handle(&mut self, now: Instant, at: Now, input: Input, agents: &mut Agents) {
+        match input {
+            Input::Signal { side, sent, message } => {
+                if !matches!(self.state, State::Sealed) {
+                    self.fact(at, What::Signal { leg: side, sent, message });
+                }
+                return;
+            }
+            Input::LedgerDelayed => return self.fact(at, What::LedgerDelayed),
+            _ => {}
+        }
+        let state = std::mem::replace(&mut self.state, State::Sealed);
+        self.state = match state {
+            State::Opening => self.handle_opening(now, at, input, agents),
+            State::Hunting(hunting) => self.handle_hunting(hunting, now, at, input, agents),
+            State::Rejecting { reason } => self.handle_rejecting(reason, now, at, &input),
+            State::Talking(talking) => self.handle_talking(talking, now, at, input),
+            State::Closing(closing) => self.handle_closing(closing, at, input),
+            State::Sealed => State::Sealed,
+        };
+    }
+
+    pub fn handle_timeout(&mut self, now: Now, agents: &mut Agents) {
+        let state = std::mem::replace(&mut self.state, State::Sealed);
+        self.state = match state {
+            State::Hunting(hunting) => self.handle_hunting_timeout(hunting, now, agents),
+            State::Closing(closing) => self.handle_closing_timeout(closing, now),
+            State::Opening | State::Rejecting { .. } | State::Talking(_) | State::Sealed => state,
+        };
+    }
+
+    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        match &self.state {
+            State::Hunting(hunting) => hunting.poll_timeout(),
+            State::Closing(closing) => Some(closing.poll_timeout()),
+            State::Opening | State::Rejecting { .. } | State::Talking(_) | State::Sealed => None,
+        }
+    }
+
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    pub fn is_sealed(&self) -> bool {
+        matches!(self.state, State::Sealed)
+    }
+
+    fn handle_opening(&mut self, now: Instant, at: Now, input: Input, agents: &mut Agents) -> State {
+        match input {
+            Input::CallerReady => {
+                let hunting = Hunting::new(self.offered.mono);
+                self.hunt(hunting, now, at, agents)
+            }
+            Input::CallerNotReady => self.reject(Reason::Overloaded, 503, Some(10)),
+            Input::CallerLeft => self.end(now, at, Reason::CallerCancelled, EndedBy::Caller),
+            Input::Lost { .. } => self.end(now, at, Reason::TrunkFault, EndedBy::Trunk),
+            Input::Shutdown => self.reject(Reason::Shutdown, 503, None),
+            _ => State::Opening,
+        }
+    }
+
+    fn handle_rejecting(&mut self, reason: Reason, now: Instant, at: Now, input: &Input) -> State {
+        match input {
+            Input::Sent(Sent::Rejection) => self.end(now, at, reason, EndedBy::Gateway),
+            // CANCEL cannot undo a failure that is decided; if the write failed, the session is gone.
+            Input::CallerLeft | Input::Lost { .. } => self.end(now, at, reason, EndedBy::Gateway),
+            _ => State::Rejecting { reason },
+        }
+    }
+
+    fn reject(&mut self, reason: Reason, status: u16, retry_after_s: Option<u32>) -> State {
+        self.actions.push_back(Action::RejectCaller { status, retry_after_s });
+        let state = State::Rejecting { reason };
+        self.state = State::Rejecting { reason };
+        state
+    }
+
+    /// Writes *ended* and begins to collect what is still to come.
+    fn end(&mut self, now: Instant, at: Now, reason: Reason, by: EndedBy) -> State {
+        self.fact(at, What::Ended { reason, by });
+        self.actions.push_back(Action::CloseMedia { ended: at });
+        State::Closing(Closing::new(now))
+    }
+
+    fn fact(&mut self, at: Now, what: What) {
+        let fact = Fact { call: self.ledger.call, n: self.ledger.n, at: Stamp::new(self.ledger.run, at), what };
+        self.ledger.n += 1;
+        self.actions.push_back(Action::Fact(fact));
+    }
+}
+
+/// Why a call is refused before anything is tried.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal {
+    pub reason: Reason,
+    pub status: u16,
+    pub retry_after_s: Option<u32>,
+}
+
+fn answer_rule(hotline: &Hotline) -> AnswerRule {
+    let millis = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+    AnswerRule {
+        max_rings: hotline.answer.max_rings,
+        period_ms: millis(hotline.answer.cadence.period),
+        burst_ms: millis(hotline.answer.cadence.burst),
+        short_abandon_ms: millis(hotline.answer.short_abandon),
+        ringback: match hotline.answer.ringback {
+            Ringback::Network => RingSource::Network,
+            Ringback::Gateway => RingSource::Gateway,
+        },
+    }
+}

@@ -1,1 +1,12 @@
+//! What happens to a call: dialplans as written (`schema`), checked and compiled ([`compile`]) into plans that cannot fail
+//! while a call is handled ([`plan`]). Pure: files come in as bytes, prompts through a [`prompt::Folder`].
+
+pub mod compile;
+mod cut;
+mod join;
 pub mod plan;
+pub mod prompt;
+mod schema;
+mod spoken;
+
+pub use schema::{AGENT_NUMBER_HINT, is_agent_number};

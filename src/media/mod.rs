@@ -3,6 +3,22 @@
 //! A *leg* owns one RTP port pair. A *bridge* joins a caller's leg and an agent's leg, plays prompts into them, and taps
 //! both onto one time line for the recorder. `io::rtp` owns the bound sockets and drives these machines.
 
+mod bridge;
+pub mod negotiate;
+mod playout;
+mod ports;
+pub mod record;
+mod session;
+mod tap;
+#[cfg(test)]
+mod tests;
+mod transmit;
+pub mod wav;
+
+pub use bridge::{Bridge, Counters, Recorded};
+pub use ports::Ports;
+pub use transmit::Transmit;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -10,16 +26,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;
 use crate::ids::{CallId, LegId, Side};
+use crate::protocol::audio::g711;
 use crate::protocol::rtp::Received;
 
 /// Samples a second of everything in this module.
-pub const SAMPLE_RATE_HZ: u32 = 8_000;
+pub const SAMPLE_RATE_HZ: u32 = crate::protocol::rtp::CLOCK_RATE_HZ;
 
 /// The audio codecs that we carry. Payload types are the static ones of RFC 3551.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Codec {
     Pcma,
     Pcmu,
+}
+
+impl Codec {
+    /// RFC 3551 table 4.
+    pub fn payload_type(self) -> u8 {
+        match self {
+            Codec::Pcmu => 0,
+            Codec::Pcma => 8,
+        }
+    }
+
+    pub fn decode(self, code: u8) -> i16 {
+        match self {
+            Codec::Pcma => g711::decode_alaw(code),
+            Codec::Pcmu => g711::decode_ulaw(code),
+        }
+    }
+
+    pub fn encode(self, sample: i16) -> u8 {
+        match self {
+            Codec::Pcma => g711::encode_alaw(sample),
+            Codec::Pcmu => g711::encode_ulaw(sample),
+        }
+    }
 }
 
 /// What was played.

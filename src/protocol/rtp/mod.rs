@@ -1,6 +1,28 @@
 //! RTP (RFC 3550) and its audio profile (RFC 3551).
 
+mod packet;
+mod receiver;
+mod sender;
+
+pub use packet::{Header, MAX_PACKET_BYTES, Malformed, Packet, write};
+pub use receiver::{Receiver, Sequenced};
+pub use sender::Sender;
+
 use serde::{Deserialize, Serialize};
+
+use std::time::Duration;
+
+/// Timestamp units a second of everything that we carry: PCMA, PCMU and telephone events (RFC 3551 table 4, RFC 4733
+/// section 2.1).
+pub const CLOCK_RATE_HZ: u32 = 8_000;
+
+/// Nanoseconds of one timestamp unit.
+const NANOS_PER_UNIT: u64 = 1_000_000_000 / CLOCK_RATE_HZ as u64;
+
+/// Timestamp units in `d`, to the nearest.
+pub fn units(d: Duration) -> u64 {
+    (u64::try_from(d.as_nanos()).unwrap_or(u64::MAX).saturating_add(NANOS_PER_UNIT / 2)) / NANOS_PER_UNIT
+}
 
 /// Statistics of one received stream at its end (RFC 3550 section 6.4.1 and appendix A.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

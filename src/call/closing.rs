@@ -1,0 +1,83 @@
+//! The call is over for its people; statistics and the recording are still to come. Then it is sealed.
+
+use std::collections::BTreeSet;
+
+use super::fact::{RecordingStatus, What};
+use super::leg::{Action, Input, Media};
+use super::{Call, State};
+use crate::clock::{Instant, Now};
+use crate::ids::Side;
+use crate::limits;
+
+#[derive(Debug)]
+pub(super) struct Closing {
+    /// Legs whose statistics are awaited.
+    media: BTreeSet<Side>,
+    recording: bool,
+    since: Instant,
+    /// Messages after the end (the answer to a BYE) still belong on the ladder, so even a call without media waits.
+    linger: Instant,
+}
+
+impl Closing {
+    pub(super) fn new(now: Instant) -> Closing {
+        Closing { media: BTreeSet::new(), recording: false, since: now, linger: now + LINGER }
+    }
+
+    pub(super) fn expect_media_and_recording(&mut self) {
+        self.media = BTreeSet::from([Side::Caller, Side::Agent]);
+        self.recording = true;
+    }
+
+    pub(super) fn poll_timeout(&self) -> (Instant, &'static str) {
+        if self.recording {
+            (self.since + limits::RECORDING_CLOSE, "recorder does not report")
+        } else if !self.media.is_empty() {
+            (self.since + limits::MEDIA_CLOSE, "media does not close")
+        } else {
+            (self.linger, "seal")
+        }
+    }
+}
+
+/// How long after the end a call's last messages are still waited for.
+const LINGER: std::time::Duration = std::time::Duration::from_millis(500);
+
+impl Call {
+    pub(super) fn handle_closing(&mut self, mut closing: Closing, at: Now, input: Input) -> State {
+        match input {
+            Input::Media(Media::Closed { side, received }) => {
+                if closing.media.remove(&side) {
+                    self.fact(at, What::Media { leg: side, received });
+                }
+            }
+            Input::Media(Media::PlayEnded { play, to_end }) => self.fact(at, What::PlayEnded { play, to_end }),
+            Input::RecordingClosed { status, reason, duration_ms, sha256 } if closing.recording => {
+                closing.recording = false;
+                self.fact(at, What::RecordingClosed { status, reason, duration_ms, sha256 });
+            }
+            _ => {}
+        }
+        State::Closing(closing)
+    }
+
+    pub(super) fn handle_closing_timeout(&mut self, mut closing: Closing, now: Now) -> State {
+        if closing.poll_timeout().0 > now.mono {
+            return State::Closing(closing);
+        }
+        if closing.recording {
+            closing.recording = false;
+            self.fact(
+                now,
+                What::RecordingClosed {
+                    status: RecordingStatus::None,
+                    reason: Some("recorder_silent".to_owned()),
+                    duration_ms: 0,
+                    sha256: None,
+                },
+            );
+        }
+        self.actions.push_back(Action::Sealed);
+        State::Sealed
+    }
+}

@@ -1,0 +1,144 @@
+//! The SIP-neutral vocabulary between the legs: what a call is told, and what it orders. `gateway` translates both ways.
+
+use std::sync::Arc;
+
+use super::fact::{Fact, RecordingStatus, RingResult};
+use crate::clock::Now;
+use crate::ids::{AgentNo, Side};
+use crate::media::Play;
+use crate::protocol::rtp::Received;
+
+/// What happened. The instant that goes with it is the receive stamp of the message, or the write instant for `Sent`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The caller's ports are open.
+    CallerReady,
+    /// They could not be opened.
+    CallerNotReady,
+    /// The ports toward this attempt's phone are open (or not).
+    AgentReady {
+        attempt: u32,
+    },
+    AgentNotReady {
+        attempt: u32,
+    },
+    /// A message of ours was written.
+    Sent(Sent),
+    /// The caller left before our final response.
+    CallerLeft,
+    CallerAcknowledged,
+    /// The caller's ACK never came; BYE has been sent.
+    CallerNeverAcknowledged,
+    AgentRinging {
+        attempt: u32,
+    },
+    /// The agent's 2xx, with media that we can carry.
+    AgentAnswered {
+        attempt: u32,
+    },
+    AgentFailed {
+        attempt: u32,
+        result: RingResult,
+        status: Option<u16>,
+    },
+    /// BYE.
+    HungUp {
+        side: Side,
+    },
+    /// The peer has lost the session.
+    Lost {
+        side: Side,
+    },
+    /// A re-INVITE holds us, or stops holding us.
+    Held {
+        by: Side,
+        held: bool,
+    },
+    /// For the ladder.
+    Signal {
+        side: Side,
+        sent: bool,
+        message: String,
+    },
+    Media(Media),
+    RecordingClosed {
+        status: RecordingStatus,
+        reason: Option<String>,
+        duration_ms: u64,
+        sha256: Option<String>,
+    },
+    LedgerDelayed,
+    /// The gateway stops: end the call now.
+    Shutdown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// The first 180 to the caller.
+    Ring,
+    /// 200 to the caller.
+    Answer,
+    /// A final failure to the caller.
+    Rejection,
+    /// The INVITE to an agent's phone.
+    Invite { attempt: u32 },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Media {
+    FirstPacket { side: Side },
+    PlayStarted { play: Play },
+    PlayEnded { play: Play, to_end: bool },
+    Closed { side: Side, received: Received },
+}
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub enum Action {
+    Fact(Fact),
+    OpenCaller,
+    /// 180 to the caller.
+    Ring,
+    /// 200 to the caller, with the media that attempt's agent agreed to.
+    AnswerCaller {
+        attempt: u32,
+    },
+    RejectCaller {
+        status: u16,
+        retry_after_s: Option<u32>,
+    },
+    HangUpCaller,
+    OpenAgent {
+        attempt: u32,
+        agent: AgentNo,
+    },
+    InviteAgent {
+        attempt: u32,
+        agent: AgentNo,
+    },
+    /// CANCEL or BYE, whichever is due, and its media closed.
+    ReleaseAgent {
+        attempt: u32,
+    },
+    /// The agent's port was opened for nothing.
+    CloseAgentMedia {
+        attempt: u32,
+    },
+    Bridge {
+        attempt: u32,
+        connected: Now,
+    },
+    Play {
+        play: Play,
+        audio: Arc<[i16]>,
+    },
+    /// Opens the recording at this path under the data directory.
+    Record {
+        path: String,
+    },
+    CloseMedia {
+        ended: Now,
+    },
+    /// Nothing more will come of this call.
+    Sealed,
+}

@@ -1,0 +1,106 @@
+//! An agent has answered: connect the two, greet, record, and watch who hangs up.
+
+use super::fact::What;
+use super::leg::{Action, Input, Media, Sent};
+use super::reason::{EndedBy, Reason};
+use super::{Call, State};
+use crate::clock::{Instant, Now};
+use crate::dialplan::plan::Prompt;
+use crate::ids::{AgentNo, Side};
+use crate::media::{self, Play};
+
+#[derive(Debug)]
+pub(super) struct Talking {
+    attempt: u32,
+    agent: AgentNo,
+    late: bool,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Our 200 is ordered and not yet written.
+    Answering,
+    Connected,
+}
+
+impl Talking {
+    pub(super) fn new(attempt: u32, agent: AgentNo, late: bool) -> Talking {
+        Talking { attempt, agent, late, stage: Stage::Answering }
+    }
+}
+
+impl Call {
+    pub(super) fn handle_talking(&mut self, mut talking: Box<Talking>, now: Instant, at: Now, input: Input) -> State {
+        match input {
+            Input::Sent(Sent::Answer) if talking.stage == Stage::Answering => {
+                talking.stage = Stage::Connected;
+                self.connect(&talking, at);
+            }
+            // 180 was ordered in the moment the agent answered; it still is the *ring*.
+            Input::Sent(Sent::Ring) => self.fact(at, What::Ring),
+            Input::CallerAcknowledged => self.fact(at, What::Acknowledged),
+            Input::Held { by, held: true } => self.fact(at, What::HoldStarted { by }),
+            Input::Held { by, held: false } => self.fact(at, What::HoldEnded { by }),
+            Input::Media(event) => self.note_media(&talking, at, event),
+            Input::HungUp { side: Side::Caller } => {
+                return self.part(&talking, now, at, Reason::CallerHungUp, EndedBy::Caller);
+            }
+            Input::HungUp { side: Side::Agent } => {
+                return self.part(&talking, now, at, Reason::AgentHungUp, EndedBy::Agent);
+            }
+            Input::CallerLeft => return self.part(&talking, now, at, Reason::CallerCancelled, EndedBy::Caller),
+            Input::CallerNeverAcknowledged => return self.part(&talking, now, at, Reason::NoAck, EndedBy::Gateway),
+            Input::Lost { side } => {
+                let by = if side == Side::Caller { EndedBy::Trunk } else { EndedBy::Agent };
+                return self.part(&talking, now, at, Reason::SessionLost, by);
+            }
+            Input::Shutdown => return self.part(&talking, now, at, Reason::Shutdown, EndedBy::Gateway),
+            _ => {}
+        }
+        State::Talking(talking)
+    }
+
+    fn connect(&mut self, talking: &Talking, at: Now) {
+        self.fact(at, What::Connected);
+        let path = media::record::path::recording(self.offered.wall, self.id).to_string_lossy().into_owned();
+        self.actions.push_back(Action::Record { path: path.clone() });
+        self.actions.push_back(Action::Bridge { attempt: talking.attempt, connected: at });
+        self.fact(at, What::RecordingStarted { path });
+        if let Some(prompt) = self.greeting(talking) {
+            let audio = prompt.audio.clone();
+            self.actions.push_back(Action::Play { play: Play::Greeting, audio });
+        }
+    }
+
+    fn greeting(&self, talking: &Talking) -> Option<&Prompt> {
+        let greeting = self.hotline.greeting.by_agent.get(&talking.agent)?;
+        Some(if talking.late { &greeting.late } else { &greeting.normal })
+    }
+
+    fn note_media(&mut self, talking: &Talking, at: Now, event: Media) {
+        match event {
+            Media::FirstPacket { side } => self.fact(at, What::MediaArrived { leg: side }),
+            Media::PlayStarted { play } => {
+                let prompt = self.greeting(talking).map(|p| p.text.clone()).unwrap_or_default();
+                let agent = Some(talking.agent.clone());
+                self.fact(at, What::PlayStarted { play, prompt, agent, late: talking.late });
+            }
+            Media::PlayEnded { play, to_end } => self.fact(at, What::PlayEnded { play, to_end }),
+            Media::Closed { side, received } => self.fact(at, What::Media { leg: side, received }),
+        }
+    }
+
+    fn part(&mut self, talking: &Talking, now: Instant, at: Now, reason: Reason, by: EndedBy) -> State {
+        let connected = talking.stage == Stage::Connected;
+        let mut state = self.end(now, at, reason, by);
+        self.actions.push_back(Action::HangUpCaller);
+        self.actions.push_back(Action::ReleaseAgent { attempt: talking.attempt });
+        if let State::Closing(closing) = &mut state
+            && connected
+        {
+            closing.expect_media_and_recording();
+        }
+        state
+    }
+}

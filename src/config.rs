@@ -1,0 +1,521 @@
+//! `hotline.toml`: read, checked, and put together with the dialplans.
+//!
+//! What a file leaves out is as in the embedded default: loopback only, data in `data`, `dialplans` if it is there, else the
+//! built-in ones. Relative paths count from the file.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::dialplan::compile::{PlanFile, Roster, compile};
+use crate::dialplan::plan::Plans;
+use crate::dialplan::prompt::Library;
+use crate::dialplan::{AGENT_NUMBER_HINT, is_agent_number};
+use crate::fault::{Fault, did_you_mean};
+use crate::ids::{AgentNo, TrunkName};
+use crate::io::dialplans::{BuiltIn, Directory};
+use crate::peer::trunk::{Peer, PeerError};
+use crate::written::{At, Document, Table, text_of};
+
+/// The whole configuration, without a fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `None`: the embedded default.
+    pub file: Option<PathBuf>,
+    /// What relative paths count from; empty for the working directory.
+    pub base: PathBuf,
+    /// Ledger, database, recordings.
+    pub data_directory: PathBuf,
+    pub sip: SipSettings,
+    /// UDP ports of RTP and RTCP; begins even, so that pairs fit.
+    pub rtp_ports: RangeInclusive<u16>,
+    /// Console and API; `None` if it is switched off.
+    pub http_listen: Option<SocketAddr>,
+    pub metrics_listen: SocketAddr,
+    pub dialplans: DialplanSource,
+    pub trunks: Vec<TrunkSettings>,
+    pub agents: Vec<AgentSettings>,
+    pub targets: Vec<TargetSettings>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SipSettings {
+    pub listen: Vec<Listen>,
+    /// What Contact and SDP say instead of the address listened on.
+    pub advertise: Option<IpAddr>,
+}
+
+/// An address to listen on, written `udp:127.0.0.1:5060`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Listen {
+    pub transport: Transport,
+    /// Port 0: the operating system chooses one.
+    pub address: SocketAddr,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    Udp,
+    Tcp,
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let transport = match self.transport {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+        };
+        write!(f, "{transport}:{}", self.address)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DialplanSource {
+    Directory(PathBuf),
+    BuiltIn,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrunkSettings {
+    pub name: TrunkName,
+    /// Who may send calls on this trunk.
+    pub peers: Vec<Peer>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentSettings {
+    pub number: AgentNo,
+    pub name: String,
+    /// The SIP URI of a fixed phone, with an address for its host; `None`: the phone registers.
+    pub contact: Option<String>,
+}
+
+/// Something else that a dialplan may call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetSettings {
+    pub name: String,
+    pub trunk: TrunkName,
+    pub number: String,
+}
+
+/// A configuration and its plans.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub config: Config,
+    pub plans: Plans,
+}
+
+/// Reads the configuration and every dialplan and prompt it leads to. `file`: what `--config` names, if anything.
+pub fn check(file: Option<&Path>) -> Result<Loaded, Vec<Fault>> {
+    check_from(Path::new(""), file)
+}
+
+/// Reads the configuration alone, for commands that need no dialplan.
+pub fn read(file: Option<&Path>) -> Result<Config, Vec<Fault>> {
+    let (read, faults) = read_from(Path::new(""), file)?;
+    if faults.is_empty() { Ok(read.config) } else { Err(sorted(faults)) }
+}
+
+/// [`check`] with `directory` for the working directory.
+fn check_from(directory: &Path, file: Option<&Path>) -> Result<Loaded, Vec<Fault>> {
+    let (Read { mut config, default_agents }, mut faults) = read_from(directory, file)?;
+    let (plans, found) = plans(&config, default_agents);
+    faults.extend(found);
+    if default_agents {
+        config.agents = agents_of(&plans);
+    }
+    if faults.is_empty() { Ok(Loaded { config, plans }) } else { Err(sorted(faults)) }
+}
+
+fn plans(config: &Config, default_agents: bool) -> (Plans, Vec<Fault>) {
+    let roster: Roster = config.agents.iter().map(|a| (a.number.clone(), a.name.clone())).collect();
+    let roster = (!default_agents).then_some(&roster);
+    let compiled = |files: &[PlanFile], library| compile(files, library, roster);
+    match &config.dialplans {
+        // Its fault stands at the key that names it.
+        DialplanSource::Directory(path) if !path.is_dir() => (Plans::default(), Vec::new()),
+        DialplanSource::BuiltIn => compiled(&BuiltIn::hotlines(), Library::new(vec![&BuiltIn])),
+        DialplanSource::Directory(path) => {
+            let directory = Directory(path.clone());
+            match directory.hotlines() {
+                Ok(files) => compiled(&files, Library::new(vec![&directory, &BuiltIn])),
+                Err(faults) => (Plans::default(), faults),
+            }
+        }
+    }
+}
+
+/// By file and line; the same fault once.
+fn sorted(faults: Vec<Fault>) -> Vec<Fault> {
+    faults.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Every agent that the plans name, with the phone of the embedded default.
+fn agents_of(plans: &Plans) -> Vec<AgentSettings> {
+    let numbers: BTreeSet<&AgentNo> = plans.hotlines.iter().flat_map(|h| &h.agents.numbers).collect();
+    let agent = |number: &AgentNo| AgentSettings {
+        number: number.clone(),
+        name: format!("Agent {number}"),
+        contact: Some(format!("sip:{number}@127.0.0.1:5090")),
+    };
+    numbers.into_iter().map(agent).collect()
+}
+
+/// A configuration that may still have faults.
+struct Read {
+    config: Config,
+    /// The agents are those that the dialplans name.
+    default_agents: bool,
+}
+
+const FILE: &str = "hotline.toml";
+
+/// An error only if the file cannot be read at all.
+fn read_from(directory: &Path, file: Option<&Path>) -> Result<(Read, Vec<Fault>), Vec<Fault>> {
+    let path = match file {
+        Some(named) => directory.join(named),
+        None if directory.join(FILE).exists() => directory.join(FILE),
+        None => {
+            let (mut read, faults) = parse(FILE, directory, "");
+            read.default_agents = true;
+            return Ok((read, faults));
+        }
+    };
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(&path)
+        .map_err(|e| vec![Fault::new(shown.as_str(), 1, e.to_string(), "name a file that exists and can be read")])?;
+    let text = text_of(&shown, &bytes).map_err(|fault| vec![fault])?;
+    let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    let (mut read, faults) = parse(&shown, &base, text);
+    read.config.file = Some(path);
+    Ok((read, faults))
+}
+
+fn parse(shown: &str, base: &Path, text: &str) -> (Read, Vec<Fault>) {
+    let document = Document::parse(shown, text);
+    let read = read_document(&document, base);
+    (read, document.into_faults())
+}
+
+fn read_document(document: &Document<'_>, base: &Path) -> Read {
+    let mut root = document.root();
+    let sip = sip(&mut root.section("sip"));
+    let trunks = trunks(&mut root, &sip.listen);
+    let dialplans = dialplans(&mut root.section("dialplans"), base);
+    let agents = agents(&mut root);
+    let default_agents = agents.is_none() && dialplans == DialplanSource::BuiltIn;
+    let targets = targets(&mut root, &trunks);
+    let (http_listen, metrics_listen) = web(&mut root, &sip.listen);
+    let config = Config {
+        file: None,
+        base: base.to_owned(),
+        data_directory: base
+            .join(path(&mut root.section("data"), "directory").map_or_else(|| "data".to_owned(), |at| at.value)),
+        sip,
+        rtp_ports: ports(&mut root.section("rtp")),
+        http_listen,
+        metrics_listen,
+        dialplans,
+        trunks,
+        agents: agents.unwrap_or_default(),
+        targets,
+    };
+    Read { config, default_agents }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// A path that is not empty.
+fn path(table: &mut Table<'_>, key: &'static str) -> Option<At<String>> {
+    let found = table.string(key)?;
+    if found.value.trim().is_empty() {
+        table.fault(found.line, format!("{} is empty", table.path(key)), "write a path, from this file or absolute");
+        return None;
+    }
+    Some(found)
+}
+
+fn sip(sip: &mut Table<'_>) -> SipSettings {
+    let default = [Transport::Udp, Transport::Tcp].map(|transport| Listen { transport, address: loopback(5060) });
+    let advertise = sip.string("advertise");
+    let listen = match sip.strings("listen") {
+        None => default.to_vec(),
+        Some(list) => {
+            if list.value.is_empty() {
+                sip.fault(list.line, "sip.listen is empty", "write listen = [\"udp:127.0.0.1:5060\"]");
+            }
+            listens(sip, list.value, advertise.is_some())
+        }
+    };
+    SipSettings { listen, advertise: advertise.and_then(|at| advertised(sip, &at)) }
+}
+
+fn listens(sip: &Table<'_>, written: Vec<At<String>>, advertised: bool) -> Vec<Listen> {
+    let mut found: Vec<Listen> = Vec::new();
+    for At { value, line } in written {
+        let listen = match value.parse::<Listen>() {
+            Ok(listen) => listen,
+            Err((what, hint)) => {
+                sip.fault(line, format!("sip.listen \"{value}\" {what}"), hint);
+                continue;
+            }
+        };
+        if listen.address.ip().is_unspecified() && !advertised {
+            let what = format!(
+                "sip.listen \"{value}\" listens on every address, and nothing says which one callers are to use"
+            );
+            sip.fault(
+                line,
+                what,
+                "add advertise = \"…\" with the address that trunk and phones reach, or listen on that one",
+            );
+        }
+        if listen.address.port() != 0 && found.contains(&listen) {
+            sip.fault(line, format!("sip.listen has \"{value}\" twice"), "remove one of the two");
+        }
+        found.push(listen);
+    }
+    found
+}
+
+impl FromStr for Listen {
+    /// What is wrong, and the hint.
+    type Err = (String, String);
+
+    fn from_str(written: &str) -> Result<Self, Self::Err> {
+        const HINT: &str = "write udp:127.0.0.1:5060, tcp:127.0.0.1:5060 or udp:[::1]:5060";
+        let (transport, address) = written.split_once(':').unwrap_or((written, ""));
+        let transport = match transport {
+            "udp" => Transport::Udp,
+            "tcp" => Transport::Tcp,
+            "tls" => return Err(("is not built yet".to_owned(), "use udp: or tcp:".to_owned())),
+            _ => return Err(("has no transport".to_owned(), HINT.to_owned())),
+        };
+        match address.parse() {
+            Ok(address) => Ok(Listen { transport, address }),
+            Err(_) => Err(("has no address and port".to_owned(), HINT.to_owned())),
+        }
+    }
+}
+
+fn advertised(sip: &Table<'_>, written: &At<String>) -> Option<IpAddr> {
+    let inner = written.value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&written.value);
+    match inner.parse::<IpAddr>() {
+        Ok(address) if !address.is_unspecified() => Some(address),
+        _ => {
+            let what = format!("sip.advertise \"{}\" is not an address", written.value);
+            sip.fault(written.line, what, "write the address alone, as in \"203.0.113.10\"");
+            None
+        }
+    }
+}
+
+fn ports(rtp: &mut Table<'_>) -> RangeInclusive<u16> {
+    const DEFAULT: RangeInclusive<u16> = 20_000..=29_999;
+    let Some(written) = rtp.string("ports") else { return DEFAULT };
+    let number = |text: &str| text.trim().parse::<u16>().ok();
+    let ends = written.value.split_once('-').and_then(|(first, last)| Some((number(first)?, number(last)?)));
+    let (what, hint) = match ends {
+        None => ("is not two ports", "write ports = \"20000-29999\""),
+        Some((0, _)) => ("begins at 0", "begin at 1024 or above"),
+        Some((first, last)) if first >= last => ("ends before it begins", "write the smaller port first"),
+        Some((first, _)) if first % 2 == 1 => {
+            ("begins with an odd port", "begin even: RTP has the even port, RTCP the next")
+        }
+        Some((first, last)) if last - first < 3 => ("holds fewer than 4 ports", "a call needs two pairs: four ports"),
+        Some((first, last)) => return first..=last,
+    };
+    rtp.fault(written.line, format!("rtp.ports \"{}\" {what}", written.value), hint);
+    DEFAULT
+}
+
+/// The addresses of console and metrics; each TCP address belongs to one listener.
+fn web(root: &mut Table<'_>, sip: &[Listen]) -> (Option<SocketAddr>, SocketAddr) {
+    let (mut http, mut metrics) = (root.section("http"), root.section("metrics"));
+    let http_listen = match http.string("listen") {
+        Some(written) if written.value == "off" => None,
+        _ => Some(address(&mut http, "listen").unwrap_or_else(|| loopback(8080))),
+    };
+    let metrics_listen = address(&mut metrics, "listen").unwrap_or_else(|| loopback(9464));
+    let mut taken: Vec<SocketAddr> =
+        sip.iter().filter(|l| l.transport == Transport::Tcp).map(|listen| listen.address).collect();
+    for (section, listen) in [(&mut http, http_listen), (&mut metrics, Some(metrics_listen))] {
+        let Some(listen) = listen else { continue };
+        if listen.port() != 0 && taken.contains(&listen) {
+            let line = section.line_of("listen").unwrap_or(1);
+            section.fault(
+                line,
+                format!("{} {listen} is taken", section.path("listen")),
+                "give each listener a port of its own",
+            );
+        }
+        taken.push(listen);
+    }
+    (http_listen, metrics_listen)
+}
+
+fn address(table: &mut Table<'_>, key: &'static str) -> Option<SocketAddr> {
+    let written = table.string(key)?;
+    match written.value.parse() {
+        Ok(address) => Some(address),
+        Err(_) => {
+            let what = format!("{} \"{}\" is not an address and a port", table.path(key), written.value);
+            table.fault(written.line, what, "write 127.0.0.1:8080 or [::1]:8080");
+            None
+        }
+    }
+}
+
+fn dialplans(section: &mut Table<'_>, base: &Path) -> DialplanSource {
+    let default = base.join("dialplans");
+    match path(section, "directory") {
+        Some(written) => {
+            let directory = base.join(&written.value);
+            if !directory.is_dir() {
+                let what = format!("dialplans.directory: there is no directory {}", directory.display());
+                section.fault(written.line, what, "make it, or leave the key out for the built-in dialplans");
+            }
+            DialplanSource::Directory(directory)
+        }
+        None if default.is_dir() => DialplanSource::Directory(default),
+        None => DialplanSource::BuiltIn,
+    }
+}
+
+fn trunks(root: &mut Table<'_>, listen: &[Listen]) -> Vec<TrunkSettings> {
+    let sections = root.sections("trunk");
+    if sections.is_empty() {
+        if listen.iter().any(|l| !l.address.ip().is_loopback()) {
+            root.fault(
+                1,
+                "no [[trunk]]: nobody else than this machine may send calls",
+                "add [[trunk]] with name and peers",
+            );
+        }
+        let peers = vec![Peer::Address(Ipv4Addr::LOCALHOST.into())];
+        return vec![TrunkSettings { name: TrunkName::from("carrier"), peers }];
+    }
+    let mut found: Vec<TrunkSettings> = Vec::new();
+    for mut section in sections {
+        let name = section.required_string("name");
+        if let Some(line) = section.line_of("register") {
+            let hint = "remove it, and let the carrier send to a fixed address: peers = [\"…\"]";
+            section.fault(line, "trunk.register: outbound registration is not built yet", hint);
+        }
+        let peers = peers(&mut section);
+        let Some(name) = name else { continue };
+        if found.iter().any(|t| t.name.as_str() == name.value) {
+            section.fault(
+                name.line,
+                format!("trunk.name \"{}\" is there twice", name.value),
+                "give each trunk a name of its own",
+            );
+        }
+        found.push(TrunkSettings { name: TrunkName::from(name.value), peers });
+    }
+    found
+}
+
+fn peers(section: &mut Table<'_>) -> Vec<Peer> {
+    let mut found = Vec::new();
+    for At { value, line } in section.required_strings("peers").map_or_else(Vec::new, |at| at.value) {
+        match value.parse::<Peer>() {
+            Ok(peer) => found.push(peer),
+            Err(e) => section.fault(line, format!("trunk.peers: {e}"), e.hint()),
+        }
+    }
+    found
+}
+
+/// `None` if the file has no agent at all.
+fn agents(root: &mut Table<'_>) -> Option<Vec<AgentSettings>> {
+    let sections = root.sections("agent");
+    if sections.is_empty() {
+        return None;
+    }
+    let mut found: Vec<(AgentSettings, u32)> = Vec::new();
+    for mut section in sections {
+        let number = section.required_string("number").filter(|number| {
+            let good = is_agent_number(&number.value);
+            if !good {
+                let what = format!("agent.number \"{}\" is no agent's number", number.value);
+                section.fault(number.line, what, AGENT_NUMBER_HINT);
+            }
+            good
+        });
+        let name = section.string("name");
+        let contact = section.string("contact").and_then(|contact| fixed_contact(&section, contact));
+        // Registration of phones is not built yet; the key is known, so that files can be written ahead.
+        section.string("password_file");
+        let Some(At { value: number, line }) = number else { continue };
+        if let Some((_, first)) = found.iter().find(|(a, _)| a.number.as_str() == number) {
+            let what = format!("agent.number \"{number}\" is there twice (first in line {first})");
+            section.fault(line, what, "give each agent a number of his or her own");
+            continue;
+        }
+        let name = name.map_or_else(|| format!("Agent {number}"), |at| at.value);
+        found.push((AgentSettings { number: AgentNo::from(number), name, contact }, line));
+    }
+    Some(found.into_iter().map(|(agent, _)| agent).collect())
+}
+
+/// The contact if it is a SIP URI that needs no look-up (RFC 3261 section 19.1.1).
+fn fixed_contact(section: &Table<'_>, written: At<String>) -> Option<String> {
+    let Some((what, hint)) = contact_fault(&written.value) else { return Some(written.value) };
+    section.fault(written.line, format!("agent.contact \"{}\" {what}", written.value), hint);
+    None
+}
+
+fn contact_fault(uri: &str) -> Option<(&'static str, &'static str)> {
+    const HINT: &str = "write contact = \"sip:8@192.0.2.20:5060\"";
+    if uri.starts_with("sips:") {
+        return Some(("needs TLS, which is not built yet", "use sip:"));
+    }
+    let Some(rest) = uri.strip_prefix("sip:") else { return Some(("is not a SIP address", HINT)) };
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "<>\"".contains(c) || !c.is_ascii();
+    if rest.contains(odd) {
+        return Some(("is not a SIP address", HINT));
+    }
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let host = host.split([';', '?']).next().unwrap_or_default();
+    match host.parse::<Peer>() {
+        Ok(Peer::Socket(_)) => None,
+        Ok(Peer::Address(address)) if address.is_ipv4() || host.starts_with('[') => None,
+        Err(PeerError::Name(_)) => Some((
+            "names its host",
+            "names are not looked up yet: write the phone's address (this machine is 127.0.0.1)",
+        )),
+        _ => Some(("has no address of a phone", HINT)),
+    }
+}
+
+fn targets(root: &mut Table<'_>, trunks: &[TrunkSettings]) -> Vec<TargetSettings> {
+    let mut found: Vec<TargetSettings> = Vec::new();
+    for mut section in root.sections("target") {
+        let (name, trunk, number) =
+            (section.required_string("name"), section.required_string("trunk"), section.required_string("number"));
+        let (Some(name), Some(trunk), Some(number)) = (name, trunk, number) else { continue };
+        let known: Vec<&str> = trunks.iter().map(|t| t.name.as_str()).collect();
+        if !known.contains(&trunk.value.as_str()) {
+            let what = format!("target.trunk \"{}\" is not a trunk of this file", trunk.value);
+            section.fault(trunk.line, what, did_you_mean(&trunk.value, &known));
+        }
+        if found.iter().any(|t| t.name == name.value) {
+            section.fault(
+                name.line,
+                format!("target.name \"{}\" is there twice", name.value),
+                "give each target a name of its own",
+            );
+        }
+        found.push(TargetSettings { name: name.value, trunk: TrunkName::from(trunk.value), number: number.value });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,333 @@
+use super::*;
+use proptest::prelude::*;
+
+/// The configuration of the contract.
+const CONTRACT: &str = r#"
+[data]
+directory = "data"                       # ledger, database, recordings
+
+[sip]
+listen = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]    # tls: likewise
+advertise = "203.0.113.10"               # optional: what Contact and SDP say
+
+[rtp]
+ports = "20000-29999"
+
+[http]
+listen = "127.0.0.1:8080"                # console and API
+
+[metrics]
+listen = "127.0.0.1:9464"                # GET /metrics, /healthz, /readyz
+
+[dialplans]
+directory = "dialplans"
+
+[[trunk]]
+name  = "carrier"
+peers = ["127.0.0.1"]                    # who may send: an address, a network, or host:port
+# register = { server = "sip:carrier.example", username = "…", password_file = "…" }
+
+[[agent]]
+number  = "8"                            # 工号, spoken in the greeting
+name    = "Agent eight"
+contact = "sip:8@127.0.0.1:5070"         # a fixed phone; without it the phone registers
+# password_file = "…"
+
+[[target]]                               # anything else a dialplan may call: duty mobile, department, other number
+name  = "duty"
+trunk = "carrier"
+number = "13900000001"
+"#;
+
+const DIALPLAN: &str = "[hotline]\nid = \"property\"\norg = \"物业\"\nnumbers = [\"4008001234\"]\n\
+                        [greeting]\ntext = \"您好,{org}客户服务中心{agent_no}号接待员为您服务\"\n[agents]\nnumbers = [\"8\"]\n";
+
+/// A directory with these files in it.
+fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = directory.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    directory
+}
+
+/// The faults of a configuration alone, without its dialplans.
+fn faults(text: &str) -> Vec<String> {
+    let nowhere = tempfile::tempdir().unwrap();
+    let (_, faults) = parse("c", nowhere.path(), text);
+    sorted(faults).iter().map(|f| f.to_string().replace(&nowhere.path().display().to_string(), "D")).collect()
+}
+
+#[test]
+fn the_contracts_example() {
+    let files = directory(&[("etc/hotline.toml", CONTRACT), ("etc/dialplans/property.toml", DIALPLAN)]);
+    let base = files.path().join("etc");
+    let Loaded { config, plans } = check(Some(&base.join("hotline.toml"))).unwrap();
+    assert_eq!(config.file, Some(base.join("hotline.toml")));
+    assert_eq!(config.data_directory, base.join("data"));
+    assert_eq!(
+        config.sip.listen.iter().map(Listen::to_string).collect::<Vec<_>>(),
+        ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
+    );
+    assert_eq!(config.sip.advertise, Some([203, 0, 113, 10].into()));
+    assert_eq!(config.rtp_ports, 20_000..=29_999);
+    assert_eq!((config.http_listen, config.metrics_listen), (Some(loopback(8080)), loopback(9464)));
+    assert_eq!(config.dialplans, DialplanSource::Directory(base.join("dialplans")));
+    assert_eq!(config.trunks[0].peers, [Peer::Address(Ipv4Addr::LOCALHOST.into())]);
+    assert_eq!(config.agents[0].contact.as_deref(), Some("sip:8@127.0.0.1:5070"));
+    assert_eq!((config.targets[0].name.as_str(), config.targets[0].number.as_str()), ("duty", "13900000001"));
+    assert!(plans.by_number.contains_key("4008001234"));
+}
+
+#[test]
+fn what_is_left_out_has_the_contracts_values() {
+    let (full, found) = parse("c", Path::new("b"), CONTRACT);
+    let (empty, _) = parse("c", Path::new("b"), "");
+    assert_eq!(found.len(), 1, "only that there is no directory b/dialplans: {found:?}");
+    assert_eq!(empty.config.data_directory, full.config.data_directory);
+    assert_eq!(empty.config.sip.listen, full.config.sip.listen);
+    assert_eq!(empty.config.sip.advertise, None);
+    assert_eq!(empty.config.rtp_ports, full.config.rtp_ports);
+    assert_eq!(empty.config.http_listen, full.config.http_listen);
+    assert_eq!(empty.config.metrics_listen, full.config.metrics_listen);
+    assert_eq!(empty.config.trunks, full.config.trunks);
+}
+
+#[test]
+fn without_a_file_the_embedded_default() {
+    let files = directory(&[]);
+    let Loaded { config, plans } = check_from(files.path(), None).unwrap();
+    assert_eq!((config.file, config.dialplans), (None, DialplanSource::BuiltIn));
+    let phones: Vec<_> = config.agents.iter().map(|a| (a.number.as_str(), a.contact.as_deref().unwrap())).collect();
+    assert_eq!(phones, [("8", "sip:8@127.0.0.1:5090"), ("9", "sip:9@127.0.0.1:5090")]);
+    assert_eq!(plans.hotlines.len(), 2);
+
+    let files = directory(&[("dialplans/one.toml", DIALPLAN)]);
+    let Loaded { config, plans } = check_from(files.path(), None).unwrap();
+    assert_eq!(config.dialplans, DialplanSource::Directory(files.path().join("dialplans")));
+    assert_eq!((config.agents.len(), plans.hotlines.len()), (1, 1));
+
+    let files = directory(&[("hotline.toml", "[http]\nlisten = \"off\"\n")]);
+    let Loaded { config, .. } = check_from(files.path(), None).unwrap();
+    assert_eq!((config.http_listen, config.agents.len()), (None, 2));
+}
+
+#[test]
+fn a_named_file_that_is_not_there() {
+    let fault = check(Some(Path::new("/no/such/hotline.toml"))).unwrap_err();
+    assert!(fault[0].to_string().starts_with("/no/such/hotline.toml:1: No such file"), "{}", fault[0]);
+}
+
+#[test]
+fn every_fault_with_its_line() {
+    let text = r#"[data]
+directory = ""
+[sip]
+listen = ["udp:0.0.0.0:5060",
+  "tls:127.0.0.1:5061", "127.0.0.1:5060", "udp:localhost:5060",
+  "tcp:[::1]:5060", "tcp:[::1]:5060"]
+[rtp]
+ports = "20001-30000"
+[http]
+listen = 8080
+[metrics]
+listen = "9464"
+[dialplans]
+directory = "plans"
+[[trunk]]
+name = "carrier"
+peers = ["sbc.example", "10.0.0.1/8", "x y"]
+register = { server = "sip:carrier.example" }
+[[trunk]]
+name = "carrier"
+[[agent]]
+number = "8"
+contcat = "sip:8@127.0.0.1"
+[[agent]]
+number = "8"
+contact = "8@127.0.0.1"
+[[agent]]
+contact = "sip:9@phone.example"
+[[agent]]
+number = "九"
+contact = "sips:9@127.0.0.1"
+[[target]]
+name = "duty"
+trunk = "carier"
+number = "1"
+[[target]]
+name = "duty"
+"#;
+    let listen_hint = "write udp:127.0.0.1:5060, tcp:127.0.0.1:5060 or udp:[::1]:5060";
+    let expected = [
+        "c:2: data.directory is empty: write a path, from this file or absolute".to_owned(),
+        "c:4: sip.listen \"udp:0.0.0.0:5060\" listens on every address, and nothing says which one callers are to use: \
+         add advertise = \"…\" with the address that trunk and phones reach, or listen on that one"
+            .to_owned(),
+        format!("c:5: sip.listen \"127.0.0.1:5060\" has no transport: {listen_hint}"),
+        "c:5: sip.listen \"tls:127.0.0.1:5061\" is not built yet: use udp: or tcp:".to_owned(),
+        format!("c:5: sip.listen \"udp:localhost:5060\" has no address and port: {listen_hint}"),
+        "c:6: sip.listen has \"tcp:[::1]:5060\" twice: remove one of the two".to_owned(),
+        "c:8: rtp.ports \"20001-30000\" begins with an odd port: begin even: RTP has the even port, RTCP the next".to_owned(),
+        "c:10: http.listen is an integer, not a string: write listen = \"8080\"".to_owned(),
+        "c:12: metrics.listen \"9464\" is not an address and a port: write 127.0.0.1:8080 or [::1]:8080".to_owned(),
+        "c:14: dialplans.directory: there is no directory D/plans: \
+         make it, or leave the key out for the built-in dialplans"
+            .to_owned(),
+        "c:17: trunk.peers: \"sbc.example\" is a host name: names are not looked up yet: write its address or network".to_owned(),
+        "c:17: trunk.peers: \"x y\" is no address, network or host:port: \
+         write 192.0.2.1, 192.0.2.0/24, 192.0.2.1:5060, [2001:db8::1] or [2001:db8::1]:5060"
+            .to_owned(),
+        "c:17: trunk.peers: the network \"10.0.0.1/8\" has bits set below its prefix: did you mean \"10.0.0.0/8\"?".to_owned(),
+        "c:18: trunk.register: outbound registration is not built yet: \
+         remove it, and let the carrier send to a fixed address: peers = [\"…\"]"
+            .to_owned(),
+        "c:19: [[trunk]] has no \"peers\": add peers = [\"…\"]".to_owned(),
+        "c:20: trunk.name \"carrier\" is there twice: give each trunk a name of its own".to_owned(),
+        "c:23: unknown key \"contcat\" in [[agent]]: did you mean \"contact\"?".to_owned(),
+        "c:25: agent.number \"8\" is there twice (first in line 22): give each agent a number of his or her own".to_owned(),
+        "c:26: agent.contact \"8@127.0.0.1\" is not a SIP address: write contact = \"sip:8@192.0.2.20:5060\"".to_owned(),
+        "c:27: [[agent]] has no \"number\": add number = \"…\"".to_owned(),
+        "c:28: agent.contact \"sip:9@phone.example\" names its host: \
+         names are not looked up yet: write the phone's address (this machine is 127.0.0.1)"
+            .to_owned(),
+        "c:30: agent.number \"九\" is no agent's number: write 1 to 16 digits or Latin letters".to_owned(),
+        "c:31: agent.contact \"sips:9@127.0.0.1\" needs TLS, which is not built yet: use sip:".to_owned(),
+        "c:34: target.trunk \"carier\" is not a trunk of this file: did you mean \"carrier\"?".to_owned(),
+        "c:36: [[target]] has no \"number\": add number = \"…\"".to_owned(),
+        "c:36: [[target]] has no \"trunk\": add trunk = \"…\"".to_owned(),
+    ];
+    let found = faults(text);
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found, expected);
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+}
+
+#[test]
+fn listening_on_every_address() {
+    assert_eq!(
+        faults(
+            "[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\nadvertise = \"203.0.113.10\"\n[[trunk]]\nname = \"t\"\npeers = [\"::1\"]\n"
+        ),
+        [""; 0]
+    );
+    let open = faults("[sip]\nlisten = [\"udp:[::]:5060\"]\nadvertise = \"0.0.0.0\"\n");
+    assert_eq!(
+        open,
+        [
+            "c:1: no [[trunk]]: nobody else than this machine may send calls: add [[trunk]] with name and peers",
+            "c:3: sip.advertise \"0.0.0.0\" is not an address: write the address alone, as in \"203.0.113.10\"",
+        ]
+    );
+    assert_eq!(faults("[sip]\nlisten = [\"udp:127.0.0.1:0\", \"udp:127.0.0.1:0\"]\n"), [""; 0]);
+    assert_eq!(faults("[sip]\nlisten = []\n"), ["c:2: sip.listen is empty: write listen = [\"udp:127.0.0.1:5060\"]"]);
+}
+
+#[test]
+fn one_listener_an_address() {
+    let found = faults(
+        "[sip]\nlisten = [\"tcp:127.0.0.1:7000\"]\n[http]\nlisten = \"127.0.0.1:7000\"\n[metrics]\nlisten = \"127.0.0.1:7000\"\n",
+    );
+    assert_eq!(
+        found,
+        [
+            "c:4: http.listen 127.0.0.1:7000 is taken: give each listener a port of its own",
+            "c:6: metrics.listen 127.0.0.1:7000 is taken: give each listener a port of its own",
+        ]
+    );
+    assert_eq!(faults("[sip]\nlisten = [\"udp:127.0.0.1:7000\"]\n[http]\nlisten = \"127.0.0.1:7000\"\n"), [""; 0]);
+}
+
+#[test]
+fn contacts() {
+    let contact = |uri: &str| contact_fault(uri).map(|(what, _)| what);
+    for good in
+        ["sip:8@127.0.0.1:5070", "sip:127.0.0.1", "sip:8@[::1]", "sip:8@[::1]:5060;transport=tcp", "sip:8@10.0.0.1;x=y"]
+    {
+        assert_eq!(contact(good), None, "{good}");
+    }
+    for bad in
+        ["", "8", "tel:+861", "sip:", "sip:8@", "sip:8@::1", "sip:8@1.2.3.4:0", "sip:8@1.2.3.4/8", "sip:a b@1.2.3.4"]
+    {
+        assert!(contact(bad).is_some(), "{bad}");
+    }
+    assert_eq!(contact("sip:8@localhost:5070"), Some("names its host"));
+}
+
+#[test]
+fn port_ranges() {
+    let ports = |written: &str| faults(&format!("[rtp]\nports = \"{written}\"\n")).join("\n");
+    assert_eq!(ports("20000-20003"), "");
+    assert_eq!(ports(" 40000 - 65535 "), "");
+    assert!(ports("20000-20002").contains("holds fewer than 4 ports"));
+    assert!(ports("30000-20000").contains("ends before it begins"));
+    assert!(ports("20000").contains("is not two ports"));
+    assert!(ports("0-100").contains("begins at 0"));
+    assert!(ports("20000-70000").contains("is not two ports"));
+}
+
+#[test]
+fn agents_without_a_fixed_phone() {
+    let text = "[[agent]]\nnumber = \"8\"\n[[agent]]\nnumber = \"A-9\"\npassword_file = \"9.secret\"\n\
+                [[agent]]\nnumber = \"10\"\ncontact = \"sip:[2001:db8::5]:5062;transport=udp\"\n";
+    let (read, found) = parse("c", Path::new("."), text);
+    let contacts: Vec<_> = read.config.agents.iter().map(|a| (a.number.as_str(), a.contact.is_some())).collect();
+    assert_eq!((contacts, found), (vec![("8", false), ("A-9", false), ("10", true)], vec![]));
+}
+
+#[test]
+fn faults_of_both_files_at_once() {
+    let files = directory(&[
+        ("hotline.toml", "[sipp]\n[[agent]]\nnumber = \"9\"\n"),
+        ("dialplans/a.toml", DIALPLAN),
+        ("dialplans/b.toml", &DIALPLAN.replace("\"8\"", "\"9\"")),
+    ]);
+    let found = check_from(files.path(), None).unwrap_err();
+    let shown: Vec<String> =
+        found.iter().map(|f| format!("{}:{}", f.file.rsplit('/').next().unwrap(), f.line)).collect();
+    assert_eq!(shown, ["a.toml:8", "b.toml:2", "b.toml:4", "hotline.toml:1"]);
+}
+
+#[test]
+fn syntax_errors_come_with_the_rest() {
+    let found = faults(
+        "[sip\nlisten = [\"tcp:127.0.0.1:1\"]\n[rtp]\nports = \"1\"\nports = \"2\"\n[http]\nlisten = \n[[agnet]]\n",
+    );
+    let lines: Vec<&str> = found.iter().map(|f| &f[..4]).collect();
+    assert!(["c:1:", "c:4:", "c:5:", "c:7:", "c:8:"].iter().all(|line| lines.contains(line)), "{found:#?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "\\PC*|[\\[\\]\"'=.,{}# \\n\\\\a-z0-9]{0,200}") {
+        parse("c", Path::new("."), &text);
+    }
+
+    /// The contract's example with one stretch exchanged for another.
+    #[test]
+    fn no_damage_makes_the_reader_panic(at in 0..1500usize, length in 0..40usize, put in "[\\[\\]\"=.,{}#\\n\\\\\\PC]{0,8}") {
+        let mut letters: Vec<char> = CONTRACT.chars().collect();
+        let begin = at.min(letters.len());
+        let end = (begin + length).min(letters.len());
+        letters.splice(begin..end, put.chars());
+        let text: String = letters.into_iter().collect();
+        parse("c", Path::new("."), &text);
+        let plan = PlanFile { name: "p".into(), bytes: text.into_bytes() };
+        compile(&[plan], Library::new(vec![]), None);
+    }
+
+    #[test]
+    fn no_dialplan_makes_the_compiler_panic(at in 0..200usize, length in 0..20usize, put in prop::collection::vec(any::<u8>(), 0..8)) {
+        let mut bytes = DIALPLAN.as_bytes().to_vec();
+        let begin = at.min(bytes.len());
+        let end = (begin + length).min(bytes.len());
+        bytes.splice(begin..end, put);
+        let plan = PlanFile { name: "p".into(), bytes };
+        compile(&[plan], Library::new(vec![&BuiltIn]), None);
+    }
+}

@@ -1,0 +1,234 @@
+//! A dialplan as written: its keys, their defaults and their ranges. One hotline a file.
+
+use std::time::Duration;
+
+use super::plan::{Answer, Cadence, Nobody, Ringback, Strategy};
+use crate::fault::{did_you_mean, nearest};
+use crate::written::{At, Document, Table};
+
+/// The keys of one file that could be read. What is `None` or empty has its fault.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) id: Option<At<String>>,
+    pub(super) org: Option<At<String>>,
+    pub(super) numbers: Vec<At<String>>,
+    /// BCP 47; `None` if it is unusable.
+    pub(super) language: Option<At<String>>,
+    pub(super) time_zone: String,
+    pub(super) answer: Answer,
+    pub(super) text: Option<At<String>>,
+    pub(super) late: Option<At<String>>,
+    pub(super) agents: Vec<At<String>>,
+    pub(super) strategy: Strategy,
+    pub(super) ring: Duration,
+    pub(super) nobody: Nobody,
+}
+
+pub(super) fn read(document: &Document<'_>) -> Written {
+    let mut root = document.root();
+    let mut hotline = root.section("hotline");
+    let mut answer = root.section("answer");
+    let mut greeting = root.section("greeting");
+    let mut agents = root.section("agents");
+    Written {
+        id: hotline.required_string("id").filter(|id| is_id(&hotline, id)),
+        org: hotline.required_string("org"),
+        numbers: numbers(&mut hotline),
+        language: language(&mut hotline),
+        time_zone: time_zone(&mut hotline),
+        answer: read_answer(&mut answer),
+        text: greeting.required_string("text"),
+        late: greeting.string("late"),
+        agents: agent_numbers(&mut agents),
+        strategy: strategy(&mut agents),
+        ring: Duration::from_secs(agents.integer("ring_s", 1..=300).map_or(20, |at| at.value.into())),
+        nobody: nobody(&mut agents),
+    }
+}
+
+/// A label of metrics and a part of file names.
+fn is_id(hotline: &Table<'_>, id: &At<String>) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    let good = id.value.len() <= 64 && id.value.chars().all(allowed);
+    if !good {
+        let what = format!("hotline.id \"{}\" cannot be a label", id.value);
+        hotline.fault(id.line, what, "write a-z, 0-9, _ and -, at most 64 of them");
+    }
+    good
+}
+
+fn numbers(hotline: &mut Table<'_>) -> Vec<At<String>> {
+    let written = hotline.required_strings("numbers").map_or_else(Vec::new, |at| at.value);
+    let allowed = |c: char| c.is_ascii_digit() || c == '*' || c == '#';
+    let dialable = |number: &At<String>| {
+        let digits = number.value.strip_prefix('+').unwrap_or(&number.value);
+        let good = !digits.is_empty() && digits.len() <= 32 && digits.chars().all(allowed);
+        if !good {
+            let what = format!("hotline.numbers: \"{}\" is not a number that a trunk sends", number.value);
+            hotline.fault(number.line, what, "write the digits without spaces or dashes, as the trunk sends them");
+        }
+        good
+    };
+    without_repeats(hotline, "hotline.numbers", written.into_iter().filter(dialable).collect())
+}
+
+fn agent_numbers(agents: &mut Table<'_>) -> Vec<At<String>> {
+    let written = agents.required_strings("numbers").map_or_else(Vec::new, |at| at.value);
+    let good = |number: &At<String>| {
+        let good = is_agent_number(&number.value);
+        if !good {
+            agents.fault(
+                number.line,
+                format!("agents.numbers: \"{}\" is no agent's number", number.value),
+                AGENT_NUMBER_HINT,
+            );
+        }
+        good
+    };
+    let written = written.into_iter().filter(good).collect();
+    without_repeats(agents, "agents.numbers", written)
+}
+
+/// Whether `number` may be an agent's: it is spoken, printed, and part of a SIP address.
+pub fn is_agent_number(number: &str) -> bool {
+    (1..=16).contains(&number.len()) && number.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+/// What to say about a number that is none.
+pub const AGENT_NUMBER_HINT: &str = "write 1 to 16 digits or Latin letters";
+
+fn without_repeats(table: &Table<'_>, name: &str, written: Vec<At<String>>) -> Vec<At<String>> {
+    let mut kept: Vec<At<String>> = Vec::new();
+    for one in written {
+        if kept.iter().any(|k| k.value == one.value) {
+            table.fault(one.line, format!("{name} has \"{}\" twice", one.value), "remove one of the two");
+        } else {
+            kept.push(one);
+        }
+    }
+    kept
+}
+
+/// Checked here because it becomes the name of a folder.
+fn language(hotline: &mut Table<'_>) -> Option<At<String>> {
+    let language = hotline.string("language").unwrap_or_else(|| At::new("zh-CN".to_owned(), hotline.line()));
+    let good = language
+        .value
+        .split('-')
+        .all(|part| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric()));
+    if !good {
+        let what = format!("hotline.language \"{}\" is not a language", language.value);
+        hotline.fault(language.line, what, "write it as in zh-CN, en, en-GB");
+        return None;
+    }
+    Some(language)
+}
+
+fn time_zone(hotline: &mut Table<'_>) -> String {
+    let Some(zone) = hotline.string("time_zone") else { return "Asia/Shanghai".to_owned() };
+    if jiff::tz::TimeZone::get(&zone.value).is_err() {
+        let what = format!("hotline.time_zone \"{}\" is not a time zone", zone.value);
+        hotline.fault(zone.line, what, "write it as in Asia/Shanghai, Europe/Berlin, UTC");
+    }
+    zone.value
+}
+
+fn read_answer(answer: &mut Table<'_>) -> Answer {
+    Answer {
+        max_rings: answer.integer("max_rings", 1..=50).map_or(3, |at| at.value),
+        cadence: cadence(answer),
+        ringback: ringback(answer),
+        short_abandon: Duration::from_millis(
+            answer.integer("short_abandon_ms", 0..=600_000).map_or(5_000, |at| at.value.into()),
+        ),
+    }
+}
+
+/// Country, burst and period of the ring in ms (ITU-T E.180; tables of the ITU's tones-0203). Where a ring is a pair of bursts, the
+/// burst lasts to the end of the second.
+const CADENCES: [(&str, u64, u64); 13] = [
+    ("cn", 1_000, 5_000),
+    ("de", 1_000, 5_000),
+    ("it", 1_000, 5_000),
+    ("ru", 1_000, 5_000),
+    ("br", 1_000, 5_000),
+    ("fr", 1_500, 5_000),
+    ("us", 2_000, 6_000),
+    ("es", 1_500, 4_500),
+    ("jp", 1_000, 3_000),
+    ("uk", 1_000, 3_000),
+    ("au", 1_000, 3_000),
+    ("sg", 1_000, 3_000),
+    ("in", 1_000, 3_000),
+];
+
+fn cadence(answer: &mut Table<'_>) -> Cadence {
+    let written = answer.string("cadence");
+    let found = match &written {
+        Some(name) => CADENCES.iter().find(|(country, ..)| *country == name.value),
+        None => Some(&CADENCES[0]),
+    };
+    if let (None, Some(name)) = (found, &written) {
+        let known: Vec<&str> = CADENCES.iter().map(|(country, ..)| *country).collect();
+        let hint = format!("the countries are {}", known.join(", "));
+        answer.fault(name.line, format!("answer.cadence \"{}\" is not known", name.value), hint);
+    }
+    let (name, burst, period) = *found.unwrap_or(&CADENCES[0]);
+    Cadence { name: name.to_owned(), burst: Duration::from_millis(burst), period: Duration::from_millis(period) }
+}
+
+fn ringback(answer: &mut Table<'_>) -> Ringback {
+    let use_instead = "use \"network\"";
+    one_of(answer, "ringback", &[("network", Ringback::Network)], &["gateway"], use_instead)
+        .unwrap_or(Ringback::Network)
+}
+
+fn strategy(agents: &mut Table<'_>) -> Strategy {
+    let built = [("in_order", Strategy::InOrder), ("round_robin", Strategy::RoundRobin)];
+    let planned = ["longest_idle", "ring_all", "fewest_calls", "random"];
+    let use_instead = "use \"round_robin\" or \"in_order\"";
+    one_of(agents, "strategy", &built, &planned, use_instead).unwrap_or(Strategy::RoundRobin)
+}
+
+fn nobody(agents: &mut Table<'_>) -> Nobody {
+    let Some(written) = agents.string("nobody") else { return Nobody::BusyTone };
+    match written.value.as_str() {
+        "busy_tone" => return Nobody::BusyTone,
+        "480" => return Nobody::Unavailable,
+        other if nearest(other, &["busy_tone"]).is_some() => {
+            let what = format!("agents.nobody \"{other}\" is not known");
+            agents.fault(written.line, what, "did you mean \"busy_tone\"?");
+        }
+        other => {
+            let what = format!("agents.nobody \"{other}\": overflow steps are not built yet");
+            agents.fault(written.line, what, "use \"busy_tone\" or \"480\"");
+        }
+    }
+    Nobody::BusyTone
+}
+
+/// One of the words that are built; a word that is only planned says so.
+fn one_of<T: Copy>(
+    table: &mut Table<'_>,
+    key: &'static str,
+    built: &[(&str, T)],
+    planned: &[&str],
+    use_instead: &str,
+) -> Option<T> {
+    let written = table.string(key)?;
+    if let Some((_, value)) = built.iter().find(|(word, _)| *word == written.value) {
+        return Some(*value);
+    }
+    let name = table.path(key);
+    if planned.contains(&written.value.as_str()) {
+        table.fault(written.line, format!("{name} \"{}\" is not built yet", written.value), use_instead);
+    } else {
+        let known: Vec<&str> = built.iter().map(|(word, _)| *word).chain(planned.iter().copied()).collect();
+        table.fault(
+            written.line,
+            format!("{name} \"{}\" is not known", written.value),
+            did_you_mean(&written.value, &known),
+        );
+    }
+    None
+}

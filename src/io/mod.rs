@@ -1,0 +1,3 @@
+//! The edge: sockets, threads, clocks, files.
+
+pub mod dialplans;

@@ -1,0 +1,34 @@
+//! Every bound of the program, and why it is where it is.
+
+use std::time::Duration;
+
+/// One SIP message: the largest UDP datagram. A real INVITE has 1 to 3 KB.
+pub const SIP_MESSAGE_BYTES: usize = 65_535;
+
+/// Header fields of one message: a real INVITE has 15 to 40; parsing is linear in them.
+pub const SIP_HEADER_FIELDS: usize = 256;
+
+/// INVITE server transactions at once. Each costs a few KB; a call has one.
+pub const SIP_SERVER_TRANSACTIONS: usize = 20_000;
+
+/// Calls at once. Ports run out first (two pairs a call).
+pub const CALLS: usize = 5_000;
+
+/// Received SIP datagrams that may wait for the switch; at 1,000 calls a second about half a second's worth.
+pub const SIP_QUEUE: usize = 4_096;
+
+/// TCP connections at once, and how long one may take over a message.
+pub const TCP_CONNECTIONS: usize = 1_024;
+pub const TCP_IDLE: Duration = Duration::from_secs(600);
+
+/// How long a caller may wait in all before the call ends as failed: a carrier gives up at about three minutes.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(180);
+
+/// How long the trunk hears nothing but 100 before we send 180 ourselves (contract: *ring*).
+pub const RING_AFTER: Duration = Duration::from_secs(1);
+
+/// A call's media must report its end within this time, or the call is sealed without it.
+pub const MEDIA_CLOSE: Duration = Duration::from_secs(5);
+
+/// The recorder must report a closed file within this time, or the call is sealed with the recording unknown.
+pub const RECORDING_CLOSE: Duration = Duration::from_secs(60);

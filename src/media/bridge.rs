@@ -1,0 +1,311 @@
+//! The media of one call: its legs, the relay between two of them, prompts, and the tap.
+//!
+//! Sans-IO: packets, orders and wake-ups come in with the time; packets, events and recorded blocks are fetched after each
+//! of them until there are none. Until [`Command::Bridge`] the legs receive and count, and nothing is passed on.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::playout::Playout;
+use super::session::{Accepted, Kind, Session};
+use super::tap::Tap;
+use super::transmit::{Outbox, Transmit};
+use super::{Block, Command, Event, Play};
+use crate::clock::{Instant, Now, Wall};
+use crate::ids::{CallId, LegId, Random};
+
+#[derive(Debug)]
+pub struct Bridge {
+    call: CallId,
+    random: Random,
+    /// Never more than a handful: the caller's and one for each agent who is being rung.
+    sessions: Vec<Session>,
+    state: State,
+    outbox: Outbox,
+    events: VecDeque<Event>,
+    recorded: VecDeque<Recorded>,
+    counters: Counters,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Legs wait for each other.
+    Apart,
+    Joined(Joined),
+    Ended,
+}
+
+#[derive(Debug)]
+struct Joined {
+    caller: LegId,
+    agent: LegId,
+    sound: Sound,
+    /// `None`: this call is not recorded.
+    tap: Option<Tap>,
+}
+
+#[derive(Debug)]
+enum Sound {
+    /// Each hears the other, packet by packet as they come.
+    Relay,
+    /// Both hear what the 20 ms clock sends them.
+    Playing(Playout),
+}
+
+/// For the recorder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    Block(Block),
+    End { call: CallId, total_frames: u64 },
+}
+
+/// What happened to a call's media beside its statistics; sums over legs and prompts that are over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Packets received twice.
+    pub duplicates: u64,
+    /// Packets that came before the peer was known.
+    pub early: u64,
+    /// Samples of callers' voices dropped behind a prompt's clock.
+    pub fifo_overflow: u64,
+    /// Frames by which late wake-ups moved prompts back.
+    pub slipped_frames: u64,
+    /// Samples that came too late for the recording.
+    pub tap_missed: u64,
+}
+
+impl Bridge {
+    /// `random` gives SSRCs and first numbers of the legs.
+    pub fn new(call: CallId, random: Random) -> Self {
+        Bridge {
+            call,
+            random,
+            sessions: Vec::new(),
+            state: State::Apart,
+            outbox: Outbox::default(),
+            events: VecDeque::new(),
+            recorded: VecDeque::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// An order of this call. [`Command::Open`] is to be given once the leg's sockets are bound.
+    pub fn handle(&mut self, now: Now, command: Command) {
+        self.run_clock(now);
+        match command {
+            Command::Open { leg, .. } => {
+                self.sessions.push(Session::new(leg, &mut self.random));
+                self.events.push_back(Event::Bound { call: self.call, leg });
+            }
+            Command::Remote { leg, remote } => {
+                if let (false, Some(other)) = (remote.receive, self.across(leg)) {
+                    other.pause();
+                }
+                if let Some(session) = find(&mut self.sessions, leg) {
+                    session.set_remote(remote);
+                }
+            }
+            Command::Bridge { call, caller, agent, connected, record } => {
+                let tap = record.then(|| Tap::new(call, connected.mono));
+                self.state = State::Joined(Joined { caller, agent, sound: Sound::Relay, tap });
+            }
+            Command::Play { play, audio, .. } => self.play(now, play, audio),
+            Command::CloseLeg { leg } => self.close_leg(leg),
+            Command::CloseCall { ended, .. } => self.close_call(now, ended),
+        }
+        self.flush(now);
+    }
+
+    /// A datagram on `leg`'s RTP port; `arrival` is its kernel stamp.
+    pub fn handle_rtp(&mut self, now: Now, leg: LegId, source: SocketAddr, arrival: Now, bytes: &[u8]) {
+        self.run_clock(now);
+        let Some(session) = find(&mut self.sessions, leg) else { return };
+        let Some(accepted) = session.accept(source, arrival.mono, bytes) else { return };
+        if accepted.first {
+            self.events.push_back(Event::FirstPacket { call: self.call, leg, at: arrival });
+        }
+        if let State::Joined(joined) = &mut self.state
+            && accepted.heard
+        {
+            joined.hear(now.mono, leg, arrival.mono, &accepted, &mut self.sessions, &mut self.outbox);
+        }
+        self.flush(now);
+    }
+
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.run_clock(now);
+        self.flush(now);
+    }
+
+    /// When to call [`Bridge::handle_timeout`], and why.
+    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        let State::Joined(joined) = &self.state else { return None };
+        let play = match &joined.sound {
+            Sound::Relay => None,
+            Sound::Playing(playout) => Some((playout.deadline(), "play")),
+        };
+        let tap = joined.tap.as_ref().map(|tap| (tap.deadline(), "tap"));
+        play.into_iter().chain(tap).min()
+    }
+
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        self.outbox.pop()
+    }
+
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub fn poll_recorded(&mut self) -> Option<Recorded> {
+        self.recorded.pop_front()
+    }
+
+    /// Nothing is left to do for this call.
+    pub fn is_over(&self) -> bool {
+        match &self.state {
+            State::Apart => self.sessions.is_empty(),
+            State::Joined(_) => false,
+            State::Ended => true,
+        }
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn play(&mut self, now: Now, play: Play, audio: Arc<[i16]>) {
+        self.stop_playing(now);
+        let State::Joined(joined) = &mut self.state else {
+            // Nobody is there to hear it; who ordered it shall not wait for the end.
+            self.events.push_back(Event::PlayEnded { call: self.call, play, at: now, to_end: false });
+            return;
+        };
+        joined.sound = Sound::Playing(Playout::new(play, audio, now.mono));
+        self.events.push_back(Event::PlayStarted { call: self.call, play, at: now });
+        self.run_clock(now);
+    }
+
+    /// Sends what a prompt's clock is due.
+    fn run_clock(&mut self, now: Now) {
+        let State::Joined(joined) = &mut self.state else { return };
+        let Sound::Playing(playout) = &mut joined.sound else { return };
+        playout.wake(now.mono);
+        while let Some(frame) = playout.frame(now.mono) {
+            let to_caller = find(&mut self.sessions, joined.caller);
+            let heard = to_caller.is_some_and(|s| s.play(frame.at, &frame.caller, &mut self.outbox));
+            if let (true, Some(tap)) = (heard, &mut joined.tap) {
+                tap.played(frame.at, &frame.caller);
+            }
+            if let Some(to_agent) = find(&mut self.sessions, joined.agent) {
+                to_agent.play(frame.at, &frame.agent, &mut self.outbox);
+            }
+        }
+        if playout.is_over(now.mono) {
+            let at = moment(now, playout.deadline());
+            self.end_play(at, true);
+        }
+    }
+
+    fn stop_playing(&mut self, at: Now) {
+        if matches!(&self.state, State::Joined(Joined { sound: Sound::Playing(_), .. })) {
+            self.end_play(at, false);
+        }
+    }
+
+    fn end_play(&mut self, at: Now, to_end: bool) {
+        let State::Joined(joined) = &mut self.state else { return };
+        let Sound::Playing(playout) = std::mem::replace(&mut joined.sound, Sound::Relay) else { return };
+        self.counters.fifo_overflow += playout.overflowed();
+        self.counters.slipped_frames += playout.slipped();
+        self.events.push_back(Event::PlayEnded { call: self.call, play: playout.play, at, to_end });
+    }
+
+    fn flush(&mut self, now: Now) {
+        let State::Joined(Joined { tap: Some(tap), .. }) = &mut self.state else { return };
+        while let Some(block) = tap.flush(now.mono) {
+            self.recorded.push_back(Recorded::Block(block));
+        }
+    }
+
+    fn close_leg(&mut self, leg: LegId) {
+        let Some(at) = self.sessions.iter().position(|s| s.leg == leg) else { return };
+        let session = self.sessions.remove(at);
+        self.counters.duplicates += session.duplicates();
+        self.counters.early += session.early();
+        self.events.push_back(Event::Closed { call: self.call, leg, received: session.received() });
+    }
+
+    fn close_call(&mut self, now: Now, ended: Now) {
+        let ended = if ended.mono < now.mono { ended } else { now };
+        self.stop_playing(ended);
+        if let State::Joined(Joined { tap: Some(mut tap), .. }) = std::mem::replace(&mut self.state, State::Ended) {
+            let total_frames = tap.total(ended.mono);
+            while let Some(block) = tap.finish(total_frames) {
+                self.recorded.push_back(Recorded::Block(block));
+            }
+            self.counters.tap_missed += tap.missed();
+            self.recorded.push_back(Recorded::End { call: self.call, total_frames });
+        }
+        while let Some(leg) = self.sessions.first().map(|s| s.leg) {
+            self.close_leg(leg);
+        }
+    }
+
+    /// The session of the leg that `leg` is joined to.
+    fn across(&mut self, leg: LegId) -> Option<&mut Session> {
+        let State::Joined(joined) = &self.state else { return None };
+        find(&mut self.sessions, joined.across(leg)?)
+    }
+}
+
+impl Joined {
+    fn across(&self, leg: LegId) -> Option<LegId> {
+        match leg {
+            _ if leg == self.caller => Some(self.agent),
+            _ if leg == self.agent => Some(self.caller),
+            _ => None,
+        }
+    }
+
+    /// A packet of one of the two goes to the recording and to the other one.
+    fn hear(
+        &mut self,
+        now: Instant,
+        leg: LegId,
+        arrival: Instant,
+        accepted: &Accepted<'_>,
+        sessions: &mut [Session],
+        outbox: &mut Outbox,
+    ) {
+        let Some(across) = self.across(leg) else { return };
+        let is_caller = leg == self.caller;
+        if let (Kind::Audio(codec), Some(tap)) = (accepted.kind, &mut self.tap) {
+            match is_caller {
+                true => tap.caller(arrival, &accepted.packet, codec),
+                false => tap.agent(arrival, &accepted.packet, codec),
+            }
+        }
+        match (&mut self.sound, accepted.kind) {
+            (Sound::Relay, _) => {
+                if let Some(other) = find(sessions, across) {
+                    other.relay(now, accepted, outbox);
+                }
+            }
+            (Sound::Playing(playout), Kind::Audio(codec)) if is_caller => {
+                playout.hear(accepted.packet.payload.iter().map(|code| codec.decode(*code)));
+            }
+            (Sound::Playing(_), _) => {}
+        }
+    }
+}
+
+fn find(sessions: &mut [Session], leg: LegId) -> Option<&mut Session> {
+    sessions.iter_mut().find(|s| s.leg == leg)
+}
+
+/// Both clocks at `mono`, which is not later than `now`.
+fn moment(now: Now, mono: Instant) -> Now {
+    let ago = i64::try_from(now.mono.since(mono).as_micros()).unwrap_or(i64::MAX);
+    Now { mono, wall: Wall::from_micros(now.wall.as_micros().saturating_sub(ago)) }
+}

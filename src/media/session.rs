@@ -1,0 +1,192 @@
+//! One leg's RTP session: who may send to us, what they sent, and our stream toward them.
+
+use std::net::SocketAddr;
+
+use super::transmit::Outbox;
+use super::{Codec, Remote};
+use crate::clock::Instant;
+use crate::ids::{LegId, Random};
+use crate::protocol::rtp::{Packet, Received, Receiver, Sender, Sequenced};
+
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) leg: LegId,
+    peer: Peer,
+    receiver: Receiver,
+    sender: Sender,
+    foreign: u64,
+    invalid: u64,
+    early: u64,
+}
+
+#[derive(Debug)]
+enum Peer {
+    /// No answer yet: whatever comes belongs to nobody.
+    Unknown,
+    /// Any port of an allowed address may be the first.
+    Open(Remote),
+    /// Symmetric RTP (RFC 4961): the peer is where its first valid packet came from.
+    Latched(Remote, SocketAddr),
+}
+
+/// What a payload is to the peer who sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Audio(Codec),
+    /// RFC 4733.
+    Event,
+}
+
+/// A packet that belongs to the leg's stream and was not seen before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Accepted<'a> {
+    pub(super) packet: Packet<'a>,
+    pub(super) kind: Kind,
+    /// The leg's first one.
+    pub(super) first: bool,
+    /// False while the peer may not send to us (hold): it is counted and goes nowhere.
+    pub(super) heard: bool,
+}
+
+impl Session {
+    pub(super) fn new(leg: LegId, random: &mut Random) -> Self {
+        Session {
+            leg,
+            peer: Peer::Unknown,
+            receiver: Receiver::new(),
+            sender: Sender::new(random.u32(), random.u32() as u16, random.u32()),
+            foreign: 0,
+            invalid: 0,
+            early: 0,
+        }
+    }
+
+    /// A new offer or answer. The latch holds as long as address and permission stay the same.
+    pub(super) fn set_remote(&mut self, remote: Remote) {
+        if !remote.send {
+            self.sender.pause();
+        }
+        self.peer = match std::mem::replace(&mut self.peer, Peer::Unknown) {
+            Peer::Latched(old, source) if old.rtp == remote.rtp && old.allowed == remote.allowed => {
+                Peer::Latched(remote, source)
+            }
+            _ => Peer::Open(remote),
+        };
+    }
+
+    pub(super) fn accept<'a>(&mut self, source: SocketAddr, arrival: Instant, bytes: &'a [u8]) -> Option<Accepted<'a>> {
+        let allowed = match &self.peer {
+            Peer::Unknown => {
+                self.early += 1;
+                return None;
+            }
+            Peer::Open(remote) => remote.allowed.iter().any(|ip| ip.to_canonical() == source.ip().to_canonical()),
+            Peer::Latched(_, latched) => source == *latched,
+        };
+        if !allowed {
+            self.foreign += 1;
+            return None;
+        }
+        let Some((packet, kind)) = Packet::parse(bytes).ok().and_then(|p| Some((p, self.kind(&p)?))) else {
+            self.invalid += 1;
+            return None;
+        };
+        let first = self.receiver.packets() == 0;
+        if self.receiver.handle(&packet.header, arrival, matches!(kind, Kind::Audio(_))) != Sequenced::New {
+            return None;
+        }
+        let heard = self.latch(source);
+        Some(Accepted { packet, kind, first, heard })
+    }
+
+    /// Passes on what the other leg received.
+    pub(super) fn relay(&mut self, now: Instant, accepted: &Accepted<'_>, out: &mut Outbox) {
+        let Some((to, remote)) = self.destination() else { return };
+        let payload_type = match accepted.kind {
+            Kind::Audio(codec) if codec == remote.codec => Some(codec.payload_type()),
+            Kind::Audio(_) => None,
+            Kind::Event => remote.telephone_event,
+        };
+        let incoming = &accepted.packet.header;
+        let Some(payload_type) = payload_type else {
+            self.sender.skip(incoming);
+            return;
+        };
+        let samples = match accepted.kind {
+            Kind::Audio(_) => accepted.packet.payload.len() as u32,
+            Kind::Event => 0,
+        };
+        if let Some(header) = self.sender.relay(incoming, now, samples, payload_type) {
+            out.push(self.leg, to, &header, accepted.packet.payload);
+        }
+    }
+
+    /// Sends samples of our own, which sound from `at`; false if the peer is not to be sent to.
+    pub(super) fn play(&mut self, at: Instant, samples: &[i16], out: &mut Outbox) -> bool {
+        let Some((to, remote)) = self.destination() else { return false };
+        let codec = remote.codec;
+        let header = self.sender.generate(at, samples.len() as u32, codec.payload_type());
+        let mut payload = [0; super::playout::FRAME];
+        let payload = &mut payload[..samples.len()];
+        for (code, sample) in payload.iter_mut().zip(samples) {
+            *code = codec.encode(*sample);
+        }
+        out.push(self.leg, to, &header, payload);
+        true
+    }
+
+    /// Nothing will come from the other side for a while.
+    pub(super) fn pause(&mut self) {
+        self.sender.pause();
+    }
+
+    pub(super) fn received(&self) -> Received {
+        Received {
+            packets: self.receiver.packets(),
+            lost: self.receiver.lost(),
+            jitter_us: self.receiver.jitter_us(),
+            foreign: self.foreign,
+            invalid: self.invalid,
+        }
+    }
+
+    pub(super) fn duplicates(&self) -> u64 {
+        self.receiver.duplicates()
+    }
+
+    /// Packets that came before the peer was known.
+    pub(super) fn early(&self) -> u64 {
+        self.early
+    }
+
+    fn kind(&self, packet: &Packet<'_>) -> Option<Kind> {
+        let (Peer::Open(remote) | Peer::Latched(remote, _)) = &self.peer else { return None };
+        let payload_type = packet.header.payload_type;
+        if payload_type == remote.codec.payload_type() {
+            return (!packet.payload.is_empty()).then_some(Kind::Audio(remote.codec));
+        }
+        (Some(payload_type) == remote.telephone_event).then_some(Kind::Event)
+    }
+
+    /// Takes `source` for the peer's address, and says whether the peer may speak.
+    fn latch(&mut self, source: SocketAddr) -> bool {
+        match std::mem::replace(&mut self.peer, Peer::Unknown) {
+            Peer::Unknown => false,
+            Peer::Open(remote) | Peer::Latched(remote, _) => {
+                let heard = remote.receive;
+                self.peer = Peer::Latched(remote, source);
+                heard
+            }
+        }
+    }
+
+    /// Where our stream goes now.
+    fn destination(&self) -> Option<(SocketAddr, &Remote)> {
+        let (to, remote) = match &self.peer {
+            Peer::Unknown => return None,
+            Peer::Open(remote) => (remote.rtp, remote),
+            Peer::Latched(remote, source) => (*source, remote),
+        };
+        (remote.send && to.port() != 0 && !to.ip().is_unspecified()).then_some((to, remote))
+    }
+}

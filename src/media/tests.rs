@@ -1,0 +1,431 @@
+//! The bridge in virtual time: two phones, a network that delays, swaps and loses, and a recorder that keeps everything.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::*;
+use crate::clock::{Instant, Wall};
+use crate::ids::Random;
+use crate::protocol::rtp::{self, Header, Packet};
+
+const CALLER: LegId = LegId(1);
+const AGENT: LegId = LegId(2);
+
+fn call() -> CallId {
+    CallId::new(Wall::from_micros(0), &mut Random::from_number(1))
+}
+
+/// `us` after a start at which neither clock is zero.
+fn at(us: u64) -> Now {
+    Now { mono: Instant::from_millis(5_000), wall: Wall::from_micros(1_795_303_044_000_000) }
+        .after(Duration::from_micros(us))
+}
+
+fn phone(leg: LegId) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, leg.0 as u8 + 1], 4_000))
+}
+
+fn remote(leg: LegId) -> Remote {
+    Remote {
+        rtp: phone(leg),
+        allowed: vec![phone(leg).ip()],
+        codec: Codec::Pcma,
+        telephone_event: Some(100 + leg.0 as u8),
+        send: true,
+        receive: true,
+    }
+}
+
+/// What came out of a bridge.
+struct Bench {
+    bridge: Bridge,
+    now: Now,
+    sent: Vec<(Now, LegId, SocketAddr, Header, Vec<u8>)>,
+    events: Vec<Event>,
+    frames: Vec<i16>,
+    total: Option<u64>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let bridge = Bridge::new(call(), Random::from_number(7));
+        let mut bench =
+            Bench { bridge, now: at(0), sent: Vec::new(), events: Vec::new(), frames: Vec::new(), total: None };
+        for (leg, side) in [(CALLER, Side::Caller), (AGENT, Side::Agent)] {
+            bench.order(0, Command::Open { call: call(), leg, side, local: phone(leg) });
+            bench.order(0, Command::Remote { leg, remote: remote(leg) });
+        }
+        bench
+    }
+
+    fn joined(connected_us: u64) -> Self {
+        let mut bench = Bench::new();
+        bench.join(connected_us);
+        bench
+    }
+
+    fn join(&mut self, us: u64) {
+        let connected = at(us);
+        self.order(us, Command::Bridge { call: call(), caller: CALLER, agent: AGENT, connected, record: true });
+    }
+
+    fn play(&mut self, us: u64, audio: &[i16]) {
+        self.order(us, Command::Play { call: call(), play: Play::Greeting, audio: audio.into() });
+    }
+
+    fn close(&mut self, us: u64, ended_us: u64) {
+        self.order(us, Command::CloseCall { call: call(), ended: at(ended_us) });
+    }
+
+    fn order(&mut self, us: u64, command: Command) {
+        self.run(us);
+        self.bridge.handle(at(us), command);
+        self.collect();
+    }
+
+    fn packet(&mut self, us: u64, leg: LegId, header: Header, payload: &[u8]) {
+        self.packet_from(us, leg, phone(leg), header, payload);
+    }
+
+    fn packet_from(&mut self, us: u64, leg: LegId, source: SocketAddr, header: Header, payload: &[u8]) {
+        self.run(us);
+        let mut bytes = Vec::new();
+        rtp::write(&header, payload, &mut bytes).unwrap();
+        self.bridge.handle_rtp(at(us), leg, source, at(us), &bytes);
+        self.collect();
+    }
+
+    /// Lets timers fire until `us`.
+    fn run(&mut self, us: u64) {
+        while let Some((when, _)) = self.bridge.poll_timeout().filter(|(when, _)| *when <= at(us).mono) {
+            self.now = at(0).after(when.since(at(0).mono));
+            self.bridge.handle_timeout(self.now);
+            self.collect();
+        }
+        self.now = at(us);
+    }
+
+    fn collect(&mut self) {
+        while let Some(transmit) = self.bridge.poll_transmit() {
+            let packet = Packet::parse(transmit.bytes).unwrap();
+            self.sent.push((self.now, transmit.leg, transmit.to, packet.header, packet.payload.to_vec()));
+        }
+        self.events.extend(std::iter::from_fn(|| self.bridge.poll_event()));
+        while let Some(recorded) = self.bridge.poll_recorded() {
+            match recorded {
+                Recorded::Block(block) => {
+                    assert_eq!(block.first_frame as usize, self.frames.len() / 2, "blocks without a gap");
+                    self.frames.extend(block.samples);
+                }
+                Recorded::End { total_frames, .. } => self.total = Some(total_frames),
+            }
+        }
+    }
+
+    fn channel(&self, channel: usize) -> Vec<i16> {
+        self.frames.chunks(2).map(|frame| frame[channel]).collect()
+    }
+
+    fn sent_to(&self, leg: LegId) -> impl Iterator<Item = &(Now, LegId, SocketAddr, Header, Vec<u8>)> {
+        self.sent.iter().filter(move |s| s.1 == leg)
+    }
+}
+
+/// A tone as it sounds after A-law.
+fn tone(hz: f64, samples: usize) -> Vec<i16> {
+    let sample = |n: usize| (8_000.0 * (n as f64 * hz * std::f64::consts::TAU / 8_000.0).sin()) as i16;
+    (0..samples).map(|n| Codec::Pcma.decode(Codec::Pcma.encode(sample(n)))).collect()
+}
+
+fn encode(samples: &[i16]) -> Vec<u8> {
+    samples.iter().map(|s| Codec::Pcma.encode(*s)).collect()
+}
+
+fn audio(n: u16, ssrc: u32) -> Header {
+    let timestamp = 0xffff_f000u32.wrapping_add(u32::from(n) * 160);
+    Header { payload_type: 8, marker: n == 0, sequence: 65_500u16.wrapping_add(n), timestamp, ssrc }
+}
+
+/// Packets of one phone: `(arrival in µs, leg, header, payload)`. Half of them come without delay, the others up to
+/// 60 ms late (so they swap places); the first one is late; one in twenty is lost.
+fn speak(leg: LegId, from_us: u64, samples: &[i16], seed: u64) -> (Vec<(u64, LegId, Header, Vec<u8>)>, Vec<usize>) {
+    let mut random = Random::from_number(seed);
+    let (mut packets, mut lost) = (Vec::new(), Vec::new());
+    for (n, payload) in samples.chunks(160).enumerate() {
+        let late = if n == 0 { 35_000 } else { u64::from(random.below(2) * random.below(60_000)) };
+        if n > 0 && random.below(20) == 0 {
+            lost.push(n);
+        } else {
+            let arrival = from_us + n as u64 * 20_000 + late;
+            packets.push((arrival, leg, audio(n as u16, leg.0 as u32), encode(payload)));
+        }
+    }
+    (packets, lost)
+}
+
+/// The shift within a few samples at which `channel` has the most of `truth` (which begins at frame `at`).
+fn matched(channel: &[i16], truth: &[i16], at: i64, lost: &[usize]) -> (i64, usize, usize) {
+    let score = |shift: i64| {
+        let same = |n: &usize| channel.get((at + shift) as usize + n) == Some(&truth[*n]);
+        (0..truth.len()).filter(|n| !lost.contains(&(n / 160))).filter(same).count()
+    };
+    let best = (-8..=8).max_by_key(|shift| score(*shift)).unwrap_or(0);
+    (best, score(best), truth.len() - lost.len() * 160)
+}
+
+#[test]
+fn two_tones_land_on_their_own_channels_in_place() {
+    for seed in 0..5 {
+        let (left, right) = (tone(440.0, 80_000), tone(1_010.0, 72_000));
+        let (mut packets, lost_left) = speak(CALLER, 313_370, &left, seed);
+        let (agents, lost_right) = speak(AGENT, 777_010, &right, seed + 100);
+        packets.extend(agents);
+        packets.sort_by_key(|p| p.0);
+        let mut bench = Bench::joined(250_000);
+        for (us, leg, header, payload) in packets {
+            bench.packet(us, leg, header, &payload);
+        }
+        bench.close(11_000_060, 11_000_060);
+        assert_eq!(bench.total, Some(86_000));
+        assert_eq!(bench.frames.len(), 86_000 * 2);
+        // 63.37 ms and 527.01 ms after connected.
+        for (channel, truth, at, lost) in [(0, left, 507, lost_left), (1, right, 4_216, lost_right)] {
+            let (shift, same, of) = matched(&bench.channel(channel), &truth, at, &lost);
+            assert!(shift.abs() <= 1, "seed {seed}, channel {channel}: off by {shift}");
+            assert_eq!(same, of, "seed {seed}, channel {channel}: every sample that was not lost");
+        }
+        let received: Vec<Received> = bench.events.iter().filter_map(closed).collect();
+        assert_eq!(received[0].packets, 500 - received[0].lost);
+        assert_eq!(bench.bridge.counters().tap_missed, 0);
+    }
+}
+
+fn closed(event: &Event) -> Option<Received> {
+    match event {
+        Event::Closed { received, .. } => Some(*received),
+        _ => None,
+    }
+}
+
+/// Both people speak all the time; a greeting is played in the middle.
+fn greeted() -> (Bench, Vec<i16>) {
+    let greeting: Vec<i16> = tone(700.0, 8_040);
+    let mut bench = Bench::joined(0);
+    for n in 0..150u16 {
+        let us = u64::from(n) * 20_000;
+        bench.packet(us + 3_000, CALLER, audio(n, 1), &encode(&vec![1_000; 160]));
+        bench.packet(us + 9_000, AGENT, audio(n, 2), &encode(&vec![-2_000; 160]));
+        if n == 40 {
+            bench.play(us + 12_500, &greeting);
+        }
+    }
+    bench.close(3_000_000, 3_000_000);
+    (bench, greeting)
+}
+
+#[test]
+fn the_greeting_is_on_the_right_channel_where_it_was_played() {
+    let (bench, greeting) = greeted();
+    let started = bench.events.iter().find_map(|e| match e {
+        Event::PlayStarted { at, .. } => Some(*at),
+        _ => None,
+    });
+    assert_eq!(started, Some(at(812_500)));
+    let ended = Event::PlayEnded { call: call(), play: Play::Greeting, at: at(1_832_500), to_end: true };
+    assert!(bench.events.contains(&ended), "51 frames of 20 ms");
+    let voice = Codec::Pcma.decode(Codec::Pcma.encode(-2_000));
+    let right = bench.channel(1);
+    for (n, sample) in greeting.iter().enumerate() {
+        assert_eq!(right[6_500 + n], sample.saturating_add(voice), "frame {n}");
+    }
+    assert_eq!((right[6_499], right[6_500 + 8_160]), (voice, voice));
+    assert!(bench.channel(0)[24..].iter().all(|s| *s == Codec::Pcma.decode(Codec::Pcma.encode(1_000))));
+}
+
+#[test]
+fn during_the_greeting_each_hears_what_the_contract_says() {
+    let (bench, greeting) = greeted();
+    let during =
+        |s: &&(Now, LegId, SocketAddr, Header, Vec<u8>)| s.0.mono >= at(812_500).mono && s.0.mono < at(1_832_500).mono;
+    let caller: Vec<u8> = bench.sent_to(CALLER).filter(during).flat_map(|s| s.4.clone()).collect();
+    assert_eq!(caller[..greeting.len()], encode(&greeting), "nothing but the prompt");
+    let agent: Vec<_> = bench.sent_to(AGENT).filter(during).collect();
+    assert_eq!(agent.len(), 51);
+    let quiet = |n: usize| (f64::from(greeting[n]) * 0.2512) as i32;
+    for (n, sent) in agent.iter().enumerate().skip(1).take(49) {
+        assert_eq!(sent.0, at(812_500 + n as u64 * 20_000));
+        for (k, code) in sent.4.iter().enumerate() {
+            let expected = quiet(n * 160 + k) + 1_000;
+            let heard = i32::from(Codec::Pcma.decode(*code));
+            assert!((heard - expected).abs() <= 130, "frame {n}.{k}: {heard} for {expected}");
+        }
+    }
+}
+
+#[test]
+fn both_streams_are_continuous_through_the_greeting() {
+    let (bench, _) = greeted();
+    for leg in [CALLER, AGENT] {
+        let sent: Vec<_> = bench.sent_to(leg).collect();
+        assert!(sent.iter().all(|s| s.3.ssrc == sent[0].3.ssrc && s.3.payload_type == 8 && s.2 == phone(leg)));
+        for pair in sent.windows(2) {
+            let (before, after) = (&pair[0].3, &pair[1].3);
+            assert_eq!(after.sequence, before.sequence.wrapping_add(1));
+            let step = after.timestamp.wrapping_sub(before.timestamp);
+            assert!((160..=320).contains(&step), "{step}");
+        }
+        assert_eq!(sent.iter().filter(|s| s.3.marker).count(), 3, "begin, prompt, relay again");
+        // The time line stays at the wall clock: no drift through the switches beyond one packet.
+        let (first, last) = (sent[0], sent[sent.len() - 1]);
+        let wall = i64::try_from(last.0.mono.since(first.0.mono).as_nanos() / 125_000).unwrap();
+        let line = i64::from(last.3.timestamp.wrapping_sub(first.3.timestamp));
+        assert!((wall - line).abs() <= 160, "{wall} {line}");
+    }
+}
+
+#[test]
+fn before_the_bridge_packets_are_counted_and_go_nowhere() {
+    let mut bench = Bench::new();
+    bench.packet(1_000, CALLER, audio(0, 1), &[0xd5; 160]);
+    bench.packet(21_000, CALLER, audio(1, 1), &[0xd5; 160]);
+    assert_eq!(bench.sent.len(), 0);
+    let first = Event::FirstPacket { call: call(), leg: CALLER, at: at(1_000) };
+    assert_eq!(bench.events.iter().filter(|e| **e == first).count(), 1);
+    bench.order(30_000, Command::CloseLeg { leg: AGENT });
+    bench.close(40_000, 40_000);
+    let packets: Vec<u64> = bench.events.iter().filter_map(closed).map(|r| r.packets).collect();
+    assert_eq!(packets, [0, 2]);
+    assert_eq!((bench.total, bench.bridge.is_over()), (None, true));
+}
+
+#[test]
+fn foreign_and_invalid_packets_go_nowhere() {
+    let mut bench = Bench::joined(0);
+    let stranger = SocketAddr::from(([127, 0, 0, 99], 4_000));
+    let other_port = SocketAddr::new(phone(CALLER).ip(), 4_002);
+    bench.packet_from(1_000, CALLER, stranger, audio(0, 9), &[0; 160]);
+    // Symmetric RTP: the first valid packet's port counts, whatever SDP said.
+    bench.packet_from(2_000, CALLER, other_port, audio(0, 1), &[0; 160]);
+    bench.packet(3_000, CALLER, audio(1, 1), &[0; 160]);
+    bench.packet_from(4_000, CALLER, other_port, Header { payload_type: 18, ..audio(1, 1) }, &[0; 20]);
+    bench.bridge.handle_rtp(at(5_000), CALLER, other_port, at(5_000), b"no RTP");
+    bench.packet(6_000, AGENT, audio(0, 2), &[0; 160]);
+    assert_eq!(
+        bench.sent.iter().map(|s| (s.1, s.2)).collect::<Vec<_>>(),
+        [(AGENT, phone(AGENT)), (CALLER, other_port)]
+    );
+    bench.close(7_000, 7_000);
+    let received = bench.events.iter().find_map(closed).unwrap();
+    assert_eq!((received.packets, received.foreign, received.invalid), (1, 2, 2));
+}
+
+#[test]
+fn a_new_address_by_signalling_may_latch_again() {
+    let mut bench = Bench::joined(0);
+    bench.packet(1_000, CALLER, audio(0, 1), &[0; 160]);
+    let moved = SocketAddr::from(([127, 0, 0, 50], 6_000));
+    bench.packet_from(2_000, CALLER, moved, audio(1, 1), &[0; 160]);
+    assert_eq!(bench.sent.len(), 1);
+    let remote = Remote { rtp: moved, allowed: vec![moved.ip()], ..remote(CALLER) };
+    bench.order(3_000, Command::Remote { leg: CALLER, remote });
+    bench.packet_from(4_000, CALLER, moved, audio(2, 1), &[0; 160]);
+    assert_eq!(bench.sent.len(), 2);
+}
+
+#[test]
+fn hold_is_honoured_both_ways_and_leaves_no_gap() {
+    let mut bench = Bench::joined(0);
+    for n in 0..30u16 {
+        let us = u64::from(n) * 20_000;
+        match n {
+            10 => {
+                let held = Remote { send: false, receive: true, ..remote(AGENT) };
+                bench.order(us, Command::Remote { leg: AGENT, remote: held });
+                let mute = Remote { send: true, receive: false, ..remote(CALLER) };
+                bench.order(us, Command::Remote { leg: CALLER, remote: mute });
+            }
+            20 => {
+                for leg in [CALLER, AGENT] {
+                    bench.order(us, Command::Remote { leg, remote: remote(leg) });
+                }
+            }
+            _ => {}
+        }
+        bench.packet(us + 1_000, CALLER, audio(n, 1), &[0; 160]);
+        bench.packet(us + 2_000, AGENT, audio(n, 2), &[0; 160]);
+    }
+    let to_agent: Vec<&Header> = bench.sent_to(AGENT).map(|s| &s.3).collect();
+    assert_eq!((to_agent.len(), bench.sent_to(CALLER).count()), (20, 30));
+    assert_eq!(to_agent[10].sequence, to_agent[9].sequence.wrapping_add(1));
+    assert_eq!(to_agent[10].timestamp, to_agent[9].timestamp.wrapping_add(11 * 160));
+    bench.close(1_000_000, 1_000_000);
+    let left = bench.channel(0);
+    assert_eq!(left[2_000..3_000], [0; 1_000], "what a held caller sends is not recorded");
+    assert_eq!(bench.events.iter().find_map(closed).unwrap().packets, 30);
+}
+
+#[test]
+fn events_are_mapped_between_payload_types_and_silent_in_the_recording() {
+    let mut bench = Bench::joined(0);
+    bench.packet(0, CALLER, audio(0, 1), &[0; 160]);
+    let event = Header { payload_type: 101, timestamp: audio(1, 1).timestamp, ..audio(1, 1) };
+    bench.packet(20_000, CALLER, event, &[5, 10, 0, 160]);
+    bench.packet(40_000, CALLER, Header { sequence: event.sequence.wrapping_add(1), ..event }, &[5, 10, 1, 64]);
+    let events: Vec<_> = bench.sent_to(AGENT).skip(1).map(|s| (s.3.payload_type, s.3.timestamp)).collect();
+    let begun = bench.sent[0].3.timestamp.wrapping_add(160);
+    assert_eq!(events, [(102, begun), (102, begun)]);
+    bench.close(100_000, 100_000);
+    assert!(bench.channel(0)[160..].iter().all(|s| *s == 0));
+}
+
+#[test]
+fn a_stopped_greeting_is_not_played_to_its_end() {
+    let mut bench = Bench::joined(0);
+    bench.play(100_000, &[500; 16_000]);
+    bench.close(1_010_500, 1_000_500);
+    let stopped = Event::PlayEnded { call: call(), play: Play::Greeting, at: at(1_000_500), to_end: false };
+    assert!(bench.events.contains(&stopped));
+    let right = bench.channel(1);
+    assert_eq!((right.len(), right[799], right[800], right[8_003]), (8_004, 0, 500, 500));
+}
+
+#[test]
+fn a_silent_call_is_recorded_as_silence_and_blocks_come_in_time() {
+    let mut bench = Bench::joined(0);
+    bench.run(1_000_000);
+    assert_eq!(bench.frames.len() / 2, 5_600, "all that is older than 200 ms, but for the last block and slack");
+    bench.close(1_000_000, 1_000_000);
+    assert_eq!((bench.frames.len() / 2, bench.total), (8_000, Some(8_000)));
+}
+
+/// Not a test: prints what a packet costs. `cargo test --release --lib -- --ignored --nocapture packet_cost`.
+#[test]
+#[ignore = "prints a figure"]
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "measures the machine")]
+fn packet_cost() {
+    let mut benches: BTreeMap<u32, Bridge> = BTreeMap::new();
+    for n in 0..200 {
+        benches.insert(n, Bench::joined(0).bridge);
+    }
+    let payload = encode(&tone(440.0, 160));
+    let (mut packets, mut sent, mut bytes) = (0u64, 0u64, Vec::new());
+    let started = std::time::Instant::now();
+    for n in 0..500u16 {
+        for (offset, bridge) in &mut benches {
+            for leg in [CALLER, AGENT] {
+                let now = at(u64::from(n) * 20_000 + u64::from(*offset) * 50);
+                bytes.clear();
+                rtp::write(&audio(n, leg.0 as u32), &payload, &mut bytes).unwrap();
+                bridge.handle_rtp(now, leg, phone(leg), now, &bytes);
+                packets += 1;
+                while bridge.poll_transmit().is_some() {
+                    sent += 1;
+                }
+                while bridge.poll_recorded().is_some() || bridge.poll_event().is_some() {}
+            }
+        }
+    }
+    let each = started.elapsed().as_nanos() / u128::from(packets);
+    println!("{packets} packets of 200 recorded calls, {sent} sent: {each} ns each");
+}

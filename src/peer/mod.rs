@@ -1,0 +1,3 @@
+//! Who talks to us: trunks and phones.
+
+pub mod trunk;

@@ -1,0 +1,395 @@
+//! The user agent core: routes messages to transactions and sessions, answers what needs no decision, and reports the rest.
+//!
+//! Calling contract: after every `handle_*` and every order (`ring`, `accept`, `invite`, …) drain [`Endpoint::poll_transmit`] and
+//! [`Endpoint::poll_event`] until both are empty, then sleep no longer than [`Endpoint::poll_timeout`]. Nothing here reads a
+//! clock or a socket. Each session ends with exactly one [`EventKind::Terminated`].
+//!
+//! Files: `incoming` (requests), `responses` (responses and time-outs of our requests), `orders` (what the owner may
+//! ask for), `session` (the INVITE usage's state).
+
+mod incoming;
+mod orders;
+mod responses;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+pub use orders::OutgoingInvite;
+use session::Session;
+
+use super::dialog::DialogId;
+use super::message::{Request, Unusable};
+use super::transaction::{Action, Client, InviteClient, InviteServer, Server};
+use super::vocabulary::Method;
+use crate::clock::{Instant, Now};
+use crate::ids::Random;
+use crate::schedule::Schedule;
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where io listens, in order of preference.
+    pub listen: Vec<(Transport, SocketAddr)>,
+    /// What Via and Contact say instead of the listening address.
+    pub advertise: Option<IpAddr>,
+    /// User-Agent and Server.
+    pub product: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    Udp,
+    Tcp,
+}
+
+impl Transport {
+    pub fn via(self) -> &'static str {
+        match self {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+        }
+    }
+
+    pub fn reliable(self) -> bool {
+        match self {
+            Transport::Udp => false,
+            Transport::Tcp => true,
+        }
+    }
+}
+
+/// A connection of a stream transport, numbered by io.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// The way between us and a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flow {
+    pub transport: Transport,
+    /// The listening address of ours.
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    /// Set on what came over a stream; a response goes back the same way.
+    pub connection: Option<ConnectionId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+/// Start line of a message, for marks, ladders and counters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Label {
+    Request(Method),
+    Response(u16, Method),
+}
+
+impl std::fmt::Display for Label {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Label::Request(method) => method.fmt(f),
+            Label::Response(status, method) => {
+                write!(f, "{status} {} ({method})", super::vocabulary::reason_phrase(*status))
+            }
+        }
+    }
+}
+
+/// Bytes to write. io hands `mark` back with the instant of the write.
+#[derive(Debug, Clone)]
+pub struct Transmit {
+    pub flow: Flow,
+    pub bytes: Arc<[u8]>,
+    pub label: Label,
+    /// Set on the first transmission of a session's message.
+    pub mark: Option<SessionId>,
+    pub again: bool,
+}
+
+#[derive(Debug)]
+pub struct Event {
+    pub session: SessionId,
+    /// Receive stamp of the message that caused it; the time of the call for what no message caused.
+    pub at: Now,
+    pub kind: EventKind,
+}
+
+#[derive(Debug)]
+pub enum EventKind {
+    /// A new INVITE. 100 has been sent. Answer with `ring`, `accept` or `reject`.
+    Invite { request: Box<Request>, flow: Flow },
+    /// The peer left before our final response (CANCEL, or BYE in an early dialog). 487 has been sent.
+    Cancelled,
+    /// The ACK of our 2xx; the body is the answer if our 2xx made the offer.
+    Acknowledged { body: Vec<u8> },
+    /// No ACK in 64 × T1. BYE has been sent.
+    NotAcknowledged,
+    /// 1xx other than 100 to our INVITE.
+    Progress { status: u16, body: Vec<u8> },
+    /// The first 2xx to our INVITE. ACK has been sent. `source` is where it came from.
+    Answered { body: Vec<u8>, source: SocketAddr },
+    /// A 2xx to an INVITE that we had cancelled. ACK and BYE have been sent.
+    CrossedAnswer,
+    /// Final failure of our INVITE; `None`: nobody answered (timer B) or nothing could be sent.
+    Failed { status: Option<u16> },
+    /// re-INVITE; an empty body asks for our offer. Answer with `accept_reoffer` or `reject_reoffer`.
+    Reoffer { body: Vec<u8> },
+    /// The peer's BYE. 200 has been sent.
+    Bye,
+    /// 408 or 481 to a request of ours within the dialog, or no answer to it: the peer has lost the session.
+    Lost,
+    /// A message of this session was read (for the ladder).
+    Received { label: Label },
+    /// The session is forgotten.
+    Terminated,
+}
+
+/// What io and the gateway count; drained with `poll_count`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Count {
+    Request(Method),
+    Response(u16, Method),
+    /// A request or response that came again.
+    Retransmission,
+    Unparsable,
+    /// From an address that may not talk to us, outside every dialog.
+    Stranger,
+    /// A response that belongs to no transaction, or an ACK of none.
+    Stray,
+}
+
+pub(super) type TxId = u64;
+
+/// Section 17.1.3, 17.2.3: branch, sender (server side) and method (ACK matches INVITE).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum TxKey {
+    Client { branch: String, method: String },
+    Server { branch: String, sent_by: String, method: String },
+}
+
+#[derive(Debug)]
+struct Tx {
+    key: TxKey,
+    flow: Flow,
+    session: Option<SessionId>,
+    machine: Machine,
+}
+
+#[derive(Debug)]
+enum Machine {
+    InviteServer { tx: InviteServer, request: Box<Request>, local_tag: String },
+    Server(Server),
+    InviteClient { tx: InviteClient, request: Box<Request>, acks: Vec<SentAck> },
+    Client { tx: Client, method: Method },
+}
+
+/// The ACK of one 2xx, kept so that a retransmitted 2xx gets it again (section 13.2.2.4).
+#[derive(Debug)]
+struct SentAck {
+    to_tag: Option<String>,
+    flow: Flow,
+    bytes: Arc<[u8]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wake {
+    Tx(TxId),
+    Session(SessionId),
+}
+
+#[derive(Debug)]
+pub struct Endpoint {
+    settings: Settings,
+    random: Random,
+    next_id: u64,
+    transactions: BTreeMap<TxId, Tx>,
+    by_key: BTreeMap<TxKey, TxId>,
+    /// Call-ID, From tag and CSeq of live INVITE server transactions: a second path of one request is a merge (482).
+    merges: BTreeMap<(String, String, u32), TxId>,
+    sessions: BTreeMap<SessionId, Session>,
+    dialogs: BTreeMap<DialogId, SessionId>,
+    wakes: Schedule<Wake>,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+    counts: VecDeque<Count>,
+}
+
+impl Endpoint {
+    pub fn new(settings: Settings, random: Random) -> Self {
+        Endpoint {
+            settings,
+            random,
+            next_id: 1,
+            transactions: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            merges: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            dialogs: BTreeMap::new(),
+            wakes: Schedule::default(),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            counts: VecDeque::new(),
+        }
+    }
+
+    /// `trusted`: the source may open sessions. Others are heard only within live dialogs and transactions.
+    pub fn handle_datagram(&mut self, now: Instant, flow: Flow, at: Now, trusted: bool, bytes: &[u8]) {
+        self.handle_parsed(now, flow, at, trusted, super::message::parse_datagram(bytes));
+    }
+
+    /// One message of a stream, cut out by a [`super::framing::Framer`].
+    pub fn handle_frame(&mut self, now: Instant, flow: Flow, at: Now, trusted: bool, frame: &super::framing::Frame) {
+        self.handle_parsed(now, flow, at, trusted, super::message::parse_framed(&frame.head, &frame.body));
+    }
+
+    fn handle_parsed(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        at: Now,
+        trusted: bool,
+        parsed: Result<super::message::Parsed, Unusable>,
+    ) {
+        use super::message::{Message, Parsed};
+        match parsed {
+            Ok(Parsed { message: Message::Request(request), fault }) => {
+                self.handle_request(now, flow, at, trusted, request, fault);
+            }
+            Ok(Parsed { message: Message::Response(response), .. }) => self.handle_response(now, flow, at, response),
+            Err(Unusable::KeepAlive) => {}
+            Err(_) if !trusted => self.counts.push_back(Count::Stranger),
+            Err(_) => self.counts.push_back(Count::Unparsable),
+        }
+    }
+
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some(wake) = self.wakes.pop_due(now.mono) {
+            match wake {
+                Wake::Tx(id) => self.handle_tx_timeout(now, id),
+                Wake::Session(id) => self.handle_session_timeout(now, id),
+            }
+        }
+    }
+
+    /// When to call `handle_timeout`, and why.
+    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        self.wakes.next().map(|(at, wake)| match wake {
+            Wake::Tx(_) => (at, "SIP transaction"),
+            Wake::Session(_) => (at, "2xx retransmission"),
+        })
+    }
+
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub fn poll_count(&mut self) -> Option<Count> {
+        self.counts.pop_front()
+    }
+
+    /// Nothing is alive: no transaction, session, dialog or timer.
+    pub fn is_idle(&self) -> bool {
+        self.transactions.is_empty()
+            && self.sessions.is_empty()
+            && self.dialogs.is_empty()
+            && self.by_key.is_empty()
+            && self.merges.is_empty()
+            && self.wakes.is_empty()
+    }
+
+    pub fn transaction_count(&self) -> usize {
+        self.transactions.len()
+    }
+
+    fn handle_tx_timeout(&mut self, now: Now, id: TxId) {
+        let Some(tx) = self.transactions.get_mut(&id) else { return };
+        let (flow, session) = (tx.flow, tx.session);
+        let (action, label) = match &mut tx.machine {
+            Machine::InviteServer { tx, .. } => (tx.handle_timeout(now.mono), Label::Response(0, Method::INVITE)),
+            Machine::Server(tx) => (tx.handle_timeout(now.mono), Label::Response(0, Method::OPTIONS)),
+            Machine::InviteClient { tx, .. } => (tx.handle_timeout(now.mono), Label::Request(Method::INVITE)),
+            Machine::Client { tx, method } => (tx.handle_timeout(now.mono), Label::Request(method.clone())),
+        };
+        match action {
+            Action::Transmit(bytes) => self.transmit_again(flow, bytes, label),
+            Action::TimedOut => self.handle_tx_gave_up(now, id, session),
+            Action::Nothing | Action::Deliver | Action::DeliverAndTransmit(_) => {}
+        }
+        self.settle(id);
+    }
+
+    /// Renews the wake-up of a transaction, or forgets it when it has terminated.
+    fn settle(&mut self, id: TxId) {
+        let Some(tx) = self.transactions.get(&id) else { return };
+        let (next, terminated) = match &tx.machine {
+            Machine::InviteServer { tx, .. } => (tx.next_timeout(), tx.terminated()),
+            Machine::Server(tx) => (tx.next_timeout(), tx.terminated()),
+            Machine::InviteClient { tx, .. } => (tx.next_timeout(), tx.terminated()),
+            Machine::Client { tx, .. } => (tx.next_timeout(), tx.terminated()),
+        };
+        self.wakes.set(Wake::Tx(id), next);
+        if terminated && let Some(tx) = self.transactions.remove(&id) {
+            self.by_key.remove(&tx.key);
+            if let Machine::InviteServer { request, .. } = &tx.machine
+                && let Some(key) = incoming::merge_key(request)
+            {
+                self.merges.remove(&key);
+            }
+        }
+    }
+
+    fn new_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn add_tx(&mut self, key: TxKey, flow: Flow, session: Option<SessionId>, machine: Machine) -> TxId {
+        let id = self.new_id();
+        self.by_key.insert(key.clone(), id);
+        self.transactions.insert(id, Tx { key, flow, session, machine });
+        self.settle(id);
+        id
+    }
+
+    fn transmit(&mut self, flow: Flow, bytes: Arc<[u8]>, label: Label, mark: Option<SessionId>) {
+        self.transmits.push_back(Transmit { flow, bytes, label, mark, again: false });
+    }
+
+    fn transmit_again(&mut self, flow: Flow, bytes: Arc<[u8]>, label: Label) {
+        self.transmits.push_back(Transmit { flow, bytes, label, mark: None, again: true });
+    }
+
+    fn event(&mut self, session: SessionId, at: Now, kind: EventKind) {
+        self.events.push_back(Event { session, at, kind });
+    }
+
+    /// Forgets a session; its transactions live on by themselves.
+    fn terminate_session(&mut self, id: SessionId, at: Now) {
+        let Some(session) = self.sessions.remove(&id) else { return };
+        if let Some(dialog) = &session.dialog {
+            self.dialogs.remove(&dialog.id);
+        }
+        self.wakes.set(Wake::Session(id), None);
+        self.event(id, at, EventKind::Terminated);
+    }
+
+    /// The host and port that a peer is told to reach us by over this flow.
+    fn sent_by(&self, flow: &Flow) -> String {
+        let ip = self.settings.advertise.unwrap_or(flow.local.ip());
+        SocketAddr::new(ip, flow.local.port()).to_string()
+    }
+
+    fn contact(&self, flow: &Flow) -> String {
+        let transport = match flow.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+        };
+        format!("<sip:{}{transport}>", self.sent_by(flow))
+    }
+}

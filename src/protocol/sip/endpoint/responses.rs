@@ -1,0 +1,242 @@
+//! Responses to our requests, and what happens when none comes.
+
+use std::sync::Arc;
+
+use super::session::{Cancel, Phase, Repeat};
+use super::{Count, Endpoint, EventKind, Flow, Label, Machine, SentAck, SessionId, TxId, TxKey, Wake};
+use crate::clock::{Instant, Now};
+use crate::protocol::sip::dialog::Dialog;
+use crate::protocol::sip::header::Name;
+use crate::protocol::sip::message::{Request, Response};
+use crate::protocol::sip::transaction::Action;
+use crate::protocol::sip::vocabulary::Method;
+
+impl Endpoint {
+    pub(super) fn handle_response(&mut self, now: Instant, flow: Flow, at: Now, response: Response) {
+        let (Some((_, method)), Some(via)) = (response.cseq(), response.top_via()) else { return };
+        let key = TxKey::Client { branch: via.branch().unwrap_or_default().to_owned(), method: method.to_string() };
+        let Some(id) = self.by_key.get(&key).copied() else {
+            // Nobody asked: from a stranger or long after (section 17.1.3 drops it).
+            return self.counts.push_back(Count::Stray);
+        };
+        self.counts.push_back(Count::Response(response.status, method.clone()));
+        let Some(tx) = self.transactions.get_mut(&id) else { return };
+        let (tx_flow, session) = (tx.flow, tx.session);
+        let action = match &mut tx.machine {
+            Machine::InviteClient { tx, request, .. } => {
+                tx.handle_response(now, response.status, || failure_ack(request, &response))
+            }
+            Machine::Client { tx, .. } => tx.handle_response(now, response.status),
+            Machine::InviteServer { .. } | Machine::Server(_) => Action::Nothing,
+        };
+        let label = Label::Response(response.status, method.clone());
+        match action {
+            Action::DeliverAndTransmit(ack) => {
+                self.transmit(tx_flow, ack, Label::Request(Method::ACK), session);
+                self.deliver(now, flow, at, id, session, &method, label, &response);
+            }
+            Action::Deliver => self.deliver(now, flow, at, id, session, &method, label, &response),
+            Action::Transmit(ack) => {
+                self.counts.push_back(Count::Retransmission);
+                self.transmit_again(tx_flow, ack, Label::Request(Method::ACK));
+            }
+            Action::Nothing | Action::TimedOut => {}
+        }
+        self.settle(id);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one response and its context, split off for length only")]
+    fn deliver(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        at: Now,
+        tx: TxId,
+        session: Option<SessionId>,
+        method: &Method,
+        label: Label,
+        response: &Response,
+    ) {
+        let invite = *method == Method::INVITE;
+        if invite && (200..300).contains(&response.status) {
+            return self.handle_2xx(now, flow, at, tx, session, label, response);
+        }
+        let Some(session) = session.filter(|s| self.sessions.contains_key(s)) else { return };
+        self.event(session, at, EventKind::Received { label });
+        match (invite, response.status) {
+            (true, 100) => self.cancel_if_wanted(now, session),
+            (true, 101..=199) => {
+                self.event(session, at, EventKind::Progress { status: response.status, body: response.body.clone() });
+                self.cancel_if_wanted(now, session);
+            }
+            (true, status) => {
+                self.event(session, at, EventKind::Failed { status: Some(status) });
+                self.terminate_session(session, at);
+            }
+            (false, 100..=199) => {}
+            (false, status) => self.handle_in_dialog_response(at, session, method, status),
+        }
+    }
+
+    fn handle_in_dialog_response(&mut self, at: Now, session: SessionId, method: &Method, status: u16) {
+        if *method == Method::BYE {
+            // Any final answer to BYE ends the session (section 15.1.1).
+            self.terminate_session(session, at);
+        } else if *method != Method::CANCEL && matches!(status, 408 | 481) {
+            self.event(session, at, EventKind::Lost);
+            self.terminate_session(session, at);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one response and its context, split off for length only")]
+    fn handle_2xx(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        at: Now,
+        tx_id: TxId,
+        session: Option<SessionId>,
+        label: Label,
+        response: &Response,
+    ) {
+        let to_tag = response.to_tag();
+        let Some(tx) = self.transactions.get(&tx_id) else { return };
+        let Machine::InviteClient { request, acks, .. } = &tx.machine else { return };
+        if let Some(ack) = acks.iter().find(|ack| ack.to_tag == to_tag) {
+            let (flow, bytes) = (ack.flow, Arc::clone(&ack.bytes));
+            self.counts.push_back(Count::Retransmission);
+            return self.transmit_again(flow, bytes, Label::Request(Method::ACK));
+        }
+        let first = acks.is_empty();
+        let Some(dialog) = Dialog::from_response(request, response) else { return };
+        let seq = request.cseq().unwrap_or_default();
+        let next = self.flow_of(&dialog, tx.flow, flow);
+        let branch = self.new_branch();
+        let mut ack = dialog.ack(seq);
+        self.complete(&mut ack, &next, &branch);
+        let bytes: Arc<[u8]> = ack.to_bytes().into();
+        if let Some(tx) = self.transactions.get_mut(&tx_id)
+            && let Machine::InviteClient { acks, .. } = &mut tx.machine
+        {
+            acks.push(SentAck { to_tag, flow: next, bytes: Arc::clone(&bytes) });
+        }
+        if let Some(session) = session {
+            self.event(session, at, EventKind::Received { label });
+        }
+        self.transmit(next, bytes, Label::Request(Method::ACK), session);
+        match session.filter(|s| first && self.sessions.contains_key(s)) {
+            Some(session) => self.establish(now, at, session, dialog, next, flow, response),
+            None => self.end_foreign_dialog(now, dialog, next),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one response and its context, split off for length only")]
+    fn establish(
+        &mut self,
+        now: Instant,
+        at: Now,
+        id: SessionId,
+        dialog: Dialog,
+        flow: Flow,
+        source: Flow,
+        response: &Response,
+    ) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let cancelled = matches!(session.phase, Phase::Outgoing { cancel: Cancel::Wanted | Cancel::Sent, .. });
+        self.dialogs.insert(dialog.id.clone(), id);
+        session.dialog = Some(dialog);
+        session.flow = flow;
+        session.phase = Phase::Established;
+        if cancelled {
+            self.event(id, at, EventKind::CrossedAnswer);
+            self.send_bye(now, id);
+        } else {
+            self.event(id, at, EventKind::Answered { body: response.body.clone(), source: source.remote });
+        }
+    }
+
+    /// A second fork answered, or the session is gone: ACK was sent, BYE follows (section 13.2.2.4).
+    fn end_foreign_dialog(&mut self, now: Instant, mut dialog: Dialog, flow: Flow) {
+        let bye = dialog.request(Method::BYE);
+        self.send_request(now, bye, flow, None);
+    }
+
+    fn cancel_if_wanted(&mut self, now: Instant, id: SessionId) {
+        let wanted = |s: &super::Session| matches!(s.phase, Phase::Outgoing { cancel: Cancel::Wanted, .. });
+        if self.sessions.get(&id).is_some_and(wanted) {
+            self.send_cancel(now, id);
+        }
+    }
+
+    /// Timers B, F and H: nobody answered.
+    pub(super) fn handle_tx_gave_up(&mut self, now: Now, id: TxId, session: Option<SessionId>) {
+        let Some(session) = session.filter(|s| self.sessions.contains_key(s)) else { return };
+        let Some(tx) = self.transactions.get(&id) else { return };
+        match &tx.machine {
+            Machine::InviteClient { .. } => {
+                self.event(session, now, EventKind::Failed { status: None });
+                self.terminate_session(session, now);
+            }
+            Machine::Client { method, .. } if *method == Method::BYE => self.terminate_session(session, now),
+            Machine::Client { method, .. } if *method == Method::CANCEL => self.give_up_cancelled(now, session),
+            Machine::Client { .. } => {
+                self.event(session, now, EventKind::Lost);
+                self.terminate_session(session, now);
+            }
+            Machine::InviteServer { .. } | Machine::Server(_) => {}
+        }
+    }
+
+    /// Section 9.1: no final response to the INVITE 64 × T1 after CANCEL: it counts as cancelled.
+    pub(super) fn give_up_cancelled(&mut self, now: Now, session: SessionId) {
+        let Some(Phase::Outgoing { tx, .. }) = self.sessions.get(&session).map(|s| &s.phase) else { return };
+        let tx_id = *tx;
+        if let Some(tx) = self.transactions.get_mut(&tx_id)
+            && let Machine::InviteClient { tx, .. } = &mut tx.machine
+        {
+            tx.terminate();
+        }
+        self.settle(tx_id);
+        self.event(session, now, EventKind::Failed { status: None });
+        self.terminate_session(session, now);
+    }
+
+    /// The 2xx of ours has not been acknowledged yet; or a cancelled INVITE never ended.
+    pub(super) fn handle_session_timeout(&mut self, now: Now, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(unacked) = &mut session.unacked else { return self.give_up_cancelled(now, id) };
+        match unacked.handle_timeout(now.mono) {
+            Repeat::Again => {
+                let (flow, bytes, next) = (unacked.flow, Arc::clone(&unacked.response), unacked.next_timeout());
+                self.wakes.set(Wake::Session(id), Some(next));
+                self.transmit_again(flow, bytes, Label::Response(200, Method::INVITE));
+            }
+            Repeat::GiveUp => {
+                session.unacked = None;
+                self.event(id, now, EventKind::NotAcknowledged);
+                self.send_bye(now.mono, id);
+            }
+        }
+    }
+}
+
+/// Section 17.1.1.3: the ACK of a failure, within the INVITE's own transaction.
+fn failure_ack(invite: &Request, response: &Response) -> Arc<[u8]> {
+    let mut ack = Request::new(Method::ACK, &invite.raw_uri);
+    let h = &mut ack.headers;
+    if let Some(via) = invite.headers.first(&Name::VIA) {
+        h.push(Name::VIA, via);
+    }
+    for route in invite.headers.fields(&Name::ROUTE) {
+        h.push(Name::ROUTE, route);
+    }
+    h.push(Name::MAX_FORWARDS, "70");
+    for (name, from) in [(Name::FROM, &invite.headers), (Name::TO, &response.headers), (Name::CALL_ID, &invite.headers)]
+    {
+        if let Some(value) = from.first(&name) {
+            h.push(name.clone(), value);
+        }
+    }
+    h.push(Name::CSEQ, format!("{} ACK", invite.cseq().unwrap_or_default()));
+    ack.to_bytes().into()
+}

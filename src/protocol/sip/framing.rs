@@ -1,0 +1,137 @@
+//! Where a message ends: the one Content-Length routine, for datagrams and for streams (RFC 3261 sections 18.3, 20.14).
+
+use super::header::{Headers, Name};
+use super::message;
+use crate::limits;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    Length(usize),
+    Absent,
+}
+
+/// Several Content-Length fields must agree: two readers that take different ones are how requests are smuggled.
+#[allow(clippy::result_unit_err, reason = "there is one way to be wrong; the caller words the answer")]
+pub fn body_length(headers: &Headers) -> Result<Body, ()> {
+    let mut length = Body::Absent;
+    for value in headers.fields(&Name::CONTENT_LENGTH) {
+        let text = std::str::from_utf8(value).map_err(|_| ())?.trim();
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(());
+        }
+        let n: usize = text.parse().ok().filter(|n| *n <= limits::SIP_MESSAGE_BYTES).ok_or(())?;
+        if matches!(length, Body::Length(before) if before != n) {
+            return Err(());
+        }
+        length = Body::Length(n);
+    }
+    Ok(length)
+}
+
+/// The number of bytes up to and including the empty line, if it is there yet.
+pub fn head_length(bytes: &[u8]) -> Option<usize> {
+    let mut line_start = 0;
+    for (i, b) in bytes.iter().enumerate() {
+        if *b == b'\n' {
+            if matches!(&bytes[line_start..i], b"" | b"\r") && line_start > 0 {
+                return Some(i + 1);
+            }
+            line_start = i + 1;
+        }
+    }
+    None
+}
+
+/// Line ends before a start line are ignored (section 7.5); they are also the keep-alive of RFC 5626.
+pub fn skip_blank(bytes: &[u8]) -> &[u8] {
+    let start = bytes.iter().position(|b| *b != b'\r' && *b != b'\n').unwrap_or(bytes.len());
+    &bytes[start..]
+}
+
+/// Cuts a stream into messages. A stream needs Content-Length; a message without it has no body.
+#[derive(Debug, Default)]
+pub struct Framer {
+    buffer: Vec<u8>,
+}
+
+/// Head (with its empty line) and body of one message.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Frame {
+    pub head: Vec<u8>,
+    pub body: Vec<u8>,
+}
+
+/// The stream cannot be followed any further: its connection must be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FramingLost {
+    #[error("a message is longer than {} bytes", limits::SIP_MESSAGE_BYTES)]
+    TooLong,
+    #[error("a Content-Length cannot be read or two disagree")]
+    BadLength,
+}
+
+impl Framer {
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole message, `None` if more bytes are needed.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, FramingLost> {
+        let blank = self.buffer.len() - skip_blank(&self.buffer).len();
+        self.buffer.drain(..blank);
+        let Some(head_len) = head_length(&self.buffer) else {
+            return if self.buffer.len() > limits::SIP_MESSAGE_BYTES { Err(FramingLost::TooLong) } else { Ok(None) };
+        };
+        // A head whose lines cannot be read still has a place to look for its length: none, so no body.
+        let body_len = match message::parse_head(&self.buffer[..head_len]) {
+            Ok((_, headers)) => match body_length(&headers).map_err(|()| FramingLost::BadLength)? {
+                Body::Length(n) => n,
+                Body::Absent => 0,
+            },
+            Err(_) => return Err(FramingLost::BadLength),
+        };
+        let total = head_len + body_len;
+        if total > limits::SIP_MESSAGE_BYTES {
+            return Err(FramingLost::TooLong);
+        }
+        if self.buffer.len() < total {
+            return Ok(None);
+        }
+        let mut head: Vec<u8> = self.buffer.drain(..total).collect();
+        let body = head.split_off(head_len);
+        Ok(Some(Frame { head, body }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_cut_the_same_however_it_arrives() {
+        let one = b"\r\n\r\nINVITE sip:a SIP/2.0\r\nContent-Length : 5\r\n\r\nhelloBYE sip:a SIP/2.0\r\nl: 0\r\n\r\n";
+        for chunk in 1..one.len() {
+            let mut framer = Framer::default();
+            let mut frames = Vec::new();
+            for part in one.chunks(chunk) {
+                framer.push(part);
+                while let Some(frame) = framer.next_frame().unwrap() {
+                    frames.push(frame);
+                }
+            }
+            assert_eq!(frames.len(), 2, "chunk {chunk}");
+            assert_eq!(frames[0].body, b"hello");
+            assert!(frames[1].head.starts_with(b"BYE"));
+        }
+    }
+
+    #[test]
+    fn a_length_that_cannot_be_trusted_ends_the_stream() {
+        let mut framer = Framer::default();
+        framer.push(b"INVITE sip:a SIP/2.0\r\nContent-Length: 5\r\nl: 6\r\n\r\nhello!");
+        assert_eq!(framer.next_frame(), Err(FramingLost::BadLength));
+        let mut framer = Framer::default();
+        framer.push(&vec![b'x'; limits::SIP_MESSAGE_BYTES + 1]);
+        assert_eq!(framer.next_frame(), Err(FramingLost::TooLong));
+    }
+}

@@ -1,0 +1,210 @@
+//! Header fields: names with their compact forms, values as bytes.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Header names that this program speaks, with the compact form of RFC 3261 section 7.3.3 and later RFCs.
+const KNOWN: &[(&str, Option<char>)] = &[
+    ("Via", Some('v')),
+    ("From", Some('f')),
+    ("To", Some('t')),
+    ("Call-ID", Some('i')),
+    ("CSeq", None),
+    ("Contact", Some('m')),
+    ("Content-Length", Some('l')),
+    ("Content-Type", Some('c')),
+    ("Content-Encoding", Some('e')),
+    ("Max-Forwards", None),
+    ("Route", None),
+    ("Record-Route", None),
+    ("Require", None),
+    ("Proxy-Require", None),
+    ("Supported", Some('k')),
+    ("Unsupported", None),
+    ("Allow", None),
+    ("Accept", None),
+    ("User-Agent", None),
+    ("Server", None),
+    ("Expires", None),
+    ("Retry-After", None),
+    ("Reason", None),
+    ("Privacy", None),
+    ("P-Asserted-Identity", None),
+    ("Diversion", None),
+    ("History-Info", None),
+    ("Subject", Some('s')),
+    ("Event", Some('o')),
+    ("Refer-To", Some('r')),
+    ("Referred-By", Some('b')),
+    ("Session-Expires", Some('x')),
+    ("WWW-Authenticate", None),
+    ("Authorization", None),
+    ("Proxy-Authenticate", None),
+    ("Proxy-Authorization", None),
+    ("Warning", None),
+    ("Timestamp", None),
+];
+
+/// A header name; equal without regard to case, compact forms resolved.
+#[derive(Debug, Clone)]
+pub struct Name(Cow<'static, str>);
+
+impl Name {
+    pub const VIA: Name = Name(Cow::Borrowed("Via"));
+    pub const FROM: Name = Name(Cow::Borrowed("From"));
+    pub const TO: Name = Name(Cow::Borrowed("To"));
+    pub const CALL_ID: Name = Name(Cow::Borrowed("Call-ID"));
+    pub const CSEQ: Name = Name(Cow::Borrowed("CSeq"));
+    pub const CONTACT: Name = Name(Cow::Borrowed("Contact"));
+    pub const CONTENT_LENGTH: Name = Name(Cow::Borrowed("Content-Length"));
+    pub const CONTENT_TYPE: Name = Name(Cow::Borrowed("Content-Type"));
+    pub const MAX_FORWARDS: Name = Name(Cow::Borrowed("Max-Forwards"));
+    pub const ROUTE: Name = Name(Cow::Borrowed("Route"));
+    pub const RECORD_ROUTE: Name = Name(Cow::Borrowed("Record-Route"));
+    pub const REQUIRE: Name = Name(Cow::Borrowed("Require"));
+    pub const UNSUPPORTED: Name = Name(Cow::Borrowed("Unsupported"));
+    pub const SUPPORTED: Name = Name(Cow::Borrowed("Supported"));
+    pub const ALLOW: Name = Name(Cow::Borrowed("Allow"));
+    pub const ACCEPT: Name = Name(Cow::Borrowed("Accept"));
+    pub const USER_AGENT: Name = Name(Cow::Borrowed("User-Agent"));
+    pub const SERVER: Name = Name(Cow::Borrowed("Server"));
+    pub const RETRY_AFTER: Name = Name(Cow::Borrowed("Retry-After"));
+    pub const REASON: Name = Name(Cow::Borrowed("Reason"));
+    pub const PRIVACY: Name = Name(Cow::Borrowed("Privacy"));
+    pub const P_ASSERTED_IDENTITY: Name = Name(Cow::Borrowed("P-Asserted-Identity"));
+
+    /// `None` if the bytes are no token (RFC 3261 section 25.1).
+    pub fn parse(bytes: &[u8]) -> Option<Name> {
+        let word = std::str::from_utf8(bytes).ok()?;
+        if word.is_empty() || !word.bytes().all(is_token) {
+            return None;
+        }
+        let known = KNOWN.iter().find(|(name, compact)| {
+            name.eq_ignore_ascii_case(word)
+                || compact.is_some_and(|c| word.eq_ignore_ascii_case(c.encode_utf8(&mut [0; 4])))
+        });
+        Some(match known {
+            Some((name, _)) => Name(Cow::Borrowed(name)),
+            None => Name(Cow::Owned(word.to_owned())),
+        })
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Name) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for Name {}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Header fields in the order of the message. Values are bytes: a GBK display name must not cost the call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(Name, Vec<u8>)>);
+
+impl Headers {
+    pub fn push(&mut self, name: Name, value: impl Into<Vec<u8>>) {
+        self.0.push((name, value.into()));
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whole field values of this name, in order, not split at commas.
+    pub fn fields<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a [u8]> {
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_slice())
+    }
+
+    pub fn first<'a>(&'a self, name: &'a Name) -> Option<&'a [u8]> {
+        self.fields(name).next()
+    }
+
+    /// The first field of this name as text; `None` if it is missing or not UTF-8.
+    pub fn text<'a>(&'a self, name: &'a Name) -> Option<&'a str> {
+        self.first(name).and_then(|v| std::str::from_utf8(v).ok()).map(str::trim)
+    }
+
+    /// The values of a list header, over all its fields, split at commas outside quotes and angle brackets.
+    pub fn list<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a [u8]> {
+        self.fields(name).flat_map(split_list)
+    }
+
+    /// Whether a list header of tokens (Require, Supported, Privacy with `;`) holds this one.
+    pub fn has_token<'a>(&'a self, name: &'a Name, token: &str) -> bool {
+        self.fields(name)
+            .flat_map(|v| v.split(|b| *b == b',' || *b == b';'))
+            .any(|t| t.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    pub fn replace_first(&mut self, name: &Name, value: Vec<u8>) {
+        if let Some((_, v)) = self.0.iter_mut().find(|(n, _)| n == name) {
+            *v = value;
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&Name, &[u8])> {
+        self.0.iter().map(|(n, v)| (n, v.as_slice()))
+    }
+}
+
+/// Splits at commas that stand outside quoted strings and angle brackets; empty parts are left out.
+pub fn split_list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (mut quoted, mut escaped, mut depth) = (false, false, 0u32);
+    value
+        .split(move |b| {
+            if escaped {
+                escaped = false;
+                return false;
+            }
+            match b {
+                b'\\' if quoted => escaped = true,
+                b'"' => quoted = !quoted,
+                b'<' if !quoted => depth += 1,
+                b'>' if !quoted => depth = depth.saturating_sub(1),
+                b',' if !quoted && depth == 0 => return true,
+                _ => {}
+            }
+            false
+        })
+        .map(<[u8]>::trim_ascii)
+        .filter(|part| !part.is_empty())
+}
+
+pub(super) fn is_token(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compact_names_and_case_do_not_matter() {
+        assert_eq!(Name::parse(b"v"), Some(Name::VIA));
+        assert_eq!(Name::parse(b"CONTACT"), Some(Name::CONTACT));
+        assert_eq!(Name::parse(b"M").map(|n| n.to_string()), Some("Contact".to_owned()));
+        assert_eq!(Name::parse(b"X y"), None);
+        assert_eq!(Name::parse(b""), None);
+    }
+
+    #[test]
+    fn lists_split_outside_quotes_and_brackets() {
+        let parts: Vec<_> = split_list(br#""A, \"B" <sip:a,b@h>;q=1 , sip:c@h,,<sip:d@h>"#).collect();
+        assert_eq!(parts, [&br#""A, \"B" <sip:a,b@h>;q=1"#[..], b"sip:c@h", b"<sip:d@h>"]);
+    }
+}

@@ -1,0 +1,347 @@
+//! The wire front end: bytes ⇄ messages (RFC 3261 section 7, tolerant where RFC 4475 asks for it).
+//!
+//! Parsing is total: whatever can be answered comes back as a [`Request`] with the fault beside it; only what cannot be
+//! answered (no start line, no headers, a response that makes no sense) is [`Unusable`].
+
+use super::framing::{self, Body};
+use super::header::{Headers, Name};
+use super::uri::Uri;
+use super::vocabulary::{self, Method};
+use crate::limits;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    Request(Request),
+    Response(Response),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub method: Method,
+    /// As written; it may be no legal URI (then the request carries a 400 fault).
+    pub raw_uri: String,
+    pub uri: Option<Uri>,
+    pub headers: Headers,
+    pub body: Vec<u8>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    pub status: u16,
+    pub reason: String,
+    pub headers: Headers,
+    pub body: Vec<u8>,
+}
+
+/// A request that must be refused, with the answer the RFC names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    pub status: u16,
+    pub reason: &'static str,
+}
+
+/// Bytes that get silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    #[error("longer than {} bytes", limits::SIP_MESSAGE_BYTES)]
+    TooLong,
+    #[error("no start line")]
+    NoStartLine,
+    #[error("the start line is neither a request's nor a response's")]
+    BadStartLine,
+    #[error("a header line has no name or no colon")]
+    BadHeader,
+    #[error("more than {} header fields", limits::SIP_HEADER_FIELDS)]
+    TooManyHeaders,
+    #[error("a response with a wrong or missing mandatory header or Content-Length")]
+    BadResponse,
+    #[error("only white space (a keep-alive)")]
+    KeepAlive,
+}
+
+/// A parsed message; `fault` is set when it is a request that must be refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    pub message: Message,
+    pub fault: Option<Fault>,
+}
+
+/// Parses one datagram: what follows the body that Content-Length names is ignored; without Content-Length the body is
+/// the rest (section 18.3).
+pub fn parse_datagram(bytes: &[u8]) -> Result<Parsed, Unusable> {
+    if bytes.len() > limits::SIP_MESSAGE_BYTES {
+        return Err(Unusable::TooLong);
+    }
+    let bytes = framing::skip_blank(bytes);
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(Unusable::KeepAlive);
+    }
+    let head_len = framing::head_length(bytes).unwrap_or(bytes.len());
+    let (head, rest) = bytes.split_at(head_len);
+    let (start, headers) = parse_head(head)?;
+    match framing::body_length(&headers) {
+        Ok(Body::Length(n)) if n > rest.len() => finish(start, headers, rest, Some(BODY_SHORT)),
+        Ok(Body::Length(n)) => finish(start, headers, &rest[..n], None),
+        Ok(Body::Absent) => finish(start, headers, rest, None),
+        Err(()) => finish(start, headers, &[], Some(BAD_LENGTH)),
+    }
+}
+
+/// Parses one message that a [`framing::Framer`] has cut out of a stream.
+pub fn parse_framed(head: &[u8], body: &[u8]) -> Result<Parsed, Unusable> {
+    let (start, headers) = parse_head(head)?;
+    let fault = framing::body_length(&headers).is_err().then_some(BAD_LENGTH);
+    finish(start, headers, body, fault)
+}
+
+pub(super) fn parse_head(head: &[u8]) -> Result<(&[u8], Headers), Unusable> {
+    let (start, mut rest) = split_line(head);
+    if start.trim_ascii().is_empty() {
+        return Err(Unusable::NoStartLine);
+    }
+    let mut headers = Headers::default();
+    while !rest.is_empty() {
+        let (line, after) = split_line(rest);
+        rest = after;
+        if line.is_empty() {
+            break;
+        }
+        let mut line = line.to_vec();
+        // Unfolding (section 7.3.1): a line that begins with white space continues the one before.
+        while rest.first().is_some_and(|b| *b == b' ' || *b == b'\t') {
+            let (more, after) = split_line(rest);
+            line.push(b' ');
+            line.extend_from_slice(more.trim_ascii());
+            rest = after;
+        }
+        if headers.len() >= limits::SIP_HEADER_FIELDS {
+            return Err(Unusable::TooManyHeaders);
+        }
+        let colon = line.iter().position(|b| *b == b':').ok_or(Unusable::BadHeader)?;
+        let name = Name::parse(line[..colon].trim_ascii_end()).ok_or(Unusable::BadHeader)?;
+        headers.push(name, line[colon + 1..].trim_ascii());
+    }
+    Ok((start, headers))
+}
+
+/// The line before CRLF (or a bare LF), and what follows.
+fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
+    match bytes.iter().position(|b| *b == b'\n') {
+        Some(lf) => (bytes[..lf].strip_suffix(b"\r").unwrap_or(&bytes[..lf]), &bytes[lf + 1..]),
+        None => (bytes, &[]),
+    }
+}
+
+fn finish(start: &[u8], headers: Headers, body: &[u8], fault: Option<Fault>) -> Result<Parsed, Unusable> {
+    let start = String::from_utf8_lossy(start);
+    if start.get(..4).is_some_and(|s| s.eq_ignore_ascii_case("SIP/")) {
+        let response = parse_status_line(&start, headers, body).ok_or(Unusable::BadResponse)?;
+        return match fault.or_else(|| response_fault(&response)) {
+            Some(_) => Err(Unusable::BadResponse),
+            None => Ok(Parsed { message: Message::Response(response), fault: None }),
+        };
+    }
+    let (request, line_fault) = parse_request_line(&start, headers, body).ok_or(Unusable::BadStartLine)?;
+    let fault = line_fault.or(fault).or_else(|| request_fault(&request));
+    Ok(Parsed { message: Message::Request(request), fault })
+}
+
+fn parse_status_line(start: &str, headers: Headers, body: &[u8]) -> Option<Response> {
+    let mut parts = start.splitn(3, ' ');
+    let (version, status) = (parts.next()?, parts.next()?);
+    let status: u16 = status.parse().ok().filter(|s| (100..700).contains(s) && status.len() == 3)?;
+    version.eq_ignore_ascii_case("SIP/2.0").then(|| Response {
+        status,
+        reason: parts.next().unwrap_or_default().to_owned(),
+        headers,
+        body: body.to_vec(),
+    })
+}
+
+fn parse_request_line(start: &str, headers: Headers, body: &[u8]) -> Option<(Request, Option<Fault>)> {
+    let (method, rest) = start.split_once(' ')?;
+    if method.is_empty() || !method.bytes().all(super::header::is_token) {
+        return None;
+    }
+    let (raw_uri, version) = rest.trim_end().rsplit_once(' ')?;
+    if !version.get(..4)?.eq_ignore_ascii_case("SIP/") {
+        return None;
+    }
+    let uri = Uri::parse(raw_uri).filter(|_| !raw_uri.starts_with(' '));
+    let fault = if !version.eq_ignore_ascii_case("SIP/2.0") {
+        Some(Fault { status: 505, reason: "Version Not Supported" })
+    } else if uri.is_none() || raw_uri.contains(' ') {
+        Some(Fault { status: 400, reason: "Bad Request-URI" })
+    } else {
+        None
+    };
+    let request =
+        Request { method: Method::parse(method), raw_uri: raw_uri.to_owned(), uri, headers, body: body.to_vec() };
+    Some((request, fault))
+}
+
+const BODY_SHORT: Fault = Fault { status: 400, reason: "Content-Length Is Longer Than The Message" };
+const BAD_LENGTH: Fault = Fault { status: 400, reason: "Bad Content-Length" };
+
+/// The checks of section 8.2 and 16.3 that need no knowledge of state.
+fn request_fault(request: &Request) -> Option<Fault> {
+    let bad = |reason| Some(Fault { status: 400, reason });
+    let h = &request.headers;
+    if top_via(h).is_none() {
+        return bad("Bad Via");
+    }
+    for (name, reason) in
+        [(Name::FROM, "Bad From"), (Name::TO, "Bad To"), (Name::CALL_ID, "Bad Call-ID"), (Name::CSEQ, "Bad CSeq")]
+    {
+        if h.fields(&name).count() != 1 {
+            return bad(reason);
+        }
+    }
+    if super::address::Address::parse(h.first(&Name::FROM)?).is_none() {
+        return bad("Bad From");
+    }
+    if super::address::Address::parse(h.first(&Name::TO)?).is_none() {
+        return bad("Bad To");
+    }
+    match h.text(&Name::CSEQ).and_then(vocabulary::cseq) {
+        None => return bad("Bad CSeq"),
+        Some((_, method)) if method != request.method => return bad("CSeq Method Does Not Match"),
+        Some(_) => {}
+    }
+    if h.text(&Name::CALL_ID).is_none_or(str::is_empty) {
+        return bad("Bad Call-ID");
+    }
+    match h.first(&Name::MAX_FORWARDS).map(|v| std::str::from_utf8(v).ok().and_then(vocabulary::max_forwards)) {
+        Some(None) => bad("Bad Max-Forwards"),
+        // We are the end of the line, so Max-Forwards: 0 is no fault (section 8.2 does not forward).
+        Some(Some(_)) | None => None,
+    }
+}
+
+fn response_fault(response: &Response) -> Option<Fault> {
+    let h = &response.headers;
+    let whole = top_via(h).is_some()
+        && h.text(&Name::CSEQ).and_then(vocabulary::cseq).is_some()
+        && h.text(&Name::CALL_ID).is_some()
+        && h.first(&Name::FROM).is_some()
+        && h.first(&Name::TO).is_some();
+    (!whole).then_some(BAD_LENGTH)
+}
+
+fn top_via(headers: &Headers) -> Option<super::via::Via> {
+    headers.list(&Name::VIA).next().and_then(super::via::Via::parse)
+}
+
+impl Request {
+    pub fn new(method: Method, uri: &str) -> Request {
+        Request { method, raw_uri: uri.to_owned(), uri: Uri::parse(uri), headers: Headers::default(), body: Vec::new() }
+    }
+
+    pub fn top_via(&self) -> Option<super::via::Via> {
+        top_via(&self.headers)
+    }
+
+    pub fn cseq(&self) -> Option<u32> {
+        self.headers.text(&Name::CSEQ).and_then(vocabulary::cseq).map(|(n, _)| n)
+    }
+
+    /// A response with the headers that section 8.2.6.2 copies; `to_tag` is added to To if it has none.
+    pub fn response(&self, status: u16, reason: Option<&str>, to_tag: Option<&str>) -> Response {
+        let mut headers = Headers::default();
+        for name in [Name::VIA, Name::FROM, Name::TO, Name::CALL_ID, Name::CSEQ] {
+            for value in self.headers.fields(&name) {
+                headers.push(name.clone(), value);
+            }
+        }
+        let tagless = |to: &[u8]| super::address::Address::parse(to).is_some_and(|a| a.tag().is_none());
+        if let (Some(tag), Some(to)) = (to_tag, self.headers.first(&Name::TO).filter(|to| tagless(to))) {
+            headers.replace_first(&Name::TO, [to, b";tag=", tag.as_bytes()].concat());
+        }
+        let reason = reason.map_or_else(|| vocabulary::reason_phrase(status), str::to_owned);
+        Response { status, reason, headers, body: Vec::new() }
+    }
+
+    pub fn to_bytes(&self) -> Vec<u8> {
+        print(format!("{} {} SIP/2.0", self.method, self.raw_uri), &self.headers, &self.body)
+    }
+}
+
+impl Response {
+    pub fn cseq(&self) -> Option<(u32, Method)> {
+        self.headers.text(&Name::CSEQ).and_then(vocabulary::cseq)
+    }
+
+    pub fn top_via(&self) -> Option<super::via::Via> {
+        top_via(&self.headers)
+    }
+
+    pub fn to_tag(&self) -> Option<String> {
+        let to = super::address::Address::parse(self.headers.first(&Name::TO)?)?;
+        to.tag().map(str::to_owned)
+    }
+
+    pub fn to_bytes(&self) -> Vec<u8> {
+        print(format!("SIP/2.0 {} {}", self.status, self.reason), &self.headers, &self.body)
+    }
+}
+
+/// Content-Length is always ours: computed here, last.
+fn print(start: String, headers: &Headers, body: &[u8]) -> Vec<u8> {
+    let mut out = start.into_bytes();
+    out.extend_from_slice(b"\r\n");
+    for (name, value) in headers.iter().filter(|(name, _)| **name != Name::CONTENT_LENGTH) {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+    out.extend_from_slice(body);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(bytes: &[u8]) -> (Request, Option<Fault>) {
+        match parse_datagram(bytes).unwrap() {
+            Parsed { message: Message::Request(r), fault } => (r, fault),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn header_injection_is_impossible_through_values() {
+        // A folded line becomes one value; what is printed has no line break inside a value.
+        let (r, fault) = request(
+            b"OPTIONS sip:h SIP/2.0\r\nv: SIP/2.0/UDP h\r\n ;branch=z9hG4bK1\r\nf : <sip:a@h>;tag=1\r\nt:<sip:b@h>\r\ni: x\r\nCSeq: 1\r\n\tOPTIONS\r\n\r\n",
+        );
+        assert_eq!(fault, None);
+        assert_eq!(r.headers.text(&Name::VIA), Some("SIP/2.0/UDP h ;branch=z9hG4bK1"));
+        let again = r.response(200, None, Some("t2")).to_bytes();
+        assert!(String::from_utf8(again).unwrap().contains("To: <sip:b@h>;tag=t2\r\n"));
+    }
+
+    #[test]
+    fn content_length_rules_for_datagrams() {
+        let base = "OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n";
+        let with = |cl: &str, body: &str| request(format!("{base}{cl}\r\n{body}").as_bytes());
+        assert_eq!(with("Content-Length: 3\r\n", "abcdef").0.body, b"abc");
+        assert_eq!(with("", "abcdef").0.body, b"abcdef");
+        assert_eq!(with("l : 3\r\n", "abc").1, None);
+        assert_eq!(with("Content-Length: 9\r\n", "abc").1.map(|f| f.status), Some(400));
+        assert_eq!(with("Content-Length: -9\r\n", "abc").1.map(|f| f.status), Some(400));
+        assert_eq!(with("Content-Length: 3\r\nContent-Length: 2\r\n", "abc").1.map(|f| f.status), Some(400));
+        assert_eq!(with("Content-Length: 18446744073709551615\r\n", "abc").1.map(|f| f.status), Some(400));
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_unusable() {
+        assert_eq!(parse_datagram(b"\r\n\r\n"), Err(Unusable::KeepAlive));
+        assert_eq!(parse_datagram(b"hello"), Err(Unusable::BadStartLine));
+        assert_eq!(parse_datagram(&vec![b'a'; limits::SIP_MESSAGE_BYTES + 1]), Err(Unusable::TooLong));
+        assert_eq!(parse_datagram(b"INVITE sip:a SIP/2.0\r\nno colon here\r\n\r\n"), Err(Unusable::BadHeader));
+        assert_eq!(parse_datagram(b"SIP/2.0 200 OK\r\nVia: x\r\n\r\n"), Err(Unusable::BadResponse));
+    }
+}

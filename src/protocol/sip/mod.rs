@@ -1,0 +1,16 @@
+//! SIP (RFC 3261): a user agent core without IO.
+//!
+//! Read in this order: [`message`] (bytes ⇄ messages), [`transaction`] (figures 5 to 8), [`dialog`], [`endpoint`] (the user agent:
+//! routes messages to transactions and sessions, and reports what happened).
+
+pub mod address;
+pub mod dialog;
+pub mod endpoint;
+pub mod framing;
+pub mod header;
+pub mod message;
+pub mod timers;
+pub mod transaction;
+pub mod uri;
+pub mod via;
+pub mod vocabulary;

@@ -1,0 +1,404 @@
+//! TOML as written: a reader that reports every fault of a file at once, each with its line.
+//!
+//! A [`Document`] is parsed with recovery; its tables are then asked for their keys one by one. A [`Table`] remembers what it was
+//! asked for, and when it is dropped it reports every key that nobody asked for, with the nearest one that was.
+
+use std::cell::RefCell;
+use std::ops::RangeInclusive;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::fault::{Fault, did_you_mean, line_of, nearest};
+
+/// A value and the line it stands in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct At<T> {
+    pub value: T,
+    pub line: u32,
+}
+
+impl<T> At<T> {
+    pub fn new(value: T, line: u32) -> Self {
+        At { value, line }
+    }
+
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> At<U> {
+        At { value: f(self.value), line: self.line }
+    }
+}
+
+/// One TOML file and the faults found in it so far.
+pub struct Document<'t> {
+    file: String,
+    text: &'t str,
+    root: DeTable<'t>,
+    /// Lines with a syntax error. What was recovered of them is a guess, so nothing else is said about them.
+    broken: Vec<u32>,
+    faults: RefCell<Vec<Fault>>,
+}
+
+impl<'t> Document<'t> {
+    /// Parses `text`; `file` is the name that faults carry.
+    pub fn parse(file: &str, text: &'t str) -> Self {
+        let (root, errors) = DeTable::parse_recoverable(text);
+        let document = Document {
+            file: file.to_owned(),
+            text,
+            root: root.into_inner(),
+            broken: Vec::new(),
+            faults: RefCell::default(),
+        };
+        let mut broken = Vec::new();
+        for error in errors {
+            let line = document.line(error.span().map_or(0, |span| span.start));
+            if !broken.contains(&line) {
+                document.fault(line, syntax(error.message()), syntax_hint(error.message()));
+                broken.push(line);
+            }
+        }
+        Document { broken, ..document }
+    }
+
+    pub fn root(&self) -> Table<'_> {
+        Table { document: self, name: String::new(), line: 1, table: Some(&self.root), asked: Vec::new() }
+    }
+
+    /// Adds a fault, unless its line is broken anyway.
+    pub fn fault(&self, line: u32, what: impl Into<String>, hint: impl Into<String>) {
+        if !self.broken.contains(&line) {
+            self.faults.borrow_mut().push(Fault::new(self.file.as_str(), line, what, hint));
+        }
+    }
+
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    pub fn into_faults(self) -> Vec<Fault> {
+        self.faults.into_inner()
+    }
+
+    fn line(&self, offset: usize) -> u32 {
+        line_of(self.text.as_bytes(), offset)
+    }
+}
+
+/// The text of a file, or where it stops being text.
+pub fn text_of<'b>(file: &str, bytes: &'b [u8]) -> Result<&'b str, Fault> {
+    std::str::from_utf8(bytes)
+        .map(|text| text.strip_prefix('\u{feff}').unwrap_or(text))
+        .map_err(|e| Fault::new(file, line_of(bytes, e.valid_up_to()), "not UTF-8", "save the file as UTF-8"))
+}
+
+/// One table of a document; an absent section is an empty table.
+pub struct Table<'d> {
+    document: &'d Document<'d>,
+    /// As faults name it: `[sip]`, `[[agent]]`; empty for the root.
+    name: String,
+    /// Where its header stands (line 1 if the section is absent).
+    line: u32,
+    table: Option<&'d DeTable<'d>>,
+    asked: Vec<&'static str>,
+}
+
+impl<'d> Table<'d> {
+    pub fn line(&self) -> u32 {
+        self.line
+    }
+
+    /// Whether the section is in the file at all.
+    pub fn is_present(&self) -> bool {
+        self.table.is_some()
+    }
+
+    pub fn fault(&self, line: u32, what: impl Into<String>, hint: impl Into<String>) {
+        self.document.fault(line, what, hint);
+    }
+
+    /// The section `[key]`; empty if it is absent.
+    pub fn section(&mut self, key: &'static str) -> Table<'d> {
+        let name = format!("[{key}]");
+        let mut found = Table { document: self.document, name, line: 1, table: None, asked: Vec::new() };
+        if let Some((line, value)) = self.get(key) {
+            match value.get_ref() {
+                DeValue::Table(table) => (found.line, found.table) = (line, Some(table)),
+                other => self.wrong_type(key, line, other, "a section", &format!("write [{key}] and its keys below")),
+            }
+        }
+        found
+    }
+
+    /// The sections `[[key]]`, in order.
+    pub fn sections(&mut self, key: &'static str) -> Vec<Table<'d>> {
+        let Some((line, value)) = self.get(key) else { return Vec::new() };
+        let hint = format!("write [[{key}]] and its keys below");
+        let DeValue::Array(array) = value.get_ref() else {
+            self.wrong_type(key, line, value.get_ref(), "a list of sections", &hint);
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for element in array.iter() {
+            let line = self.document.line(element.span().start);
+            match element.get_ref() {
+                DeValue::Table(table) => {
+                    let name = format!("[[{key}]]");
+                    found.push(Table { document: self.document, name, line, table: Some(table), asked: Vec::new() });
+                }
+                other => self.wrong_type(key, line, other, "a section", &hint),
+            }
+        }
+        found
+    }
+
+    /// The line of a key, whatever its value.
+    pub fn line_of(&mut self, key: &'static str) -> Option<u32> {
+        self.get(key).map(|(line, _)| line)
+    }
+
+    pub fn string(&mut self, key: &'static str) -> Option<At<String>> {
+        let (line, value) = self.get(key)?;
+        match value.get_ref() {
+            DeValue::String(text) => Some(At::new(text.clone().into_owned(), line)),
+            other => {
+                self.wrong_type(key, line, other, "a string", &quoted(key, other));
+                None
+            }
+        }
+    }
+
+    /// A string that must be there and must not be empty.
+    pub fn required_string(&mut self, key: &'static str) -> Option<At<String>> {
+        self.required(key, "\"…\"");
+        let found = self.string(key)?;
+        if found.value.trim().is_empty() {
+            self.fault(found.line, format!("{} is empty", self.path(key)), "write it between the quotes");
+            return None;
+        }
+        Some(found)
+    }
+
+    /// A list of strings, each with its own line. A single string is not a list.
+    pub fn strings(&mut self, key: &'static str) -> Option<At<Vec<At<String>>>> {
+        let (line, value) = self.get(key)?;
+        let DeValue::Array(array) = value.get_ref() else {
+            self.wrong_type(key, line, value.get_ref(), "a list of strings", &format!("write {key} = [\"…\"]"));
+            return None;
+        };
+        let mut found = Vec::new();
+        for element in array.iter() {
+            let line = self.document.line(element.span().start);
+            match element.get_ref() {
+                DeValue::String(text) => found.push(At::new(text.clone().into_owned(), line)),
+                other => self.wrong_type(key, line, other, "a list of strings", &format!("write {key} = [\"…\"]")),
+            }
+        }
+        Some(At::new(found, line))
+    }
+
+    /// A list of strings that must be there and must not be empty.
+    pub fn required_strings(&mut self, key: &'static str) -> Option<At<Vec<At<String>>>> {
+        self.required(key, "[\"…\"]");
+        let DeValue::Array(array) = self.get(key)?.1.get_ref() else { return self.strings(key) };
+        let empty = array.is_empty();
+        let found = self.strings(key)?;
+        if empty {
+            self.fault(found.line, format!("{} is empty", self.path(key)), format!("write {key} = [\"…\"]"));
+            return None;
+        }
+        Some(found)
+    }
+
+    /// A whole number within `range`.
+    pub fn integer(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<At<u32>> {
+        let (line, value) = self.get(key)?;
+        let hint = format!("a whole number from {} to {}", range.start(), range.end());
+        let DeValue::Integer(written) = value.get_ref() else {
+            self.wrong_type(key, line, value.get_ref(), "an integer", &hint);
+            return None;
+        };
+        match u32::from_str_radix(written.as_str(), written.radix()) {
+            Ok(number) if range.contains(&number) => Some(At::new(number, line)),
+            _ => {
+                self.fault(line, format!("{} is out of range: {written}", self.path(key)), hint);
+                None
+            }
+        }
+    }
+
+    /// Reports the key as missing if it is.
+    fn required(&mut self, key: &'static str, sample: &str) {
+        let absent = self.get(key).is_none();
+        // With a syntax error in the file the key may well be there, only unreadable.
+        if absent && self.document.broken.is_empty() {
+            let section = if self.name.is_empty() { "the file" } else { self.name.as_str() };
+            let what = format!("{section} has no \"{key}\"");
+            self.fault(self.line, what, format!("add {key} = {sample}{}", self.below()));
+        }
+    }
+
+    fn below(&self) -> String {
+        if self.is_present() { String::new() } else { format!(" below {}", self.name) }
+    }
+
+    fn get(&mut self, key: &'static str) -> Option<(u32, &'d Spanned<DeValue<'d>>)> {
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
+        let (name, value) = self.table?.get_key_value(key)?;
+        Some((self.document.line(name.span().start), value))
+    }
+
+    fn wrong_type(&self, key: &str, line: u32, found: &DeValue<'_>, wanted: &str, hint: &str) {
+        let what = format!("{} is {}, not {wanted}", self.path(key), with_article(found.type_str()));
+        self.fault(line, what, hint);
+    }
+
+    /// `sip.listen`, `agent.number`, `hotline`.
+    pub fn path(&self, key: &str) -> String {
+        match self.name.trim_matches(['[', ']']) {
+            "" => key.to_owned(),
+            section => format!("{section}.{key}"),
+        }
+    }
+
+    fn report_unknown(&self) {
+        let Some(table) = self.table else { return };
+        for (key, value) in table.iter() {
+            let written: &str = key.get_ref().as_ref();
+            if self.asked.contains(&written) {
+                continue;
+            }
+            let line = self.document.line(key.span().start);
+            let is_section = match value.get_ref() {
+                DeValue::Table(_) => true,
+                DeValue::Array(array) => array.iter().any(|e| e.get_ref().is_table()),
+                _ => false,
+            };
+            if self.name.is_empty() {
+                let noun = if is_section { format!("section [{written}]") } else { format!("key \"{written}\"") };
+                let hint = match nearest(written, &self.asked) {
+                    Some(word) => format!("did you mean [{word}]?"),
+                    None => format!("the sections are {}", self.asked.join(", ")),
+                };
+                self.fault(line, format!("unknown {noun}"), hint);
+            } else {
+                let what = format!("unknown key \"{written}\" in {}", self.name);
+                self.fault(line, what, did_you_mean(written, &self.asked));
+            }
+        }
+    }
+}
+
+impl Drop for Table<'_> {
+    fn drop(&mut self) {
+        self.report_unknown();
+    }
+}
+
+fn syntax(message: &str) -> String {
+    let message = message.lines().next().unwrap_or_default();
+    format!("not TOML: {message}")
+}
+
+fn syntax_hint(message: &str) -> &'static str {
+    if message.contains("duplicate key") {
+        "keep one of the two"
+    } else if message.contains("quote") || message.contains("string") {
+        "texts stand in double quotes"
+    } else {
+        "lines are: [section], key = value, or # comment"
+    }
+}
+
+/// A number where a string belongs is nearly always an agent's or a telephone number without its quotes.
+fn quoted(key: &str, found: &DeValue<'_>) -> String {
+    match found {
+        DeValue::Integer(number) => format!("write {key} = \"{number}\""),
+        _ => format!("write {key} = \"…\""),
+    }
+}
+
+fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    let noun = if noun == "array" { "list" } else { noun };
+    if noun == "list" { "a list".to_owned() } else { format!("{article} {noun}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(text: &str, read: impl Fn(&mut Table<'_>)) -> Vec<String> {
+        let document = Document::parse("f", text);
+        read(&mut document.root());
+        let mut faults = document.into_faults();
+        faults.sort();
+        faults.iter().map(Fault::to_string).collect()
+    }
+
+    fn sip(root: &mut Table<'_>) {
+        let mut sip = root.section("sip");
+        sip.required_strings("listen");
+        sip.string("advertise");
+        sip.integer("limit", 1..=9);
+        for mut agent in root.sections("agent") {
+            agent.required_string("number");
+            agent.string("name");
+        }
+    }
+
+    #[test]
+    fn every_fault_at_once_with_its_line() {
+        let text = "[sip]\n\nlisten = \"x\"\nadvertize = \"y\"\nlimit = 10\n[[agent]]\nname = 3\n[[agent]]\nnumber = 8\n\
+                    [sipp]\na = 1\n";
+        assert_eq!(
+            faults(text, sip),
+            [
+                "f:3: sip.listen is a string, not a list of strings: write listen = [\"…\"]",
+                "f:4: unknown key \"advertize\" in [sip]: did you mean \"advertise\"?",
+                "f:5: sip.limit is out of range: 10: a whole number from 1 to 9",
+                "f:6: [[agent]] has no \"number\": add number = \"…\"",
+                "f:7: agent.name is an integer, not a string: write name = \"3\"",
+                "f:9: agent.number is an integer, not a string: write number = \"8\"",
+                "f:10: unknown section [sipp]: did you mean [sip]?",
+            ]
+        );
+    }
+
+    #[test]
+    fn lines_of_elements_and_of_missing_sections() {
+        let text = "# only a comment\n[[agent]]\nnumber = \"\"\n";
+        assert_eq!(
+            faults(text, sip),
+            [
+                "f:1: [sip] has no \"listen\": add listen = [\"…\"] below [sip]",
+                "f:3: agent.number is empty: write it between the quotes",
+            ]
+        );
+        let text = "[sip]\nlisten = [\n \"a\",\n 5,\n]\nlimit = -1\n";
+        assert_eq!(
+            faults(text, sip),
+            [
+                "f:4: sip.listen is an integer, not a list of strings: write listen = [\"…\"]",
+                "f:6: sip.limit is out of range: -1: a whole number from 1 to 9",
+            ]
+        );
+    }
+
+    #[test]
+    fn syntax_errors_are_told_with_the_others() {
+        let found = faults("[sip]\nlisten = [\"a\"]\nlisten = [\"b\"]\nadvertise = \nlimt = 3\n[[agent]\n", sip);
+        let lines: Vec<&str> = found.iter().map(|f| &f[..4]).collect();
+        assert_eq!(lines, ["f:3:", "f:4:", "f:5:", "f:6:"], "{found:#?}");
+        assert!(found[0].ends_with("keep one of the two"), "{}", found[0]);
+        assert!(found[2].ends_with("did you mean \"limit\"?"), "{}", found[2]);
+    }
+
+    #[test]
+    fn bytes_that_are_not_text() {
+        let fault = text_of("f", b"a = 1\nb = \"\xff\"\n").err();
+        assert_eq!(fault.map(|f| f.line), Some(2));
+        assert_eq!(text_of("f", b"\xef\xbb\xbfa"), Ok("a"));
+    }
+}
