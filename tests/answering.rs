@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::phone::Phone;
 use common::{Bench, RecordExt, Sipp, seconds, until, within};
 
 /// Slack for SIPp's own timers and a loaded machine; the exact comparison is in `wire.rs`.
@@ -199,4 +200,35 @@ fn an_agent_in_a_call_is_not_rung() {
     assert_eq!(of("13921").text("reason"), "agents_busy");
     assert_eq!(of("13911").text("outcome"), "answered");
     gateway.settled(2);
+}
+
+/// Whatever a phone says of other places: the gateway calls its agents and targets and nobody else.
+#[test]
+fn a_redirect_leads_to_the_next_agent_and_nowhere_else() {
+    let mut bench = Bench::new();
+    let (first, second) = (bench.agent("8"), bench.agent("9"));
+    let redirecting = Phone::at("127.0.0.1", first);
+    let elsewhere = Phone::at("127.0.0.1", bench.ports.one());
+    let answering = Sipp::agent(&bench, "agent_answers", second).pause_ms(200);
+    let caller = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(300).caller("1391000");
+    let gateway = bench.serve();
+    let answering = answering.start();
+    let caller = caller.start();
+    let invite = redirecting.expect("INVITE ", seconds(3));
+    for header in ["From:", "P-Asserted-Identity:"] {
+        let line = invite.text.lines().find(|line| line.starts_with(header)).unwrap_or_default();
+        assert!(line.contains("sip:13910001@"), "the caller's number is not in {header} {line:?}");
+    }
+    let moved = invite.response("302 Moved Temporarily", "moved", elsewhere.address(), None);
+    redirecting.send(&moved, invite.from);
+    redirecting.expect("ACK ", seconds(3));
+    caller.finish();
+    answering.finish();
+
+    let record = gateway.record();
+    assert_eq!(record.text("outcome"), "answered");
+    assert_eq!(record.text("agent"), "9");
+    let astray = elsewhere.next(std::time::Duration::ZERO);
+    assert!(astray.is_none(), "a redirect was followed: {astray:?}");
+    gateway.settled(1);
 }
