@@ -1,7 +1,7 @@
 //! `hotline.toml`: read, checked, and put together with the dialplans.
 //!
-//! What a file leaves out is as in the embedded default: loopback only, data in `data`, `dialplans` if it is there, else the
-//! built-in ones. Relative paths count from the file.
+//! What a file leaves out is as in the embedded default: loopback only, data in `data`, `dialplans` if it is there,
+//! else the built-in ones. Relative paths count from the file.
 
 use std::collections::BTreeSet;
 use std::fmt;

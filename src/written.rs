@@ -1,7 +1,8 @@
 //! TOML as written: a reader that reports every fault of a file at once, each with its line.
 //!
-//! A [`Document`] is parsed with recovery; its tables are then asked for their keys one by one. A [`Table`] remembers what it was
-//! asked for, and when it is dropped it reports every key that nobody asked for, with the nearest one that was.
+//! A [`Document`] is parsed with recovery; its tables are then asked for their keys one by one. A [`Table`] remembers
+//! what it was asked for, and when it is dropped it reports every key that nobody asked for, with the nearest one that
+//! was.
 
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
@@ -21,10 +22,6 @@ pub struct At<T> {
 impl<T> At<T> {
     pub fn new(value: T, line: u32) -> Self {
         At { value, line }
-    }
-
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> At<U> {
-        At { value: f(self.value), line: self.line }
     }
 }
 
@@ -350,8 +347,8 @@ mod tests {
 
     #[test]
     fn every_fault_at_once_with_its_line() {
-        let text = "[sip]\n\nlisten = \"x\"\nadvertize = \"y\"\nlimit = 10\n[[agent]]\nname = 3\n[[agent]]\nnumber = 8\n\
-                    [sipp]\na = 1\n";
+        let text = "[sip]\n\nlisten = \"x\"\nadvertize = \"y\"\nlimit = 10\n[[agent]]\nname = 3\n[[agent]]\n\
+                    number = 8\n[sipp]\na = 1\n";
         assert_eq!(
             faults(text, sip),
             [

@@ -167,6 +167,12 @@ impl Call {
         matches!(self.state, State::Sealed)
     }
 
+    /// The machine broke (a bug): the call ends here, as far as it got.
+    pub fn fail(&mut self, now: Now) {
+        self.actions.clear();
+        self.state = self.end(now.mono, now, Reason::Fault, EndedBy::Gateway);
+    }
+
     fn handle_opening(&mut self, now: Instant, at: Now, input: Input, agents: &mut Agents) -> State {
         match input {
             Input::CallerReady => {

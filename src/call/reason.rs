@@ -72,6 +72,7 @@ reasons! {
     NoAck "no_ack" Answered "The caller's side never acknowledged our 200 within 32 s.";
     SessionLost "session_lost" Answered "A leg stopped answering within the call (408 or 481 to a request of ours).";
     CallerCancelled "caller_cancelled" Abandoned "The caller gave up before an agent answered (CANCEL or BYE).";
+    CrossedCancel "crossed_cancel" Abandoned "The caller gave up while the agent's answer was on its way (CANCEL instead of ACK).";
     Draining "draining" Rejected "The gateway is shutting down and takes no new calls (503).";
     Overloaded "overloaded" Rejected "A bound of the gateway was reached: calls, ports or facts not yet on disk (503).";
     NoCodec "no_codec" Rejected "The offer holds no codec that we carry (488).";

@@ -49,7 +49,7 @@ impl Call {
             Input::HungUp { side: Side::Agent } => {
                 return self.part(&talking, now, at, Reason::AgentHungUp, EndedBy::Agent);
             }
-            Input::CallerLeft => return self.part(&talking, now, at, Reason::CallerCancelled, EndedBy::Caller),
+            Input::CallerLeft => return self.part(&talking, now, at, Reason::CrossedCancel, EndedBy::Caller),
             Input::CallerNeverAcknowledged => return self.part(&talking, now, at, Reason::NoAck, EndedBy::Gateway),
             Input::Lost { side } => {
                 let by = if side == Side::Caller { EndedBy::Trunk } else { EndedBy::Agent };

@@ -115,6 +115,14 @@ fn without_a_file_the_embedded_default() {
 }
 
 #[test]
+fn the_shipped_folder_read_as_a_directory() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let Loaded { config, plans } = check_from(root, None).unwrap();
+    assert_eq!(config.dialplans, DialplanSource::Directory(root.join("dialplans")));
+    assert_eq!((plans.hotlines.len(), config.agents.len()), (2, 2));
+}
+
+#[test]
 fn a_named_file_that_is_not_there() {
     let fault = check(Some(Path::new("/no/such/hotline.toml"))).unwrap_err();
     assert!(fault[0].to_string().starts_with("/no/such/hotline.toml:1: No such file"), "{}", fault[0]);
@@ -122,98 +130,16 @@ fn a_named_file_that_is_not_there() {
 
 #[test]
 fn every_fault_with_its_line() {
-    let text = r#"[data]
-directory = ""
-[sip]
-listen = ["udp:0.0.0.0:5060",
-  "tls:127.0.0.1:5061", "127.0.0.1:5060", "udp:localhost:5060",
-  "tcp:[::1]:5060", "tcp:[::1]:5060"]
-[rtp]
-ports = "20001-30000"
-[http]
-listen = 8080
-[metrics]
-listen = "9464"
-[dialplans]
-directory = "plans"
-[[trunk]]
-name = "carrier"
-peers = ["sbc.example", "10.0.0.1/8", "x y"]
-register = { server = "sip:carrier.example" }
-[[trunk]]
-name = "carrier"
-[[agent]]
-number = "8"
-contcat = "sip:8@127.0.0.1"
-[[agent]]
-number = "8"
-contact = "8@127.0.0.1"
-[[agent]]
-contact = "sip:9@phone.example"
-[[agent]]
-number = "九"
-contact = "sips:9@127.0.0.1"
-[[target]]
-name = "duty"
-trunk = "carier"
-number = "1"
-[[target]]
-name = "duty"
-"#;
-    let listen_hint = "write udp:127.0.0.1:5060, tcp:127.0.0.1:5060 or udp:[::1]:5060";
-    let expected = [
-        "c:2: data.directory is empty: write a path, from this file or absolute".to_owned(),
-        "c:4: sip.listen \"udp:0.0.0.0:5060\" listens on every address, and nothing says which one callers are to use: \
-         add advertise = \"…\" with the address that trunk and phones reach, or listen on that one"
-            .to_owned(),
-        format!("c:5: sip.listen \"127.0.0.1:5060\" has no transport: {listen_hint}"),
-        "c:5: sip.listen \"tls:127.0.0.1:5061\" is not built yet: use udp: or tcp:".to_owned(),
-        format!("c:5: sip.listen \"udp:localhost:5060\" has no address and port: {listen_hint}"),
-        "c:6: sip.listen has \"tcp:[::1]:5060\" twice: remove one of the two".to_owned(),
-        "c:8: rtp.ports \"20001-30000\" begins with an odd port: begin even: RTP has the even port, RTCP the next".to_owned(),
-        "c:10: http.listen is an integer, not a string: write listen = \"8080\"".to_owned(),
-        "c:12: metrics.listen \"9464\" is not an address and a port: write 127.0.0.1:8080 or [::1]:8080".to_owned(),
-        "c:14: dialplans.directory: there is no directory D/plans: \
-         make it, or leave the key out for the built-in dialplans"
-            .to_owned(),
-        "c:17: trunk.peers: \"sbc.example\" is a host name: names are not looked up yet: write its address or network".to_owned(),
-        "c:17: trunk.peers: \"x y\" is no address, network or host:port: \
-         write 192.0.2.1, 192.0.2.0/24, 192.0.2.1:5060, [2001:db8::1] or [2001:db8::1]:5060"
-            .to_owned(),
-        "c:17: trunk.peers: the network \"10.0.0.1/8\" has bits set below its prefix: did you mean \"10.0.0.0/8\"?".to_owned(),
-        "c:18: trunk.register: outbound registration is not built yet: \
-         remove it, and let the carrier send to a fixed address: peers = [\"…\"]"
-            .to_owned(),
-        "c:19: [[trunk]] has no \"peers\": add peers = [\"…\"]".to_owned(),
-        "c:20: trunk.name \"carrier\" is there twice: give each trunk a name of its own".to_owned(),
-        "c:23: unknown key \"contcat\" in [[agent]]: did you mean \"contact\"?".to_owned(),
-        "c:25: agent.number \"8\" is there twice (first in line 22): give each agent a number of his or her own".to_owned(),
-        "c:26: agent.contact \"8@127.0.0.1\" is not a SIP address: write contact = \"sip:8@192.0.2.20:5060\"".to_owned(),
-        "c:27: [[agent]] has no \"number\": add number = \"…\"".to_owned(),
-        "c:28: agent.contact \"sip:9@phone.example\" names its host: \
-         names are not looked up yet: write the phone's address (this machine is 127.0.0.1)"
-            .to_owned(),
-        "c:30: agent.number \"九\" is no agent's number: write 1 to 16 digits or Latin letters".to_owned(),
-        "c:31: agent.contact \"sips:9@127.0.0.1\" needs TLS, which is not built yet: use sip:".to_owned(),
-        "c:34: target.trunk \"carier\" is not a trunk of this file: did you mean \"carrier\"?".to_owned(),
-        "c:36: [[target]] has no \"number\": add number = \"…\"".to_owned(),
-        "c:36: [[target]] has no \"trunk\": add trunk = \"…\"".to_owned(),
-    ];
-    let found = faults(text);
-    for (found, expected) in found.iter().zip(&expected) {
-        assert_eq!(found, expected);
-    }
-    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    let found = faults(include_str!("faulty.toml"));
+    let expected: Vec<&str> = include_str!("faulty.txt").lines().collect();
+    assert_eq!(found, expected, "{found:#?}");
 }
 
 #[test]
 fn listening_on_every_address() {
-    assert_eq!(
-        faults(
-            "[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\nadvertise = \"203.0.113.10\"\n[[trunk]]\nname = \"t\"\npeers = [\"::1\"]\n"
-        ),
-        [""; 0]
-    );
+    let advertised = "[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\nadvertise = \"203.0.113.10\"\n\
+                      [[trunk]]\nname = \"t\"\npeers = [\"::1\"]\n";
+    assert_eq!(faults(advertised), [""; 0]);
     let open = faults("[sip]\nlisten = [\"udp:[::]:5060\"]\nadvertise = \"0.0.0.0\"\n");
     assert_eq!(
         open,
@@ -228,9 +154,9 @@ fn listening_on_every_address() {
 
 #[test]
 fn one_listener_an_address() {
-    let found = faults(
-        "[sip]\nlisten = [\"tcp:127.0.0.1:7000\"]\n[http]\nlisten = \"127.0.0.1:7000\"\n[metrics]\nlisten = \"127.0.0.1:7000\"\n",
-    );
+    let shared = "[sip]\nlisten = [\"tcp:127.0.0.1:7000\"]\n[http]\nlisten = \"127.0.0.1:7000\"\n\
+                  [metrics]\nlisten = \"127.0.0.1:7000\"\n";
+    let found = faults(shared);
     assert_eq!(
         found,
         [
@@ -310,7 +236,11 @@ proptest! {
 
     /// The contract's example with one stretch exchanged for another.
     #[test]
-    fn no_damage_makes_the_reader_panic(at in 0..1500usize, length in 0..40usize, put in "[\\[\\]\"=.,{}#\\n\\\\\\PC]{0,8}") {
+    fn no_damage_makes_the_reader_panic(
+        at in 0..1500usize,
+        length in 0..40usize,
+        put in "[\\[\\]\"=.,{}#\\n\\\\\\PC]{0,8}",
+    ) {
         let mut letters: Vec<char> = CONTRACT.chars().collect();
         let begin = at.min(letters.len());
         let end = (begin + length).min(letters.len());
@@ -322,7 +252,11 @@ proptest! {
     }
 
     #[test]
-    fn no_dialplan_makes_the_compiler_panic(at in 0..200usize, length in 0..20usize, put in prop::collection::vec(any::<u8>(), 0..8)) {
+    fn no_dialplan_makes_the_compiler_panic(
+        at in 0..200usize,
+        length in 0..20usize,
+        put in prop::collection::vec(any::<u8>(), 0..8),
+    ) {
         let mut bytes = DIALPLAN.as_bytes().to_vec();
         let begin = at.min(bytes.len());
         let end = (begin + length).min(bytes.len());

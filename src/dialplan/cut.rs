@@ -1,8 +1,8 @@
 //! Cutting a text into the longest texts of a catalogue.
 //!
-//! Only letters and digits count; punctuation, spaces and case do not. A text is a chain of letters in which each number branches
-//! into the ways to say it, and the best path through it is found from the end: least left uncovered, then no last resort, then
-//! the fewest pieces, then the longest first.
+//! Only letters and digits count; punctuation, spaces and case do not. A text is a chain of letters in which each
+//! number branches into the ways to say it, and the best path through it is found from the end: least left uncovered,
+//! then no last resort, then the fewest pieces, then the longest first.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -354,6 +354,19 @@ mod tests {
         assert_eq!(en("Someone speaking"), "speaking|!Someone");
         assert_eq!(en("I’m one, thank you"), "I'm|one|thank you");
         assert_eq!(en("Welcome to ACME, Agent one"), "Agent|one|!Welcome to ACME");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_cut_within_its_bounds(text in "\\PC{0,40}|[ aA一1012İß８,。-]{0,30}", entry in "\\PC{0,6}|[a一12]{1,3}") {
+            let mut catalogue = Texts::default();
+            catalogue.add(&entry, 0);
+            catalogue.add("一", 1);
+            for tongue in [Tongue::Chinese, Tongue::English, Tongue::Other] {
+                let cut = catalogue.cut(&text, tongue);
+                assert!(cut.uncovered.iter().all(|gap| text.get(gap.clone()).is_some_and(|t| !t.is_empty())));
+            }
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use crate::media::SAMPLE_RATE_HZ;
 
-/// Silence left on either side of a joint. The contract allows 60 ms together; a breath or a soft consonant that this detector
-/// takes for speech and another one for silence must still fit in.
+/// Silence left on either side of a joint. The contract allows 60 ms together; a breath or a soft consonant that this
+/// detector takes for speech and another one for silence must still fit in.
 const SIDE_MS: usize = 15;
 const SAMPLES_A_MS: usize = SAMPLE_RATE_HZ as usize / 1_000;
 /// The step of the silence detector: 5 ms.

@@ -1,5 +1,5 @@
-//! What happens to a call: dialplans as written (`schema`), checked and compiled ([`compile`]) into plans that cannot fail
-//! while a call is handled ([`plan`]). Pure: files come in as bytes, prompts through a [`prompt::Folder`].
+//! What happens to a call: dialplans as written (`schema`), checked and compiled ([`compile`]) into plans that cannot
+//! fail while a call is handled ([`plan`]). Pure: files come in as bytes, prompts through a [`prompt::Folder`].
 
 pub mod compile;
 mod cut;

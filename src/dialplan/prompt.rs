@@ -1,8 +1,10 @@
 //! Prompts: from a text to the audio that says it.
 //!
-//! The recordings lie in `prompts/<language>/` of a folder; `catalogue.tsv` there has one line a recording: text, tab, file. The
-//! dialplans' own folder comes before the built-in set, and a text that it can say alone is said by it alone, so that one call
-//! is not spoken with two voices.
+//! The recordings lie in `prompts/<language>/` of a folder; `catalogue.tsv` there has one line a recording: text, tab,
+//! file. The dialplans' own folder comes before the built-in set, and a text that it can say alone is said by it
+//! alone, so that one call is not spoken with two voices.
+//!
+//! The same floor is called for one thing: `media::wav`, because WAV files are read in one place only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -307,6 +309,15 @@ pub(super) mod tests {
             "4: \"d.wav\" is missing",
         ];
         assert_eq!(faults, expected);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_damage_to_a_recording_makes_the_reader_panic(at in 0..60usize, length in 0..8usize, put: Vec<u8>) {
+            let mut bytes = wav_of(&[500; 100], 8_000, 1);
+            bytes.splice(at..at + length, put);
+            let _ = wav::read_mono(bytes.as_slice());
+        }
     }
 
     #[test]

@@ -144,8 +144,8 @@ fn read_answer(answer: &mut Table<'_>) -> Answer {
     }
 }
 
-/// Country, burst and period of the ring in ms (ITU-T E.180; tables of the ITU's tones-0203). Where a ring is a pair of bursts, the
-/// burst lasts to the end of the second.
+/// Country, burst and period of the ring in ms (ITU-T E.180; tables of the ITU's tones-0203). Where a ring is a pair
+/// of bursts, the burst lasts to the end of the second.
 const CADENCES: [(&str, u64, u64); 13] = [
     ("cn", 1_000, 5_000),
     ("de", 1_000, 5_000),

@@ -1,7 +1,8 @@
 //! How a number in a text is spoken.
 //!
-//! Up to two digits are read as a number where the language has the words (12 is 十二, twelve), all others digit by digit, in
-//! Chinese with 幺 for 1, as telephone numbers are read. A leading zero makes a number a row of digits: 08 is 零八.
+//! Up to two digits are read as a number where the language has the words (12 is 十二, twelve), all others digit by
+//! digit, in Chinese with 幺 for 1, as telephone numbers are read. A leading zero makes a number a row of digits: 08 is
+//! 零八.
 
 /// What we know of a language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +33,14 @@ pub(super) struct Form {
 }
 
 /// The ways to say `digits` (ASCII digits), best first. The first is the number as written: a prompt may be called "8号".
+/// In a language that we know nothing of, the digits stand for themselves.
 pub(super) fn forms(digits: &str, tongue: Tongue) -> Vec<Form> {
     let short = digits.len() <= 2 && (digits.len() == 1 || !digits.starts_with('0'));
     let number = if short { digits.parse().ok().and_then(|n| number_words(n, tongue)) } else { None };
     let row: Vec<String> = digits.chars().map(|d| digit_word(d, tongue)).collect();
+    if tongue == Tongue::Other {
+        return vec![Form { words: row, last_resort: false }];
+    }
     let mut forms = vec![Form { words: vec![digits.to_owned()], last_resort: false }];
     let has_number = number.is_some();
     forms.extend(number.map(|words| Form { words, last_resort: false }));
@@ -146,7 +151,7 @@ mod tests {
             assert_eq!(read(digits, Tongue::English), spoken, "{digits}");
         }
         assert_eq!(read("42", Tongue::English), "forty two, four two?");
-        assert_eq!(read("12", Tongue::Other), "1 2");
+        assert_eq!(forms("12", Tongue::Other), [Form { words: vec!["1".into(), "2".into()], last_resort: false }]);
     }
 
     #[test]

@@ -1,3 +1,4 @@
-//! The edge: sockets, threads, clocks, files.
+//! Sockets, threads, clocks, files: where the program touches the world.
 
 pub mod dialplans;
+pub mod ledger;

@@ -16,6 +16,14 @@ pub enum Peer {
 }
 
 impl Peer {
+    /// Whether a connection from `source` may be this peer's: its port says nothing, the peer's system chose it.
+    pub fn admits_connection(&self, source: SocketAddr) -> bool {
+        match *self {
+            Peer::Socket(socket) => socket.ip().to_canonical() == source.ip().to_canonical(),
+            Peer::Address(_) | Peer::Network { .. } => self.admits(source),
+        }
+    }
+
     /// Whether a datagram from `source` is this peer's. An IPv4 address mapped into IPv6 counts as the IPv4 address.
     pub fn admits(&self, source: SocketAddr) -> bool {
         let from = source.ip().to_canonical();
@@ -124,7 +132,8 @@ fn mask(bits: u8, width: u8) -> u128 {
     if host >= 128 { 0 } else { all >> host << host }
 }
 
-/// RFC 1123 section 2.1, with an optional port; a last label of digits alone is a mistyped address (RFC 3986 section 3.2.2).
+/// RFC 1123 section 2.1, with an optional port; a last label of digits alone is a mistyped address (RFC 3986 section
+/// 3.2.2).
 fn is_host_name(written: &str) -> bool {
     let host = match written.split_once(':') {
         Some((host, port)) if port.parse::<u16>().is_ok() => host,
@@ -157,6 +166,9 @@ mod tests {
         assert!(admits("192.0.2.7:5060", "192.0.2.7:5060"));
         assert!(!admits("192.0.2.7:5060", "192.0.2.7:5061"));
         assert!(admits("[2001:db8::1]", "[2001:db8::1]:5060"));
+        let socket = "192.0.2.7:5060".parse::<Peer>().unwrap();
+        assert!(socket.admits_connection("192.0.2.7:40000".parse().unwrap()));
+        assert!(!socket.admits_connection("192.0.2.8:5060".parse().unwrap()));
         assert!(admits("2001:db8::/32", "[2001:db8:1::9]:5060"));
         assert!(!admits("[2001:db8::]/32", "[2001:db9::]:5060"));
         assert!(admits("::/0", "[2001:db9::]:5060"));

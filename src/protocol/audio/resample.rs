@@ -1,8 +1,8 @@
 //! From 16 kHz to 8 kHz.
 //!
-//! A half-band low-pass (its edge lies at a quarter of the sampling rate, so every second tap but the middle one is zero) and then
-//! every second sample. Kaiser window, designed for 60 dB: flat to 3.4 kHz, the band of G.711, and what would fold back into
-//! that band (above 4.6 kHz) is gone.
+//! A half-band low-pass (its edge lies at a quarter of the sampling rate, so every second tap but the middle one is
+//! zero) and then every second sample. Kaiser window, designed for 60 dB: flat to 3.4 kHz, the band of G.711, and what
+//! would fold back into that band (above 4.6 kHz) is gone.
 
 use std::f64::consts::PI;
 

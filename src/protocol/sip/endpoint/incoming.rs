@@ -189,11 +189,17 @@ impl Endpoint {
         }
         // Section 9.2: 200 to the CANCEL whatever becomes of the INVITE, with the To tag of its responses.
         self.answer_tagged(now, flow, key, request, 200, None, &tag, session, |_| {});
-        let Some(session) = session.filter(|_| proceeding) else { return };
-        if self.sessions.get(&session).is_some_and(|s| matches!(s.phase, Phase::Incoming { .. })) {
-            self.event(session, at, EventKind::Cancelled);
-            self.respond(now, session, id, 487, &[], Vec::new());
-            self.terminate_session(session, at);
+        let Some(id_of_session) = session else { return };
+        let Some(state) = self.sessions.get(&id_of_session) else { return };
+        match state.phase {
+            Phase::Incoming { .. } if proceeding => {
+                self.event(id_of_session, at, EventKind::Cancelled);
+                self.respond(now, id_of_session, id, 487, &[], Vec::new());
+                self.terminate_session(id_of_session, at);
+            }
+            // Our 2xx crossed it: the owner ends the session with BYE (section 9.2).
+            Phase::Established if state.unacked.is_some() => self.event(id_of_session, at, EventKind::Cancelled),
+            _ => {}
         }
     }
 

@@ -120,7 +120,8 @@ pub struct Event {
 pub enum EventKind {
     /// A new INVITE. 100 has been sent. Answer with `ring`, `accept` or `reject`.
     Invite { request: Box<Request>, flow: Flow },
-    /// The peer left before our final response (CANCEL, or BYE in an early dialog). 487 has been sent.
+    /// The peer left before our final response (CANCEL, or BYE in an early dialog), and 487 has been sent; or its CANCEL
+    /// crossed our 2xx, and the session is to be ended with `hang_up`.
     Cancelled,
     /// The ACK of our 2xx; the body is the answer if our 2xx made the offer.
     Acknowledged { body: Vec<u8> },

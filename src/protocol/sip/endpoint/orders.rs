@@ -283,6 +283,11 @@ impl Endpoint {
         format!("{MAGIC_COOKIE}{}", self.random.token())
     }
 
+    /// Which of our listening addresses a call to `remote` would leave from.
+    pub fn listener_for(&self, transport: Transport, remote: SocketAddr) -> Option<SocketAddr> {
+        self.flow_to(transport, remote).map(|flow| flow.local)
+    }
+
     /// The way to an address: our first listener of that transport and family, a loopback one for a loopback peer.
     fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
         let fits = |l: &&(Transport, SocketAddr)| l.0 == transport && l.1.is_ipv4() == remote.is_ipv4();

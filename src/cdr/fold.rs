@@ -1,0 +1,467 @@
+//! The fold: facts in, record out. Incremental, so that the record of a live call can be read at any time.
+
+use std::collections::BTreeMap;
+
+use super::record::{Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, Time};
+use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, What};
+use crate::call::reason::{Class, EndedBy, Reason};
+use crate::clock::Stamp;
+use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId};
+use crate::media::Play;
+use crate::protocol::rtp::Received;
+
+const NS_PER_MS: u64 = 1_000_000;
+
+/// What is known of one call so far.
+#[derive(Debug, Clone)]
+pub struct Fold {
+    call: CallId,
+    /// The number of the next fact; lower ones have been seen.
+    next: u32,
+    offered_at: Stamp,
+    offered: Offered,
+    ring: Option<Stamp>,
+    answers: Vec<Answer>,
+    connected: Option<Stamp>,
+    plays: Vec<PlaySpan>,
+    holds: Vec<Hold>,
+    /// Phones that ring now, by attempt.
+    ringing: BTreeMap<u32, AgentNo>,
+    caller_media: Option<Received>,
+    agent_media: Option<Received>,
+    recording: Recording,
+    ended: Option<Ended>,
+    interrupted: bool,
+}
+
+/// What a live call is doing, for gauges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    Ringing,
+    Greeting,
+    Talking,
+    Hold,
+    Ended,
+}
+
+#[derive(Debug, Clone)]
+struct Answer {
+    at: Stamp,
+    agent: AgentNo,
+}
+
+#[derive(Debug, Clone)]
+struct PlaySpan {
+    play: Play,
+    prompt: String,
+    agent: Option<AgentNo>,
+    late: bool,
+    from: Stamp,
+    /// When it ended, and whether it was played to its end.
+    to: Option<(Stamp, bool)>,
+}
+
+#[derive(Debug, Clone)]
+struct Hold {
+    by: Side,
+    from: Stamp,
+    to: Option<Stamp>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    at: Stamp,
+    reason: Reason,
+    by: EndedBy,
+}
+
+impl Fold {
+    /// Begins a call; `None` if `first` is not `offered`.
+    pub fn begin(first: &Fact) -> Option<Fold> {
+        let What::Offered(offered) = &first.what else { return None };
+        Some(Fold {
+            call: first.call,
+            next: first.n + 1,
+            offered_at: first.at,
+            offered: (**offered).clone(),
+            ring: None,
+            answers: Vec::new(),
+            connected: None,
+            plays: Vec::new(),
+            holds: Vec::new(),
+            ringing: BTreeMap::new(),
+            caller_media: None,
+            agent_media: None,
+            recording: no_recording(),
+            ended: None,
+            interrupted: false,
+        })
+    }
+
+    /// Takes the next fact. Facts of other calls and facts already seen change nothing.
+    pub fn push(&mut self, fact: &Fact) {
+        if fact.call != self.call || fact.n < self.next {
+            return;
+        }
+        self.next = fact.n + 1;
+        if self.ended.is_none() {
+            self.push_live(fact);
+        }
+        self.push_always(fact);
+    }
+
+    pub fn hotline(&self) -> &HotlineId {
+        &self.offered.hotline
+    }
+
+    pub fn trunk(&self) -> &crate::ids::TrunkName {
+        &self.offered.trunk
+    }
+
+    pub fn subject(&self) -> SubjectId {
+        self.offered.caller
+    }
+
+    pub fn offered_at(&self) -> Stamp {
+        self.offered_at
+    }
+
+    pub fn ended_at(&self) -> Option<Stamp> {
+        self.ended.map(|ended| ended.at)
+    }
+
+    /// Ended, and no recording is still open: recovery has nothing left to do.
+    pub fn is_closed(&self) -> bool {
+        self.ended.is_some() && self.recording.status != RecordingStatus::Pending
+    }
+
+    pub fn phase(&self) -> Phase {
+        if self.ended.is_some() {
+            Phase::Ended
+        } else if self.answers.is_empty() || self.connected.is_none() {
+            Phase::Ringing
+        } else if self.holds.iter().any(|hold| hold.to.is_none()) {
+            Phase::Hold
+        } else if self.plays.iter().any(|play| play.to.is_none()) {
+            Phase::Greeting
+        } else {
+            Phase::Talking
+        }
+    }
+
+    /// Agents whose phone rings for this call now.
+    pub fn ringing_agents(&self) -> impl Iterator<Item = &AgentNo> {
+        self.ringing.values()
+    }
+
+    /// The agent who is in this call now.
+    pub fn talking_agent(&self) -> Option<&AgentNo> {
+        if self.ended.is_some() { None } else { self.answers.last().map(|answer| &answer.agent) }
+    }
+
+    /// The length of each hold of an ended call, in order, in milliseconds.
+    pub fn hold_lengths_ms(&self) -> Vec<u64> {
+        let Some(ended) = self.ended else { return Vec::new() };
+        let length = |hold: &Hold| hold.to.unwrap_or(ended.at).millis_since(hold.from);
+        self.holds.iter().filter_map(length).collect()
+    }
+
+    pub fn record(&self) -> Record {
+        let answer = self.answer();
+        let ended_at = self.ended_at();
+        Record {
+            id: self.call,
+            hotline: self.offered.hotline.clone(),
+            trunk: self.offered.trunk.clone(),
+            called: self.offered.called.clone(),
+            caller: None,
+            agent: answer.map(|answer| answer.agent.clone()),
+            segments: self.segments(),
+            outcome: self.outcome(),
+            reason: self.ended.map(|ended| ended.reason),
+            ended_by: self.ended.map(|ended| ended.by),
+            interrupted: self.interrupted,
+            offered_at: Time(self.offered_at.wall()),
+            ring_at: self.ring.map(time),
+            answered_at: answer.map(|answer| time(answer.at)),
+            connected_at: self.connected.map(time),
+            ended_at: ended_at.map(time),
+            ring_to_answer_ms: self.ring_to_answer_ns().map(|ns| ns / NS_PER_MS),
+            rings: self.rings(),
+            ring_source: self.offered.answer.ringback,
+            answered_within_strict: self.ring_to_answer_ns().map(|ns| ns < strict_ns(&self.offered.answer)),
+            answered_within_target: answer
+                .and_then(|_| self.rings())
+                .map(|rings| rings <= u64::from(self.offered.answer.max_rings)),
+            wait_ms: self.wait_ms(),
+            talk_ms: self.talk_ms(),
+            hold_ms: self.hold_ms(),
+            holds: u32::try_from(self.holds.len()).unwrap_or(u32::MAX),
+            duration_ms: ended_at.and_then(|at| at.millis_since(self.offered_at)),
+            greeting: self.greeting(),
+            played: self.played(),
+            recording: self.recording.clone(),
+            quality: Quality { caller: self.quality(self.caller_media), agent: self.quality(self.agent_media) },
+            dialplan_version: self.offered.dialplan.clone(),
+            rule_pack: None,
+            verdicts: Vec::new(),
+        }
+    }
+
+    /// Facts that mean something only until the call is over.
+    fn push_live(&mut self, fact: &Fact) {
+        let at = fact.at;
+        match &fact.what {
+            What::AgentInvited { attempt, agent } => {
+                self.ringing.insert(*attempt, agent.clone());
+            }
+            What::Ring => {
+                self.ring.get_or_insert(at);
+            }
+            What::AgentAnswered { attempt, agent } => {
+                self.ringing.remove(attempt);
+                self.answers.push(Answer { at, agent: agent.clone() });
+            }
+            What::Connected => {
+                self.connected.get_or_insert(at);
+            }
+            What::PlayStarted { play, prompt, agent, late } => {
+                let (prompt, agent) = (prompt.clone(), agent.clone());
+                self.plays.push(PlaySpan { play: *play, prompt, agent, late: *late, from: at, to: None });
+            }
+            What::HoldStarted { by } if self.open_hold(*by).is_none() => {
+                self.holds.push(Hold { by: *by, from: at, to: None });
+            }
+            What::HoldEnded { by } => {
+                if let Some(hold) = self.open_hold(*by) {
+                    hold.to = Some(at);
+                }
+            }
+            What::Ended { reason, by } => {
+                self.ended = Some(Ended { at, reason: *reason, by: *by });
+            }
+            _ => {}
+        }
+    }
+
+    /// Facts that may also follow the end.
+    fn push_always(&mut self, fact: &Fact) {
+        match &fact.what {
+            What::AgentReleased { attempt, .. } => {
+                self.ringing.remove(attempt);
+            }
+            What::PlayEnded { play, to_end } => {
+                if let Some(span) = self.plays.iter_mut().rfind(|span| span.play == *play && span.to.is_none()) {
+                    span.to = Some((fact.at, *to_end));
+                }
+            }
+            What::Media { leg: Side::Caller, received } => self.caller_media = Some(*received),
+            What::Media { leg: Side::Agent, received } => self.agent_media = Some(*received),
+            What::RecordingStarted { path } => {
+                self.recording.path = Some(path.clone());
+                self.recording.status = RecordingStatus::Pending;
+            }
+            What::RecordingClosed { status, reason, duration_ms, sha256 } => {
+                self.recording = Recording {
+                    path: self.recording.path.take(),
+                    status: *status,
+                    reason: reason.clone(),
+                    duration_ms: Some(*duration_ms),
+                    sha256: sha256.clone(),
+                };
+            }
+            What::Interrupted => self.interrupted = true,
+            _ => {}
+        }
+    }
+
+    fn open_hold(&mut self, by: Side) -> Option<&mut Hold> {
+        self.holds.iter_mut().find(|hold| hold.by == by && hold.to.is_none())
+    }
+
+    /// The answer that counts: the first that was passed on (a live call: that is being passed on).
+    fn answer(&self) -> Option<&Answer> {
+        match self.outcome() {
+            None | Some(Outcome::Answered) => self.answers.first(),
+            Some(_) => None,
+        }
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        let ended = self.ended?;
+        let passed_on = self.passed_on_at();
+        Some(match ended.reason.class() {
+            Class::Abandoned if passed_on.is_none_or(|at| caller_was_first(ended, at)) => self.abandoned(ended),
+            _ if passed_on.is_some() => Outcome::Answered,
+            Class::Answered if ended.by == EndedBy::Caller => self.abandoned(ended),
+            Class::Rejected => Outcome::Rejected,
+            Class::Answered | Class::Abandoned | Class::Failed | Class::AsItWas => Outcome::Failed,
+        })
+    }
+
+    /// When an agent's answer had reached the caller: both the 2xx was there and the caller was connected.
+    fn passed_on_at(&self) -> Option<Stamp> {
+        let (answer, connected) = (self.answers.first()?.at, self.connected?);
+        Some(if answer.mono_ns > connected.mono_ns { answer } else { connected })
+    }
+
+    fn abandoned(&self, ended: Ended) -> Outcome {
+        match ended.at.millis_since(self.offered_at) {
+            Some(wait_ms) if wait_ms < self.offered.answer.short_abandon_ms => Outcome::ShortAbandoned,
+            _ => Outcome::Abandoned,
+        }
+    }
+
+    fn ring_to_answer_ns(&self) -> Option<u64> {
+        let answer = self.answer()?;
+        self.ring.map_or(Some(0), |ring| answer.at.nanos_since(ring))
+    }
+
+    /// floor((answered or ended − ring) / period) + 1. An answer that came before *ring* makes it 0: none was heard.
+    fn rings(&self) -> Option<u64> {
+        let until = self.answered_or_ended()?;
+        let Some(ring) = self.ring else { return Some(0) };
+        let ns = until.nanos_since(ring)?;
+        if until.mono_ns < ring.mono_ns {
+            return Some(0);
+        }
+        let period_ns = self.offered.answer.period_ms.saturating_mul(NS_PER_MS).max(1);
+        Some(ns / period_ns + 1)
+    }
+
+    fn answered_or_ended(&self) -> Option<Stamp> {
+        self.answer().map(|answer| answer.at).or_else(|| self.ended_at())
+    }
+
+    fn wait_ms(&self) -> Option<u64> {
+        self.answered_or_ended()?.millis_since(self.offered_at)
+    }
+
+    fn talk_ms(&self) -> Option<u64> {
+        let ended = self.ended?;
+        let Some(answer) = self.answer() else { return Some(0) };
+        Some(ended.at.nanos_since(answer.at)?.saturating_sub(self.held_ns(answer.at, ended.at)?) / NS_PER_MS)
+    }
+
+    fn hold_ms(&self) -> Option<u64> {
+        let ended = self.ended?;
+        let Some(answer) = self.answer() else { return Some(0) };
+        Some(self.held_ns(answer.at, ended.at)? / NS_PER_MS)
+    }
+
+    /// How long at least one hold lasted within `from` → `to`.
+    fn held_ns(&self, from: Stamp, to: Stamp) -> Option<u64> {
+        from.nanos_since(to)?;
+        let mut spans: Vec<(u64, u64)> =
+            self.holds.iter().filter(|hold| hold.from.run == from.run).map(ns_span).collect();
+        spans.sort_unstable();
+        let (mut held, mut covered_to) = (0, from.mono_ns);
+        for (start, end) in spans {
+            let (start, end) = (start.max(covered_to), end.min(to.mono_ns));
+            held += end.saturating_sub(start);
+            covered_to = covered_to.max(end);
+        }
+        Some(held)
+    }
+
+    /// One for each agent who had the caller; a later answer ends the segment before it.
+    fn segments(&self) -> Vec<Segment> {
+        let (Some(_), Some(connected)) = (self.answer(), self.connected) else { return Vec::new() };
+        let ends = self.answers.iter().skip(1).map(|next| Some(next.at)).chain([self.ended_at()]);
+        let segment = |(answer, end): (&Answer, Option<Stamp>)| {
+            let held_ns = end.and_then(|end| self.held_ns(answer.at, end));
+            let whole_ns = end.and_then(|end| end.nanos_since(answer.at));
+            Segment {
+                agent: answer.agent.clone(),
+                from_ms: answer.at.millis_since(connected),
+                to_ms: end.and_then(|end| end.millis_since(connected)),
+                talk_ms: whole_ns.zip(held_ns).map(|(whole, held)| whole.saturating_sub(held) / NS_PER_MS),
+                hold_ms: held_ns.map(|ns| ns / NS_PER_MS),
+            }
+        };
+        self.answers.iter().zip(ends).map(segment).collect()
+    }
+
+    fn greeting(&self) -> Option<Greeting> {
+        let span = self.plays.iter().find(|span| span.play == Play::Greeting)?;
+        let answered = self.answers.first().map(|answer| answer.at);
+        let due = self.connected.into_iter().chain(answered).max_by_key(|at| at.mono_ns);
+        Some(Greeting {
+            text: span.prompt.clone(),
+            agent_no: span.agent.clone(),
+            late: span.late,
+            started_after_connect_ms: due.and_then(|due| span.from.millis_since(due)),
+            played_to_end: match (span.to, self.ended) {
+                (Some((_, to_end)), _) => Some(to_end),
+                (None, Some(_)) => Some(false),
+                (None, None) => None,
+            },
+        })
+    }
+
+    fn played(&self) -> Vec<Played> {
+        let from_connected = |at: Stamp| self.connected.and_then(|connected| at.millis_since(connected));
+        let one = |span: &PlaySpan| {
+            let stopped = span.to.map(|(at, _)| at);
+            let to = stopped.into_iter().chain(self.ended_at()).min_by_key(|at| at.mono_ns);
+            Played {
+                prompt: span.prompt.clone(),
+                from_ms: from_connected(span.from),
+                to_ms: to.and_then(from_connected),
+            }
+        };
+        self.plays.iter().map(one).collect()
+    }
+
+    fn quality(&self, received: Option<Received>) -> LegQuality {
+        let status = match (received, self.ended) {
+            (Some(Received { packets: 0, .. }), _) => QualityStatus::NoMedia,
+            (Some(_), _) => QualityStatus::Measured,
+            (None, None) => QualityStatus::Pending,
+            (None, Some(_)) if self.connected.is_none() => QualityStatus::NoMedia,
+            (None, Some(_)) if self.interrupted => QualityStatus::Unmeasured,
+            (None, Some(_)) => QualityStatus::Pending,
+        };
+        let expected = received.map(|r| r.packets + r.lost).filter(|&expected| expected > 0);
+        let heard = received.filter(|r| r.packets > 0);
+        LegQuality {
+            packets: received.map(|r| r.packets),
+            lost: received.map(|r| r.lost),
+            loss_ratio: received.zip(expected).map(|(r, expected)| r.lost as f64 / expected as f64),
+            jitter_ms: heard.map(|r| r.jitter_us as f64 / 1_000.0),
+            burst_r: None,
+            r: None,
+            mos: None,
+            scale: None,
+            status,
+        }
+    }
+}
+
+/// Whether a caller who gave up did so before the answer was passed on. Receive stamps are the kernel's, so a CANCEL can be
+/// older than a 200 that was written before the CANCEL was read.
+fn caller_was_first(ended: Ended, passed_on: Stamp) -> bool {
+    ended.reason == Reason::CrossedCancel || ended.at.mono_ns < passed_on.mono_ns
+}
+
+fn time(at: Stamp) -> Time {
+    Time(at.wall())
+}
+
+fn ns_span(hold: &Hold) -> (u64, u64) {
+    (hold.from.mono_ns, hold.to.map_or(u64::MAX, |to| to.mono_ns))
+}
+
+/// The end of the last permitted burst, from *ring*: 11 s for three rings of `cn`.
+fn strict_ns(rule: &AnswerRule) -> u64 {
+    let periods = u64::from(rule.max_rings.saturating_sub(1));
+    periods.saturating_mul(rule.period_ms).saturating_add(rule.burst_ms).saturating_mul(NS_PER_MS)
+}
+
+fn no_recording() -> Recording {
+    Recording { path: None, status: RecordingStatus::None, reason: None, duration_ms: None, sha256: None }
+}
+
+#[cfg(test)]
+#[path = "fold_tests.rs"]
+mod tests;

@@ -1,0 +1,11 @@
+//! The call record: what is said of one call, computed from its facts in order. Nothing else computes these figures.
+
+mod fold;
+mod record;
+
+pub use fold::{Fold, Phase};
+pub(crate) use record::words;
+pub use record::{
+    Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, Time, TimeError,
+    Verdict, Word,
+};

@@ -1,0 +1,247 @@
+//! The call record as users script against it: names, units and meanings are those of the contract and stay.
+//!
+//! Every field is always present in JSON; `null` means unknown or not applicable. Durations are whole milliseconds, rounded
+//! down, from the monotonic clock; dates are UTC with milliseconds.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Fold;
+use crate::call::fact::{Fact, RecordingStatus, RingSource};
+use crate::call::reason::{EndedBy, Reason};
+use crate::clock::Wall;
+use crate::ids::{AgentNo, CallId, HotlineId, TrunkName};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub id: CallId,
+    pub hotline: HotlineId,
+    pub trunk: TrunkName,
+    pub called: String,
+    /// The caller's number. The store joins it; null when it was withheld or has been erased.
+    pub caller: Option<String>,
+    /// The first agent who answered.
+    pub agent: Option<AgentNo>,
+    pub segments: Vec<Segment>,
+    /// Null while the call is in progress.
+    pub outcome: Option<Outcome>,
+    pub reason: Option<Reason>,
+    pub ended_by: Option<EndedBy>,
+    /// A crash cut this call.
+    pub interrupted: bool,
+    pub offered_at: Time,
+    pub ring_at: Option<Time>,
+    pub answered_at: Option<Time>,
+    pub connected_at: Option<Time>,
+    pub ended_at: Option<Time>,
+    /// 0 if the agent's 2xx came before *ring*; null if no agent answered.
+    pub ring_to_answer_ms: Option<u64>,
+    /// Rings begun until the answer or the end; 0 if there was no *ring*; null while nobody has answered yet.
+    pub rings: Option<u64>,
+    pub ring_source: RingSource,
+    /// Answered before the end of the last permitted burst (R-001 read strictly); null if no agent answered.
+    pub answered_within_strict: Option<bool>,
+    /// `rings <= max_rings` of the dialplan this call was handled by; null if no agent answered.
+    pub answered_within_target: Option<bool>,
+    pub wait_ms: Option<u64>,
+    /// Answered → ended without holds; 0 if no agent answered; null while in progress.
+    pub talk_ms: Option<u64>,
+    /// Time in which either person was held; null while in progress.
+    pub hold_ms: Option<u64>,
+    pub holds: u32,
+    pub duration_ms: Option<u64>,
+    pub greeting: Option<Greeting>,
+    pub played: Vec<Played>,
+    pub recording: Recording,
+    pub quality: Quality,
+    pub dialplan_version: String,
+    pub rule_pack: Option<String>,
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Record {
+    /// The record of one call from its facts in order; `None` if they do not begin with `offered`.
+    pub fn from_facts(facts: &[Fact]) -> Option<Record> {
+        let (first, rest) = facts.split_first()?;
+        let mut fold = Fold::begin(first)?;
+        rest.iter().for_each(|fact| fold.push(fact));
+        Some(fold.record())
+    }
+}
+
+/// A word of a closed list, as it stands in records, metrics and reports.
+pub trait Word: Copy + 'static {
+    const ALL: &'static [Self];
+    fn word(self) -> &'static str;
+}
+
+/// An enum whose variants are the words of a closed list.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant,)* }
+
+        impl $crate::cdr::Word for $name {
+            const ALL: &'static [$name] = &[$($name::$variant),*];
+
+            fn word(self) -> &'static str {
+                match self { $($name::$variant => $word,)* }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad($crate::cdr::Word::word(*self))
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+impl Word for EndedBy {
+    const ALL: &'static [EndedBy] = &EndedBy::ALL;
+
+    fn word(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+words! {
+    /// What became of an offered call. At all times offered = these six + calls in progress.
+    Outcome {
+        /// An agent's 2xx was passed on before the caller cancelled.
+        Answered "answered",
+        /// The caller left first, before `short_abandon_ms`.
+        ShortAbandoned "short_abandoned",
+        /// The caller left first.
+        Abandoned "abandoned",
+        /// A step that is no agent took the call.
+        Overflow "overflow",
+        /// Final error by policy.
+        Rejected "rejected",
+        /// Nobody could take it, or a fault.
+        Failed "failed",
+    }
+}
+
+words! {
+    /// Whether a leg's quality is known.
+    QualityStatus {
+        Measured "measured",
+        /// The leg never received a packet, or never had media.
+        NoMedia "no_media",
+        /// The statistics come when the leg is closed.
+        Pending "pending",
+        /// A crash took the statistics with it.
+        Unmeasured "unmeasured",
+    }
+}
+
+/// The part of a call that one agent had. Times count from *connected*, as in the recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    pub agent: AgentNo,
+    pub from_ms: Option<u64>,
+    pub to_ms: Option<u64>,
+    pub talk_ms: Option<u64>,
+    pub hold_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Greeting {
+    pub text: String,
+    pub agent_no: Option<AgentNo>,
+    pub late: bool,
+    /// From the later of *connected* and *answered* (normally *connected*) to the first sample.
+    pub started_after_connect_ms: Option<u64>,
+    /// Null while it plays.
+    pub played_to_end: Option<bool>,
+}
+
+/// What the gateway played to the caller. Times count from *connected*, as in the recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Played {
+    pub prompt: String,
+    pub from_ms: Option<u64>,
+    /// Null while it plays.
+    pub to_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recording {
+    /// Relative to the data directory.
+    pub path: Option<String>,
+    pub status: RecordingStatus,
+    pub reason: Option<String>,
+    pub duration_ms: Option<u64>,
+    pub sha256: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    pub caller: LegQuality,
+    pub agent: LegQuality,
+}
+
+/// The stream received from one person (RFC 3550 section 6.4.1).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LegQuality {
+    pub packets: Option<u64>,
+    pub lost: Option<u64>,
+    /// lost / (packets + lost), 0 to 1.
+    pub loss_ratio: Option<f64>,
+    pub jitter_ms: Option<f64>,
+    pub burst_r: Option<f64>,
+    pub r: Option<f64>,
+    pub mos: Option<f64>,
+    pub scale: Option<String>,
+    pub status: QualityStatus,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub rule: String,
+    pub verdict: String,
+    pub evidence: serde_json::Value,
+}
+
+/// A date of the record: RFC 3339 in UTC with milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub Wall);
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{text}` is no RFC 3339 time")]
+pub struct TimeError {
+    pub text: String,
+}
+
+impl FromStr for Time {
+    type Err = TimeError;
+
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        let time: jiff::Timestamp = text.parse().map_err(|_| TimeError { text: text.to_owned() })?;
+        Ok(Time(Wall::from_micros(time.as_microsecond())))
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

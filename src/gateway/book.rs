@@ -1,0 +1,94 @@
+//! Which session and which media leg belongs to which call.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use crate::call::Call;
+use crate::ids::{AgentNo, CallId, LegId, Side};
+use crate::media::Codec;
+use crate::media::negotiate::{Local, Peer};
+use crate::protocol::sip::endpoint::{Flow, SessionId};
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) call: Call,
+    pub(super) caller: CallerLeg,
+    pub(super) attempts: BTreeMap<u32, Attempt>,
+    /// The one codec of the call, once an agent has answered.
+    pub(super) codec: Option<Codec>,
+}
+
+#[derive(Debug)]
+pub(super) struct CallerLeg {
+    pub(super) session: SessionId,
+    pub(super) flow: Flow,
+    /// What the phones are shown; `None`: the caller withholds it.
+    pub(super) shown_number: Option<String>,
+    /// The offer; `None` until the ACK brings the answer to ours.
+    pub(super) peer: Option<Peer>,
+    pub(super) media: Option<LegMedia>,
+    pub(super) held: bool,
+}
+
+/// One ring of one agent's phone.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) agent: AgentNo,
+    pub(super) session: Option<SessionId>,
+    pub(super) media: Option<LegMedia>,
+    pub(super) peer: Option<Peer>,
+    /// Where the phone's SIP came from.
+    pub(super) source: Option<SocketAddr>,
+    pub(super) held: bool,
+}
+
+/// The ports and the description of one leg.
+#[derive(Debug, Clone)]
+pub(super) struct LegMedia {
+    pub(super) leg: LegId,
+    pub(super) local: Local,
+    /// Ports that could not be bound before this one.
+    pub(super) failed_binds: u32,
+    pub(super) closing: bool,
+}
+
+/// A session's place. It outlives the session (its last message is written after it has ended) and, while its phone still
+/// has something to say, the call.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    pub(super) call: CallId,
+    pub(super) role: Role,
+    pub(super) terminated: bool,
+}
+
+/// A leg's place and its port, which goes to quarantine when the leg is closed, whether its call still lives or not.
+#[derive(Debug, Clone)]
+pub(super) struct PortLink {
+    pub(super) call: CallId,
+    pub(super) role: Role,
+    pub(super) port: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Role {
+    Caller,
+    Agent { attempt: u32, agent: AgentNo },
+}
+
+impl Role {
+    pub(super) fn side(&self) -> Side {
+        match self {
+            Role::Caller => Side::Caller,
+            Role::Agent { .. } => Side::Agent,
+        }
+    }
+}
+
+impl Entry {
+    pub(super) fn media_mut(&mut self, role: &Role) -> Option<&mut LegMedia> {
+        match role {
+            Role::Caller => self.caller.media.as_mut(),
+            Role::Agent { attempt, .. } => self.attempts.get_mut(attempt)?.media.as_mut(),
+        }
+    }
+}

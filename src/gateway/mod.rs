@@ -1,0 +1,298 @@
+//! The whole switch without a socket: the SIP endpoint, the calls, agents, ports and plans under one roof.
+//!
+//! Calling contract: after every [`Gateway::handle`] drain [`Gateway::poll_output`] until it is empty (writing what it says, and
+//! handing back [`Input::Sent`] for marked messages in the same breath), then sleep no longer than [`Gateway::poll_timeout`]. The
+//! same object is driven by `app` with real sockets and by `sim` with a virtual network.
+//!
+//! Files: `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
+//! actions → SIP, media, recorder), `sound` (media events, ports).
+
+mod book;
+mod orders;
+mod signalling;
+mod sound;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use book::{Entry, Link, PortLink};
+
+use crate::call::agent::Agents;
+use crate::call::fact::{Fact, RecordingStatus};
+use crate::call::leg;
+use crate::clock::{Instant, Now, RunId};
+use crate::dialplan::plan::Plans;
+use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId, TrunkName};
+use crate::media::{self, Ports};
+use crate::peer::trunk::Peer;
+use crate::protocol::sip::endpoint::{self, Count, Endpoint, Flow, Label, SessionId, Transmit, Transport};
+use crate::protocol::sip::framing::Frame;
+use crate::protocol::sip::uri::Uri;
+use crate::schedule::Schedule;
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub sip: endpoint::Settings,
+    pub rtp_ports: RangeInclusive<u16>,
+    pub trunks: Vec<Trunk>,
+    pub phones: Vec<Phone>,
+    pub run: RunId,
+}
+
+#[derive(Debug, Clone)]
+pub struct Trunk {
+    pub name: TrunkName,
+    pub peers: Vec<Peer>,
+}
+
+/// The fixed phone of an agent.
+#[derive(Debug, Clone)]
+pub struct Phone {
+    pub agent: AgentNo,
+    pub uri: Uri,
+    pub transport: Transport,
+    pub address: SocketAddr,
+}
+
+#[derive(Debug)]
+pub enum Input {
+    /// One datagram; `at` is its kernel receive stamp.
+    Datagram {
+        flow: Flow,
+        at: Now,
+        bytes: Vec<u8>,
+    },
+    /// One message of a stream.
+    Frame {
+        flow: Flow,
+        at: Now,
+        frame: Frame,
+    },
+    /// A marked message was written at `at`.
+    Sent {
+        session: SessionId,
+        label: Label,
+        at: Now,
+    },
+    /// A marked message could not be written.
+    NotSent {
+        session: SessionId,
+    },
+    Media(media::Event),
+    Recording(RecordingClosed),
+    /// Whether the queue of facts not yet on disk is at its bound.
+    LedgerFull(bool),
+    /// Take no new calls; live ones go on.
+    Drain,
+    /// End every call now.
+    Shutdown,
+    Timeout,
+}
+
+/// The recorder's last word on a call.
+#[derive(Debug, Clone)]
+pub struct RecordingClosed {
+    pub call: CallId,
+    pub status: RecordingStatus,
+    pub reason: Option<String>,
+    pub duration_ms: u64,
+    pub sha256: Option<String>,
+}
+
+#[derive(Debug)]
+pub enum Output {
+    Transmit(Transmit),
+    Media(media::Command),
+    /// Opens the recording of a call at this path under the data directory. Comes before the bridge that feeds it.
+    Record { call: CallId, path: String },
+    Fact(Fact),
+    /// The number behind a subject, for the table of its own.
+    Subject { id: SubjectId, number: String },
+    Count(Count),
+    Rejected(Rejected),
+}
+
+/// Requests that are refused without becoming calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejected {
+    UnknownNumber,
+    /// An agent's phone that calls by itself.
+    FromPhone,
+}
+
+#[derive(Debug)]
+pub struct Gateway {
+    settings: Settings,
+    plans: Arc<Plans>,
+    random: Random,
+    endpoint: Endpoint,
+    agents: Agents,
+    ports: Ports,
+    calls: BTreeMap<CallId, Entry>,
+    by_session: BTreeMap<SessionId, Link>,
+    by_leg: BTreeMap<LegId, PortLink>,
+    next_leg: u64,
+    wakes: Schedule<CallId>,
+    /// What the calls have yet to be told, in order.
+    inputs: VecDeque<(CallId, Now, leg::Input)>,
+    outputs: VecDeque<Output>,
+    draining: bool,
+    ledger_full: bool,
+}
+
+impl Gateway {
+    pub fn new(settings: Settings, plans: Arc<Plans>, mut random: Random) -> Gateway {
+        let endpoint_random = Random::from_seed(random.bytes());
+        Gateway {
+            endpoint: Endpoint::new(settings.sip.clone(), endpoint_random),
+            agents: Agents::new(settings.phones.iter().map(|p| p.agent.clone())),
+            ports: Ports::new(settings.rtp_ports.clone(), &mut random),
+            settings,
+            plans,
+            random,
+            calls: BTreeMap::new(),
+            by_session: BTreeMap::new(),
+            by_leg: BTreeMap::new(),
+            next_leg: 0,
+            wakes: Schedule::default(),
+            inputs: VecDeque::new(),
+            outputs: VecDeque::new(),
+            draining: false,
+            ledger_full: false,
+        }
+    }
+
+    pub fn handle(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Datagram { flow, at, bytes } => {
+                let trusted = self.is_trusted(flow.remote);
+                self.endpoint.handle_datagram(now.mono, flow, at, trusted, &bytes);
+            }
+            Input::Frame { flow, at, frame } => {
+                let trusted = self.is_trusted(flow.remote);
+                self.endpoint.handle_frame(now.mono, flow, at, trusted, &frame);
+            }
+            Input::Sent { session, label, at } => self.handle_sent(session, &label, at),
+            Input::NotSent { session } => self.endpoint.handle_send_failure(now, session),
+            Input::Media(event) => self.handle_media(now, event),
+            Input::Recording(closed) => {
+                let RecordingClosed { call, status, reason, duration_ms, sha256 } = closed;
+                let input = leg::Input::RecordingClosed { status, reason, duration_ms, sha256 };
+                self.inputs.push_back((call, now, input));
+            }
+            Input::LedgerFull(full) => self.handle_ledger(now, full),
+            Input::Drain => self.draining = true,
+            Input::Shutdown => {
+                self.draining = true;
+                self.inputs.extend(self.calls.keys().map(|id| (*id, now, leg::Input::Shutdown)));
+            }
+            Input::Timeout => self.handle_timeout(now),
+        }
+        self.work(now);
+    }
+
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to come back with `Input::Timeout`, and why.
+    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        let call = self.wakes.next().map(|(at, id)| {
+            let why = self.calls.get(&id).and_then(|e| e.call.poll_timeout()).map_or("call", |(_, why)| why);
+            (at, why)
+        });
+        [call, self.endpoint.poll_timeout()].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// Calls that are not sealed yet.
+    pub fn live_calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    pub fn agents(&self) -> &Agents {
+        &self.agents
+    }
+
+    pub fn ports_used(&self) -> usize {
+        self.ports.used()
+    }
+
+    /// Nothing is alive: no call, session, transaction, port or timer.
+    pub fn is_idle(&self) -> bool {
+        self.calls.is_empty()
+            && self.by_session.is_empty()
+            && self.by_leg.is_empty()
+            && self.wakes.is_empty()
+            && self.ports.used() == 0
+            && self.endpoint.is_idle()
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.endpoint.handle_timeout(now);
+        while let Some(id) = self.wakes.pop_due(now.mono) {
+            self.with_call(now, id, |call, agents| call.handle_timeout(now, agents));
+        }
+    }
+
+    fn handle_ledger(&mut self, now: Now, full: bool) {
+        if full && !self.ledger_full {
+            self.inputs.extend(self.calls.keys().map(|id| (*id, now, leg::Input::LedgerDelayed)));
+        }
+        self.ledger_full = full;
+    }
+
+    /// Carries events and inputs around until nothing is left to do at this moment.
+    fn work(&mut self, now: Now) {
+        loop {
+            while let Some(count) = self.endpoint.poll_count() {
+                self.outputs.push_back(Output::Count(count));
+            }
+            if let Some(event) = self.endpoint.poll_event() {
+                self.handle_sip(now, event);
+            } else if let Some((id, at, input)) = self.inputs.pop_front() {
+                self.with_call(now, id, |call, agents| call.handle(now.mono, at, input, agents));
+            } else {
+                break;
+            }
+        }
+        while let Some(transmit) = self.endpoint.poll_transmit() {
+            self.outputs.push_back(Output::Transmit(transmit));
+        }
+    }
+
+    /// Lets a call act, then does what it orders. A panic ends that call, not the process.
+    fn with_call(
+        &mut self,
+        now: Now,
+        id: CallId,
+        act: impl FnOnce(&mut crate::call::Call, &mut Agents),
+    ) {
+        let Some(entry) = self.calls.get_mut(&id) else { return };
+        let _span = tracing::debug_span!("call", %id).entered();
+        let (call, agents) = (&mut entry.call, &mut self.agents);
+        if catch_unwind(AssertUnwindSafe(|| act(call, agents))).is_err() {
+            tracing::error!("a bug in the call machine; this call is ended");
+            call.fail(now);
+            self.end_all_legs(now, id);
+        }
+        self.obey(now, id);
+    }
+
+    fn is_trusted(&self, source: SocketAddr) -> bool {
+        self.trunk_of(source).is_some() || self.phone_at(source)
+    }
+
+    fn trunk_of(&self, source: SocketAddr) -> Option<&Trunk> {
+        self.settings.trunks.iter().find(|t| t.peers.iter().any(|p| p.admits(source)))
+    }
+
+    /// A phone answers from its own address, not always from the port that its contact names.
+    fn phone_at(&self, source: SocketAddr) -> bool {
+        self.settings.phones.iter().any(|p| p.address.ip() == source.ip())
+    }
+}

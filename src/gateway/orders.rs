@@ -1,0 +1,156 @@
+//! What a call orders, done.
+
+use super::book::{Attempt, Link, Role};
+use super::{Gateway, Output};
+use crate::call::fact::RingResult;
+use crate::call::leg::{Action, Input};
+use crate::clock::Now;
+use crate::ids::{AgentNo, CallId};
+use crate::media::Command;
+use crate::protocol::sip::endpoint::OutgoingInvite;
+
+impl Gateway {
+    /// Does everything that the call has ordered so far, and renews its wake-up.
+    pub(super) fn obey(&mut self, now: Now, id: CallId) {
+        while let Some(action) = self.calls.get_mut(&id).and_then(|e| e.call.poll_action()) {
+            self.do_action(now, id, action);
+        }
+        let next = self.calls.get(&id).and_then(|e| e.call.poll_timeout());
+        self.wakes.set(id, next.map(|(at, _)| at));
+    }
+
+    fn do_action(&mut self, now: Now, id: CallId, action: Action) {
+        match action {
+            Action::Fact(fact) => self.outputs.push_back(Output::Fact(fact)),
+            Action::OpenCaller => self.open_caller(now, id),
+            Action::OpenAgent { attempt, agent } => self.open_agent(now, id, attempt, agent),
+            Action::InviteAgent { attempt, agent } => self.invite_agent(now, id, attempt, &agent),
+            Action::ReleaseAgent { attempt } => self.release_agent(now, id, attempt),
+            Action::Ring => self.with_caller(id, |endpoint, session| endpoint.ring(now.mono, session, 180, Vec::new())),
+            Action::AnswerCaller { .. } => {
+                let body = self.caller_answer(id).unwrap_or_default();
+                self.with_caller(id, |endpoint, session| endpoint.accept(now.mono, session, body));
+            }
+            Action::RejectCaller { status, retry_after_s } => {
+                self.with_caller(id, |endpoint, session| endpoint.reject(now, session, status, retry_after_s));
+            }
+            Action::HangUpCaller => self.with_caller(id, |endpoint, session| endpoint.hang_up(now, session)),
+            Action::Bridge { attempt, connected } => {
+                let bridge = self.bridge(id, attempt, connected);
+                self.outputs.extend(bridge.map(Output::Media));
+            }
+            Action::Play { play, audio } => {
+                self.outputs.push_back(Output::Media(Command::Play { call: id, play, audio }));
+            }
+            Action::Record { path } => self.outputs.push_back(Output::Record { call: id, path }),
+            Action::CloseMedia { ended } => self.close_media(id, ended),
+            Action::Sealed => self.seal(id),
+        }
+    }
+
+    fn with_caller(
+        &mut self,
+        id: CallId,
+        order: impl FnOnce(&mut crate::protocol::sip::endpoint::Endpoint, crate::protocol::sip::endpoint::SessionId),
+    ) {
+        if let Some(entry) = self.calls.get(&id) {
+            order(&mut self.endpoint, entry.caller.session);
+        }
+    }
+
+    fn open_caller(&mut self, now: Now, id: CallId) {
+        let Some(listener) = self.calls.get(&id).map(|e| e.caller.flow.local) else { return };
+        let media = self.open_leg(now, id, &Role::Caller, listener);
+        if media.is_none() {
+            self.leg_not_ready(now, id, &Role::Caller);
+        }
+        if let Some(entry) = self.calls.get_mut(&id) {
+            entry.caller.media = media;
+        }
+    }
+
+    fn open_agent(&mut self, now: Now, id: CallId, attempt: u32, agent: AgentNo) {
+        let role = Role::Agent { attempt, agent: agent.clone() };
+        let phone = self.settings.phones.iter().find(|p| p.agent == agent);
+        let listener = phone.and_then(|p| self.endpoint.listener_for(p.transport, p.address));
+        let media = listener.and_then(|l| self.open_leg(now, id, &role, l));
+        if media.is_none() {
+            self.leg_not_ready(now, id, &role);
+        }
+        if let Some(entry) = self.calls.get_mut(&id) {
+            let a = Attempt { agent, session: None, media, peer: None, source: None, held: false };
+            entry.attempts.insert(attempt, a);
+        }
+    }
+
+    fn invite_agent(&mut self, now: Now, id: CallId, attempt: u32, agent: &AgentNo) {
+        let session = self.outgoing_invite(id, attempt, agent).and_then(|call| self.endpoint.invite(now.mono, call));
+        let Some(session) = session else {
+            let failed = Input::AgentFailed { attempt, result: RingResult::Fault, status: None };
+            return self.inputs.push_back((id, now, failed));
+        };
+        let role = Role::Agent { attempt, agent: agent.clone() };
+        self.by_session.insert(session, Link { call: id, role, terminated: false });
+        if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
+            a.session = Some(session);
+        }
+    }
+
+    fn outgoing_invite(&self, id: CallId, attempt: u32, agent: &AgentNo) -> Option<OutgoingInvite> {
+        let entry = self.calls.get(&id)?;
+        let media = entry.attempts.get(&attempt)?.media.as_ref()?;
+        let phone = self.settings.phones.iter().find(|p| p.agent == *agent)?;
+        Some(OutgoingInvite {
+            target: phone.uri.clone(),
+            transport: phone.transport,
+            destination: phone.address,
+            caller: entry.caller.shown_number.clone(),
+            offer: self.agent_offer(entry.caller.peer.as_ref(), &media.local),
+        })
+    }
+
+    fn release_agent(&mut self, now: Now, id: CallId, attempt: u32) {
+        let Some(a) = self.calls.get(&id).and_then(|e| e.attempts.get(&attempt)) else { return };
+        let (session, agent) = (a.session, a.agent.clone());
+        match session.filter(|s| self.by_session.get(s).is_some_and(|link| !link.terminated)) {
+            // The agent is free again when the session's last message is through.
+            Some(session) => self.endpoint.hang_up(now, session),
+            None => self.agents.release(&agent, id),
+        }
+        self.close_leg(id, &Role::Agent { attempt, agent });
+    }
+
+    fn close_media(&mut self, id: CallId, ended: Now) {
+        let Some(entry) = self.calls.get_mut(&id) else { return };
+        let legs = entry.attempts.values_mut().filter_map(|a| a.media.as_mut()).chain(entry.caller.media.as_mut());
+        let mut any = false;
+        for media in legs.filter(|m| !m.closing) {
+            media.closing = true;
+            any = true;
+        }
+        if any {
+            self.outputs.push_back(Output::Media(Command::CloseCall { call: id, ended }));
+        }
+    }
+
+    /// A call whose machine failed: nobody is left hanging.
+    pub(super) fn end_all_legs(&mut self, now: Now, id: CallId) {
+        let Some(entry) = self.calls.get(&id) else { return };
+        let attempts: Vec<u32> = entry.attempts.keys().copied().collect();
+        self.with_caller(id, |endpoint, session| endpoint.hang_up(now, session));
+        self.close_media(id, now);
+        for attempt in attempts {
+            self.release_agent(now, id, attempt);
+        }
+    }
+
+    fn seal(&mut self, id: CallId) {
+        let Some(entry) = self.calls.remove(&id) else { return };
+        for session in entry.attempts.values().filter_map(|a| a.session).chain([entry.caller.session]) {
+            if self.by_session.get(&session).is_some_and(|link| link.terminated) {
+                self.by_session.remove(&session);
+            }
+        }
+        tracing::debug!(call = %id, "sealed");
+    }
+}

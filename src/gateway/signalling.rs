@@ -1,0 +1,222 @@
+//! SIP events become call inputs; new INVITEs become calls.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::book::{CallerLeg, Entry, Link, Role};
+use super::{Gateway, Output, Rejected};
+use crate::call::fact::RingResult;
+use crate::call::leg::{Input, Sent};
+use crate::call::reason::Reason;
+use crate::call::{Call, Offer, Refusal};
+use crate::clock::Now;
+use crate::dialplan::plan::Hotline;
+use crate::ids::{CallId, Side, SubjectId, TrunkName};
+use crate::limits;
+use crate::media::negotiate::{self, Peer};
+use crate::protocol::sip::address::Address;
+use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, SessionId};
+use crate::protocol::sip::header::Name;
+use crate::protocol::sip::message::Request;
+use crate::protocol::sip::uri::Uri;
+use crate::protocol::sip::vocabulary::Method;
+
+impl Gateway {
+    pub(super) fn handle_sip(&mut self, now: Now, event: Event) {
+        let Event { session, at, kind } = event;
+        if let EventKind::Invite { request, flow } = kind {
+            return self.handle_invite(now, at, session, flow, &request);
+        }
+        let Some(link) = self.by_session.get_mut(&session) else { return };
+        let (id, role) = (link.call, link.role.clone());
+        if let EventKind::Terminated = kind {
+            link.terminated = true;
+            if !self.calls.contains_key(&id) {
+                self.by_session.remove(&session);
+            }
+            if let Role::Agent { agent, .. } = role {
+                self.agents.release(&agent, id);
+            }
+            return;
+        }
+        let input = match role {
+            Role::Caller => self.caller_event(now, id, session, kind),
+            Role::Agent { attempt, .. } => self.agent_event(now, id, session, attempt, kind),
+        };
+        if let Some(input) = input {
+            self.inputs.push_back((id, at, input));
+        }
+    }
+
+    /// io has written a message for the first time.
+    pub(super) fn handle_sent(&mut self, session: SessionId, label: &Label, at: Now) {
+        let Some(link) = self.by_session.get(&session) else { return };
+        let (id, role) = (link.call, link.role.clone());
+        let message = label.to_string();
+        self.inputs.push_back((id, at, Input::Signal { side: role.side(), sent: true, message }));
+        let sent = match (role, label) {
+            (Role::Caller, Label::Response(180, _)) => Sent::Ring,
+            (Role::Caller, Label::Response(200, Method::INVITE)) => Sent::Answer,
+            (Role::Caller, Label::Response(300.., Method::INVITE)) => Sent::Rejection,
+            (Role::Agent { attempt, .. }, Label::Request(Method::INVITE)) => Sent::Invite { attempt },
+            (Role::Caller | Role::Agent { .. }, _) => return,
+        };
+        self.inputs.push_back((id, at, Input::Sent(sent)));
+    }
+
+    fn handle_invite(&mut self, now: Now, at: Now, session: SessionId, flow: Flow, request: &Request) {
+        let Some(trunk) = self.trunk_of(flow.remote).map(|t| t.name.clone()) else {
+            self.outputs.push_back(Output::Rejected(Rejected::FromPhone));
+            return self.endpoint.reject(now, session, 403, None);
+        };
+        let Some((called, hotline)) = self.dialled(request) else {
+            self.outputs.push_back(Output::Rejected(Rejected::UnknownNumber));
+            return self.endpoint.reject(now, session, 404, None);
+        };
+        let id = CallId::new(at.wall, &mut self.random);
+        let caller = Caller::of(request);
+        let subject = SubjectId::new(&mut self.random);
+        self.outputs.push_back(Output::Subject { id: subject, number: caller.number.clone() });
+        let (peer, refusal) = self.media_of(request);
+        let offer = self.offer(trunk, called, subject, request);
+        tracing::info!(%id, hotline = %hotline.id, trunk = %offer.trunk, "call offered");
+        tracing::debug!(%id, caller = %caller.number, "caller");
+        let call = match self.refusal().or(refusal) {
+            Some(why) => Call::refused(id, self.settings.run, at, hotline, offer, why),
+            None => Call::new(id, self.settings.run, at, hotline, offer),
+        };
+        let shown_number = caller.shown();
+        let caller = CallerLeg { session, flow, shown_number, peer, media: None, held: false };
+        self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new(), codec: None });
+        self.by_session.insert(session, Link { call: id, role: Role::Caller, terminated: false });
+        self.inputs.push_back((id, at, signal(Side::Caller, &Label::Request(request.method.clone()))));
+        self.obey(now, id);
+    }
+
+    fn offer(&self, trunk: TrunkName, called: String, caller: SubjectId, request: &Request) -> Offer {
+        let sip_call_id = request.headers.text(&Name::CALL_ID).unwrap_or_default().to_owned();
+        Offer { trunk, called, caller, sip_call_id }
+    }
+
+    /// The hotline that owns the number in the Request-URI, else the one in To.
+    fn dialled(&self, request: &Request) -> Option<(String, Arc<Hotline>)> {
+        let to = request.headers.first(&Name::TO).and_then(Address::parse).map(|a| a.uri);
+        let numbers = [request.uri.clone(), to].into_iter().flatten().filter_map(|uri| uri.number());
+        for number in numbers {
+            if let Some(hotline) = self.plans.by_number.get(&number) {
+                return Some((number, Arc::clone(hotline)));
+            }
+        }
+        None
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        let reason = match () {
+            () if self.draining => Reason::Draining,
+            () if self.ledger_full || self.calls.len() >= limits::CALLS => Reason::Overloaded,
+            () => return None,
+        };
+        Some(Refusal { reason, status: 503, retry_after_s: Some(10) })
+    }
+
+    fn media_of(&self, request: &Request) -> (Option<Peer>, Option<Refusal>) {
+        if request.body.is_empty() {
+            return (None, None);
+        }
+        match negotiate::read(&request.body) {
+            Ok(peer) => (Some(peer), None),
+            Err(refusal) => {
+                tracing::info!(%refusal, "offer refused");
+                (None, Some(Refusal { reason: Reason::NoCodec, status: 488, retry_after_s: None }))
+            }
+        }
+    }
+
+    fn caller_event(&mut self, now: Now, id: CallId, session: SessionId, kind: EventKind) -> Option<Input> {
+        Some(match kind {
+            EventKind::Cancelled => Input::CallerLeft,
+            EventKind::Acknowledged { body } => {
+                self.take_late_answer(id, &body);
+                Input::CallerAcknowledged
+            }
+            EventKind::NotAcknowledged => Input::CallerNeverAcknowledged,
+            EventKind::Bye => Input::HungUp { side: Side::Caller },
+            EventKind::Lost => Input::Lost { side: Side::Caller },
+            EventKind::Reoffer { body } => return self.reoffer(now, id, session, &Role::Caller, &body),
+            EventKind::Received { label } => signal(Side::Caller, &label),
+            EventKind::Invite { .. }
+            | EventKind::Progress { .. }
+            | EventKind::Answered { .. }
+            | EventKind::CrossedAnswer
+            | EventKind::Failed { .. }
+            | EventKind::Terminated => return None,
+        })
+    }
+
+    fn agent_event(
+        &mut self,
+        now: Now,
+        id: CallId,
+        session: SessionId,
+        attempt: u32,
+        kind: EventKind,
+    ) -> Option<Input> {
+        Some(match kind {
+            EventKind::Progress { status: 180..=189, .. } => Input::AgentRinging { attempt },
+            EventKind::Progress { .. } | EventKind::CrossedAnswer => return None,
+            EventKind::Answered { body, source } => return Some(self.agent_answer(now, id, attempt, &body, source)),
+            EventKind::Failed { status } => Input::AgentFailed { attempt, result: ring_result(status), status },
+            EventKind::Bye => Input::HungUp { side: Side::Agent },
+            EventKind::Lost => Input::Lost { side: Side::Agent },
+            EventKind::Reoffer { body } => {
+                let agent = self.calls.get(&id)?.attempts.get(&attempt)?.agent.clone();
+                return self.reoffer(now, id, session, &Role::Agent { attempt, agent }, &body);
+            }
+            EventKind::Received { label } => signal(Side::Agent, &label),
+            EventKind::Invite { .. }
+            | EventKind::Cancelled
+            | EventKind::Acknowledged { .. }
+            | EventKind::NotAcknowledged
+            | EventKind::Terminated => return None,
+        })
+    }
+}
+
+fn signal(side: Side, label: &Label) -> Input {
+    Input::Signal { side, sent: false, message: label.to_string() }
+}
+
+/// What a failure of an agent's phone means for the ring.
+fn ring_result(status: Option<u16>) -> RingResult {
+    match status {
+        Some(486 | 600) => RingResult::Busy,
+        Some(603) => RingResult::Declined,
+        Some(408 | 487) => RingResult::NoAnswer,
+        Some(_) | None => RingResult::Unreachable,
+    }
+}
+
+/// Who calls, as the trunk says it.
+struct Caller {
+    number: String,
+    private: bool,
+}
+
+impl Caller {
+    /// P-Asserted-Identity is the network's word (RFC 3325); From is the caller's.
+    fn of(request: &Request) -> Caller {
+        let h = &request.headers;
+        let asserted = h.list(&Name::P_ASSERTED_IDENTITY).find_map(Address::parse);
+        let address = asserted.or_else(|| h.first(&Name::FROM).and_then(Address::parse));
+        let number = address.as_ref().map(|a| &a.uri).and_then(Uri::number).unwrap_or_default();
+        let private = ["id", "user", "header", "session"].iter().any(|p| h.has_token(&Name::PRIVACY, p));
+        Caller { number, private }
+    }
+
+    /// The user part of a SIP URI that may be shown to an agent.
+    fn shown(&self) -> Option<String> {
+        let safe = |c: char| c.is_ascii_alphanumeric() || "-_.!~*'()+".contains(c);
+        let user: String = self.number.chars().filter(|c| safe(*c)).take(64).collect();
+        (!self.private && !user.is_empty()).then_some(user)
+    }
+}

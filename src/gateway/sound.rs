@@ -1,0 +1,239 @@
+//! Media of the calls: ports, offers and answers, and what the media threads report.
+
+use std::net::SocketAddr;
+
+use super::book::{LegMedia, PortLink, Role};
+use super::{Gateway, Output};
+use crate::call::fact::RingResult;
+use crate::call::leg::{Input, Media};
+use crate::clock::Now;
+use crate::ids::{CallId, LegId, Side};
+use crate::media::negotiate::{self, CODECS, Local, Peer};
+use crate::media::{self, Codec, Command};
+use crate::protocol::sip::endpoint::SessionId;
+
+/// Ports tried for one leg before it counts as failed: another program may hold a few of ours.
+const BIND_TRIES: u32 = 5;
+
+/// The payload type that we give telephone events when the offer is ours.
+const TELEPHONE_EVENT: u8 = 101;
+
+impl Gateway {
+    /// Reserves a port pair beside `listener` and orders it opened. `None`: the range is exhausted.
+    pub(super) fn open_leg(&mut self, now: Now, call: CallId, role: &Role, listener: SocketAddr) -> Option<LegMedia> {
+        let port = self.ports.take(now.mono)?;
+        self.next_leg += 1;
+        let leg = LegId(self.next_leg);
+        let rtp = SocketAddr::new(listener.ip(), port);
+        let session = u64::from(self.random.u32());
+        let local = Local { rtp, advertise: self.settings.sip.advertise, session, version: 1 };
+        self.by_leg.insert(leg, PortLink { call, role: role.clone(), port });
+        self.outputs.push_back(Output::Media(Command::Open { call, leg, side: role.side(), local: rtp }));
+        Some(LegMedia { leg, local, failed_binds: 0, closing: false })
+    }
+
+    pub(super) fn handle_media(&mut self, now: Now, event: media::Event) {
+        use media::Event as E;
+        match event {
+            E::Bound { call, leg } => self.leg_ready(now, call, leg),
+            E::BindFailed { call, leg, error } => self.bind_failed(now, call, leg, &error),
+            E::FirstPacket { call, leg, at } => {
+                if let Some(link) = self.by_leg.get(&leg) {
+                    let side = link.role.side();
+                    self.inputs.push_back((call, at, Input::Media(Media::FirstPacket { side })));
+                }
+            }
+            E::PlayStarted { call, play, at } => {
+                self.inputs.push_back((call, at, Input::Media(Media::PlayStarted { play })));
+            }
+            E::PlayEnded { call, play, at, to_end } => {
+                self.inputs.push_back((call, at, Input::Media(Media::PlayEnded { play, to_end })));
+            }
+            E::Closed { call, leg, received } => {
+                let Some(link) = self.by_leg.remove(&leg) else { return };
+                self.ports.free(link.port, now.mono);
+                let side = link.role.side();
+                self.inputs.push_back((call, now, Input::Media(Media::Closed { side, received })));
+            }
+        }
+    }
+
+    fn leg_ready(&mut self, now: Now, call: CallId, leg: LegId) {
+        let input = match self.by_leg.get(&leg).map(|link| &link.role) {
+            Some(Role::Caller) => Input::CallerReady,
+            Some(Role::Agent { attempt, .. }) => Input::AgentReady { attempt: *attempt },
+            None => return,
+        };
+        self.inputs.push_back((call, now, input));
+    }
+
+    fn bind_failed(&mut self, now: Now, call: CallId, leg: LegId, error: &str) {
+        let Some(PortLink { role, port, .. }) = self.by_leg.remove(&leg) else { return };
+        self.ports.free(port, now.mono);
+        tracing::warn!(%call, %error, "an RTP port could not be opened");
+        let Some(old) = self.calls.get_mut(&call).and_then(|e| e.media_mut(&role)).cloned() else { return };
+        let again = (old.failed_binds + 1 < BIND_TRIES).then(|| self.open_leg(now, call, &role, old.local.rtp)).flatten();
+        match (again, self.calls.get_mut(&call).and_then(|e| e.media_mut(&role))) {
+            (Some(new), Some(media)) => *media = LegMedia { failed_binds: old.failed_binds + 1, ..new },
+            _ => self.leg_not_ready(now, call, &role),
+        }
+    }
+
+    pub(super) fn leg_not_ready(&mut self, now: Now, call: CallId, role: &Role) {
+        let input = match role {
+            Role::Caller => Input::CallerNotReady,
+            Role::Agent { attempt, .. } => Input::AgentNotReady { attempt: *attempt },
+        };
+        self.inputs.push_back((call, now, input));
+    }
+
+    /// Orders one leg closed, once.
+    pub(super) fn close_leg(&mut self, call: CallId, role: &Role) {
+        let Some(media) = self.calls.get_mut(&call).and_then(|e| e.media_mut(role)) else { return };
+        if !media.closing {
+            media.closing = true;
+            let leg = media.leg;
+            self.outputs.push_back(Output::Media(Command::CloseLeg { leg }));
+        }
+    }
+
+    /// The offer to a phone: what the caller can do, in the caller's order; all that we carry if the caller made no offer.
+    pub(super) fn agent_offer(&self, caller: Option<&Peer>, local: &Local) -> Vec<u8> {
+        match caller {
+            Some(peer) => {
+                let mut codecs: Vec<Codec> = Vec::new();
+                for (codec, _) in &peer.codecs {
+                    if !codecs.contains(codec) {
+                        codecs.push(*codec);
+                    }
+                }
+                negotiate::offer(local, &codecs, peer.telephone_event)
+            }
+            None => negotiate::offer(local, CODECS, Some(TELEPHONE_EVENT)),
+        }
+    }
+
+    /// The phone's 2xx: its answer fixes the codec of the call.
+    pub(super) fn agent_answer(
+        &mut self,
+        now: Now,
+        id: CallId,
+        attempt: u32,
+        body: &[u8],
+        source: SocketAddr,
+    ) -> Input {
+        let failed = Input::AgentFailed { attempt, result: RingResult::Unreachable, status: Some(488) };
+        let Some(entry) = self.calls.get_mut(&id) else { return failed };
+        let Some(a) = entry.attempts.get_mut(&attempt) else { return failed };
+        let carried = |codec: Codec| entry.caller.peer.as_ref().is_none_or(|p| p.carries(codec));
+        let agreed = negotiate::read(body).ok().and_then(|peer| {
+            let codec = peer.codecs.iter().map(|(c, _)| *c).find(|c| carried(*c))?;
+            Some((peer, codec))
+        });
+        let Some((peer, codec)) = agreed else {
+            tracing::warn!(call = %id, agent = %a.agent, "the phone answered without media that we can carry");
+            if let Some(session) = a.session {
+                self.endpoint.hang_up(now, session);
+            }
+            return failed;
+        };
+        entry.codec = Some(codec);
+        let remote = peer.remote(codec, source.ip());
+        a.source = Some(source);
+        a.peer = Some(peer);
+        if let Some(media) = &a.media {
+            self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
+        }
+        Input::AgentAnswered { attempt }
+    }
+
+    /// Our SDP in the 200 to the caller: the answer to the offer, or our offer if there was none.
+    pub(super) fn caller_answer(&mut self, id: CallId) -> Option<Vec<u8>> {
+        let entry = self.calls.get(&id)?;
+        let (codec, media) = (entry.codec?, entry.caller.media.as_ref()?);
+        match &entry.caller.peer {
+            Some(peer) => {
+                let remote = peer.remote(codec, entry.caller.flow.remote.ip());
+                self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
+                Some(negotiate::answer(&media.local, peer, codec))
+            }
+            None => Some(negotiate::offer(&media.local, &[codec], Some(TELEPHONE_EVENT))),
+        }
+    }
+
+    /// The ACK of a caller who had made no offer brings the answer to ours.
+    pub(super) fn take_late_answer(&mut self, id: CallId, body: &[u8]) {
+        let Some(entry) = self.calls.get_mut(&id) else { return };
+        if entry.caller.peer.is_some() {
+            return;
+        }
+        let (Some(codec), Some(media)) = (entry.codec, &entry.caller.media) else { return };
+        match negotiate::read(body) {
+            Ok(peer) if peer.carries(codec) => {
+                let remote = peer.remote(codec, entry.caller.flow.remote.ip());
+                self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
+                entry.caller.peer = Some(peer);
+            }
+            Ok(_) | Err(_) => tracing::warn!(call = %id, "the caller's ACK brought no usable media"),
+        }
+    }
+
+    /// A re-INVITE: answered here, toward this leg alone. `Some` if it begins or ends a hold.
+    pub(super) fn reoffer(
+        &mut self,
+        now: Now,
+        id: CallId,
+        session: SessionId,
+        role: &Role,
+        body: &[u8],
+    ) -> Option<Input> {
+        let Some(entry) = self.calls.get_mut(&id) else {
+            self.endpoint.reject_reoffer(now.mono, session, 488);
+            return None;
+        };
+        let codec = entry.codec?;
+        let signalling = match role {
+            Role::Caller => entry.caller.flow.remote.ip(),
+            Role::Agent { attempt, .. } => entry.attempts.get(attempt)?.source?.ip(),
+        };
+        let media = entry.media_mut(role)?;
+        media.local.version += 1;
+        if body.is_empty() {
+            let offer = negotiate::offer(&media.local, &[codec], Some(TELEPHONE_EVENT));
+            self.endpoint.accept_reoffer(now.mono, session, offer);
+            return None;
+        }
+        let peer = negotiate::read(body).ok().filter(|p| p.carries(codec));
+        let Some(peer) = peer else {
+            self.endpoint.reject_reoffer(now.mono, session, 488);
+            return None;
+        };
+        let answer = negotiate::answer(&media.local, &peer, codec);
+        let leg = media.leg;
+        let remote = peer.remote(codec, signalling);
+        let held = peer.holds();
+        self.outputs.push_back(Output::Media(Command::Remote { leg, remote }));
+        let before = match role {
+            Role::Caller => {
+                entry.caller.peer = Some(peer);
+                std::mem::replace(&mut entry.caller.held, held)
+            }
+            Role::Agent { attempt, .. } => {
+                let a = entry.attempts.get_mut(attempt)?;
+                a.peer = Some(peer);
+                std::mem::replace(&mut a.held, held)
+            }
+        };
+        self.endpoint.accept_reoffer(now.mono, session, answer);
+        (before != held).then(|| Input::Held { by: role.side(), held })
+    }
+
+    /// The order that joins the two legs.
+    pub(super) fn bridge(&self, id: CallId, attempt: u32, connected: Now) -> Option<Command> {
+        let entry = self.calls.get(&id)?;
+        let caller = entry.caller.media.as_ref()?.leg;
+        let agent = entry.attempts.get(&attempt)?.media.as_ref()?.leg;
+        debug_assert_eq!(self.by_leg.get(&caller).map(|l| l.role.side()), Some(Side::Caller));
+        Some(Command::Bridge { call: id, caller, agent, connected, record: true })
+    }
+}

@@ -1,0 +1,135 @@
+//! Calls told in a few words, for tests: facts with times in milliseconds since *offered*.
+
+use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, RingResult, RingSource, What};
+use crate::call::reason::{EndedBy, Reason};
+use crate::clock::{RunId, Stamp, Wall};
+use crate::ids::{AgentNo, CallId, HotlineId, Random, Side, SubjectId, TrunkName};
+use crate::media::Play;
+use crate::protocol::rtp::Received;
+
+/// 2026-11-21T02:00:00Z: ten in the morning in Shanghai.
+pub(crate) const MORNING: Wall = Wall::from_micros(1_795_226_400_000_000);
+/// Every story begins this long after its run did.
+const OFFERED_NS: u64 = 7_000_000_123;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Story {
+    facts: Vec<Fact>,
+    offered: Stamp,
+}
+
+impl Story {
+    /// A call to `property` on the trunk `carrier`, `cn` cadence, three rings, at [`MORNING`].
+    pub(crate) fn new(seed: u64) -> Story {
+        Story::offered(seed, MORNING, "property")
+    }
+
+    pub(crate) fn offered(seed: u64, wall: Wall, hotline: &str) -> Story {
+        let mut random = Random::from_number(seed);
+        let call = CallId::new(wall, &mut random);
+        let at = Stamp { run: RunId(1), mono_ns: OFFERED_NS, wall_us: wall.as_micros() };
+        let offered = Offered {
+            hotline: HotlineId::from(hotline),
+            trunk: TrunkName::from("carrier"),
+            called: "4008001234".to_owned(),
+            caller: SubjectId::new(&mut random),
+            sip_call_id: format!("call-{seed}@carrier"),
+            dialplan: "0123456789abcdef".to_owned(),
+            answer: rule(),
+        };
+        Story { facts: vec![Fact { call, n: 0, at, what: What::Offered(Box::new(offered)) }], offered: at }
+    }
+
+    /// Ring at 1 s, agent 8 answers at 4 s and is connected 1 ms later; a recording was started.
+    pub(crate) fn talking(seed: u64) -> Story {
+        Story::new(seed)
+            .at(20, What::AgentInvited { attempt: 1, agent: agent("8") })
+            .at(1_000, What::Ring)
+            .answered(4_000)
+            .at(4_001, What::RecordingStarted { path: format!("recordings/2026/11/21/02/{seed}.wav") })
+    }
+
+    pub(crate) fn at(self, ms: u64, what: What) -> Story {
+        self.at_ns(ms * 1_000_000, what)
+    }
+
+    pub(crate) fn at_ns(mut self, ns: u64, what: What) -> Story {
+        let at = Stamp {
+            run: self.offered.run,
+            mono_ns: self.offered.mono_ns + ns,
+            wall_us: self.offered.wall_us + i64::try_from(ns / 1_000).unwrap(),
+        };
+        let n = u32::try_from(self.facts.len()).unwrap();
+        self.facts.push(Fact { call: self.facts[0].call, n, at, what });
+        self
+    }
+
+    /// Agent 8 answers, and the caller is connected 1 ms later.
+    pub(crate) fn answered(self, ms: u64) -> Story {
+        self.at(ms, What::AgentAnswered { attempt: 1, agent: agent("8") }).at(ms + 1, What::Connected)
+    }
+
+    pub(crate) fn ended(self, ms: u64, reason: Reason, by: EndedBy) -> Story {
+        self.at(ms, What::Ended { reason, by })
+    }
+
+    pub(crate) fn facts(self) -> Vec<Fact> {
+        self.facts
+    }
+}
+
+pub(crate) fn agent(number: &str) -> AgentNo {
+    AgentNo::from(number)
+}
+
+pub(crate) fn rule() -> AnswerRule {
+    AnswerRule {
+        max_rings: 3,
+        period_ms: 5_000,
+        burst_ms: 1_000,
+        short_abandon_ms: 5_000,
+        ringback: RingSource::Network,
+    }
+}
+
+/// The greeting, as an agent's call has it.
+pub(crate) fn greeting_started() -> What {
+    What::PlayStarted {
+        play: Play::Greeting,
+        prompt: "您好,物业客户服务中心8号接待员为您服务".to_owned(),
+        agent: Some(agent("8")),
+        late: false,
+    }
+}
+
+/// One fact of each kind; not a call that could happen.
+pub(crate) fn every_kind() -> Vec<Fact> {
+    let (attempt, agent) = (1, agent("8"));
+    let received = Received { packets: 750, lost: 3, jitter_us: 1_250, foreign: 1, invalid: 2 };
+    Story::new(1)
+        .at(0, What::Signal { leg: Side::Caller, sent: false, message: "INVITE sip:4008001234@127.0.0.1".to_owned() })
+        .at(1, What::AgentInvited { attempt, agent: agent.clone() })
+        .at(900, What::AgentRinging { attempt, agent: agent.clone() })
+        .at(901, What::Ring)
+        .at(950, What::AgentReleased { attempt, agent: agent.clone(), result: RingResult::Busy, status: Some(486) })
+        .at(960, What::AgentReleased { attempt, agent: agent.clone(), result: RingResult::NoAnswer, status: None })
+        .at(4_000, What::AgentAnswered { attempt, agent })
+        .at(4_001, What::Connected)
+        .at(4_010, What::Acknowledged)
+        .at(4_050, greeting_started())
+        .at(8_050, What::PlayEnded { play: Play::Greeting, to_end: true })
+        .at(9_000, What::HoldStarted { by: Side::Agent })
+        .at(9_500, What::HoldEnded { by: Side::Agent })
+        .at(4_020, What::MediaArrived { leg: Side::Agent })
+        .at(4_021, What::RecordingStarted { path: "recordings/2026/11/21/02/x.wav".to_owned() })
+        .ended(19_000, Reason::CallerHungUp, EndedBy::Caller)
+        .at(19_001, What::Media { leg: Side::Caller, received })
+        .at(19_100, recording_ok(14_999))
+        .at(19_101, What::Interrupted)
+        .at(19_102, What::LedgerDelayed)
+        .facts()
+}
+
+pub(crate) fn recording_ok(duration_ms: u64) -> What {
+    What::RecordingClosed { status: RecordingStatus::Ok, reason: None, duration_ms, sha256: Some("5f".repeat(32)) }
+}

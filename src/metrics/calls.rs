@@ -1,0 +1,161 @@
+//! Call metrics: a fold over the stream of facts of this run. Figures are those of the call record, computed by its fold.
+
+use std::collections::BTreeMap;
+
+use super::registry::{Families, LabelSets};
+use super::table::{AgentCall, AgentState, CallState, Id};
+use crate::call::fact::{Fact, RecordingStatus, RingResult, What};
+use crate::cdr::{Fold, Outcome, Phase, Word};
+use crate::ids::{AgentNo, CallId, HotlineId};
+
+/// Feed it every fact of this run, in order. Not those that recovery writes: for a call that a crash had cut, call
+/// [`CallMetrics::interrupted`].
+#[derive(Debug)]
+pub struct CallMetrics {
+    families: Families,
+    sets: LabelSets,
+    live: BTreeMap<CallId, Fold>,
+    /// In how many calls each agent rings and talks.
+    ringing: BTreeMap<AgentNo, u32>,
+    busy: BTreeMap<AgentNo, u32>,
+}
+
+impl CallMetrics {
+    pub(super) fn new(families: Families, sets: LabelSets) -> CallMetrics {
+        let metrics =
+            CallMetrics { families, sets, live: BTreeMap::new(), ringing: BTreeMap::new(), busy: BTreeMap::new() };
+        metrics.show_agents();
+        metrics
+    }
+
+    pub fn fact(&mut self, fact: &Fact) {
+        self.count_at_once(fact);
+        let Some(mut fold) = self.live.remove(&fact.call).or_else(|| self.begin(fact)) else { return };
+        self.withdraw(&fold);
+        fold.push(fact);
+        self.enter(&fold);
+        self.show_agents();
+        if fold.phase() == Phase::Ended {
+            self.count_ended(&fold);
+        } else {
+            self.live.insert(fact.call, fold);
+        }
+    }
+
+    /// A call of an earlier run that a crash had cut was closed.
+    pub fn interrupted(&mut self, hotline: &HotlineId) {
+        self.families.add(Id::Interrupted, &[hotline.as_str()], 1);
+    }
+
+    /// A new call, counted as offered; its contribution to the gauges is withdrawn again by the caller.
+    fn begin(&mut self, fact: &Fact) -> Option<Fold> {
+        let fold = Fold::begin(fact)?;
+        self.families.add(Id::CallsOffered, &[fold.hotline().as_str(), fold.trunk().as_str()], 1);
+        self.enter(&fold);
+        Some(fold)
+    }
+
+    /// Facts that are figures by themselves and may follow the end of their call.
+    fn count_at_once(&self, fact: &Fact) {
+        match &fact.what {
+            What::AgentReleased { agent, result, .. } => self.count_agent(agent, agent_call(*result)),
+            What::RecordingClosed { status, .. } => {
+                let word = match status {
+                    RecordingStatus::Ok => "ok",
+                    RecordingStatus::Partial => "partial",
+                    RecordingStatus::None | RecordingStatus::Pending => "none",
+                };
+                self.families.add(Id::Recordings, &[word], 1);
+            }
+            _ => {}
+        }
+    }
+
+    fn count_agent(&self, agent: &AgentNo, how: AgentCall) {
+        self.families.add(Id::AgentCalls, &[self.sets.agent_label(agent), how.word()], 1);
+    }
+
+    fn count_ended(&self, fold: &Fold) {
+        let record = fold.record();
+        let hotline = record.hotline.as_str();
+        let Some(outcome) = record.outcome else { return };
+        self.families.add(Id::Calls, &[hotline, outcome.word()], 1);
+        if let Some(by) = record.ended_by {
+            self.families.add(Id::Hangups, &[hotline, by.word()], 1);
+        }
+        self.families.add(Id::AnsweredWithinTarget, &[hotline], u64::from(record.answered_within_target == Some(true)));
+        self.observe(Id::RingToAnswer, hotline, record.ring_to_answer_ms);
+        match outcome {
+            Outcome::Answered => self.observe(Id::CallDuration, hotline, record.duration_ms),
+            Outcome::Abandoned | Outcome::ShortAbandoned => self.observe(Id::TimeToAbandon, hotline, record.wait_ms),
+            Outcome::Overflow | Outcome::Rejected | Outcome::Failed => {}
+        }
+        self.observe(Id::GreetingDelay, hotline, record.greeting.and_then(|g| g.started_after_connect_ms));
+        fold.hold_lengths_ms().into_iter().for_each(|ms| self.observe(Id::HoldDuration, hotline, Some(ms)));
+        record.segments.iter().for_each(|segment| self.count_agent(&segment.agent, AgentCall::Answered));
+    }
+
+    fn observe(&self, id: Id, hotline: &str, ms: Option<u64>) {
+        if let Some(ms) = ms {
+            self.families.observe(id, &[hotline], ms as f64 / 1_000.0);
+        }
+    }
+
+    fn enter(&mut self, fold: &Fold) {
+        self.shift_state(fold, 1);
+        fold.ringing_agents().for_each(|agent| *self.ringing.entry(agent.clone()).or_default() += 1);
+        if let Some(agent) = fold.talking_agent() {
+            *self.busy.entry(agent.clone()).or_default() += 1;
+        }
+    }
+
+    fn withdraw(&mut self, fold: &Fold) {
+        self.shift_state(fold, -1);
+        fold.ringing_agents().for_each(|agent| leave(&mut self.ringing, agent));
+        if let Some(agent) = fold.talking_agent() {
+            leave(&mut self.busy, agent);
+        }
+    }
+
+    fn shift_state(&self, fold: &Fold, by: i64) {
+        let state = match fold.phase() {
+            Phase::Ringing => CallState::Ringing,
+            Phase::Greeting => CallState::Greeting,
+            Phase::Talking => CallState::Talking,
+            Phase::Hold => CallState::Hold,
+            Phase::Ended => return,
+        };
+        self.families.shift(Id::CallsActive, &[fold.hotline().as_str(), state.word()], by);
+    }
+
+    /// Busy wins over ringing: an agent with `calls_at_once` may be both.
+    fn show_agents(&self) {
+        let ringing = self.ringing.keys().filter(|agent| !self.busy.contains_key(*agent)).count();
+        let engaged = ringing + self.busy.len();
+        let show = |state: AgentState, agents: usize| {
+            self.families.set(Id::Agents, &[state.word()], i64::try_from(agents).unwrap_or(i64::MAX));
+        };
+        show(AgentState::Ringing, ringing);
+        show(AgentState::Busy, self.busy.len());
+        show(AgentState::Available, self.sets.agents.len().saturating_sub(engaged));
+    }
+}
+
+fn leave(counts: &mut BTreeMap<AgentNo, u32>, agent: &AgentNo) {
+    match counts.get_mut(agent) {
+        Some(count) if *count > 1 => *count -= 1,
+        _ => drop(counts.remove(agent)),
+    }
+}
+
+fn agent_call(result: RingResult) -> AgentCall {
+    match result {
+        RingResult::NoAnswer => AgentCall::NoAnswer,
+        RingResult::Busy => AgentCall::Busy,
+        RingResult::Declined => AgentCall::Declined,
+        RingResult::Unreachable => AgentCall::Unreachable,
+        RingResult::LostRace => AgentCall::LostRace,
+        RingResult::CallerLeft => AgentCall::CallerLeft,
+        RingResult::Fault => AgentCall::Fault,
+    }
+}

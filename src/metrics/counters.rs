@@ -1,0 +1,142 @@
+//! Direct counters: what is counted where it happens, through typed methods, so that no label is free text.
+
+use std::time::Duration;
+
+use super::registry::{Families, OTHER};
+use super::table::Id;
+use crate::cdr::{Word, words};
+use crate::ids::Side;
+
+/// A handle; clones count into the same series.
+#[derive(Debug, Clone)]
+pub struct Counters {
+    families: Families,
+}
+
+words! {
+    /// The method of a SIP request.
+    Method {
+        Invite "INVITE",
+        Ack "ACK",
+        Bye "BYE",
+        Cancel "CANCEL",
+        Options "OPTIONS",
+        Register "REGISTER",
+        Prack "PRACK",
+        Update "UPDATE",
+        Info "INFO",
+        Refer "REFER",
+        Other "other",
+    }
+}
+
+impl Method {
+    /// Methods whose responses are counted apart; those of all others count as `other`.
+    pub(super) const ANSWERED: &[&str] = &["INVITE", "BYE", "CANCEL", "OPTIONS", "REGISTER", "other"];
+
+    fn answered_label(self) -> &'static str {
+        let word = self.word();
+        if Method::ANSWERED.contains(&word) { word } else { Method::Other.word() }
+    }
+}
+
+words! {
+    /// Seen from the gateway.
+    Direction {
+        In "in",
+        Out "out",
+    }
+}
+
+words! {
+    /// Why a request was turned away before it became an offered call.
+    SipRejection {
+        /// From an address that is no trunk, agent or registered phone: answered with silence.
+        Stranger "stranger",
+        /// From a known trunk for a number that no dialplan owns.
+        UnknownNumber "unknown_number",
+        /// The source's budget of messages was spent.
+        Budget "budget",
+        /// Larger than any message we take.
+        TooLarge "too_large",
+        /// A method or extension that we do not take (405, 420, 501).
+        Unsupported "unsupported",
+        /// Breaks the grammar or a rule of RFC 3261 (400).
+        Malformed "malformed",
+        /// To no dialog or transaction that is known (481).
+        NoDialog "no_dialog",
+        /// A bound of the gateway was reached before the call could be recorded (503).
+        Overloaded "overloaded",
+    }
+}
+
+/// Status codes with a series of their own.
+const CODES: &[u16] = &[
+    100, 180, 183, 200, 202, 301, 302, 400, 401, 403, 404, 405, 407, 408, 415, 420, 480, 481, 482, 483, 484, 486, 487,
+    488, 491, 500, 501, 503, 504, 600, 603, 604,
+];
+
+pub(super) fn response_codes() -> Vec<String> {
+    CODES.iter().map(ToString::to_string).chain([OTHER.to_owned()]).collect()
+}
+
+impl Counters {
+    pub(super) fn new(families: Families) -> Counters {
+        Counters { families }
+    }
+
+    pub fn sip_request(&self, method: Method, direction: Direction) {
+        self.families.add(Id::SipRequests, &[method.word(), direction.word()], 1);
+    }
+
+    pub fn sip_response(&self, method: Method, code: u16, direction: Direction) {
+        let known = CODES.contains(&code).then(|| code.to_string());
+        let labels = [method.answered_label(), known.as_deref().unwrap_or(OTHER), direction.word()];
+        self.families.add(Id::SipResponses, &labels, 1);
+    }
+
+    pub fn sip_retransmission(&self, direction: Direction) {
+        self.families.add(Id::SipRetransmissions, &[direction.word()], 1);
+    }
+
+    pub fn sip_parse_error(&self) {
+        self.families.add(Id::SipParseErrors, &[], 1);
+    }
+
+    pub fn sip_rejected(&self, reason: SipRejection) {
+        self.families.add(Id::SipRejected, &[reason.word()], 1);
+    }
+
+    pub fn rtp_packets(&self, leg: Side, direction: Direction, packets: u64) {
+        self.families.add(Id::RtpPackets, &[leg.as_str(), direction.word()], packets);
+    }
+
+    pub fn rtp_lost(&self, leg: Side, packets: u64) {
+        self.families.add(Id::RtpLost, &[leg.as_str(), Direction::In.word()], packets);
+    }
+
+    pub fn recording_bytes(&self, bytes: u64) {
+        self.families.add(Id::RecordingBytes, &[], bytes);
+    }
+
+    pub fn recording_blocks_dropped(&self, blocks: u64) {
+        self.families.add(Id::RecordingDropped, &[], blocks);
+    }
+
+    pub fn ledger_committed(&self, facts: u64, took: Duration) {
+        self.families.add(Id::LedgerFacts, &[], facts);
+        self.families.observe(Id::LedgerCommit, &[], took.as_secs_f64());
+    }
+
+    pub fn ledger_commit_failed(&self) {
+        self.families.add(Id::LedgerFailures, &[], 1);
+    }
+
+    pub fn ledger_refused(&self, facts: u64) {
+        self.families.add(Id::LedgerRefused, &[], facts);
+    }
+
+    pub fn ledger_backlog(&self, facts: u64) {
+        self.families.set(Id::LedgerBacklog, &[], i64::try_from(facts).unwrap_or(i64::MAX));
+    }
+}

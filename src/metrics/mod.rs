@@ -1,0 +1,17 @@
+//! Metrics. Names are data: one table, [`METRICS`], drives registration, the listing of `hotline metrics` and the tests.
+//!
+//! Call metrics are computed from facts by the same fold as the call record ([`CallMetrics`]); counters of SIP, RTP, the
+//! recorder and the ledger are direct ([`Counters`]). The only user of the crate `prometheus`.
+
+mod calls;
+mod counters;
+mod registry;
+mod table;
+
+pub use calls::CallMetrics;
+pub use counters::{Counters, Direction, Method, SipRejection};
+pub use registry::{LabelSets, Metrics, MetricsError};
+pub use table::{AgentCall, AgentState, CallState, Kind, METRICS, Metric};
+
+#[cfg(test)]
+mod tests;

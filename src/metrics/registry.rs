@@ -1,0 +1,183 @@
+//! Registration of the table with the crate `prometheus`, every label set at zero from the start.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use super::table::{Id, Kind, METRICS, Metric};
+use super::{CallMetrics, Counters};
+use crate::dialplan::plan::Plans;
+use crate::ids::{AgentNo, HotlineId, TrunkName};
+
+/// Agents beyond this many share the label `other`: series are memory in every Prometheus that scrapes us.
+const AGENTS_MAX: usize = 500;
+pub(super) const OTHER: &str = "other";
+
+/// What the label sets are made of.
+#[derive(Debug, Clone, Default)]
+pub struct LabelSets {
+    pub hotlines: BTreeSet<HotlineId>,
+    pub trunks: BTreeSet<TrunkName>,
+    pub agents: BTreeSet<AgentNo>,
+    /// Every threshold that a dialplan configures on waiting: each is a bucket's bound, exactly.
+    pub thresholds_ms: Vec<u64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("metrics: {0}")]
+pub struct MetricsError(#[from] prometheus::Error);
+
+/// All metrics of the process.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+    families: Families,
+    sets: LabelSets,
+}
+
+impl LabelSets {
+    /// The hotlines and agents of the plans; `agents` adds those that no plan names.
+    pub fn from_plans(
+        plans: &Plans,
+        trunks: impl IntoIterator<Item = TrunkName>,
+        agents: impl IntoIterator<Item = AgentNo>,
+    ) -> LabelSets {
+        let mut sets = LabelSets { trunks: trunks.into_iter().collect(), ..LabelSets::default() };
+        sets.agents.extend(agents);
+        for hotline in &plans.hotlines {
+            sets.hotlines.insert(hotline.id.clone());
+            sets.agents.extend(hotline.agents.numbers.iter().cloned());
+            let answer = &hotline.answer;
+            let last_burst = answer.cadence.period * answer.max_rings.saturating_sub(1) + answer.cadence.burst;
+            let thresholds = [answer.cadence.period * answer.max_rings, last_burst, answer.short_abandon];
+            sets.thresholds_ms.extend(thresholds.iter().filter_map(|t| u64::try_from(t.as_millis()).ok()));
+        }
+        sets
+    }
+
+    /// The label of an agent: the number, or `other` beyond the bound.
+    pub(super) fn agent_label<'a>(&self, agent: &'a AgentNo) -> &'a str {
+        if self.agents.iter().take(AGENTS_MAX).any(|known| known == agent) { agent.as_str() } else { OTHER }
+    }
+
+    pub(super) fn agent_labels(&self) -> Vec<String> {
+        let known = self.agents.iter().take(AGENTS_MAX).map(ToString::to_string);
+        known.chain([OTHER.to_owned()]).collect()
+    }
+}
+
+impl Metrics {
+    pub fn new(sets: LabelSets) -> Result<Metrics, MetricsError> {
+        let registry = Registry::new();
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let families = METRICS.iter().map(|metric| register(&registry, metric, &sets));
+        let families = Families(families.collect::<Result<Arc<[Family]>, _>>()?);
+        families.set(Id::BuildInfo, &[env!("CARGO_PKG_VERSION")], 1);
+        Ok(Metrics { registry, families, sets })
+    }
+
+    /// The fold of the stream of facts; make one.
+    pub fn calls(&self) -> CallMetrics {
+        CallMetrics::new(self.families.clone(), self.sets.clone())
+    }
+
+    /// The handle of the direct counters; clone it freely.
+    pub fn counters(&self) -> Counters {
+        Counters::new(self.families.clone())
+    }
+
+    /// Prometheus' text format, version 0.0.4.
+    pub fn encode(&self) -> Result<String, MetricsError> {
+        Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
+    }
+}
+
+/// One family for each row of the table, in its order.
+#[derive(Debug, Clone)]
+pub(super) struct Families(Arc<[Family]>);
+
+#[derive(Debug, Clone)]
+enum Family {
+    Counter(IntCounterVec),
+    Gauge(IntGaugeVec),
+    Histogram(HistogramVec),
+}
+
+impl Families {
+    pub(super) fn add(&self, id: Id, labels: &[&str], by: u64) {
+        if let Family::Counter(family) = &self.0[id as usize]
+            && let Ok(counter) = family.get_metric_with_label_values(labels)
+        {
+            return counter.inc_by(by);
+        }
+        debug_assert!(false, "{id:?} is no counter with the labels {labels:?}");
+    }
+
+    pub(super) fn set(&self, id: Id, labels: &[&str], to: i64) {
+        if let Family::Gauge(family) = &self.0[id as usize]
+            && let Ok(gauge) = family.get_metric_with_label_values(labels)
+        {
+            return gauge.set(to);
+        }
+        debug_assert!(false, "{id:?} is no gauge with the labels {labels:?}");
+    }
+
+    pub(super) fn shift(&self, id: Id, labels: &[&str], by: i64) {
+        if let Family::Gauge(family) = &self.0[id as usize]
+            && let Ok(gauge) = family.get_metric_with_label_values(labels)
+        {
+            return gauge.add(by);
+        }
+        debug_assert!(false, "{id:?} is no gauge with the labels {labels:?}");
+    }
+
+    pub(super) fn observe(&self, id: Id, labels: &[&str], seconds: f64) {
+        if let Family::Histogram(family) = &self.0[id as usize]
+            && let Ok(histogram) = family.get_metric_with_label_values(labels)
+        {
+            return histogram.observe(seconds);
+        }
+        debug_assert!(false, "{id:?} is no histogram with the labels {labels:?}");
+    }
+}
+
+fn register(registry: &Registry, metric: &Metric, sets: &LabelSets) -> Result<Family, prometheus::Error> {
+    let names: Vec<&str> = metric.labels.iter().map(|label| label.name).collect();
+    let rows = combinations(metric, sets);
+    match metric.kind {
+        Kind::Counter => {
+            let family = IntCounterVec::new(Opts::new(metric.name, metric.help), &names)?;
+            registry.register(Box::new(family.clone()))?;
+            rows.iter().try_for_each(|row| family.get_metric_with_label_values(row).map(drop))?;
+            Ok(Family::Counter(family))
+        }
+        Kind::Gauge => {
+            let family = IntGaugeVec::new(Opts::new(metric.name, metric.help), &names)?;
+            registry.register(Box::new(family.clone()))?;
+            rows.iter().try_for_each(|row| family.get_metric_with_label_values(row).map(drop))?;
+            Ok(Family::Gauge(family))
+        }
+        Kind::Histogram => {
+            let options = HistogramOpts::new(metric.name, metric.help).buckets(metric.buckets.bounds(sets));
+            let family = HistogramVec::new(options, &names)?;
+            registry.register(Box::new(family.clone()))?;
+            rows.iter().try_for_each(|row| family.get_metric_with_label_values(row).map(drop))?;
+            Ok(Family::Histogram(family))
+        }
+    }
+}
+
+/// Every combination of the metric's label values.
+fn combinations(metric: &Metric, sets: &LabelSets) -> Vec<Vec<String>> {
+    let mut rows = vec![Vec::new()];
+    for label in metric.labels {
+        let values = label.values(sets);
+        let extended = |row: &Vec<String>| -> Vec<Vec<String>> {
+            values.iter().map(|value| row.iter().cloned().chain([value.clone()]).collect()).collect()
+        };
+        rows = rows.iter().flat_map(extended).collect();
+    }
+    rows
+}

@@ -1,0 +1,235 @@
+//! The table of metrics. Base units (seconds, bytes, ratios 0 to 1), counters end in `_total`, labels are closed lists: no call
+//! id, phone number or address is ever a label.
+
+use super::counters::{Direction, Method, SipRejection, response_codes};
+use super::registry::LabelSets;
+use crate::call::reason::EndedBy;
+use crate::cdr::{Outcome, Word, words};
+
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    pub id: Id,
+    pub name: &'static str,
+    pub kind: Kind,
+    pub labels: &'static [Label],
+    pub buckets: Buckets,
+    pub help: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Label {
+    pub name: &'static str,
+    values: Values,
+}
+
+/// Where a label's values come from. Every combination exists from the start, at zero.
+#[derive(Debug, Clone, Copy)]
+enum Values {
+    Hotlines,
+    Trunks,
+    Agents,
+    Words(fn() -> Vec<String>),
+}
+
+impl Label {
+    pub fn values(&self, sets: &LabelSets) -> Vec<String> {
+        match self.values {
+            Values::Hotlines => sets.hotlines.iter().map(ToString::to_string).collect(),
+            Values::Trunks => sets.trunks.iter().map(ToString::to_string).collect(),
+            Values::Agents => sets.agent_labels(),
+            Values::Words(words) => words(),
+        }
+    }
+}
+
+/// Upper bounds in seconds; those of waiting also contain every threshold that a dialplan configures, exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Buckets {
+    None,
+    Waiting,
+    Greeting,
+    Call,
+    Hold,
+    Commit,
+}
+
+impl Buckets {
+    pub fn bounds(self, sets: &LabelSets) -> Vec<f64> {
+        let fixed: &[u64] = match self {
+            Buckets::None => &[],
+            Buckets::Waiting => &[
+                500, 1_000, 2_000, 3_000, 5_000, 6_000, 8_000, 10_000, 12_000, 15_000, 20_000, 30_000, 45_000, 60_000,
+                120_000,
+            ],
+            Buckets::Greeting => &[20, 50, 100, 200, 300, 500, 1_000, 2_000, 5_000],
+            Buckets::Call => &[
+                5_000, 10_000, 20_000, 30_000, 60_000, 90_000, 120_000, 150_000, 180_000, 210_000, 240_000, 300_000,
+                420_000, 600_000, 900_000, 1_800_000,
+            ],
+            Buckets::Hold => &[5_000, 10_000, 20_000, 30_000, 45_000, 60_000, 90_000, 120_000, 180_000, 300_000],
+            Buckets::Commit => &[1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000],
+        };
+        let thresholds: &[u64] = if self == Buckets::Waiting { &sets.thresholds_ms } else { &[] };
+        let all: std::collections::BTreeSet<u64> = fixed.iter().chain(thresholds).copied().collect();
+        all.into_iter().map(|ms| ms as f64 / 1_000.0).collect()
+    }
+}
+
+words! {
+    /// What a live call is doing.
+    CallState {
+        Ringing "ringing",
+        Greeting "greeting",
+        Talking "talking",
+        Hold "hold",
+    }
+}
+
+words! {
+    /// What an agent is doing, as far as calls tell.
+    AgentState {
+        Available "available",
+        Ringing "ringing",
+        Busy "busy",
+    }
+}
+
+words! {
+    /// How one ring of one agent's phone went.
+    AgentCall {
+        Answered "answered",
+        NoAnswer "no_answer",
+        Busy "busy",
+        Declined "declined",
+        Unreachable "unreachable",
+        LostRace "lost_race",
+        CallerLeft "caller_left",
+        Fault "fault",
+    }
+}
+
+const HOTLINE: Label = Label { name: "hotline", values: Values::Hotlines };
+const TRUNK: Label = Label { name: "trunk", values: Values::Trunks };
+const AGENT: Label = Label { name: "agent", values: Values::Agents };
+const OUTCOME: Label = closed("outcome", words_of::<Outcome>);
+const BY: Label = closed("by", words_of::<EndedBy>);
+const CALL_STATE: Label = closed("state", words_of::<CallState>);
+const AGENT_STATE: Label = closed("state", words_of::<AgentState>);
+const AGENT_CALL: Label = closed("outcome", words_of::<AgentCall>);
+const RECORDING: Label = closed("status", || owned(&["ok", "partial", "none"]));
+const METHOD: Label = closed("method", words_of::<Method>);
+const ANSWERED_METHOD: Label = closed("method", || owned(Method::ANSWERED));
+const CODE: Label = closed("code", response_codes);
+const DIRECTION: Label = closed("direction", words_of::<Direction>);
+const INWARD: Label = closed("direction", || owned(&[Direction::In.word()]));
+const SIP_REJECTION: Label = closed("reason", words_of::<SipRejection>);
+const LEG: Label = closed("leg", || owned(&["caller", "agent"]));
+const VERSION: Label = closed("version", || owned(&[env!("CARGO_PKG_VERSION")]));
+
+const fn closed(name: &'static str, words: fn() -> Vec<String>) -> Label {
+    Label { name, values: Values::Words(words) }
+}
+
+fn words_of<W: Word>() -> Vec<String> {
+    W::ALL.iter().map(|word| word.word().to_owned()).collect()
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+macro_rules! metrics {
+    ($($id:ident $name:literal $kind:ident [$($label:ident),*] $buckets:ident $help:literal;)*) => {
+        /// A metric's place in [`METRICS`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Id { $($id,)* }
+
+        /// Every metric of the program, but for `process_*`, which the crate brings.
+        pub const METRICS: &[Metric] = &[$(Metric {
+            id: Id::$id,
+            name: $name,
+            kind: Kind::$kind,
+            labels: &[$($label),*],
+            buckets: Buckets::$buckets,
+            help: $help,
+        },)*];
+    };
+}
+
+metrics! {
+    CallsOffered "hotline_calls_offered_total" Counter [HOTLINE, TRUNK] None
+        "Calls offered: a complete INVITE from a known trunk for a number that a dialplan owns.";
+    Calls "hotline_calls_total" Counter [HOTLINE, OUTCOME] None
+        "Ended calls by outcome; offered = the sum of these + calls in progress.";
+    AnsweredWithinTarget "hotline_calls_answered_within_target_total" Counter [HOTLINE] None
+        "Calls answered within max_rings of their dialplan. Divided by the offered ones: the service level.";
+    Interrupted "hotline_calls_interrupted_total" Counter [HOTLINE] None
+        "Calls of an earlier run that a crash had cut, closed at start. They are in no other metric.";
+    RingToAnswer "hotline_ring_to_answer_seconds" Histogram [HOTLINE] Waiting
+        "Ring to an agent's answer. Exactly at a threshold is late for the counter but inside the bucket.";
+    TimeToAbandon "hotline_time_to_abandon_seconds" Histogram [HOTLINE] Waiting
+        "Offered to the caller's leaving, abandoned and short_abandoned calls.";
+    GreetingDelay "hotline_greeting_delay_seconds" Histogram [HOTLINE] Greeting
+        "Connected (or answered, if later) to the first sample of the greeting.";
+    CallDuration "hotline_call_duration_seconds" Histogram [HOTLINE] Call
+        "Offered to ended, answered calls.";
+    HoldDuration "hotline_hold_duration_seconds" Histogram [HOTLINE] Hold
+        "Length of each hold, by either person.";
+    Hangups "hotline_call_hangups_total" Counter [HOTLINE, BY] None
+        "Ended calls by who ended them.";
+    CallsActive "hotline_calls_active" Gauge [HOTLINE, CALL_STATE] None
+        "Calls in progress.";
+    Agents "hotline_agents" Gauge [AGENT_STATE] None
+        "Agents by what they are doing.";
+    AgentCalls "hotline_agent_calls_total" Counter [AGENT, AGENT_CALL] None
+        "Rings of an agent's phone by how they went; beyond 500 agents the rest is agent=\"other\".";
+    Recordings "hotline_recordings_total" Counter [RECORDING] None
+        "Recordings closed, by status.";
+    RecordingBytes "hotline_recording_bytes_total" Counter [] None
+        "Bytes of audio written to recordings.";
+    RecordingDropped "hotline_recording_blocks_dropped_total" Counter [] None
+        "Blocks of audio that the recorder's queue had no room for; their time is silence in the recording.";
+    SipRequests "hotline_sip_requests_total" Counter [METHOD, DIRECTION] None
+        "SIP requests, retransmissions excluded.";
+    SipResponses "hotline_sip_responses_total" Counter [ANSWERED_METHOD, CODE, DIRECTION] None
+        "SIP responses by the method they answer; codes not on the list count as code=\"other\".";
+    SipRetransmissions "hotline_sip_retransmissions_total" Counter [DIRECTION] None
+        "SIP messages sent or received again.";
+    SipParseErrors "hotline_sip_parse_errors_total" Counter [] None
+        "Datagrams and frames that were no SIP message.";
+    SipRejected "hotline_sip_rejected_total" Counter [SIP_REJECTION] None
+        "Requests turned away before they became an offered call.";
+    RtpPackets "hotline_rtp_packets_total" Counter [LEG, DIRECTION] None
+        "RTP packets by the person at the other end.";
+    RtpLost "hotline_rtp_lost_total" Counter [LEG, INWARD] None
+        "RTP packets expected by sequence number and not received.";
+    LedgerFacts "hotline_ledger_facts_total" Counter [] None
+        "Facts committed.";
+    LedgerBacklog "hotline_ledger_backlog_facts" Gauge [] None
+        "Facts not yet on disk.";
+    LedgerCommit "hotline_ledger_commit_seconds" Histogram [] Commit
+        "Duration of a group commit.";
+    LedgerFailures "hotline_ledger_commit_failures_total" Counter [] None
+        "Group commits that failed and will be tried again.";
+    LedgerRefused "hotline_ledger_facts_refused_total" Counter [] None
+        "Facts that the ledger could not take: beyond the last bound, or not part of any call. Each is logged.";
+    BuildInfo "hotline_build_info" Gauge [VERSION] None
+        "Always 1; the label says which program this is.";
+}

@@ -1,0 +1,72 @@
+//! Reports of a day, a week or a month: computed from call records, never from counters. Pure.
+
+mod figures;
+mod format;
+mod period;
+
+pub use figures::{Figures, Share, Summary};
+pub use format::{Format, FormatError};
+pub use period::{Period, PeriodError, Span};
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::cdr::Record;
+use crate::clock::Wall;
+use crate::ids::HotlineId;
+
+/// The time zone of each hotline: a day is the hotline's own day.
+#[derive(Debug, Clone)]
+pub struct Zones {
+    pub by_hotline: BTreeMap<HotlineId, TimeZone>,
+    /// For hotlines that are configured no more but have calls in the period.
+    pub otherwise: TimeZone,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    pub period: Period,
+    pub hotlines: BTreeMap<HotlineId, Figures>,
+    pub total: Figures,
+}
+
+impl Zones {
+    fn of(&self, hotline: &HotlineId) -> &TimeZone {
+        self.by_hotline.get(hotline).unwrap_or(&self.otherwise)
+    }
+
+    /// The stretch of time that holds the period in every zone: what to read from the store.
+    pub fn span(&self, period: Period) -> Result<(Wall, Wall), PeriodError> {
+        let (mut from, mut to) = period.bounds(&self.otherwise)?;
+        for zone in self.by_hotline.values() {
+            let (start, end) = period.bounds(zone)?;
+            from = from.min(start);
+            to = to.max(end);
+        }
+        Ok((from, to))
+    }
+}
+
+impl Report {
+    /// The report of a period; of `records` those count that were offered in it, in their hotline's zone. Every hotline
+    /// of `zones` has its line, calls or not.
+    pub fn new(period: Period, zones: &Zones, records: &[Record]) -> Result<Report, PeriodError> {
+        let mut by_hotline: BTreeMap<&HotlineId, Vec<&Record>> = BTreeMap::new();
+        by_hotline.extend(zones.by_hotline.keys().map(|hotline| (hotline, Vec::new())));
+        let mut all = Vec::new();
+        for record in records {
+            let (from, to) = period.bounds(zones.of(&record.hotline))?;
+            if (from..to).contains(&record.offered_at.0) {
+                by_hotline.entry(&record.hotline).or_default().push(record);
+                all.push(record);
+            }
+        }
+        let hotlines = by_hotline.into_iter().map(|(hotline, calls)| (hotline.clone(), Figures::of(&calls))).collect();
+        Ok(Report { period, hotlines, total: Figures::of(&all) })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+use std::time::Duration;
+
+use jiff::civil::date;
+
+use super::*;
+use crate::call::fact::What;
+use crate::call::reason::{EndedBy, Reason};
+use crate::ledger::story::{MORNING, Story};
+
+fn zones() -> Zones {
+    let shanghai = TimeZone::get("Asia/Shanghai").unwrap();
+    Zones { by_hotline: [(HotlineId::from("property"), shanghai)].into(), otherwise: TimeZone::UTC }
+}
+
+fn day() -> Period {
+    Period::holding(Span::Day, date(2026, 11, 21)).unwrap()
+}
+
+fn answered(seed: u64, ring_to_answer_ms: u64) -> Record {
+    let story = Story::new(seed).at(1_000, What::Ring).answered(1_000 + ring_to_answer_ms);
+    Record::from_facts(&story.ended(100_000, Reason::CallerHungUp, EndedBy::Caller).facts()).unwrap()
+}
+
+fn left(seed: u64, ms: u64) -> Record {
+    let story = Story::new(seed).at(1_000, What::Ring);
+    Record::from_facts(&story.ended(ms, Reason::CallerCancelled, EndedBy::Caller).facts()).unwrap()
+}
+
+fn written(report: &Report, format: Format) -> String {
+    let mut out = Vec::new();
+    report.write(format, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// Ten calls: answered after 2, 4, 6, 8, 10, 14 and 20 s, left after 4 and 30 s, one still ringing.
+fn ten_calls() -> Vec<Record> {
+    let answers = [2, 4, 6, 8, 10, 14, 20].into_iter().map(|s| answered(s, s * 1_000));
+    let ringing = Record::from_facts(&Story::new(99).facts()).unwrap();
+    answers.chain([left(50, 4_000), left(51, 30_000), ringing]).collect()
+}
+
+#[test]
+fn figures_of_ten_calls() {
+    let report = Report::new(day(), &zones(), &ten_calls()).unwrap();
+    let total = &report.total;
+    assert_eq!(total, &report.hotlines[&HotlineId::from("property")]);
+    assert_eq!((total.offered, total.in_progress), (10, 1));
+    assert_eq!(total.offered, total.outcomes.values().sum::<u64>() + total.in_progress);
+    // 20 s is the fifth ring; 14 s is past the third burst's end.
+    assert_eq!(total.service_level, Share { count: 6, n: 10, ratio: Some(0.6) });
+    assert_eq!(total.service_level_without_short_abandoned, Share { count: 6, n: 9, ratio: Some(6.0 / 9.0) });
+    assert_eq!(total.service_level_strict.count, 5);
+    assert_eq!((total.abandon_rate.count, total.abandon_rate.n), (2, 10));
+    // 64 / 7 = 9.142857…; median rank ceil(3.5) = 4; p90 rank ceil(6.3) = 7.
+    let wait = Summary { n: 7, mean: Some(9_143), median: Some(8_000), p90: Some(20_000) };
+    assert_eq!(total.ring_to_answer_ms, wait);
+    assert_eq!(total.time_to_abandon_ms, Summary { n: 2, mean: Some(17_000), median: Some(4_000), p90: Some(30_000) });
+    // 100 s − 1 s − the answer: mean (99 × 7 − 64) / 7 = 89.857…
+    assert_eq!((total.talk_ms.mean, total.hold_ms.mean, total.talk_ms.n), (Some(89_857), Some(0), 7));
+}
+
+#[test]
+fn percentiles_are_by_nearest_rank() {
+    let summary = Summary::of((1..=10).rev());
+    assert_eq!((summary.median, summary.p90), (Some(5), Some(9)));
+    assert_eq!(Summary::of([7]), Summary { n: 1, mean: Some(7), median: Some(7), p90: Some(7) });
+    assert_eq!(Summary::of([]), Summary { n: 0, mean: None, median: None, p90: None });
+}
+
+#[test]
+fn an_empty_day_has_no_calls_and_nulls() {
+    let report = Report::new(day(), &zones(), &[]).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&written(&report, Format::Json)).unwrap();
+    assert_eq!(json["total"]["service_level"]["ratio"], serde_json::Value::Null);
+    assert_eq!(json["hotlines"]["property"]["ring_to_answer_ms"]["mean"], serde_json::Value::Null);
+    assert_eq!(json["period"], "2026-11-21");
+    for format in [Format::Text, Format::Html] {
+        assert_eq!(written(&report, format).matches("no calls").count(), 2, "{format:?}");
+    }
+    assert!(written(&report, Format::Csv).contains("2026-11-21,total,\"ring to answer, mean\",,0\r\n"));
+}
+
+#[test]
+fn each_format_shows_value_and_n() {
+    let report = Report::new(day(), &zones(), &ten_calls()).unwrap();
+    let text = written(&report, Format::Text);
+    assert!(text.contains("service level: answered within max_rings / offered               60.0 %  n = 10"), "{text}");
+    assert!(text.contains("Percentiles by nearest rank"), "{text}");
+    let csv = written(&report, Format::Csv);
+    assert!(csv.contains("2026-11-21,property,\"ring to answer, p90\",20.000,7\r\n"), "{csv}");
+    let html = written(&report, Format::Html);
+    assert!(html.contains("<tr><th scope=\"row\">ring to answer, median<td>8.000<td>7"), "{html}");
+    let json: serde_json::Value = serde_json::from_str(&written(&report, Format::Json)).unwrap();
+    assert_eq!(json["hotlines"]["property"]["outcomes"]["short_abandoned"], 1);
+    assert_eq!(json["total"]["ring_to_answer_ms"]["p90"], 20_000);
+}
+
+/// 2026-11-21 in Shanghai is 2026-11-20T16:00Z up to 2026-11-21T16:00Z.
+#[test]
+fn a_day_is_the_hotlines_own_day() {
+    let hours = |h: u64| MORNING + Duration::from_secs(3_600 * h);
+    let call = |seed, wall, hotline| Record::from_facts(&Story::offered(seed, wall, hotline).facts()).unwrap();
+    let records = [call(1, hours(13), "property"), call(2, hours(14), "property"), call(3, hours(14), "gone")];
+    let report = Report::new(day(), &zones(), &records).unwrap();
+    assert_eq!(report.hotlines[&HotlineId::from("property")].offered, 1);
+    assert_eq!(report.hotlines[&HotlineId::from("gone")].offered, 1);
+    let (from, to) = zones().span(day()).unwrap();
+    assert_eq!(
+        (from.to_string(), to.to_string()),
+        ("2026-11-20T16:00:00.000Z".into(), "2026-11-22T00:00:00.000Z".into())
+    );
+}
+
+#[test]
+fn weeks_begin_on_monday_and_months_on_the_first() {
+    let zone = TimeZone::get("Asia/Shanghai").unwrap();
+    let week = Period::holding(Span::Week, date(2026, 11, 21)).unwrap();
+    assert_eq!(week.to_string(), "2026-11-16 to 2026-11-22");
+    let month = Period::current(Span::Month, MORNING, &zone).unwrap();
+    assert_eq!(month.to_string(), "2026-11");
+    let (from, to) = month.bounds(&zone).unwrap();
+    assert_eq!(
+        (from.to_string(), to.to_string()),
+        ("2026-10-31T16:00:00.000Z".into(), "2026-11-30T16:00:00.000Z".into())
+    );
+}

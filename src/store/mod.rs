@@ -1,0 +1,59 @@
+//! The database of a data directory: the ledger of facts, the callers' numbers, and one row a call.
+//!
+//! One [`Writer`] a directory; any number of [`Reader`]s beside it. Rows of `call` are computed from facts and can be rebuilt.
+
+mod reader;
+mod sqlite;
+mod writer;
+
+pub use reader::{Call, Reader, Which};
+pub use writer::{Appended, Writer};
+
+use std::path::PathBuf;
+
+use crate::clock::RunId;
+use crate::ledger::codec::CodecError;
+
+/// The database's name in the data directory.
+pub const FILE: &str = "hotline.db";
+
+/// Signs callers' numbers so that repeat callers are found after the number itself was erased.
+/// The bytes come from `<data>/subject.key`.
+#[derive(Clone)]
+pub struct SubjectKey([u8; 32]);
+
+impl SubjectKey {
+    pub fn new(bytes: [u8; 32]) -> Self {
+        SubjectKey(bytes)
+    }
+}
+
+impl std::fmt::Debug for SubjectKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SubjectKey")
+    }
+}
+
+/// The operator's side is at fault (disk, rights, another version) but for `Codec`, `Record` and `NoBeginning`: those are ours.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("no database yet at {0}")]
+    Absent(PathBuf),
+    #[error("database: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("the database is of version {found}, this program knows up to {known}: use the newer program")]
+    TooNew { found: usize, known: usize },
+    #[error("the database is of version {found}, not yet {known}: start the server once to bring it up to date")]
+    TooOld { found: usize, known: usize },
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    #[error("a call record cannot be written or read: {0}")]
+    Record(#[from] serde_json::Error),
+    #[error("call {0} has no `offered` in the ledger")]
+    NoBeginning(crate::ids::CallId),
+    #[error("run {} cannot be kept in the database", .0.0)]
+    Run(RunId),
+}
+
+#[cfg(test)]
+mod tests;

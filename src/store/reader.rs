@@ -1,0 +1,95 @@
+//! Reading beside a running server (or without one). Joins the callers' numbers, which records do not hold.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, ToSql};
+
+use super::{StoreError, sqlite};
+use crate::call::fact::Fact;
+use crate::cdr::Record;
+use crate::clock::Wall;
+use crate::ids::{CallId, HotlineId};
+
+#[derive(Debug)]
+pub struct Reader {
+    db: Connection,
+}
+
+/// Which calls to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    Ended,
+    /// In progress.
+    Live,
+}
+
+/// One call with all that is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    pub record: Record,
+    pub facts: Vec<Fact>,
+}
+
+const COLUMNS: &str = "SELECT call.record, subject.number FROM call LEFT JOIN subject ON subject.id = call.subject";
+
+impl Reader {
+    pub fn open(dir: &Path) -> Result<Reader, StoreError> {
+        Ok(Reader { db: sqlite::open_reader(dir)? })
+    }
+
+    /// Calls offered at or after `since`, newest (by *offered*) first, at most `limit`.
+    pub fn calls(&self, which: Which, since: Option<Wall>, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let ended = match which {
+            Which::Ended => "IS NOT NULL",
+            Which::Live => "IS NULL",
+        };
+        let sql = format!(
+            "{COLUMNS} WHERE call.ended_wall_us {ended} AND call.offered_wall_us >= ?1
+             ORDER BY call.offered_wall_us DESC, call.id DESC LIMIT ?2"
+        );
+        let since = since.map_or(i64::MIN, Wall::as_micros);
+        self.records(&sql, &[&since, &i64::try_from(limit).unwrap_or(i64::MAX)])
+    }
+
+    pub fn call(&self, call: CallId) -> Result<Option<Call>, StoreError> {
+        // One transaction, so that record and facts are of the same moment.
+        let moment = self.db.unchecked_transaction()?;
+        let sql = format!("{COLUMNS} WHERE call.id = ?1");
+        let row = moment.query_row(&sql, [sqlite::id(call)], columns).optional()?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Call { record: record(row)?, facts: sqlite::facts_of(&moment, call)? }))
+    }
+
+    /// Calls offered from `from` up to but not including `to`, oldest first; of one hotline or of all.
+    pub fn records_between(
+        &self,
+        hotline: Option<&HotlineId>,
+        from: Wall,
+        to: Wall,
+    ) -> Result<Vec<Record>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} WHERE call.offered_wall_us >= ?1 AND call.offered_wall_us < ?2
+             AND (?3 IS NULL OR call.hotline = ?3) ORDER BY call.offered_wall_us, call.id"
+        );
+        let hotline = hotline.map(HotlineId::as_str);
+        self.records(&sql, &[&from.as_micros(), &to.as_micros(), &hotline])
+    }
+
+    fn records(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<Record>, StoreError> {
+        let mut query = self.db.prepare_cached(sql)?;
+        let rows = query.query_map(parameters, columns)?;
+        rows.map(|row| record(row?)).collect()
+    }
+}
+
+type Columns = (String, Option<String>);
+
+fn columns(row: &SqlRow<'_>) -> rusqlite::Result<Columns> {
+    Ok((row.get(0)?, row.get(1)?))
+}
+
+fn record((json, number): Columns) -> Result<Record, StoreError> {
+    let mut record: Record = serde_json::from_str(&json)?;
+    record.caller = number;
+    Ok(record)
+}

@@ -1,0 +1,110 @@
+//! What writer and reader share: opening, migrations, rows of facts.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Row as SqlRow};
+use uuid::Uuid;
+
+use super::{FILE, StoreError};
+use crate::call::fact::Fact;
+use crate::clock::RunId;
+use crate::ids::CallId;
+use crate::ledger::codec::{self, Row};
+
+/// Applied in order; `user_version` counts those that were. Never edit one that was released: add the next.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_ledger.sql")];
+
+/// How long one statement waits for another process's lock. Short: the ledger's thread retries by itself, and meanwhile
+/// must go on taking facts.
+const WRITER_BUSY: Duration = Duration::from_millis(500);
+const READER_BUSY: Duration = Duration::from_secs(5);
+
+pub(super) fn open_writer(dir: &Path) -> Result<Connection, StoreError> {
+    let mut db = Connection::open(dir.join(FILE))?;
+    db.busy_timeout(WRITER_BUSY)?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    // WAL with NORMAL: a power cut may lose the last commits but never corrupts; a crash of the process loses nothing.
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    migrate(&mut db)?;
+    Ok(db)
+}
+
+/// Read-only, beside a running server or without one.
+pub(super) fn open_reader(dir: &Path) -> Result<Connection, StoreError> {
+    let path = dir.join(FILE);
+    if !path.exists() {
+        return Err(StoreError::Absent(path));
+    }
+    let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(READER_BUSY)?;
+    let (found, known) = (version(&db)?, MIGRATIONS.len());
+    match found.cmp(&known) {
+        std::cmp::Ordering::Less => Err(StoreError::TooOld { found, known }),
+        std::cmp::Ordering::Equal => Ok(db),
+        std::cmp::Ordering::Greater => Err(StoreError::TooNew { found, known }),
+    }
+}
+
+fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+    let (found, known) = (version(db)?, MIGRATIONS.len());
+    if found > known {
+        return Err(StoreError::TooNew { found, known });
+    }
+    for (number, sql) in (1u32..).zip(MIGRATIONS).skip(found) {
+        let step = db.transaction()?;
+        step.execute_batch(sql)?;
+        step.pragma_update(None, "user_version", number)?;
+        step.commit()?;
+    }
+    Ok(())
+}
+
+fn version(db: &Connection) -> Result<usize, StoreError> {
+    let version: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(version as usize)
+}
+
+/// The facts of one call in order.
+pub(super) fn facts_of(db: &Connection, call: CallId) -> Result<Vec<Fact>, StoreError> {
+    let mut query = db.prepare_cached(
+        "SELECT call, n, run, mono_ns, wall_us, version, kind, body FROM fact WHERE call = ?1 ORDER BY n",
+    )?;
+    let rows = query.query_map([id(call)], fact_row)?;
+    rows.map(|row| Ok(codec::decode(&row?)?)).collect()
+}
+
+pub(super) fn insert_fact(db: &Connection, fact: &Fact) -> Result<bool, StoreError> {
+    let row = codec::encode(fact)?;
+    let mut insert = db.prepare_cached(
+        "INSERT INTO fact (call, n, run, mono_ns, wall_us, version, kind, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (call, n) DO NOTHING",
+    )?;
+    // SQLite's integers are signed; 2^63 ns is 292 years.
+    let mono_ns = i64::try_from(row.mono_ns).unwrap_or(i64::MAX);
+    let written =
+        insert.execute((id(row.call), row.n, row.run.0, mono_ns, row.wall_us, row.version, &row.kind, &row.body))?;
+    Ok(written > 0)
+}
+
+pub(super) fn id(call: CallId) -> [u8; 16] {
+    *call.0.as_bytes()
+}
+
+pub(super) fn call_id(bytes: [u8; 16]) -> CallId {
+    CallId(Uuid::from_bytes(bytes))
+}
+
+fn fact_row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
+    let mono_ns: i64 = row.get("mono_ns")?;
+    Ok(Row {
+        call: call_id(row.get("call")?),
+        n: row.get("n")?,
+        run: RunId(row.get("run")?),
+        mono_ns: mono_ns.unsigned_abs(),
+        wall_us: row.get("wall_us")?,
+        version: row.get("version")?,
+        kind: row.get("kind")?,
+        body: row.get("body")?,
+    })
+}

@@ -1,0 +1,189 @@
+//! The one writer of a data directory's database.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use rusqlite::{Connection, TransactionBehavior};
+use sha2::Sha256;
+
+use super::{StoreError, SubjectKey, sqlite};
+use crate::call::fact::Fact;
+use crate::cdr::{Fold, Word as _};
+use crate::clock::{RunId, Wall};
+use crate::ids::CallId;
+use crate::ledger::Subject;
+
+/// Ended calls whose recording is not in yet stay in memory up to this many calls in all; beyond it they are read back
+/// from the ledger when their last facts come. About 1 kB each.
+const CALLS_IN_MEMORY: usize = 20_000;
+
+#[derive(Debug)]
+pub struct Writer {
+    db: Connection,
+    key: SubjectKey,
+    /// Calls that are not closed, as far as they are written.
+    open: BTreeMap<CallId, Fold>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Appended {
+    pub written: usize,
+    /// Facts that were there already: a batch was retried after its commit had in truth succeeded.
+    pub repeated: usize,
+}
+
+impl Writer {
+    /// Opens or creates the database of a data directory and brings it up to date.
+    pub fn open(dir: &Path, key: SubjectKey) -> Result<Writer, StoreError> {
+        Ok(Writer { db: sqlite::open_writer(dir)?, key, open: BTreeMap::new() })
+    }
+
+    /// A new start of the gateway; runs count from 1.
+    pub fn begin_run(&mut self, now: Wall) -> Result<RunId, StoreError> {
+        self.db.execute("INSERT INTO run (began_wall_us) VALUES (?1)", [now.as_micros()])?;
+        let id = self.db.last_insert_rowid();
+        u32::try_from(id).map(RunId).map_err(|_| StoreError::Run(RunId(u32::MAX)))
+    }
+
+    /// Writes facts, numbers and the rows of the calls touched, all or nothing. After an error the same batch may be
+    /// given again: what is there already is left as it is.
+    pub fn append(&mut self, facts: &[Fact], subjects: &[Subject]) -> Result<Appended, StoreError> {
+        let touched: BTreeSet<CallId> = facts.iter().map(|fact| fact.call).collect();
+        let result = self.append_in_one(facts, subjects, &touched);
+        match &result {
+            Ok(_) => self.forget_closed(&touched),
+            // The folds are ahead of the disk now; they are read back from it when needed.
+            Err(_) => self.open.retain(|call, _| !touched.contains(call)),
+        }
+        result
+    }
+
+    /// Calls that an earlier run left open (or whose recording it did), with their facts: what recovery closes.
+    pub fn unfinished(&self) -> Result<Vec<(CallId, Vec<Fact>)>, StoreError> {
+        let mut query = self.db.prepare("SELECT id FROM call WHERE closed = 0 ORDER BY id")?;
+        let calls = query.query_map([], |row| row.get(0).map(sqlite::call_id))?.collect::<Result<Vec<_>, _>>()?;
+        calls.into_iter().map(|call| Ok((call, sqlite::facts_of(&self.db, call)?))).collect()
+    }
+
+    /// Computes every row of `call` again from the facts. Returns how many there are.
+    pub fn rebuild(&mut self) -> Result<usize, StoreError> {
+        let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        work.execute("DELETE FROM call", [])?;
+        let calls = {
+            let mut query = work.prepare("SELECT DISTINCT call FROM fact ORDER BY call")?;
+            query.query_map([], |row| row.get(0).map(sqlite::call_id))?.collect::<Result<Vec<_>, _>>()?
+        };
+        for &call in &calls {
+            let fold = fold_of(&work, call)?.ok_or(StoreError::NoBeginning(call))?;
+            write_call(&work, call, &fold)?;
+        }
+        work.commit()?;
+        self.open.clear();
+        Ok(calls.len())
+    }
+
+    fn append_in_one(
+        &mut self,
+        facts: &[Fact],
+        subjects: &[Subject],
+        touched: &BTreeSet<CallId>,
+    ) -> Result<Appended, StoreError> {
+        let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for subject in subjects {
+            write_subject(&work, &self.key, subject)?;
+        }
+        let mut appended = Appended::default();
+        for fact in facts {
+            fold_fact(&work, &mut self.open, fact)?;
+            match sqlite::insert_fact(&work, fact)? {
+                true => appended.written += 1,
+                false => appended.repeated += 1,
+            }
+        }
+        for call in touched {
+            let fold = self.open.get(call).ok_or(StoreError::NoBeginning(*call))?;
+            write_call(&work, *call, fold)?;
+        }
+        work.commit()?;
+        Ok(appended)
+    }
+
+    fn forget_closed(&mut self, touched: &BTreeSet<CallId>) {
+        for call in touched {
+            if self.open.get(call).is_some_and(Fold::is_closed) {
+                self.open.remove(call);
+            }
+        }
+        if self.open.len() > CALLS_IN_MEMORY {
+            self.open.retain(|_, fold| fold.ended_at().is_none());
+        }
+    }
+}
+
+/// Brings the fold of the fact's call up to this fact, from the disk if it is not in memory.
+fn fold_fact(db: &Connection, open: &mut BTreeMap<CallId, Fold>, fact: &Fact) -> Result<(), StoreError> {
+    if let Some(fold) = open.get_mut(&fact.call) {
+        fold.push(fact);
+        return Ok(());
+    }
+    let fold = match fold_of(db, fact.call)? {
+        Some(mut fold) => {
+            fold.push(fact);
+            fold
+        }
+        None => Fold::begin(fact).ok_or(StoreError::NoBeginning(fact.call))?,
+    };
+    open.insert(fact.call, fold);
+    Ok(())
+}
+
+fn fold_of(db: &Connection, call: CallId) -> Result<Option<Fold>, StoreError> {
+    let facts = sqlite::facts_of(db, call)?;
+    let Some((first, rest)) = facts.split_first() else { return Ok(None) };
+    let Some(mut fold) = Fold::begin(first) else { return Ok(None) };
+    rest.iter().for_each(|fact| fold.push(fact));
+    Ok(Some(fold))
+}
+
+fn write_call(db: &Connection, call: CallId, fold: &Fold) -> Result<(), StoreError> {
+    let record = fold.record();
+    let mut replace = db.prepare_cached(
+        "INSERT OR REPLACE INTO call (id, hotline, subject, offered_wall_us, ended_wall_us, outcome, closed, record)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    replace.execute((
+        sqlite::id(call),
+        record.hotline.as_str(),
+        fold.subject().0.as_bytes(),
+        fold.offered_at().wall_us,
+        fold.ended_at().map(|at| at.wall_us),
+        record.outcome.map(|outcome| outcome.word()),
+        fold.is_closed(),
+        serde_json::to_string(&record)?,
+    ))?;
+    Ok(())
+}
+
+fn write_subject(db: &Connection, key: &SubjectKey, subject: &Subject) -> Result<(), StoreError> {
+    let mut insert = db.prepare_cached(
+        "INSERT INTO subject (id, number, keyed_hash) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING",
+    )?;
+    insert.execute((subject.id.0.as_bytes(), &subject.number, keyed_hash(key, &subject.number)))?;
+    Ok(())
+}
+
+/// HMAC-SHA256 (RFC 2104) of the number.
+fn keyed_hash(key: &SubjectKey, number: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new(&block_of(key));
+    mac.update(number.as_bytes());
+    mac.finalize().into_bytes().into()
+}
+
+/// The key padded with zeros to SHA-256's block, as RFC 2104 section 2 does with shorter keys.
+fn block_of(key: &SubjectKey) -> hmac::digest::Key<Hmac<Sha256>> {
+    let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+    block[..key.0.len()].copy_from_slice(&key.0);
+    block
+}
