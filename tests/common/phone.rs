@@ -79,6 +79,27 @@ impl Message {
     }
 }
 
+/// A request that follows an INVITE sent by [`invite`]: its CANCEL, or what comes within the dialog of `answer`.
+pub(crate) fn follow(invite: &str, method: &str, answer: Option<&Message>) -> String {
+    let line = |start: &str| invite.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned();
+    let uri = line("INVITE ").split(' ').nth(1).unwrap_or_default().to_owned();
+    let contact = answer.and_then(|answer| {
+        let contact = answer.headers(&["Contact", "m"]);
+        contact.split(['<', '>']).nth(1).map(str::to_owned)
+    });
+    let (via, to) = match answer {
+        None => (line("Via:"), line("To:")),
+        Some(answer) => (format!("{}{method}", line("Via:")), answer.headers(&["To", "t"]).trim_end().to_owned()),
+    };
+    let number = if method == "BYE" { 2 } else { 1 };
+    format!(
+        "{method} {} SIP/2.0\n{via}\nMax-Forwards: 70\n{}\n{to}\n{}\nCSeq: {number} {method}\nContent-Length: 0\n\n",
+        contact.unwrap_or(uri),
+        line("From:"),
+        line("Call-ID:"),
+    )
+}
+
 /// An SDP of PCMA at this port.
 pub(crate) fn pcma_at(port: u16) -> String {
     format!(
