@@ -121,9 +121,6 @@ pub enum Action {
         attempt: u32,
     },
     /// The agent's port was opened for nothing.
-    CloseAgentMedia {
-        attempt: u32,
-    },
     Bridge {
         attempt: u32,
         connected: Now,

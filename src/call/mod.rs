@@ -17,8 +17,6 @@ pub mod reason;
 mod closing;
 mod hunting;
 mod talking;
-#[cfg(test)]
-mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

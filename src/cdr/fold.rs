@@ -159,6 +159,12 @@ impl Fold {
         if self.ended.is_some() { None } else { self.answers.last().map(|answer| &answer.agent) }
     }
 
+    /// Agents whose 2xx came to nothing: the caller was gone before it could be passed on, or the gateway failed.
+    pub fn answers_in_vain(&self) -> impl Iterator<Item = &AgentNo> {
+        let in_vain = self.ended.is_some() && self.answer().is_none();
+        self.answers.iter().filter(move |_| in_vain).map(|answer| &answer.agent)
+    }
+
     /// The length of each hold of an ended call, in order, in milliseconds.
     pub fn hold_lengths_ms(&self) -> Vec<u64> {
         let Some(ended) = self.ended else { return Vec::new() };
@@ -190,9 +196,7 @@ impl Fold {
             rings: self.rings(),
             ring_source: self.offered.answer.ringback,
             answered_within_strict: self.ring_to_answer_ns().map(|ns| ns < strict_ns(&self.offered.answer)),
-            answered_within_target: answer
-                .and_then(|_| self.rings())
-                .map(|rings| rings <= u64::from(self.offered.answer.max_rings)),
+            answered_within_target: answer.and_then(|_| self.rings()).map(|rings| !self.offered.answer.is_late(rings)),
             wait_ms: self.wait_ms(),
             talk_ms: self.talk_ms(),
             hold_ms: self.hold_ms(),
@@ -291,6 +295,7 @@ impl Fold {
         let ended = self.ended?;
         let passed_on = self.passed_on_at();
         Some(match ended.reason.class() {
+            // The reason itself says that the caller was first, even if the agent's 2xx crossed.
             Class::Abandoned if passed_on.is_none_or(|at| caller_was_first(ended, at)) => self.abandoned(ended),
             _ if passed_on.is_some() => Outcome::Answered,
             Class::Answered if ended.by == EndedBy::Caller => self.abandoned(ended),
@@ -318,15 +323,14 @@ impl Fold {
     }
 
     /// floor((answered or ended − ring) / period) + 1. An answer that came before *ring* makes it 0: none was heard.
-    fn rings(&self) -> Option<u64> {
+    fn rings(&self) -> Option<u32> {
         let until = self.answered_or_ended()?;
         let Some(ring) = self.ring else { return Some(0) };
         let ns = until.nanos_since(ring)?;
         if until.mono_ns < ring.mono_ns {
             return Some(0);
         }
-        let period_ns = self.offered.answer.period_ms.saturating_mul(NS_PER_MS).max(1);
-        Some(ns / period_ns + 1)
+        Some(self.offered.answer.rings(ns))
     }
 
     fn answered_or_ended(&self) -> Option<Stamp> {
@@ -438,8 +442,8 @@ impl Fold {
     }
 }
 
-/// Whether a caller who gave up did so before the answer was passed on. Receive stamps are the kernel's, so a CANCEL can be
-/// older than a 200 that was written before the CANCEL was read.
+/// Whether a caller who gave up did so before the answer was passed on. Receive stamps are the kernel's, so a CANCEL
+/// can be older than a 200 that was written before the CANCEL was read.
 fn caller_was_first(ended: Ended, passed_on: Stamp) -> bool {
     ended.reason == Reason::CrossedCancel || ended.at.mono_ns < passed_on.mono_ns
 }

@@ -131,6 +131,9 @@ fn a_cancel_older_than_our_200_is_abandoned_and_a_younger_one_is_not() {
     let connected = || Story::new(1).at(1_000, What::Ring).at(8_000, answer()).at(8_002, What::Connected);
     assert_eq!(cancelled(connected(), 8_001).outcome, Some(Outcome::Abandoned));
     assert_eq!(cancelled(connected(), 8_003).outcome, Some(Outcome::Answered));
+    // A caller who sent CANCEL instead of an ACK never heard the agent, whenever it came.
+    let crossed = record(connected().ended(8_003, Reason::CrossedCancel, EndedBy::Caller));
+    assert_eq!((crossed.outcome, crossed.agent), (Some(Outcome::Abandoned), None));
 }
 
 #[test]

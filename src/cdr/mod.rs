@@ -9,3 +9,6 @@ pub use record::{
     Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, Time, TimeError,
     Verdict, Word,
 };
+
+#[cfg(test)]
+mod machine_tests;

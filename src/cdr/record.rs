@@ -1,7 +1,7 @@
 //! The call record as users script against it: names, units and meanings are those of the contract and stay.
 //!
-//! Every field is always present in JSON; `null` means unknown or not applicable. Durations are whole milliseconds, rounded
-//! down, from the monotonic clock; dates are UTC with milliseconds.
+//! Every field is always present in JSON; `null` means unknown or not applicable. Durations are whole milliseconds,
+//! rounded down, from the monotonic clock; dates are UTC with milliseconds.
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,7 +39,7 @@ pub struct Record {
     /// 0 if the agent's 2xx came before *ring*; null if no agent answered.
     pub ring_to_answer_ms: Option<u64>,
     /// Rings begun until the answer or the end; 0 if there was no *ring*; null while nobody has answered yet.
-    pub rings: Option<u64>,
+    pub rings: Option<u32>,
     pub ring_source: RingSource,
     /// Answered before the end of the last permitted burst (R-001 read strictly); null if no agent answered.
     pub answered_within_strict: Option<bool>,

@@ -19,7 +19,8 @@ pub(super) fn draw(facts: &[Fact], out: &mut dyn Write) -> io::Result<()> {
         let What::Signal { leg, sent, message } = &fact.what else { continue };
         let offset = super::reading::offset(facts, fact);
         let blank = " ".repeat(LANE);
-        // The trunk is left of the gateway and the agent right of it, so what we send goes left to one and right to the other.
+        // The trunk is left of the gateway and the agent right of it, so what we send goes left to one and right to
+        // the other.
         let (left, right) = match leg {
             Side::Caller => (arrow(&title(message), !sent), blank),
             Side::Agent => (blank, arrow(&title(message), *sent)),

@@ -1,4 +1,175 @@
-//! The commands, as functions that write to any `Write`; parsing of arguments is not here.
+//! The commands: arguments in, exit code out (0 done, 1 failed, 64 wrong use or wrong configuration).
 
+mod args;
+mod demo;
 mod ladder;
 pub mod reading;
+mod route_test;
+mod serve;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use args::{Args, Command, Topic};
+use clap::Parser as _;
+use reading::{ReadingError, Style, UsageError};
+
+use crate::config::{self, Config, Loaded};
+use crate::fault::Fault;
+use crate::io::clock::RunClock;
+use crate::report::Zones;
+use crate::store::{Reader, Which};
+
+/// `EX_USAGE` of sysexits: wrong use or wrong configuration.
+const USAGE: u8 = 64;
+
+/// Why a command did not do what it was asked.
+enum Failure {
+    /// Faults of the configuration, one line each.
+    Faults(Vec<Fault>),
+    Usage(String),
+    Failed(anyhow::Error),
+}
+
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    start_log(&args.log);
+    match dispatch(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+fn dispatch(args: &Args) -> Result<(), Failure> {
+    let file = args.config.as_deref();
+    let mut out = io::stdout().lock();
+    match &args.command {
+        Command::Serve => {
+            drop(out);
+            Ok(serve::serve(loaded(file)?)?)
+        }
+        Command::Demo { calls, exit } => {
+            drop(out);
+            Ok(demo::demo(*calls, *exit)?)
+        }
+        Command::Check => check(file, &mut out),
+        Command::RouteTest { to, from, at } => {
+            let at = at.as_deref().map(|at| reading::parse_since(at, RunClock::start().now().wall)).transpose()?;
+            Ok(route_test::explain(&loaded(file)?, to, from.as_deref(), at, &mut out)?)
+        }
+        Command::Calls { json, live, since, limit } => {
+            let now = RunClock::start().now().wall;
+            let since = since.as_deref().map(|since| reading::parse_since(since, now)).transpose()?;
+            let which = if *live { Which::Live } else { Which::Ended };
+            Ok(reading::calls(&reader(&settings(file)?)?, which, since, *limit, style(*json), &mut out)?)
+        }
+        Command::Call { id, json } => {
+            let id = reading::parse_call_id(id)?;
+            Ok(reading::call(&reader(&settings(file)?)?, id, style(*json), &mut out)?)
+        }
+        Command::Report { span, date, format } => {
+            let date = date.as_deref().map(reading::parse_date).transpose()?;
+            let Loaded { config, plans } = loaded(file)?;
+            let now = RunClock::start().now().wall;
+            let zones = Zones::from_plans(&plans);
+            Ok(reading::report(&reader(&config)?, ((*span).into(), date), &zones, now, (*format).into(), &mut out)?)
+        }
+        Command::Metrics { json } => Ok(reading::metrics(style(*json), &mut out)?),
+        Command::Help { topic: Some(Topic::Reasons) } => Ok(reading::reasons(&mut out)?),
+        Command::Help { topic: None } => {
+            let _ = args::print_help();
+            Ok(())
+        }
+    }
+}
+
+fn check(file: Option<&Path>, out: &mut dyn Write) -> Result<(), Failure> {
+    let Loaded { config, plans } = loaded(file)?;
+    let named = config.file.as_ref().map_or_else(|| "the embedded default".to_owned(), |f| f.display().to_string());
+    let agents: usize = plans.hotlines.iter().map(|h| h.agents.numbers.len()).sum();
+    writeln!(out, "{named}: no faults; {} hotlines, {agents} agents in their lists", plans.hotlines.len())?;
+    Ok(())
+}
+
+fn loaded(file: Option<&Path>) -> Result<Loaded, Failure> {
+    config::check(file).map_err(Failure::Faults)
+}
+
+fn settings(file: Option<&Path>) -> Result<Config, Failure> {
+    config::read(file).map_err(Failure::Faults)
+}
+
+fn reader(config: &Config) -> Result<Reader, Failure> {
+    Reader::open(&config.data_directory).map_err(|error| Failure::Failed(error.into()))
+}
+
+fn style(json: bool) -> Style {
+    if json { Style::Json } else { Style::Text }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    match failure {
+        Failure::Faults(faults) => {
+            for fault in faults {
+                eprintln!("{fault}");
+            }
+            ExitCode::from(USAGE)
+        }
+        Failure::Usage(what) => {
+            eprintln!("hotline: {what}");
+            ExitCode::from(USAGE)
+        }
+        Failure::Failed(error) => {
+            // A reader that went away (`hotline calls | head`) is no failure of ours to report.
+            if !is_broken_pipe(error) {
+                eprintln!("hotline: {error:#}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|e| e.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Logs go to stderr; stdout belongs to the commands.
+fn start_log(filter: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| "info".into());
+    let colour = io::stderr().is_terminal();
+    // A second start within one process (tests) keeps the first log.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).try_init();
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Failed(error)
+    }
+}
+
+impl From<ReadingError> for Failure {
+    fn from(error: ReadingError) -> Self {
+        Failure::Failed(error.into())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Failed(error.into())
+    }
+}
+
+impl From<UsageError> for Failure {
+    fn from(error: UsageError) -> Self {
+        Failure::Usage(error.to_string())
+    }
+}

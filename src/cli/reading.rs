@@ -1,4 +1,5 @@
-//! The reading commands: `calls`, `call`, `report`, `metrics`, `help reasons`. They read the store beside a running server.
+//! The reading commands: `calls`, `call`, `report`, `metrics`, `help reasons`. They read the store beside a running
+//! server.
 
 use std::io::{self, Write};
 
@@ -184,9 +185,8 @@ fn table(records: &[Record], out: &mut dyn Write) -> Result<(), ReadingError> {
     }
     let line = |cells: [&str; 10]| {
         let [offered, hotline, caller, agent, outcome, rings, wait, talk, by, id] = cells;
-        format!(
-            "{offered:<24} {hotline:<12} {caller:<14} {agent:<6} {outcome:<15} {rings:>5} {wait:>9} {talk:>9} {by:<8} {id}"
-        )
+        let who = format!("{offered:<24} {hotline:<12} {caller:<14} {agent:<6}");
+        format!("{who} {outcome:<15} {rings:>5} {wait:>9} {talk:>9} {by:<8} {id}")
     };
     let head =
         ["OFFERED (UTC)", "HOTLINE", "CALLER", "AGENT", "OUTCOME", "RINGS", "WAIT s", "TALK s", "ENDED BY", "ID"];

@@ -64,7 +64,6 @@ pub(super) struct Link {
 /// A leg's place and its port, which goes to quarantine when the leg is closed, whether its call still lives or not.
 #[derive(Debug, Clone)]
 pub(super) struct PortLink {
-    pub(super) call: CallId,
     pub(super) role: Role,
     pub(super) port: u16,
 }

@@ -11,8 +11,6 @@ mod book;
 mod orders;
 mod signalling;
 mod sound;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -109,10 +107,16 @@ pub enum Output {
     Transmit(Transmit),
     Media(media::Command),
     /// Opens the recording of a call at this path under the data directory. Comes before the bridge that feeds it.
-    Record { call: CallId, path: String },
+    Record {
+        call: CallId,
+        path: String,
+    },
     Fact(Fact),
     /// The number behind a subject, for the table of its own.
-    Subject { id: SubjectId, number: String },
+    Subject {
+        id: SubjectId,
+        number: String,
+    },
     Count(Count),
     Rejected(Rejected),
 }
@@ -170,11 +174,11 @@ impl Gateway {
     pub fn handle(&mut self, now: Now, input: Input) {
         match input {
             Input::Datagram { flow, at, bytes } => {
-                let trusted = self.is_trusted(flow.remote);
+                let trusted = self.is_trusted(&flow);
                 self.endpoint.handle_datagram(now.mono, flow, at, trusted, &bytes);
             }
             Input::Frame { flow, at, frame } => {
-                let trusted = self.is_trusted(flow.remote);
+                let trusted = self.is_trusted(&flow);
                 self.endpoint.handle_frame(now.mono, flow, at, trusted, &frame);
             }
             Input::Sent { session, label, at } => self.handle_sent(session, &label, at),
@@ -266,12 +270,7 @@ impl Gateway {
     }
 
     /// Lets a call act, then does what it orders. A panic ends that call, not the process.
-    fn with_call(
-        &mut self,
-        now: Now,
-        id: CallId,
-        act: impl FnOnce(&mut crate::call::Call, &mut Agents),
-    ) {
+    fn with_call(&mut self, now: Now, id: CallId, act: impl FnOnce(&mut crate::call::Call, &mut Agents)) {
         let Some(entry) = self.calls.get_mut(&id) else { return };
         let _span = tracing::debug_span!("call", %id).entered();
         let (call, agents) = (&mut entry.call, &mut self.agents);
@@ -283,12 +282,17 @@ impl Gateway {
         self.obey(now, id);
     }
 
-    fn is_trusted(&self, source: SocketAddr) -> bool {
-        self.trunk_of(source).is_some() || self.phone_at(source)
+    fn is_trusted(&self, flow: &Flow) -> bool {
+        self.trunk_of(flow).is_some() || self.phone_at(flow.remote)
     }
 
-    fn trunk_of(&self, source: SocketAddr) -> Option<&Trunk> {
-        self.settings.trunks.iter().find(|t| t.peers.iter().any(|p| p.admits(source)))
+    /// The first trunk that this peer may send on. A TCP connection comes from any port.
+    fn trunk_of(&self, flow: &Flow) -> Option<&Trunk> {
+        let admits = |peer: &Peer| match flow.transport {
+            Transport::Udp => peer.admits(flow.remote),
+            Transport::Tcp => peer.admits_connection(flow.remote),
+        };
+        self.settings.trunks.iter().find(|t| t.peers.iter().any(admits))
     }
 
     /// A phone answers from its own address, not always from the port that its contact names.

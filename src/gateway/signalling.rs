@@ -65,7 +65,7 @@ impl Gateway {
     }
 
     fn handle_invite(&mut self, now: Now, at: Now, session: SessionId, flow: Flow, request: &Request) {
-        let Some(trunk) = self.trunk_of(flow.remote).map(|t| t.name.clone()) else {
+        let Some(trunk) = self.trunk_of(&flow).map(|t| t.name.clone()) else {
             self.outputs.push_back(Output::Rejected(Rejected::FromPhone));
             return self.endpoint.reject(now, session, 403, None);
         };

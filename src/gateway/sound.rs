@@ -27,7 +27,7 @@ impl Gateway {
         let rtp = SocketAddr::new(listener.ip(), port);
         let session = u64::from(self.random.u32());
         let local = Local { rtp, advertise: self.settings.sip.advertise, session, version: 1 };
-        self.by_leg.insert(leg, PortLink { call, role: role.clone(), port });
+        self.by_leg.insert(leg, PortLink { role: role.clone(), port });
         self.outputs.push_back(Output::Media(Command::Open { call, leg, side: role.side(), local: rtp }));
         Some(LegMedia { leg, local, failed_binds: 0, closing: false })
     }
@@ -72,7 +72,8 @@ impl Gateway {
         self.ports.free(port, now.mono);
         tracing::warn!(%call, %error, "an RTP port could not be opened");
         let Some(old) = self.calls.get_mut(&call).and_then(|e| e.media_mut(&role)).cloned() else { return };
-        let again = (old.failed_binds + 1 < BIND_TRIES).then(|| self.open_leg(now, call, &role, old.local.rtp)).flatten();
+        let again =
+            (old.failed_binds + 1 < BIND_TRIES).then(|| self.open_leg(now, call, &role, old.local.rtp)).flatten();
         match (again, self.calls.get_mut(&call).and_then(|e| e.media_mut(&role))) {
             (Some(new), Some(media)) => *media = LegMedia { failed_binds: old.failed_binds + 1, ..new },
             _ => self.leg_not_ready(now, call, &role),

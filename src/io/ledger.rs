@@ -1,8 +1,8 @@
 //! The ledger's thread: the one writer of facts to the database.
 //!
-//! Facts are handed over without waiting and committed in groups, every 100 ms or 4,096 facts. While the database is slow or
-//! dead they stay in memory, in order, and are tried again; nothing is dropped. From [`Bounds::backlog`] on the gateway is told to
-//! refuse new calls; the facts of live calls are still taken, up to twice that.
+//! Facts are handed over without waiting and committed in groups, every 100 ms or 4,096 facts. While the database is
+//! slow or dead they stay in memory, in order, and are tried again; nothing is dropped. From [`Bounds::backlog`] on
+//! the gateway is told to refuse new calls; the facts of live calls are still taken, up to twice that.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -357,7 +357,8 @@ impl Desk {
     fn failed(&mut self, error: &rusqlite::Error) {
         self.counters.ledger_commit_failed();
         if !self.state.failing.swap(true, Ordering::AcqRel) {
-            tracing::warn!(%error, waiting = self.facts.len(), "the database does not take facts; they are kept and tried again");
+            let waiting = self.facts.len();
+            tracing::warn!(%error, waiting, "the database does not take facts; they are kept and tried again");
         }
     }
 

@@ -1,4 +1,14 @@
 //! Sockets, threads, clocks, files: where the program touches the world.
 
+pub mod clock;
 pub mod dialplans;
+pub mod disk;
+pub mod driver;
 pub mod ledger;
+pub mod mailbox;
+mod media_thread;
+mod recording;
+pub mod rtp;
+mod socket;
+pub mod tcp;
+pub mod udp;

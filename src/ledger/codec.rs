@@ -1,7 +1,8 @@
 //! A fact as a row: version, kind, body.
 //!
-//! The version is that of the body's meaning. A later program must still read every older one, so a change of meaning gets a
-//! new number and a branch in [`decode`]; `fixtures/facts/v1.jsonl` holds one row of each kind as version 1 wrote it.
+//! The version is that of the body's meaning. A later program must still read every older one, so a change of meaning
+//! gets a new number and a branch in [`decode`]; `fixtures/facts/v1.jsonl` holds one row of each kind as version 1
+//! wrote it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

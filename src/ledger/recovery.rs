@@ -1,7 +1,7 @@
 //! What closes a call that a crash cut. Pure: given what is on disk, the facts that are still missing.
 //!
-//! Recovery is the one other writer of call facts. It stamps them with the run that died, at the later of the last fact and the
-//! last audio block on disk: the restart says nothing about when the people stopped talking.
+//! Recovery is the one other writer of call facts. It stamps them with the run that died, at the later of the last
+//! fact and the last audio block on disk: the restart says nothing about when the people stopped talking.
 
 use crate::call::fact::{Fact, RecordingStatus, What};
 use crate::call::reason::{EndedBy, Reason};

@@ -3,6 +3,7 @@
 use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, RingResult, RingSource, What};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::{RunId, Stamp, Wall};
+use crate::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Ringback, Strategy};
 use crate::ids::{AgentNo, CallId, HotlineId, Random, Side, SubjectId, TrunkName};
 use crate::media::Play;
 use crate::protocol::rtp::Received;
@@ -90,6 +91,35 @@ pub(crate) fn rule() -> AnswerRule {
         short_abandon_ms: 5_000,
         ringback: RingSource::Network,
     }
+}
+
+/// One hotline with the same rule, and the agents 8 and 9.
+pub(crate) fn plans() -> Plans {
+    let rule = rule();
+    let ms = std::time::Duration::from_millis;
+    let cadence = Cadence { name: "cn".to_owned(), burst: ms(rule.burst_ms), period: ms(rule.period_ms) };
+    let hotline = Hotline {
+        id: HotlineId::from("property"),
+        org: "物业".to_owned(),
+        numbers: vec!["4008001234".to_owned()],
+        language: "zh-CN".to_owned(),
+        time_zone: "Asia/Shanghai".to_owned(),
+        version: "0123456789abcdef".to_owned(),
+        answer: Answer {
+            max_rings: rule.max_rings,
+            cadence,
+            ringback: Ringback::Network,
+            short_abandon: ms(rule.short_abandon_ms),
+        },
+        greeting: Greeting::default(),
+        agents: Agents {
+            numbers: vec![agent("8"), agent("9")],
+            strategy: Strategy::RoundRobin,
+            ring: ms(20_000),
+            nobody: Nobody::BusyTone,
+        },
+    };
+    Plans { hotlines: vec![hotline.into()], ..Plans::default() }
 }
 
 /// The greeting, as an agent's call has it.

@@ -1,7 +1,7 @@
 //! The media of one call: its legs, the relay between two of them, prompts, and the tap.
 //!
-//! Sans-IO: packets, orders and wake-ups come in with the time; packets, events and recorded blocks are fetched after each
-//! of them until there are none. Until [`Command::Bridge`] the legs receive and count, and nothing is passed on.
+//! Sans-IO: packets, orders and wake-ups come in with the time; packets, events and recorded blocks are fetched after
+//! each of them until there are none. Until [`Command::Bridge`] the legs receive and count, and nothing is passed on.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -32,7 +32,7 @@ pub struct Bridge {
 enum State {
     /// Legs wait for each other.
     Apart,
-    Joined(Joined),
+    Joined(Box<Joined>),
     Ended,
 }
 
@@ -108,7 +108,7 @@ impl Bridge {
             }
             Command::Bridge { call, caller, agent, connected, record } => {
                 let tap = record.then(|| Tap::new(call, connected.mono));
-                self.state = State::Joined(Joined { caller, agent, sound: Sound::Relay, tap });
+                self.state = State::Joined(Box::new(Joined { caller, agent, sound: Sound::Relay, tap }));
             }
             Command::Play { play, audio, .. } => self.play(now, play, audio),
             Command::CloseLeg { leg } => self.close_leg(leg),
@@ -175,7 +175,7 @@ impl Bridge {
     }
 
     fn play(&mut self, now: Now, play: Play, audio: Arc<[i16]>) {
-        self.stop_playing(now);
+        self.end_play(now, false);
         let State::Joined(joined) = &mut self.state else {
             // Nobody is there to hear it; who ordered it shall not wait for the end.
             self.events.push_back(Event::PlayEnded { call: self.call, play, at: now, to_end: false });
@@ -207,12 +207,7 @@ impl Bridge {
         }
     }
 
-    fn stop_playing(&mut self, at: Now) {
-        if matches!(&self.state, State::Joined(Joined { sound: Sound::Playing(_), .. })) {
-            self.end_play(at, false);
-        }
-    }
-
+    /// Back to relaying, if a prompt is being played.
     fn end_play(&mut self, at: Now, to_end: bool) {
         let State::Joined(joined) = &mut self.state else { return };
         let Sound::Playing(playout) = std::mem::replace(&mut joined.sound, Sound::Relay) else { return };
@@ -222,7 +217,8 @@ impl Bridge {
     }
 
     fn flush(&mut self, now: Now) {
-        let State::Joined(Joined { tap: Some(tap), .. }) = &mut self.state else { return };
+        let State::Joined(joined) = &mut self.state else { return };
+        let Some(tap) = &mut joined.tap else { return };
         while let Some(block) = tap.flush(now.mono) {
             self.recorded.push_back(Recorded::Block(block));
         }
@@ -238,8 +234,12 @@ impl Bridge {
 
     fn close_call(&mut self, now: Now, ended: Now) {
         let ended = if ended.mono < now.mono { ended } else { now };
-        self.stop_playing(ended);
-        if let State::Joined(Joined { tap: Some(mut tap), .. }) = std::mem::replace(&mut self.state, State::Ended) {
+        self.end_play(ended, false);
+        let tap = match std::mem::replace(&mut self.state, State::Ended) {
+            State::Joined(joined) => joined.tap,
+            State::Apart | State::Ended => None,
+        };
+        if let Some(mut tap) = tap {
             let total_frames = tap.total(ended.mono);
             while let Some(block) = tap.finish(total_frames) {
                 self.recorded.push_back(Recorded::Block(block));

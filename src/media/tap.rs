@@ -1,8 +1,8 @@
 //! Both legs of a call on one time line, for the recorder: frame `n` sounds `n / 8000` s after *connected*.
 //!
 //! A packet's place comes from RTP timestamps, so that jitter moves no sound; only where a stream begins is taken from
-//! the arrival of its first packet. A first packet that was late puts the anchor too late; a later packet that would have
-//! come before its own place proves it, and moves the anchor and what was written since down.
+//! the arrival of its first packet. A first packet that was late puts the anchor too late; a later packet that would
+//! have come before its own place proves it, and moves the anchor and what was written since down.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -187,8 +187,8 @@ impl Lane {
         }
     }
 
-    /// Moves what begins at `start` (relative to the edge) down by `by`. Where that is no longer possible because it was
-    /// given out, samples are cut.
+    /// Moves what begins at `start` (relative to the edge) down by `by`. Where that is no longer possible because it
+    /// was given out, samples are cut.
     fn move_down(&mut self, start: i64, by: usize) {
         let from = (start - by as i64).max(0) as usize;
         if from < self.samples.len() {

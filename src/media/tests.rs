@@ -1,4 +1,5 @@
-//! The bridge in virtual time: two phones, a network that delays, swaps and loses, and a recorder that keeps everything.
+//! The bridge in virtual time: two phones, a network that delays, swaps and loses, and a recorder that keeps
+//! everything.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -37,11 +38,14 @@ fn remote(leg: LegId) -> Remote {
     }
 }
 
+/// When, by which leg, where to, and what.
+type Sent = (Now, LegId, SocketAddr, Header, Vec<u8>);
+
 /// What came out of a bridge.
 struct Bench {
     bridge: Bridge,
     now: Now,
-    sent: Vec<(Now, LegId, SocketAddr, Header, Vec<u8>)>,
+    sent: Vec<Sent>,
     events: Vec<Event>,
     frames: Vec<i16>,
     total: Option<u64>,
@@ -127,7 +131,7 @@ impl Bench {
         self.frames.chunks(2).map(|frame| frame[channel]).collect()
     }
 
-    fn sent_to(&self, leg: LegId) -> impl Iterator<Item = &(Now, LegId, SocketAddr, Header, Vec<u8>)> {
+    fn sent_to(&self, leg: LegId) -> impl Iterator<Item = &Sent> {
         self.sent.iter().filter(move |s| s.1 == leg)
     }
 }
@@ -147,9 +151,12 @@ fn audio(n: u16, ssrc: u32) -> Header {
     Header { payload_type: 8, marker: n == 0, sequence: 65_500u16.wrapping_add(n), timestamp, ssrc }
 }
 
-/// Packets of one phone: `(arrival in µs, leg, header, payload)`. Half of them come without delay, the others up to
+/// Arrival in µs, leg, header, payload.
+type Arrival = (u64, LegId, Header, Vec<u8>);
+
+/// Packets of one phone, and the numbers of those that were lost. Half of them come without delay, the others up to
 /// 60 ms late (so they swap places); the first one is late; one in twenty is lost.
-fn speak(leg: LegId, from_us: u64, samples: &[i16], seed: u64) -> (Vec<(u64, LegId, Header, Vec<u8>)>, Vec<usize>) {
+fn speak(leg: LegId, from_us: u64, samples: &[i16], seed: u64) -> (Vec<Arrival>, Vec<usize>) {
     let mut random = Random::from_number(seed);
     let (mut packets, mut lost) = (Vec::new(), Vec::new());
     for (n, payload) in samples.chunks(160).enumerate() {
@@ -246,8 +253,7 @@ fn the_greeting_is_on_the_right_channel_where_it_was_played() {
 #[test]
 fn during_the_greeting_each_hears_what_the_contract_says() {
     let (bench, greeting) = greeted();
-    let during =
-        |s: &&(Now, LegId, SocketAddr, Header, Vec<u8>)| s.0.mono >= at(812_500).mono && s.0.mono < at(1_832_500).mono;
+    let during = |s: &&Sent| s.0.mono >= at(812_500).mono && s.0.mono < at(1_832_500).mono;
     let caller: Vec<u8> = bench.sent_to(CALLER).filter(during).flat_map(|s| s.4.clone()).collect();
     assert_eq!(caller[..greeting.len()], encode(&greeting), "nothing but the prompt");
     let agent: Vec<_> = bench.sent_to(AGENT).filter(during).collect();

@@ -1,4 +1,5 @@
-//! Call metrics: a fold over the stream of facts of this run. Figures are those of the call record, computed by its fold.
+//! Call metrics: a fold over the stream of facts of this run. Figures are those of the call record, computed by its
+//! fold.
 
 use std::collections::BTreeMap;
 
@@ -93,6 +94,11 @@ impl CallMetrics {
         self.observe(Id::GreetingDelay, hotline, record.greeting.and_then(|g| g.started_after_connect_ms));
         fold.hold_lengths_ms().into_iter().for_each(|ms| self.observe(Id::HoldDuration, hotline, Some(ms)));
         record.segments.iter().for_each(|segment| self.count_agent(&segment.agent, AgentCall::Answered));
+        let in_vain = match outcome {
+            Outcome::Abandoned | Outcome::ShortAbandoned => AgentCall::CallerLeft,
+            Outcome::Answered | Outcome::Overflow | Outcome::Rejected | Outcome::Failed => AgentCall::Fault,
+        };
+        fold.answers_in_vain().for_each(|agent| self.count_agent(agent, in_vain));
     }
 
     fn observe(&self, id: Id, hotline: &str, ms: Option<u64>) {

@@ -55,6 +55,8 @@ words! {
         Stranger "stranger",
         /// From a known trunk for a number that no dialplan owns.
         UnknownNumber "unknown_number",
+        /// An agent's phone that calls by itself (403).
+        FromPhone "from_phone",
         /// The source's budget of messages was spent.
         Budget "budget",
         /// Larger than any message we take.

@@ -1,7 +1,8 @@
-//! Metrics. Names are data: one table, [`METRICS`], drives registration, the listing of `hotline metrics` and the tests.
+//! Metrics. Names are data: one table, [`METRICS`], drives registration, the listing of `hotline metrics` and the
+//! tests.
 //!
-//! Call metrics are computed from facts by the same fold as the call record ([`CallMetrics`]); counters of SIP, RTP, the
-//! recorder and the ledger are direct ([`Counters`]). The only user of the crate `prometheus`.
+//! Call metrics are computed from facts by the same fold as the call record ([`CallMetrics`]); counters of SIP, RTP,
+//! the recorder and the ledger are direct ([`Counters`]). The only user of the crate `prometheus`.
 
 mod calls;
 mod counters;

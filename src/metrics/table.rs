@@ -1,5 +1,5 @@
-//! The table of metrics. Base units (seconds, bytes, ratios 0 to 1), counters end in `_total`, labels are closed lists: no call
-//! id, phone number or address is ever a label.
+//! The table of metrics. Base units (seconds, bytes, ratios 0 to 1), counters end in `_total`, labels are closed
+//! lists: no call id, phone number or address is ever a label.
 
 use super::counters::{Direction, Method, SipRejection, response_codes};
 use super::registry::LabelSets;

@@ -194,3 +194,22 @@ fn each_direct_counter_counts() {
         assert_eq!(value(&metrics, series), Some(expected), "{series}");
     }
 }
+
+#[test]
+fn an_answer_that_crosses_the_cancel_counts_as_caller_left() {
+    let metrics = metrics();
+    let answered = What::AgentAnswered { attempt: 1, agent: agent("8") };
+    let crossed = Story::new(1).at(6_000, answered).ended(6_001, Reason::CallerCancelled, EndedBy::Caller);
+    feed(&metrics, &[crossed.facts()]);
+    assert_eq!(value(&metrics, r#"hotline_agent_calls_total{agent="8",outcome="caller_left"}"#), Some(1.0));
+    assert_eq!(value(&metrics, r#"hotline_agent_calls_total{agent="8",outcome="answered"}"#), Some(0.0));
+}
+
+#[test]
+fn label_sets_and_thresholds_come_from_the_plans() {
+    let sets = LabelSets::from_plans(&story::plans(), [TrunkName::from("carrier")], [AgentNo::from("7")]);
+    assert_eq!(sets.agents, ["7", "8", "9"].map(AgentNo::from).into());
+    assert_eq!(sets.hotlines, [HotlineId::from("property")].into());
+    // Three rings of cn, the end of the third burst, the bound of a short abandon.
+    assert_eq!(sets.thresholds_ms, [15_000, 11_000, 5_000]);
+}

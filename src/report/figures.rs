@@ -38,8 +38,8 @@ pub struct Share {
     pub ratio: Option<f64>,
 }
 
-/// Whole milliseconds, the mean rounded to the nearest. Percentiles by nearest rank: the smallest value that at least that
-/// share of all values does not exceed.
+/// Whole milliseconds, the mean rounded to the nearest. Percentiles by nearest rank: the smallest value that at least
+/// that share of all values does not exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Summary {
     pub n: u64,

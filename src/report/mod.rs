@@ -9,12 +9,14 @@ pub use format::{Format, FormatError};
 pub use period::{Period, PeriodError, Span};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::cdr::Record;
 use crate::clock::Wall;
+use crate::dialplan::plan::{Hotline, Plans};
 use crate::ids::HotlineId;
 
 /// The time zone of each hotline: a day is the hotline's own day.
@@ -33,6 +35,15 @@ pub struct Report {
 }
 
 impl Zones {
+    /// The zones of the plans' hotlines; `otherwise` is that of the first one, UTC if there is none.
+    pub fn from_plans(plans: &Plans) -> Result<Zones, PeriodError> {
+        let zone = |hotline: &Arc<Hotline>| Ok((hotline.id.clone(), TimeZone::get(&hotline.time_zone)?));
+        let by_hotline = plans.hotlines.iter().map(zone).collect::<Result<BTreeMap<_, _>, PeriodError>>()?;
+        let first = plans.hotlines.first().and_then(|hotline| by_hotline.get(&hotline.id));
+        let otherwise = first.cloned().unwrap_or(TimeZone::UTC);
+        Ok(Zones { by_hotline, otherwise })
+    }
+
     fn of(&self, hotline: &HotlineId) -> &TimeZone {
         self.by_hotline.get(hotline).unwrap_or(&self.otherwise)
     }

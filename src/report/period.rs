@@ -24,7 +24,7 @@ pub struct Period {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("no such date: {0}")]
+#[error("no such date or time zone: {0}")]
 pub struct PeriodError(#[from] jiff::Error);
 
 impl Period {

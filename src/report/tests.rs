@@ -5,7 +5,7 @@ use jiff::civil::date;
 use super::*;
 use crate::call::fact::What;
 use crate::call::reason::{EndedBy, Reason};
-use crate::ledger::story::{MORNING, Story};
+use crate::ledger::story::{self, MORNING, Story};
 
 fn zones() -> Zones {
     let shanghai = TimeZone::get("Asia/Shanghai").unwrap();
@@ -123,4 +123,12 @@ fn weeks_begin_on_monday_and_months_on_the_first() {
         (from.to_string(), to.to_string()),
         ("2026-10-31T16:00:00.000Z".into(), "2026-11-30T16:00:00.000Z".into())
     );
+}
+
+#[test]
+fn zones_of_the_plans() {
+    let zones = Zones::from_plans(&story::plans()).unwrap();
+    assert_eq!(zones.by_hotline[&HotlineId::from("property")].iana_name(), Some("Asia/Shanghai"));
+    assert_eq!(zones.otherwise.iana_name(), Some("Asia/Shanghai"));
+    assert_eq!(Zones::from_plans(&Plans::default()).unwrap().otherwise, TimeZone::UTC);
 }

@@ -1,6 +1,7 @@
 //! The database of a data directory: the ledger of facts, the callers' numbers, and one row a call.
 //!
-//! One [`Writer`] a directory; any number of [`Reader`]s beside it. Rows of `call` are computed from facts and can be rebuilt.
+//! One [`Writer`] a directory; any number of [`Reader`]s beside it. Rows of `call` are computed from facts and can be
+//! rebuilt.
 
 mod reader;
 mod sqlite;
@@ -34,7 +35,8 @@ impl std::fmt::Debug for SubjectKey {
     }
 }
 
-/// The operator's side is at fault (disk, rights, another version) but for `Codec`, `Record` and `NoBeginning`: those are ours.
+/// The operator's side is at fault (disk, rights, another version) but for `Codec`, `Record` and `NoBeginning`: those
+/// are ours.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("no database yet at {0}")]

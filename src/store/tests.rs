@@ -211,3 +211,48 @@ fn a_reader_works_after_the_writer_has_gone_and_facts_cannot_be_changed() {
     db.pragma_update(None, "user_version", 99).unwrap();
     assert!(matches!(Reader::open(dir.path()), Err(StoreError::TooNew { found: 99, .. })));
 }
+
+/// The files as a killed process leaves them: a log that was never folded into the database.
+#[test]
+fn a_reader_finds_what_a_killed_writer_left_in_its_log() {
+    let (dir, mut writer) = new_store();
+    writer.append(&ended(1), &[]).unwrap();
+    for files in [vec!["hotline.db", "hotline.db-wal"], vec!["hotline.db", "hotline.db-wal", "hotline.db-shm"]] {
+        let copy = tempfile::tempdir().unwrap();
+        for file in files {
+            std::fs::copy(dir.path().join(file), copy.path().join(file)).unwrap();
+        }
+        let reader = Reader::open(copy.path()).unwrap();
+        assert_eq!(reader.calls(Which::Ended, None, 9).unwrap().len(), 1);
+        let again = Writer::open(copy.path(), SubjectKey::new([7; 32])).unwrap();
+        assert_eq!(again.unfinished().unwrap(), []);
+    }
+}
+
+/// A reader in the middle of reading does not hold up the writer, nor the writer the reader.
+#[test]
+fn readers_and_the_writer_do_not_wait_for_each_other() {
+    let (dir, mut writer) = new_store();
+    writer.append(&ended(1), &[]).unwrap();
+    let db = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
+    db.execute_batch("BEGIN; SELECT count(*) FROM fact;").unwrap();
+    writer.append(&ended(2), &[]).unwrap();
+    let reader = Reader::open(dir.path()).unwrap();
+    assert_eq!(reader.calls(Which::Ended, None, 9).unwrap().len(), 2);
+}
+
+/// Not a limit, a measurement: `cargo test --release --lib -- --ignored measure_appending --nocapture`.
+#[test]
+#[ignore = "measures the machine"]
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "measures the machine")]
+fn measure_appending() {
+    let (_dir, mut writer) = new_store();
+    let calls: Vec<Vec<Fact>> = (0..2_000).map(ended).collect();
+    let facts: Vec<Fact> = calls.into_iter().flatten().collect();
+    let began = std::time::Instant::now();
+    for group in facts.chunks(4_096) {
+        writer.append(group, &[]).unwrap();
+    }
+    let took = began.elapsed();
+    println!("{} facts of 2,000 calls in {took:?}", facts.len());
+}

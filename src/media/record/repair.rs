@@ -28,8 +28,8 @@ pub struct Repaired {
     pub length: u64,
 }
 
-/// Writes a header that fits the samples that are there. An empty file, or one whose header was never written, becomes a
-/// recording of the samples behind the header, if any.
+/// Writes a header that fits the samples that are there. An empty file, or one whose header was never written, becomes
+/// a recording of the samples behind the header, if any.
 pub fn repair(file: &mut (impl Read + Write + Seek)) -> Result<Repaired, RepairError> {
     keep(file, u64::MAX)
 }

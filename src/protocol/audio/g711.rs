@@ -9,7 +9,8 @@ pub const ALAW_SILENCE: u8 = 0xd5;
 /// µ-law silence: positive zero.
 pub const ULAW_SILENCE: u8 = 0xff;
 
-/// Added to every µ-law magnitude so that segments begin at powers of two, in 16-bit steps (33 in the 14 bits of G.711).
+/// Added to every µ-law magnitude so that segments begin at powers of two, in 16-bit steps (33 in the 14 bits of
+/// G.711).
 const ULAW_BIAS: i32 = 132;
 
 /// Largest magnitude that µ-law holds, in 16-bit steps.

@@ -1,8 +1,8 @@
 //! Our outgoing stream toward one peer: one SSRC for its whole life, whatever the source of its audio.
 //!
-//! A relayed packet keeps its place: gaps and swaps of the incoming sequence numbers stay visible to the peer. When the
-//! source changes (a prompt begins or ends, the other side's SSRC changes, a hold ends) sequence numbers go on without a
-//! gap, timestamps advance by wall time, and the first packet carries the marker (RFC 3551 section 4.1).
+//! A relayed packet keeps its place: gaps and swaps of the incoming sequence numbers stay visible to the peer. When
+//! the source changes (a prompt begins or ends, the other side's SSRC changes, a hold ends) sequence numbers go on
+//! without a gap, timestamps advance by wall time, and the first packet carries the marker (RFC 3551 section 4.1).
 
 use std::time::Duration;
 

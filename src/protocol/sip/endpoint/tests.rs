@@ -200,7 +200,7 @@ fn a_2xx_that_crosses_the_cancel_gets_ack_and_bye() {
     pair.settle();
     pair.run_to_rest();
     assert_eq!(kinds(&pair.a), ["crossed", "terminated"]);
-    assert_eq!(kinds(&pair.b), ["invite", "acknowledged", "bye", "terminated"]);
+    assert_eq!(kinds(&pair.b), ["invite", "cancelled", "acknowledged", "bye", "terminated"]);
     assert!(pair.a.endpoint.is_idle() && pair.b.endpoint.is_idle());
 }
 

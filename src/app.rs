@@ -1,0 +1,386 @@
+//! Composition: from a checked configuration to a running gateway, and back down in order.
+//!
+//! ```text
+//! lock the data directory ─► open the store ─► recover what a crash cut ─► bind every socket ─► start the threads ─► ready
+//! drain ─► calls end (or are ended) ─► switch ─► media ─► recorder ─► ledger ─► unlock
+//! ```
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::call::fact::{Fact, What};
+use crate::clock::RunId;
+use crate::config::{self, Config, Loaded};
+use crate::dialplan::plan::Plans;
+use crate::gateway::{self, Gateway, Input, RecordingClosed};
+use crate::ids::{HotlineId, Random};
+use crate::io::clock::RunClock;
+use crate::io::disk::{self, Recorder};
+use crate::io::driver::{self, Observer, Wires};
+use crate::io::ledger::{self, Bounds, Ledger, Room};
+use crate::io::mailbox::{Inbox, Mailbox, mailbox};
+use crate::io::rtp::MediaThreads;
+use crate::io::tcp::{self, Tcp};
+use crate::io::udp::Udp;
+use crate::ledger::recovery::{Salvage, closing_facts};
+use crate::media;
+use crate::metrics::{Counters, LabelSets, Metrics};
+use crate::peer::trunk::Peer;
+use crate::protocol::sip::endpoint::{self, Transport};
+use crate::protocol::sip::uri::Uri;
+use crate::store::Writer;
+use crate::web;
+
+/// A gateway that is up.
+pub struct Running {
+    pub addresses: Addresses,
+    mailbox: Mailbox,
+    switch: JoinHandle<Wires>,
+    receivers: Vec<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    draining: Arc<AtomicBool>,
+    live: Arc<AtomicUsize>,
+    ledger: ledger::Running,
+    _lock: File,
+}
+
+/// Where it listens, as bound.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    pub sip: Vec<(Transport, SocketAddr)>,
+    pub metrics: SocketAddr,
+}
+
+/// Starts everything. `observer` is told every fact. Must be called within a tokio runtime.
+pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
+    let Loaded { config, plans } = loaded;
+    let clock = RunClock::start();
+    let lock = lock_data(&config.data_directory)?;
+    let metrics = Arc::new(Metrics::new(label_sets(&config, &plans)).context("metrics")?);
+    let (ledger, run) = open_ledger(&config, clock, &metrics)?;
+    let sockets = Sockets::bind(&config)?;
+    let addresses = sockets.addresses()?;
+    let (mailbox, inbox) = mailbox();
+    let settings = settings(&config, &addresses, run)?;
+    let gateway = Gateway::new(settings, Arc::new(plans), Random::from_seed(os_seed()?));
+    let shared = Shared::new(&ledger.ledger());
+    let house = House { config: &config, clock, metrics: &metrics, ledger: ledger.ledger(), mailbox: &mailbox };
+    let (wires, receivers) = house.wire(sockets, &shared, observer)?;
+    let switch = start_switch(gateway, inbox, wires)?;
+    Ok(Running {
+        addresses,
+        mailbox,
+        switch,
+        receivers,
+        stop: shared.stop,
+        draining: shared.draining,
+        live: shared.live,
+        ledger,
+        _lock: lock,
+    })
+}
+
+fn start_switch(gateway: Gateway, inbox: Inbox, wires: Wires) -> Result<JoinHandle<Wires>> {
+    driver::run(gateway, inbox, wires).context("cannot start the switch's thread")
+}
+
+impl Running {
+    /// Takes no new calls from now on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+        self.mailbox.event(Input::Drain);
+    }
+
+    /// Ends every call that is still up.
+    pub fn hang_up_all(&self) {
+        self.mailbox.event(Input::Shutdown);
+    }
+
+    /// Calls that have not ended, or whose recording is not closed.
+    pub fn live_calls(&self) -> usize {
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// Waits until everything said so far is on disk.
+    pub fn flush(&self) -> bool {
+        self.ledger.ledger().flush(Duration::from_secs(10))
+    }
+
+    /// Stops the threads in order; facts that could not be written within the ledger's patience are an error.
+    pub fn stop(self) -> Result<()> {
+        self.stop.store(true, Ordering::Release);
+        for receiver in self.receivers {
+            let _ = receiver.join();
+        }
+        self.mailbox.stop();
+        let Ok(wires) = self.switch.join() else { bail!("the switch's thread panicked") };
+        drop(wires.media);
+        drop(wires.recorder);
+        match self.ledger.stop() {
+            Ok(()) => Ok(()),
+            Err(left) => bail!("{} facts could not be written to the ledger", left.facts.len()),
+        }
+    }
+}
+
+/// What threads tell each other beside the mailbox.
+struct Shared {
+    stop: Arc<AtomicBool>,
+    draining: Arc<AtomicBool>,
+    live: Arc<AtomicUsize>,
+    readiness: web::Readiness,
+}
+
+impl Shared {
+    fn new(ledger: &Ledger) -> Shared {
+        let draining = Arc::new(AtomicBool::new(false));
+        let (drains, ledger) = (Arc::clone(&draining), ledger.clone());
+        let readiness: web::Readiness = Arc::new(move || {
+            let mut why = Vec::new();
+            if drains.load(Ordering::Acquire) {
+                why.push("draining");
+            }
+            if ledger.room() == Room::Full {
+                why.push("the ledger's queue is full");
+            }
+            if ledger.is_failing() {
+                why.push("the database cannot be written");
+            }
+            why
+        });
+        Shared { stop: Arc::new(AtomicBool::new(false)), draining, live: Arc::new(AtomicUsize::new(0)), readiness }
+    }
+}
+
+/// What the threads are built from.
+struct House<'a> {
+    config: &'a Config,
+    clock: RunClock,
+    metrics: &'a Arc<Metrics>,
+    ledger: Ledger,
+    mailbox: &'a Mailbox,
+}
+
+impl House<'_> {
+    fn wire(
+        &self,
+        sockets: Sockets,
+        shared: &Shared,
+        observer: Option<Observer>,
+    ) -> Result<(Wires, Vec<JoinHandle<()>>)> {
+        let runtime = tokio::runtime::Handle::current();
+        let counters = self.metrics.counters();
+        let recorder = self.recorder(&counters)?;
+        let media = self.media(&recorder)?;
+        let tcp = Tcp::new(runtime.clone(), self.clock, self.mailbox.clone(), counters.clone());
+        for (listener, local) in sockets.tcp {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tcp.listen(listener, local, admits(self.config));
+        }
+        let http = tokio::net::TcpListener::from_std(sockets.metrics)?;
+        let refresh: Arc<dyn Fn() + Send + Sync> = {
+            let (ledger, counters) = (self.ledger.clone(), counters.clone());
+            Arc::new(move || counters.ledger_backlog(ledger.backlog()))
+        };
+        let router = web::operations(Arc::clone(self.metrics), Arc::clone(&shared.readiness), refresh);
+        runtime.spawn(web::serve(http, router));
+        let mut receivers = Vec::new();
+        for udp in &sockets.udp {
+            let thread = udp.receive(self.clock, self.mailbox.clone(), counters.clone(), Arc::clone(&shared.stop))?;
+            receivers.push(thread);
+        }
+        let wires = Wires {
+            clock: self.clock,
+            udp: sockets.udp,
+            tcp,
+            media,
+            recorder,
+            data_directory: self.config.data_directory.clone(),
+            ledger: self.ledger.clone(),
+            call_metrics: self.metrics.calls(),
+            counters,
+            observer,
+            live: Arc::clone(&shared.live),
+        };
+        Ok((wires, receivers))
+    }
+
+    fn recorder(&self, counters: &Counters) -> Result<Recorder> {
+        let (mailbox, counters) = (self.mailbox.clone(), counters.clone());
+        Recorder::start(move |closed| {
+            counters.recording_bytes(closed.bytes);
+            mailbox.event(Input::Recording(RecordingClosed {
+                call: closed.call,
+                status: closed.status,
+                reason: closed.reason.map(str::to_owned),
+                duration_ms: closed.duration_ms,
+                sha256: closed.sha256,
+            }));
+        })
+        .context("cannot start the recorder's thread")
+    }
+
+    fn media(&self, recorder: &Recorder) -> Result<MediaThreads> {
+        let mailbox = self.mailbox.clone();
+        let report: crate::io::rtp::Report = Arc::new(move |event| mailbox.event(Input::Media(event)));
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let sink = || Box::new(recorder.sink()) as Box<dyn media::BlockSink>;
+        MediaThreads::start(threads, self.clock, sink, &report).context("cannot start the media threads")
+    }
+}
+
+/// Every socket, bound before anything is started.
+struct Sockets {
+    udp: Vec<Arc<Udp>>,
+    tcp: Vec<(std::net::TcpListener, SocketAddr)>,
+    metrics: std::net::TcpListener,
+}
+
+impl Sockets {
+    fn bind(config: &Config) -> Result<Sockets> {
+        let (mut udp, mut tcp) = (Vec::new(), Vec::new());
+        for listen in &config.sip.listen {
+            let at = || format!("cannot listen on {listen}");
+            match listen.transport {
+                config::Transport::Udp => udp.push(Arc::new(Udp::bind(listen.address).with_context(at)?)),
+                config::Transport::Tcp => {
+                    let listener = tcp::bind(listen.address).with_context(at)?;
+                    let local = listener.local_addr()?;
+                    tcp.push((listener, local));
+                }
+            }
+        }
+        let address = config.metrics_listen;
+        let metrics = tcp::bind(address).with_context(|| format!("cannot listen on {address} for metrics"))?;
+        Ok(Sockets { udp, tcp, metrics })
+    }
+
+    fn addresses(&self) -> Result<Addresses> {
+        let udp = self.udp.iter().map(|u| (Transport::Udp, u.local()));
+        let sip = udp.chain(self.tcp.iter().map(|(_, local)| (Transport::Tcp, *local))).collect();
+        Ok(Addresses { sip, metrics: self.metrics.local_addr()? })
+    }
+}
+
+/// An operating-system lock: it is gone when the process is, however it ends.
+pub fn lock_data(directory: &Path) -> Result<File> {
+    fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    let path = directory.join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            bail!("another hotline runs on the data directory {}", directory.display())
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+fn open_ledger(config: &Config, clock: RunClock, metrics: &Metrics) -> Result<(ledger::Running, RunId)> {
+    let directory = &config.data_directory;
+    let key = ledger::subject_key(directory).context("cannot read or make subject.key")?;
+    let mut writer = Writer::open(directory, key).context("cannot open the ledger")?;
+    recover(&mut writer, directory, metrics)?;
+    let run = writer.begin_run(clock.now().wall).context("cannot write the ledger")?;
+    let ledger = ledger::start(writer, Bounds::default(), metrics.counters()).context("cannot start the ledger")?;
+    Ok((ledger, run))
+}
+
+/// Closes what a crash cut: recordings first, then the calls they belong to.
+fn recover(writer: &mut Writer, directory: &Path, metrics: &Metrics) -> Result<()> {
+    let mended = disk::repair_all(&directory.join("recordings"));
+    let unfinished = writer.unfinished().context("cannot read the ledger")?;
+    let mut call_metrics = metrics.calls();
+    for (call, facts) in &unfinished {
+        let salvage = mended
+            .iter()
+            .find(|m| m.call == *call)
+            .map(|m| Salvage { frames: m.frames, sha256: Some(m.sha256.clone()) });
+        let salvage = salvage.or_else(|| closed_recording(directory, facts));
+        let missing = closing_facts(facts, salvage.as_ref());
+        writer.append(&missing, &[]).context("cannot write the ledger")?;
+        if let (true, Some(hotline)) = (is_interruption(&missing), hotline_of(facts)) {
+            call_metrics.interrupted(hotline);
+        }
+    }
+    if !unfinished.is_empty() || !mended.is_empty() {
+        tracing::warn!(calls = unfinished.len(), recordings = mended.len(), "closed what a crash had cut");
+    }
+    Ok(())
+}
+
+/// A recording that was renamed before the crash, whose closing fact was not yet on disk.
+fn closed_recording(directory: &Path, facts: &[Fact]) -> Option<Salvage> {
+    let path = facts.iter().find_map(|f| match &f.what {
+        What::RecordingStarted { path } => Some(directory.join(path)),
+        _ => None,
+    })?;
+    disk::measure(&path).map(|(frames, sha256)| Salvage { frames, sha256: Some(sha256) })
+}
+
+fn is_interruption(facts: &[Fact]) -> bool {
+    facts.iter().any(|f| matches!(f.what, What::Interrupted))
+}
+
+fn hotline_of(facts: &[Fact]) -> Option<&HotlineId> {
+    facts.iter().find_map(|f| match &f.what {
+        What::Offered(offered) => Some(&offered.hotline),
+        _ => None,
+    })
+}
+
+fn label_sets(config: &Config, plans: &Plans) -> LabelSets {
+    let trunks = config.trunks.iter().map(|t| t.name.clone());
+    LabelSets::from_plans(plans, trunks, config.agents.iter().map(|a| a.number.clone()))
+}
+
+fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gateway::Settings> {
+    let trunks =
+        config.trunks.iter().map(|t| gateway::Trunk { name: t.name.clone(), peers: t.peers.clone() }).collect();
+    let phones = config.agents.iter().filter_map(|a| phone(a).transpose()).collect::<Result<Vec<_>>>()?;
+    Ok(gateway::Settings {
+        sip: endpoint::Settings {
+            listen: addresses.sip.clone(),
+            advertise: config.sip.advertise,
+            product: format!("hotline/{}", env!("CARGO_PKG_VERSION")),
+        },
+        rtp_ports: config.rtp_ports.clone(),
+        trunks,
+        phones,
+        run,
+    })
+}
+
+/// The phone of an agent with a fixed contact.
+fn phone(agent: &config::AgentSettings) -> Result<Option<gateway::Phone>> {
+    let Some(contact) = &agent.contact else { return Ok(None) };
+    let uri = Uri::parse(contact).with_context(|| format!("agent {}: {contact} is no SIP URI", agent.number))?;
+    let address = uri.socket_addr().with_context(|| format!("agent {}: {contact} names no address", agent.number))?;
+    let tcp = uri.param("transport").flatten().is_some_and(|t| t.eq_ignore_ascii_case("tcp"));
+    let transport = if tcp { Transport::Tcp } else { Transport::Udp };
+    Ok(Some(gateway::Phone { agent: agent.number.clone(), uri, transport, address }))
+}
+
+fn admits(config: &Config) -> tcp::Admits {
+    let peers: Vec<Peer> = config.trunks.iter().flat_map(|t| t.peers.iter().copied()).collect();
+    let phones: Vec<SocketAddr> =
+        config.agents.iter().filter_map(|a| Uri::parse(a.contact.as_deref()?)?.socket_addr()).collect();
+    Arc::new(move |source| {
+        peers.iter().any(|p| p.admits_connection(source)) || phones.iter().any(|p| p.ip() == source.ip())
+    })
+}
+
+fn os_seed() -> Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|e| anyhow::anyhow!("no randomness from the operating system: {e}"))?;
+    Ok(seed)
+}

@@ -1,0 +1,136 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use crate::report::{Format, Span};
+
+/// A telephony gateway and call-quality monitor for customer-service hotlines.
+#[derive(Debug, Parser)]
+#[command(name = "hotline", version, disable_help_subcommand = true)]
+pub(super) struct Args {
+    /// The configuration; without it ./hotline.toml, without that the embedded default.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// What is logged to stderr: error, warn, info, debug (may hold phone numbers), trace.
+    #[arg(long, global = true, value_name = "FILTER", default_value = "info")]
+    pub(super) log: String,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Runs the gateway.
+    Serve,
+    /// Shows it at work: built-in callers and agents make real calls over loopback.
+    Demo {
+        /// How many calls.
+        #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        calls: u32,
+        /// Ends after the calls instead of serving records and metrics until Ctrl-C.
+        #[arg(long)]
+        exit: bool,
+    },
+    /// Reads configuration, dialplans and prompts, and names every fault.
+    Check,
+    /// Says what would happen to a call, without making it.
+    RouteTest {
+        /// The number dialled.
+        #[arg(long, value_name = "NUMBER")]
+        to: String,
+        /// The caller's number.
+        #[arg(long, value_name = "NUMBER")]
+        from: Option<String>,
+        /// When: a time like 2026-11-21T10:00:00+08:00; without it now.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+    },
+    /// Ended calls, newest first.
+    Calls {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+        /// Calls in progress instead.
+        #[arg(long)]
+        live: bool,
+        /// Offered since: a time like 2026-11-21T10:00:00+08:00 or a duration like 2h.
+        #[arg(long, value_name = "T")]
+        since: Option<String>,
+        /// At most so many.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+    },
+    /// One call: its record, facts and SIP ladder.
+    Call {
+        id: String,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The report of a day, week or month.
+    Report {
+        span: SpanWord,
+        /// A date like 2026-11-21 (or 2026-11 for a month); without it the current one.
+        date: Option<String>,
+        #[arg(long, default_value = "text")]
+        format: FormatWord,
+    },
+    /// The catalogue of metrics.
+    Metrics {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// This help, or a topic.
+    Help { topic: Option<Topic> },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Topic {
+    /// Why calls end: the closed list of `reason`.
+    Reasons,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum SpanWord {
+    Day,
+    Week,
+    Month,
+}
+
+impl From<SpanWord> for Span {
+    fn from(word: SpanWord) -> Span {
+        match word {
+            SpanWord::Day => Span::Day,
+            SpanWord::Week => Span::Week,
+            SpanWord::Month => Span::Month,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum FormatWord {
+    Text,
+    Csv,
+    Json,
+    Html,
+}
+
+impl From<FormatWord> for Format {
+    fn from(word: FormatWord) -> Format {
+        match word {
+            FormatWord::Text => Format::Text,
+            FormatWord::Csv => Format::Csv,
+            FormatWord::Json => Format::Json,
+            FormatWord::Html => Format::Html,
+        }
+    }
+}
+
+pub(super) fn print_help() -> std::io::Result<()> {
+    Args::command().print_help()
+}

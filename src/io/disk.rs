@@ -1,0 +1,196 @@
+//! The recorder thread: blocks from the media threads to files, through a queue that is bounded for each call.
+//!
+//! Media threads never wait here: a call whose queue is full gets its block back, and the recording silence in its
+//! place.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+
+pub use super::recording::Closed;
+use super::recording::{self, Disk, Medium, Recording};
+use crate::ids::CallId;
+use crate::media::record::path;
+use crate::media::{Block, BlockSink};
+
+/// Blocks of one call that may wait: 10 s.
+const MAX_WAITING: u32 = 100;
+
+/// The recorder; recordings still open when it is dropped keep their `.part` name and are mended at the next start.
+pub struct Recorder {
+    orders: Sender<Order>,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum Order {
+    Begin {
+        call: CallId,
+        path: PathBuf,
+    },
+    Block {
+        block: Block,
+        waiting: Arc<AtomicU32>,
+    },
+    End {
+        call: CallId,
+        total_frames: u64,
+    },
+    /// What was ordered before it is still done.
+    Stop,
+}
+
+impl Recorder {
+    /// `closed` is called on the recorder's thread, once for each call begun and ended.
+    pub fn start(closed: impl FnMut(Closed) + Send + 'static) -> io::Result<Self> {
+        Self::start_on(Disk, closed)
+    }
+
+    fn start_on(medium: impl Medium, closed: impl FnMut(Closed) + Send + 'static) -> io::Result<Self> {
+        let (orders, inbox) = mpsc::channel();
+        let thread = thread::Builder::new().name("recorder".into()).spawn(move || run(&medium, &inbox, closed))?;
+        Ok(Recorder { orders, thread: Some(thread) })
+    }
+
+    /// Opens the call's file under `path` (its final name; folders are made). To be ordered before the media threads
+    /// are told to record.
+    pub fn begin(&self, call: CallId, path: PathBuf) {
+        self.order(Order::Begin { call, path });
+    }
+
+    /// Closes a recording whose media thread cannot; else [`BlockSink::end`] does.
+    pub fn end(&self, call: CallId, total_frames: u64) {
+        self.order(Order::End { call, total_frames });
+    }
+
+    /// A way in for one media thread. Once the recorder is gone it gives every block back.
+    pub fn sink(&self) -> DiskSink {
+        DiskSink { orders: self.orders.clone(), waiting: BTreeMap::new() }
+    }
+
+    fn order(&self, order: Order) {
+        // The receiver is gone only if its thread panicked, which is logged when it is joined.
+        let _ = self.orders.send(order);
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.order(Order::Stop);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the recorder thread panicked");
+        }
+    }
+}
+
+/// One media thread's way to the recorder.
+pub struct DiskSink {
+    orders: Sender<Order>,
+    /// Blocks of each call on their way.
+    waiting: BTreeMap<CallId, Arc<AtomicU32>>,
+}
+
+impl BlockSink for DiskSink {
+    fn block(&mut self, block: Block) -> Result<(), Block> {
+        let call = block.call;
+        let waiting = self.waiting.entry(call).or_default();
+        if waiting.load(Ordering::Relaxed) >= MAX_WAITING {
+            return Err(block);
+        }
+        waiting.fetch_add(1, Ordering::Relaxed);
+        let order = Order::Block { block, waiting: Arc::clone(waiting) };
+        self.orders.send(order).map_err(|error| match error.0 {
+            Order::Block { block, .. } => block,
+            Order::Begin { .. } | Order::End { .. } | Order::Stop => {
+                Block { call, first_frame: 0, samples: Vec::new() }
+            }
+        })
+    }
+
+    fn end(&mut self, call: CallId, total_frames: u64) {
+        self.waiting.remove(&call);
+        let _ = self.orders.send(Order::End { call, total_frames });
+    }
+}
+
+fn run<M: Medium>(medium: &M, inbox: &Receiver<Order>, mut closed: impl FnMut(Closed)) {
+    let mut open: BTreeMap<CallId, Recording<M::File>> = BTreeMap::new();
+    while let Ok(order) = inbox.recv() {
+        match order {
+            Order::Begin { call, path } => {
+                open.insert(call, Recording::begin(medium, call, &path));
+            }
+            Order::Block { block, waiting } => {
+                waiting.fetch_sub(1, Ordering::Relaxed);
+                if let Some(recording) = open.get_mut(&block.call) {
+                    recording.block(&block);
+                }
+            }
+            Order::End { call, total_frames } => {
+                if let Some(recording) = open.remove(&call) {
+                    closed(recording.end(total_frames));
+                }
+            }
+            Order::Stop => break,
+        }
+    }
+    open.values_mut().for_each(Recording::checkpoint);
+}
+
+/// A recording that a crash had left open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mended {
+    pub call: CallId,
+    /// Final name, beginning with the folder that was given.
+    pub path: PathBuf,
+    pub frames: u64,
+    pub bytes: u64,
+    /// Lower-case hex, of the whole file.
+    pub sha256: String,
+}
+
+/// Mends every `.part` file below `recordings` and gives it its final name. What cannot be mended stays, with a
+/// warning. To be called before anything is recorded.
+pub fn repair_all(recordings: &Path) -> Vec<Mended> {
+    let mut mended = Vec::new();
+    let mut folders = vec![recordings.to_owned()];
+    while let Some(folder) = folders.pop() {
+        // No folder: nothing was ever recorded.
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for entry in entries.flatten() {
+            let is_folder = entry.file_type().is_ok_and(|t| t.is_dir());
+            match path::of_part(&entry.path()) {
+                _ if is_folder => folders.push(entry.path()),
+                Some((call, path)) => mended.extend(mend(call, path)),
+                None => {}
+            }
+        }
+    }
+    mended.sort_by(|a, b| a.path.cmp(&b.path));
+    mended
+}
+
+/// Frames and hash of a recording that is closed already; `None` if it is not there.
+pub fn measure(path: &Path) -> Option<(u64, String)> {
+    recording::measure(path).ok().map(|file| (file.frames, file.sha256))
+}
+
+fn mend(call: CallId, path: PathBuf) -> Option<Mended> {
+    match recording::close(&path, u64::MAX) {
+        Ok(file) => Some(Mended { call, path, frames: file.frames, bytes: file.bytes, sha256: file.sha256 }),
+        Err(error) => {
+            tracing::warn!(%call, %error, "a cut recording could not be mended");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "disk_tests.rs"]
+mod tests;

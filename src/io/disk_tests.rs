@@ -1,0 +1,224 @@
+//! The recorder with real files, and with a disk that fails on order.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::*;
+use crate::call::fact::RecordingStatus;
+use crate::clock::Wall;
+use crate::ids::Random;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn call(n: u64) -> CallId {
+    CallId::new(Wall::from_micros(1_795_303_044_000_000), &mut Random::from_number(n))
+}
+
+/// 100 ms in which every frame says where it is.
+fn block(call: CallId, number: u64) -> Block {
+    let first_frame = number * 800;
+    let samples = (0..800).flat_map(|n| [(first_frame + n) as i16, !((first_frame + n) as i16)]).collect();
+    Block { call, first_frame, samples }
+}
+
+/// By the header's sizes, as any player reads it.
+fn read(path: &Path) -> Vec<i16> {
+    let bytes = fs::read(path).unwrap();
+    let data = u32::from_le_bytes(bytes[40..44].try_into().unwrap()) as usize;
+    bytes[44..44 + data].chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect()
+}
+
+struct Bench {
+    recorder: Recorder,
+    sink: DiskSink,
+    closed: mpsc::Receiver<Closed>,
+    path: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn start(medium: impl Medium) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (tell, closed) = mpsc::channel();
+        let recorder = Recorder::start_on(medium, move |closed| {
+            let _ = tell.send(closed);
+        })
+        .unwrap();
+        let path = folder.path().join(path::recording(Wall::from_micros(1_795_303_044_000_000), call(1)));
+        recorder.begin(call(1), path.clone());
+        Bench { sink: recorder.sink(), recorder, closed, path, folder }
+    }
+
+    fn closed(&self) -> Closed {
+        self.closed.recv_timeout(PATIENCE).unwrap()
+    }
+}
+
+#[test]
+fn a_recording_is_exact_and_renamed_when_it_is_closed() {
+    let mut bench = Bench::start(Disk);
+    for n in 0..72 {
+        bench.sink.block(block(call(1), n)).unwrap();
+    }
+    bench.sink.end(call(1), 57_600);
+    let closed = bench.closed();
+    assert_eq!((closed.status, closed.reason, closed.duration_ms), (RecordingStatus::Ok, None, 7_200));
+    let bytes = fs::read(&bench.path).unwrap();
+    assert_eq!(closed.bytes, bytes.len() as u64);
+    let sha256: String = <sha2::Sha256 as sha2::Digest>::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(closed.sha256, Some(sha256));
+    let samples = read(&bench.path);
+    assert_eq!((samples.len(), samples[2 * 30_000], samples[2 * 30_000 + 1]), (2 * 57_600, 30_000, !30_000));
+    assert!(!path::part(&bench.path).exists());
+    assert_eq!(repair_all(bench.folder.path()), []);
+}
+
+#[test]
+fn lost_blocks_become_silence_in_their_place() {
+    let mut bench = Bench::start(Disk);
+    for n in [0, 1, 4] {
+        bench.sink.block(block(call(1), n)).unwrap();
+    }
+    bench.sink.end(call(1), 4_800);
+    let closed = bench.closed();
+    assert_eq!((closed.status, closed.reason), (RecordingStatus::Partial, Some("queue_full")));
+    assert_eq!((closed.duration_ms, closed.frames_lost), (600, 2_400));
+    let samples = read(&bench.path);
+    let left = |frame: usize| samples[2 * frame];
+    assert_eq!([left(1_599), left(1_600), left(3_199), left(3_200), left(4_000)], [1_599, 0, 0, 3_200, 0]);
+}
+
+#[test]
+fn frames_after_the_end_are_cut() {
+    let mut bench = Bench::start(Disk);
+    bench.sink.block(block(call(1), 0)).unwrap();
+    bench.sink.end(call(1), 500);
+    let closed = bench.closed();
+    assert_eq!((closed.status, closed.bytes), (RecordingStatus::Ok, 44 + 2_000));
+    assert_eq!(read(&bench.path).len(), 1_000);
+}
+
+/// What a kill leaves is what is on disk while the recorder is at work: readable as it is, and mended to more.
+#[test]
+fn a_kill_costs_less_than_a_second() {
+    let mut bench = Bench::start(Disk);
+    let marker = call(2);
+    let mut sent = 0;
+    for blocks in [1u64, 4, 9, 13, 47] {
+        for n in sent..blocks {
+            bench.sink.block(block(call(1), n)).unwrap();
+        }
+        sent = blocks;
+        // When this one is reported closed, all blocks before it were written.
+        let other = bench.folder.path().join(format!("other-{blocks}.wav"));
+        bench.recorder.begin(marker, other);
+        bench.recorder.end(marker, 0);
+        bench.closed();
+        let killed = bench.folder.path().join(format!("killed/{}.wav", call(3)));
+        fs::create_dir_all(killed.parent().unwrap()).unwrap();
+        fs::copy(path::part(&bench.path), path::part(&killed)).unwrap();
+        let readable = read(&path::part(&killed)).len() as u64 / 2;
+        assert!(readable + 4_000 > blocks * 800, "{readable} of {}", blocks * 800);
+        let mended = repair_all(&bench.folder.path().join("killed"));
+        assert_eq!((mended.len(), &mended[0].path, mended[0].call), (1, &killed, call(3)));
+        assert!(mended[0].frames >= readable);
+        let samples = read(&killed);
+        assert!((0..samples.len() / 2).all(|n| samples[2 * n] == n as i16));
+    }
+}
+
+#[test]
+fn a_recorder_that_goes_leaves_everything_to_repair() {
+    let mut bench = Bench::start(Disk);
+    for n in 0..7 {
+        bench.sink.block(block(call(1), n)).unwrap();
+    }
+    let Bench { recorder, mut sink, folder, path, .. } = bench;
+    drop(recorder);
+    assert_eq!(sink.block(block(call(1), 7)), Err(block(call(1), 7)));
+    let mended = repair_all(folder.path());
+    assert_eq!((mended.len(), mended[0].frames, &mended[0].path), (1, 5_600, &path));
+}
+
+#[test]
+fn a_full_queue_gives_the_block_back() {
+    let (orders, _inbox) = mpsc::channel();
+    let mut sink = DiskSink { orders, waiting: BTreeMap::new() };
+    for n in 0..100 {
+        sink.block(block(call(1), n)).unwrap();
+    }
+    assert_eq!(sink.block(block(call(1), 100)), Err(block(call(1), 100)));
+    assert_eq!(sink.block(block(call(2), 0)), Ok(()), "another call has a queue of its own");
+}
+
+/// A disk with room for so many bytes, then full until the room is made bigger.
+#[derive(Clone)]
+struct SmallDisk(Arc<Mutex<u64>>);
+
+struct SmallFile(File, Arc<Mutex<u64>>);
+
+impl Medium for SmallDisk {
+    type File = SmallFile;
+
+    fn create(&self, path: &Path) -> io::Result<SmallFile> {
+        Ok(SmallFile(File::create(path)?, Arc::clone(&self.0)))
+    }
+}
+
+impl Write for SmallFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut room = self.1.lock().unwrap();
+        let take = bytes.len().min(*room as usize);
+        if take == 0 && !bytes.is_empty() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        *room -= take as u64;
+        self.0.write(&bytes[..take])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Seek for SmallFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+#[test]
+fn on_a_full_disk_what_fits_is_kept_and_the_call_goes_on() {
+    for room in [0, 1, 44, 60, 3_000, 40_001, 60_003] {
+        let mut bench = Bench::start(SmallDisk(Arc::new(Mutex::new(room))));
+        for n in 0..30 {
+            bench.sink.block(block(call(1), n)).unwrap();
+        }
+        bench.sink.end(call(1), 24_000);
+        let closed = bench.closed();
+        assert_eq!(closed.reason, Some("disk_full"), "{room}");
+        assert!(closed.frames_lost > 0);
+        if room <= 44 {
+            assert_eq!((closed.status, bench.path.exists()), (RecordingStatus::None, false), "{room}");
+            continue;
+        }
+        assert_eq!(closed.status, RecordingStatus::Partial, "{room}");
+        let samples = read(&bench.path);
+        assert_eq!(closed.duration_ms, samples.len() as u64 / 16);
+        assert!(samples.len() as u64 * 2 + 4_000 * 4 >= room.saturating_sub(1_000), "{room}: {}", samples.len());
+        assert!((0..samples.len() / 2).all(|n| samples[2 * n] == n as i16), "{room}");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_no_recording() {
+    let bench = Bench::start(Disk);
+    let file = bench.folder.path().join("file");
+    File::create(&file).unwrap();
+    bench.recorder.begin(call(2), file.join("2.wav"));
+    bench.recorder.end(call(2), 8_000);
+    let closed = bench.closed();
+    assert_eq!((closed.status, closed.reason, closed.sha256), (RecordingStatus::None, Some("disk_error"), None));
+}

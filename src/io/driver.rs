@@ -1,0 +1,206 @@
+//! The one thread that owns the switch: feeds it, and does what it says.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::clock::RunClock;
+use super::disk::Recorder;
+use super::ledger::{Batch, Ledger, Refused, Room};
+use super::mailbox::{Inbox, Received};
+use super::rtp::MediaThreads;
+use super::tcp::Tcp;
+use super::udp::Udp;
+use crate::call::fact::Fact;
+use crate::gateway::{Gateway, Input, Output, Rejected};
+use crate::ledger::Subject;
+use crate::metrics::{CallMetrics, Counters, Direction, Method, SipRejection};
+use crate::protocol::sip;
+use crate::protocol::sip::endpoint::{Count, Label, Transmit, Transport};
+
+/// Is told every fact as it happens (live views, the demo's lines). Called on the switch's thread: it must not block.
+pub type Observer = Box<dyn FnMut(&Fact) + Send>;
+
+/// Inputs handled before the outputs are looked at again: keeps a burst from delaying what is due.
+const BATCH: usize = 64;
+
+/// What the switch writes to.
+pub struct Wires {
+    pub clock: RunClock,
+    pub udp: Vec<Arc<Udp>>,
+    pub tcp: Tcp,
+    pub media: MediaThreads,
+    pub recorder: Recorder,
+    pub data_directory: PathBuf,
+    pub ledger: Ledger,
+    pub call_metrics: CallMetrics,
+    pub counters: Counters,
+    pub observer: Option<Observer>,
+    /// Calls that are not sealed, for whoever waits for them to end.
+    pub live: Arc<AtomicUsize>,
+}
+
+/// Runs the switch until it is told to stop; gives the wires back so that they can be closed in order.
+pub fn run(gateway: Gateway, inbox: Inbox, wires: Wires) -> io::Result<JoinHandle<Wires>> {
+    let driver = Driver { gateway, wires, pending: Batch::default(), ledger_full: false };
+    thread::Builder::new().name("switch".to_owned()).spawn(move || driver.run(&inbox))
+}
+
+struct Driver {
+    gateway: Gateway,
+    wires: Wires,
+    /// Facts of this round, and those that the ledger handed back.
+    pending: Batch,
+    ledger_full: bool,
+}
+
+impl Driver {
+    fn run(mut self, inbox: &Inbox) -> Wires {
+        loop {
+            let patience = self.patience();
+            match inbox.receive(patience) {
+                Received::Input(input) => {
+                    self.handle(input);
+                    for _ in 1..BATCH {
+                        match inbox.receive(Duration::ZERO) {
+                            Received::Input(input) => self.handle(input),
+                            Received::Timeout => break,
+                            Received::Stop => return self.finish(),
+                        }
+                    }
+                }
+                Received::Timeout => {}
+                Received::Stop => return self.finish(),
+            }
+            let now = self.wires.clock.now();
+            if self.gateway.poll_timeout().is_some_and(|(at, _)| at <= now.mono) {
+                self.handle(Input::Timeout);
+            }
+            self.hand_over_facts();
+            self.wires.live.store(self.gateway.live_calls(), Ordering::Release);
+        }
+    }
+
+    fn finish(mut self) -> Wires {
+        self.hand_over_facts();
+        self.wires
+    }
+
+    fn patience(&self) -> Duration {
+        let now = self.wires.clock.now().mono;
+        let due = self.gateway.poll_timeout().map_or(Duration::from_secs(1), |(at, _)| at.since(now));
+        // While facts wait for the ledger, look again soon.
+        let waiting = !self.pending.facts.is_empty() || self.ledger_full;
+        due.min(if waiting { Duration::from_millis(100) } else { Duration::from_secs(1) })
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.gateway.handle(self.wires.clock.now(), input);
+        while let Some(output) = self.gateway.poll_output() {
+            self.carry_out(output);
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Transmit(transmit) => self.transmit(&transmit),
+            Output::Media(command) => self.wires.media.order(command),
+            Output::Record { call, path } => {
+                self.wires.recorder.begin(call, self.wires.data_directory.join(path));
+            }
+            Output::Fact(fact) => {
+                self.wires.call_metrics.fact(&fact);
+                if let Some(observer) = &mut self.wires.observer {
+                    observer(&fact);
+                }
+                self.pending.facts.push(fact);
+            }
+            Output::Subject { id, number } => self.pending.subjects.push(Subject { id, number }),
+            Output::Count(count) => self.count(&count),
+            Output::Rejected(Rejected::UnknownNumber) => {
+                self.wires.counters.sip_rejected(SipRejection::UnknownNumber);
+            }
+            Output::Rejected(Rejected::FromPhone) => self.wires.counters.sip_rejected(SipRejection::FromPhone),
+        }
+    }
+
+    fn transmit(&mut self, transmit: &Transmit) {
+        let Transmit { flow, bytes, label, mark, again } = transmit;
+        let written = match flow.transport {
+            Transport::Udp => self.send_udp(flow.local, bytes, flow.remote),
+            Transport::Tcp => {
+                self.wires.tcp.send(*flow, Arc::clone(bytes), *mark);
+                Ok(())
+            }
+        };
+        let at = self.wires.clock.now();
+        if *again {
+            self.wires.counters.sip_retransmission(Direction::Out);
+        } else {
+            match label {
+                Label::Request(m) => self.wires.counters.sip_request(method(m), Direction::Out),
+                Label::Response(code, m) => self.wires.counters.sip_response(method(m), *code, Direction::Out),
+            }
+        }
+        let Some(session) = *mark else { return };
+        let input = match written {
+            Ok(()) => Input::Sent { session, label: label.clone(), at },
+            Err(error) => {
+                tracing::warn!(%error, remote = %flow.remote, "a SIP message could not be written");
+                Input::NotSent { session }
+            }
+        };
+        self.gateway.handle(at, input);
+    }
+
+    fn send_udp(&self, local: SocketAddr, bytes: &[u8], remote: SocketAddr) -> io::Result<()> {
+        let socket = self.wires.udp.iter().find(|u| u.local() == local);
+        socket.ok_or(io::ErrorKind::AddrNotAvailable)?.send(bytes, remote)
+    }
+
+    fn count(&self, count: &Count) {
+        let counters = &self.wires.counters;
+        match count {
+            Count::Request(m) => counters.sip_request(method(m), Direction::In),
+            Count::Response(code, m) => counters.sip_response(method(m), *code, Direction::In),
+            Count::Retransmission => counters.sip_retransmission(Direction::In),
+            Count::Unparsable => counters.sip_parse_error(),
+            Count::Stranger => counters.sip_rejected(SipRejection::Stranger),
+            Count::Stray => counters.sip_rejected(SipRejection::NoDialog),
+        }
+    }
+
+    fn hand_over_facts(&mut self) {
+        if !self.pending.facts.is_empty() {
+            match self.wires.ledger.append(std::mem::take(&mut self.pending)) {
+                Ok(()) => {}
+                Err(Refused::Full(batch) | Refused::Stopped(batch)) => self.pending = batch,
+            }
+        }
+        let full = self.wires.ledger.room() == Room::Full || !self.pending.facts.is_empty();
+        if full != self.ledger_full {
+            self.ledger_full = full;
+            self.handle(Input::LedgerFull(full));
+        }
+    }
+}
+
+fn method(m: &sip::vocabulary::Method) -> Method {
+    match m.label().as_str() {
+        "INVITE" => Method::Invite,
+        "ACK" => Method::Ack,
+        "BYE" => Method::Bye,
+        "CANCEL" => Method::Cancel,
+        "OPTIONS" => Method::Options,
+        "REGISTER" => Method::Register,
+        "PRACK" => Method::Prack,
+        "UPDATE" => Method::Update,
+        "INFO" => Method::Info,
+        "REFER" => Method::Refer,
+        _ => Method::Other,
+    }
+}

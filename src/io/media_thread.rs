@@ -1,0 +1,379 @@
+//! The loop of one media thread.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::EventFd;
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+
+use super::clock::{RunClock, arrival};
+use super::rtp::{Counters, Report};
+use super::socket::{RTP_BYTES, Reader, bind_pair};
+use crate::clock::{Instant, Now};
+use crate::ids::{CallId, LegId, Random};
+use crate::media::{Block, BlockSink, Bridge, Command, Event, Recorded};
+use crate::protocol::rtp::Received;
+
+/// What an event of epoll is about; below them: the number of a socket.
+const WAKE: u64 = u64::MAX;
+const TIMER: u64 = u64::MAX - 1;
+
+/// Events fetched at one wake-up.
+const MAX_EVENTS: usize = 256;
+
+/// Packets read from one socket at one wake-up.
+const MAX_PACKETS: usize = 16;
+
+/// A packet younger than this is most likely the only one: epoll tells if it is not, at the cost of no system call.
+const BACKLOG: Duration = Duration::from_millis(1);
+
+pub(super) struct MediaThread {
+    clock: RunClock,
+    inbox: Receiver<Command>,
+    wake: Arc<EventFd>,
+    timer: TimerFd,
+    /// What the timer is set to.
+    armed: Option<Instant>,
+    calls: BTreeMap<CallId, Call>,
+    reader: Reader,
+    random: Random,
+    edge: Edge,
+}
+
+/// What the calls of a thread share: sockets, deadlines and whom they report to.
+struct Edge {
+    epoll: Epoll,
+    ports: Vec<Option<Port>>,
+    call_of: BTreeMap<LegId, CallId>,
+    /// Deadlines of calls; one may be early, never late.
+    deadlines: BTreeSet<(Instant, CallId)>,
+    sink: Box<dyn BlockSink>,
+    report: Report,
+    counters: Arc<Counters>,
+}
+
+struct Call {
+    bridge: Bridge,
+    /// RTP and RTCP.
+    ports: BTreeMap<LegId, [usize; 2]>,
+    deadline: Option<Instant>,
+    /// Frames given to the recorder; `None`: not recorded.
+    recorded: Option<u64>,
+}
+
+struct Port {
+    socket: UdpSocket,
+    call: CallId,
+    leg: LegId,
+    purpose: Purpose,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Rtp,
+    Rtcp,
+}
+
+impl MediaThread {
+    pub(super) fn new(
+        clock: RunClock,
+        inbox: Receiver<Command>,
+        wake: Arc<EventFd>,
+        sink: Box<dyn BlockSink>,
+        report: Report,
+        counters: Arc<Counters>,
+        random: Random,
+    ) -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+        epoll.add(&*wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
+        epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
+        let (ports, call_of, deadlines) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
+        let edge = Edge { epoll, ports, call_of, deadlines, sink, report, counters };
+        Ok(MediaThread {
+            clock,
+            inbox,
+            wake,
+            timer,
+            armed: None,
+            calls: BTreeMap::new(),
+            reader: Reader::with_capacity(RTP_BYTES),
+            random,
+            edge,
+        })
+    }
+
+    /// Until the other end of the orders is gone. An error is one of epoll or the timer itself.
+    pub(super) fn run(&mut self) -> io::Result<()> {
+        let mut events = [EpollEvent::empty(); MAX_EVENTS];
+        loop {
+            self.arm()?;
+            let ready = match self.edge.epoll.wait(&mut events, EpollTimeout::NONE) {
+                Ok(ready) => ready,
+                Err(Errno::EINTR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let now = self.clock.now();
+            let mut woken = false;
+            for event in &events[..ready] {
+                match event.data() {
+                    WAKE => woken = true,
+                    TIMER => self.rang(),
+                    port => self.receive(port as usize, now, BACKLOG),
+                }
+            }
+            self.time_out(now);
+            if woken && !self.obey() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sets the timer to the earliest deadline.
+    fn arm(&mut self) -> io::Result<()> {
+        let Some((first, _)) = self.edge.deadlines.first() else { return Ok(()) };
+        if self.armed == Some(*first) {
+            return Ok(());
+        }
+        // Zero would switch it off.
+        let wait = first.since(self.clock.now().mono).max(Duration::from_nanos(1));
+        self.timer.set(Expiration::OneShot(TimeSpec::from_duration(wait)), TimerSetTimeFlags::empty())?;
+        self.armed = Some(*first);
+        Ok(())
+    }
+
+    fn rang(&mut self) {
+        self.armed = None;
+        // Takes the event away; there is nothing else to learn from it.
+        let _ = self.timer.wait();
+    }
+
+    /// Reads a socket until it is empty, or a packet is younger than `backlog`.
+    fn receive(&mut self, number: usize, now: Now, backlog: Duration) {
+        for _ in 0..MAX_PACKETS {
+            let Some(Some(port)) = self.edge.ports.get(number) else { return };
+            let datagram = match self.reader.receive(&port.socket) {
+                Ok(Some(datagram)) => datagram,
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::debug!(%error, call = %port.call, "reading a media socket");
+                    return;
+                }
+            };
+            let (call, leg) = (port.call, port.leg);
+            if port.purpose == Purpose::Rtcp {
+                count(&self.edge.counters.rtcp);
+                continue;
+            }
+            count(&self.edge.counters.received);
+            let came = datagram.stamp.map_or(now, |stamp| arrival(now, stamp));
+            self.guarded(call, |bridge, reader| {
+                bridge.handle_rtp(now, leg, datagram.source, came, reader.bytes());
+            });
+            if now.mono.since(came.mono) < backlog {
+                return;
+            }
+        }
+    }
+
+    fn time_out(&mut self, now: Now) {
+        while let Some((at, call)) = self.edge.deadlines.first().copied().filter(|(at, _)| *at <= now.mono) {
+            self.edge.deadlines.remove(&(at, call));
+            if let Some(entry) = self.calls.get_mut(&call) {
+                entry.deadline = None;
+            }
+            self.guarded(call, |bridge, _| {
+                if bridge.poll_timeout().is_some_and(|(at, _)| at <= now.mono) {
+                    bridge.handle_timeout(now);
+                }
+            });
+        }
+    }
+
+    /// False when there will be no more orders.
+    fn obey(&mut self) -> bool {
+        // Empties the counter; the orders are in the channel.
+        let _ = self.wake.read();
+        loop {
+            match self.inbox.try_recv() {
+                // Read after the order was given: what comes of it must not seem to be earlier.
+                Ok(command) => self.order(self.clock.now(), command),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn order(&mut self, now: Now, command: Command) {
+        let call = match &command {
+            Command::Open { call, leg, local, .. } => {
+                if let Err(error) = self.open(*call, *leg, *local) {
+                    (self.edge.report)(Event::BindFailed { call: *call, leg: *leg, error: error.to_string() });
+                    return;
+                }
+                *call
+            }
+            Command::Remote { leg, .. } | Command::CloseLeg { leg } => {
+                let Some(call) = self.edge.call_of.get(leg) else { return };
+                *call
+            }
+            Command::CloseCall { call, .. } => {
+                self.drain(*call, now);
+                *call
+            }
+            Command::Bridge { call, record, .. } => {
+                if let (true, Some(entry)) = (*record, self.calls.get_mut(call)) {
+                    entry.recorded = Some(0);
+                }
+                *call
+            }
+            Command::Play { call, .. } => *call,
+        };
+        self.guarded(call, |bridge, _| bridge.handle(now, command));
+    }
+
+    fn open(&mut self, call: CallId, leg: LegId, local: SocketAddr) -> io::Result<()> {
+        let (rtp, rtcp) = bind_pair(local)?;
+        let rtp = self.edge.add(Port { socket: rtp, call, leg, purpose: Purpose::Rtp })?;
+        let rtcp = match self.edge.add(Port { socket: rtcp, call, leg, purpose: Purpose::Rtcp }) {
+            Ok(rtcp) => rtcp,
+            Err(error) => {
+                self.edge.ports[rtp] = None;
+                return Err(error);
+            }
+        };
+        let random = &mut self.random;
+        let entry = self.calls.entry(call).or_insert_with(|| Call {
+            bridge: Bridge::new(call, Random::from_seed(random.bytes())),
+            ports: BTreeMap::new(),
+            deadline: None,
+            recorded: None,
+        });
+        entry.ports.insert(leg, [rtp, rtcp]);
+        self.edge.call_of.insert(leg, call);
+        Ok(())
+    }
+
+    /// What came before the end belongs to the call.
+    fn drain(&mut self, call: CallId, now: Now) {
+        let ports: Vec<usize> =
+            self.calls.get(&call).into_iter().flat_map(|c| c.ports.values()).map(|p| p[0]).collect();
+        for port in ports {
+            self.receive(port, now, Duration::ZERO);
+        }
+    }
+
+    /// Lets a call's bridge do something and carries out what comes of it. If it panics, that call's media ends.
+    fn guarded(&mut self, call: CallId, act: impl FnOnce(&mut Bridge, &Reader)) {
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            act(&mut entry.bridge, &self.reader);
+            self.edge.carry_out(call, entry);
+        }));
+        match done {
+            Ok(()) if !entry.bridge.is_over() => return,
+            Ok(()) => self.edge.forget(call, entry),
+            Err(_) => self.edge.fail(call, entry),
+        }
+        self.calls.remove(&call);
+    }
+}
+
+impl Edge {
+    fn add(&mut self, port: Port) -> io::Result<usize> {
+        let number = self.ports.iter().position(Option::is_none).unwrap_or(self.ports.len());
+        self.epoll.add(&port.socket, EpollEvent::new(EpollFlags::EPOLLIN, number as u64))?;
+        if number == self.ports.len() {
+            self.ports.push(None);
+        }
+        self.ports[number] = Some(port);
+        Ok(number)
+    }
+
+    fn carry_out(&mut self, call: CallId, entry: &mut Call) {
+        while let Some(transmit) = entry.bridge.poll_transmit() {
+            let port = entry.ports.get(&transmit.leg).and_then(|[rtp, _]| self.ports[*rtp].as_ref());
+            let sent = port.map(|port| port.socket.send_to(transmit.bytes, transmit.to));
+            match sent {
+                Some(Ok(_)) => count(&self.counters.sent),
+                Some(Err(_)) | None => count(&self.counters.send_failed),
+            }
+        }
+        while let Some(recorded) = entry.bridge.poll_recorded() {
+            self.record(entry, recorded);
+        }
+        while let Some(event) = entry.bridge.poll_event() {
+            if let Event::Closed { leg, .. } = &event {
+                self.close(*leg, entry);
+            }
+            (self.report)(event);
+        }
+        let next = entry.bridge.poll_timeout().map(|(at, _)| at);
+        if let Some(next) = next.filter(|next| entry.deadline.is_none_or(|old| *next < old)) {
+            self.deadlines.extend([(next, call)]);
+            if let Some(old) = entry.deadline.replace(next) {
+                self.deadlines.remove(&(old, call));
+            }
+        }
+    }
+
+    fn record(&mut self, entry: &mut Call, recorded: Recorded) {
+        match recorded {
+            Recorded::Block(block) => {
+                entry.recorded = Some(end_of(&block));
+                if self.sink.block(block).is_err() {
+                    count(&self.counters.blocks_dropped);
+                }
+            }
+            Recorded::End { call, total_frames } => {
+                entry.recorded = None;
+                self.sink.end(call, total_frames);
+            }
+        }
+    }
+
+    fn close(&mut self, leg: LegId, entry: &mut Call) {
+        self.call_of.remove(&leg);
+        for number in entry.ports.remove(&leg).into_iter().flatten() {
+            // Closing the descriptor takes it out of epoll: nobody else holds a copy.
+            self.ports[number] = None;
+        }
+    }
+
+    fn forget(&mut self, call: CallId, entry: &Call) {
+        if let Some(deadline) = entry.deadline {
+            self.deadlines.remove(&(deadline, call));
+        }
+    }
+
+    /// A bug in one call ends that call's media and nothing else.
+    fn fail(&mut self, call: CallId, entry: &mut Call) {
+        count(&self.counters.panics);
+        tracing::error!(%call, "a bug ended the media of a call");
+        self.forget(call, entry);
+        if let Some(total_frames) = entry.recorded {
+            self.sink.end(call, total_frames);
+        }
+        while let Some(leg) = entry.ports.keys().next().copied() {
+            self.close(leg, entry);
+            (self.report)(Event::Closed { call, leg, received: Received::default() });
+        }
+    }
+}
+
+fn end_of(block: &Block) -> u64 {
+    block.first_frame + block.samples.len() as u64 / 2
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,260 @@
+//! One recording on its way to disk: written as `.part`, right up to the last half second, renamed when it is closed.
+//!
+//! The first error ends the writing, not the call: what is on disk by then is mended and kept.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::call::fact::RecordingStatus;
+use crate::ids::CallId;
+use crate::media::record::path;
+use crate::media::record::repair::{self, FRAME_BYTES, HEADER_BYTES};
+use crate::media::wav::{WriteError, Writer};
+use crate::media::{Block, SAMPLE_RATE_HZ};
+
+/// The header is made right every 500 ms of audio. With the tap's hold-back of 200 ms and a block of 100 ms a crash
+/// takes less than a second.
+const CHECKPOINT_FRAMES: u64 = SAMPLE_RATE_HZ as u64 / 2;
+
+/// What the machine itself may lose when its power fails: 5 s.
+const SYNC_FRAMES: u64 = SAMPLE_RATE_HZ as u64 * 5;
+
+/// Buffered between two checkpoints, in bytes.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// What became of a recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    pub call: CallId,
+    /// `Ok`, `Partial` or `None`.
+    pub status: RecordingStatus,
+    /// From a closed list: `disk_full`, `disk_error`, `queue_full`, `too_long`.
+    pub reason: Option<&'static str>,
+    pub duration_ms: u64,
+    /// Lower-case hex, of the whole file.
+    pub sha256: Option<String>,
+    /// Of the whole file.
+    pub bytes: u64,
+    /// Frames that were not written, or are silence because they never came.
+    pub frames_lost: u64,
+}
+
+/// Where recordings are written: files, or in tests a disk that fails on order.
+pub(super) trait Medium: Send + 'static {
+    type File: Write + Seek + Send;
+
+    fn create(&self, path: &Path) -> io::Result<Self::File>;
+}
+
+/// The real disk.
+pub(super) struct Disk;
+
+impl Medium for Disk {
+    type File = File;
+
+    fn create(&self, path: &Path) -> io::Result<File> {
+        File::create(path)
+    }
+}
+
+pub(super) struct Recording<F: Write + Seek> {
+    call: CallId,
+    /// Final name.
+    path: PathBuf,
+    state: State<F>,
+    /// Frames on the time line so far, written or not.
+    edge: u64,
+    checkpointed: u64,
+    synced: u64,
+    /// Frames that are silence because they never came.
+    silent: u64,
+}
+
+enum State<F: Write + Seek> {
+    Writing(Writer<BufWriter<F>>),
+    /// Ended by the first error; frames after it are only counted.
+    Failed {
+        reason: &'static str,
+        dropped: u64,
+    },
+}
+
+impl<F: Write + Seek> Recording<F> {
+    /// Opens the file; folders are made. An error is that recording's end, and reported when it is closed.
+    pub(super) fn begin(medium: &impl Medium<File = F>, call: CallId, path: &Path) -> Self {
+        let path = path.to_owned();
+        let state = match open(medium, &path) {
+            Ok(writer) => State::Writing(writer),
+            Err(error) => failed(call, &error),
+        };
+        Recording { call, path, state, edge: 0, checkpointed: 0, synced: 0, silent: 0 }
+    }
+
+    pub(super) fn block(&mut self, block: &Block) {
+        let frames = (block.samples.len() / 2) as u64;
+        let missing = block.first_frame.saturating_sub(self.edge);
+        if block.first_frame < self.edge {
+            tracing::error!(call = %self.call, "a block of the recording came twice");
+            return;
+        }
+        self.silent += missing;
+        self.write(missing + frames, |writer| {
+            writer.silence(missing)?;
+            writer.frames(&block.samples)
+        });
+        if self.edge - self.checkpointed >= CHECKPOINT_FRAMES {
+            self.checkpoint();
+        }
+    }
+
+    /// Makes what was written so far readable, now and then durable.
+    pub(super) fn checkpoint(&mut self) {
+        self.checkpointed = self.edge;
+        self.write(0, Writer::checkpoint);
+        if self.edge - self.synced >= SYNC_FRAMES {
+            self.synced = self.edge;
+            let part = path::part(&self.path);
+            self.write(0, |_| Ok(File::open(part)?.sync_data()?));
+        }
+    }
+
+    /// The call had `total_frames`; the file gets exactly as many, unless writing failed.
+    pub(super) fn end(mut self, total_frames: u64) -> Closed {
+        let missing = total_frames.saturating_sub(self.edge);
+        self.silent += missing;
+        self.write(missing, |writer| writer.silence(missing));
+        let mut reason = (self.silent > 0).then_some("queue_full");
+        let mut lost = self.silent;
+        match self.state {
+            State::Writing(writer) => {
+                if let Err(error) = writer.finish() {
+                    reason = Some(warned(self.call, &error));
+                }
+            }
+            State::Failed { reason: why, dropped } => {
+                reason = Some(why);
+                lost += dropped;
+            }
+        }
+        let frames_lost = lost.min(total_frames);
+        let none = |reason| Closed {
+            call: self.call,
+            status: RecordingStatus::None,
+            reason: Some(reason),
+            duration_ms: 0,
+            sha256: None,
+            bytes: 0,
+            frames_lost: total_frames,
+        };
+        match (close(&self.path, total_frames), reason) {
+            (Err(_), Some(reason)) => none(reason),
+            (Err(error), None) => none(warned(self.call, &error.into())),
+            (Ok(file), Some(reason)) if file.frames == 0 => {
+                // A header alone is of no use to anybody; if it cannot be removed, it is found empty.
+                let _ = fs::remove_file(&self.path);
+                none(reason)
+            }
+            (Ok(file), reason) => Closed {
+                call: self.call,
+                status: if reason.is_none() { RecordingStatus::Ok } else { RecordingStatus::Partial },
+                reason,
+                duration_ms: file.frames * 1_000 / u64::from(SAMPLE_RATE_HZ),
+                sha256: Some(file.sha256),
+                bytes: file.bytes,
+                frames_lost,
+            },
+        }
+    }
+
+    fn write(&mut self, frames: u64, write: impl FnOnce(&mut Writer<BufWriter<F>>) -> Result<(), WriteError>) {
+        self.edge += frames;
+        match &mut self.state {
+            State::Writing(writer) => {
+                if let Err(error) = write(writer) {
+                    self.state = failed(self.call, &error);
+                }
+            }
+            State::Failed { dropped, .. } => *dropped += frames,
+        }
+    }
+}
+
+fn open<F: Write + Seek>(medium: &impl Medium<File = F>, path: &Path) -> Result<Writer<BufWriter<F>>, WriteError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let file = medium.create(&path::part(path))?;
+    let mut writer = Writer::create(BufWriter::with_capacity(BUFFER_BYTES, file))?;
+    writer.checkpoint()?;
+    Ok(writer)
+}
+
+fn failed<F: Write + Seek>(call: CallId, error: &WriteError) -> State<F> {
+    State::Failed { reason: warned(call, error), dropped: 0 }
+}
+
+/// One line a call: the first error ends its writing.
+fn warned(call: CallId, error: &WriteError) -> &'static str {
+    let reason = match error {
+        WriteError::TooLong => "too_long",
+        WriteError::Io(e) if is_full(e) => "disk_full",
+        WriteError::Io(_) | WriteError::Format(_) => "disk_error",
+    };
+    tracing::warn!(%call, reason, %error, "recording stopped; the call goes on");
+    reason
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// A recording under its final name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finished {
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+}
+
+/// Mends a `.part` file if it needs to be, keeps at most `frames`, makes it durable under its final name.
+pub(super) fn close(path: &Path, frames: u64) -> io::Result<Finished> {
+    let part = path::part(path);
+    let mut file = OpenOptions::new().read(true).write(true).open(&part)?;
+    let kept = repair::keep(&mut file, frames).map_err(|error| match error {
+        repair::RepairError::Io(error) => error,
+        foreign => io::Error::other(foreign),
+    })?;
+    file.set_len(kept.length)?;
+    file.sync_all()?;
+    let sha256 = hash(&mut file)?;
+    fs::rename(&part, path)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    debug_assert_eq!(kept.length, HEADER_BYTES + kept.frames * FRAME_BYTES);
+    Ok(Finished { frames: kept.frames, bytes: kept.length, sha256 })
+}
+
+/// A file that has its final name.
+pub(super) fn measure(path: &Path) -> io::Result<Finished> {
+    let mut file = File::open(path)?;
+    let bytes = file.metadata()?.len();
+    let sha256 = hash(&mut file)?;
+    Ok(Finished { frames: bytes.saturating_sub(HEADER_BYTES) / FRAME_BYTES, bytes, sha256 })
+}
+
+fn hash(file: &mut File) -> io::Result<String> {
+    file.rewind()?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,87 @@
+//! A leg's two UDP sockets, and reading from them with the kernel's receive stamps.
+
+use std::io::{self, IoSliceMut};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
+
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
+
+use crate::clock::Wall;
+
+/// Longer than any RTP packet that a network brings; what fills it is cut and no packet of ours.
+pub(super) const RTP_BYTES: usize = 2_048;
+
+/// Binds `local` for RTP and the port above it for RTCP (RFC 3550 section 11).
+pub(super) fn bind_pair(local: SocketAddr) -> io::Result<(UdpSocket, UdpSocket)> {
+    let above = local.port().checked_add(1).ok_or(io::ErrorKind::InvalidInput)?;
+    let rtp = UdpSocket::bind(local)?;
+    let rtcp = UdpSocket::bind(SocketAddr::new(local.ip(), above))?;
+    rtp.set_nonblocking(true)?;
+    rtcp.set_nonblocking(true)?;
+    setsockopt(&rtp, sockopt::ReceiveTimestampns, &true)?;
+    Ok((rtp, rtcp))
+}
+
+/// One buffer for all sockets of a thread.
+pub(super) struct Reader {
+    buffer: Vec<u8>,
+    length: usize,
+    control: Vec<u8>,
+}
+
+/// Where a datagram came from, and when, by the kernel's wall clock; its bytes are in [`Reader::bytes`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Datagram {
+    pub(super) source: SocketAddr,
+    pub(super) stamp: Option<Wall>,
+}
+
+impl Reader {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Reader { buffer: vec![0; bytes], length: 0, control: nix::cmsg_space!(TimeSpec) }
+    }
+
+    /// The next datagram; `None` when no more are waiting.
+    pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<Option<Datagram>> {
+        self.read(socket, MsgFlags::MSG_DONTWAIT)
+    }
+
+    /// Waits for the next datagram as long as the socket's read timeout allows; `None` when that has passed.
+    pub(super) fn wait(&mut self, socket: &UdpSocket) -> io::Result<Option<Datagram>> {
+        self.read(socket, MsgFlags::empty())
+    }
+
+    fn read(&mut self, socket: &UdpSocket, flags: MsgFlags) -> io::Result<Option<Datagram>> {
+        let mut parts = [IoSliceMut::new(&mut self.buffer[..])];
+        let message = match recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut parts, Some(&mut self.control), flags) {
+            Ok(message) => message,
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let stamp = message.cmsgs().ok().and_then(|mut all| {
+            all.find_map(|one| match one {
+                ControlMessageOwned::ScmTimestampns(at) => Some(wall(at)),
+                _ => None,
+            })
+        });
+        let source = message.address.as_ref().and_then(address).ok_or(io::ErrorKind::InvalidData)?;
+        let length = if message.flags.contains(MsgFlags::MSG_TRUNC) { 0 } else { message.bytes };
+        self.length = length;
+        Ok(Some(Datagram { source, stamp }))
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+}
+
+fn wall(at: TimeSpec) -> Wall {
+    Wall::from_micros(at.tv_sec() * 1_000_000 + at.tv_nsec() / 1_000)
+}
+
+fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
+    let four = storage.as_sockaddr_in().map(|a| SocketAddr::from(*a));
+    four.or_else(|| storage.as_sockaddr_in6().map(|a| SocketAddr::from(*a)))
+}

@@ -1,0 +1,285 @@
+//! A SIP phone without IO that follows a script: calls, rings, answers, hangs up. Many calls at once, each its own person.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::clock::{Instant, Now};
+use crate::ids::Random;
+use crate::media::Remote;
+use crate::media::negotiate::{self, CODECS, Local};
+use crate::protocol::sip::endpoint::{
+    Endpoint, Event, EventKind, Flow, OutgoingInvite, SessionId, Settings, Transmit, Transport,
+};
+use crate::protocol::sip::uri::Uri;
+use crate::schedule::Schedule;
+
+/// What a person does with a call that comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conduct {
+    /// Whether the phone says 180 at once.
+    pub rings: bool,
+    pub then: Then,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    Answer {
+        after: Duration,
+        /// `None`: the other side hangs up.
+        hang_up_after: Option<Duration>,
+    },
+    /// Final failure with this status.
+    Refuse {
+        after: Duration,
+        status: u16,
+    },
+    Ignore,
+}
+
+/// What a person does with a call that they make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Gives up when nobody has answered by then.
+    pub wait: Duration,
+    /// Hangs up this long after the answer; `None`: the other side does.
+    pub talk: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Happened {
+    /// A call came in for this user part.
+    CalledFor { user: String },
+    /// Talking; media flows between these.
+    Connected { local: SocketAddr, remote: Remote },
+    /// The call was refused.
+    Refused { status: Option<u16> },
+    /// No more of this session.
+    Over,
+}
+
+#[derive(Debug)]
+struct Person {
+    local: Local,
+    side: Script,
+    connected: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Script {
+    Called(Conduct),
+    Calling(Patience),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Decide,
+    HangUp,
+}
+
+#[derive(Debug)]
+pub struct Phone {
+    endpoint: Endpoint,
+    random: Random,
+    address: SocketAddr,
+    /// For calls that come in; the first one whose turn it is.
+    conducts: VecDeque<Conduct>,
+    default: Conduct,
+    people: BTreeMap<SessionId, Person>,
+    /// Offers that came in with an INVITE, until they are answered.
+    offers: BTreeMap<SessionId, Vec<u8>>,
+    steps: Schedule<(SessionId, Step)>,
+    happened: VecDeque<(SessionId, Now, Happened)>,
+    rtp_ip: IpAddr,
+    next_port: u16,
+}
+
+impl Phone {
+    pub fn new(address: SocketAddr, default: Conduct, mut random: Random) -> Phone {
+        let settings =
+            Settings { listen: vec![(Transport::Udp, address)], advertise: None, product: "hotline-phone".to_owned() };
+        Phone {
+            endpoint: Endpoint::new(settings, Random::from_seed(random.bytes())),
+            random,
+            address,
+            conducts: VecDeque::new(),
+            default,
+            people: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            steps: Schedule::default(),
+            happened: VecDeque::new(),
+            rtp_ip: address.ip(),
+            next_port: 40_000,
+        }
+    }
+
+    /// The next calls that come in are met so, in order; after them the default holds.
+    pub fn expect(&mut self, conducts: impl IntoIterator<Item = Conduct>) {
+        self.conducts.extend(conducts);
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Calls `number` at `server` as `caller`. `rtp`: where this person's media lives; made up if not given.
+    pub fn call(
+        &mut self,
+        now: Instant,
+        server: SocketAddr,
+        number: &str,
+        caller: &str,
+        patience: Patience,
+        rtp: Option<SocketAddr>,
+    ) -> Option<SessionId> {
+        let local = self.local(rtp);
+        let target = Uri::parse(&format!("sip:{number}@{server}"))?;
+        let offer = negotiate::offer(&local, CODECS, Some(101));
+        let (transport, caller) = (Transport::Udp, Some(caller.to_owned()));
+        let session =
+            self.endpoint.invite(now, OutgoingInvite { target, transport, destination: server, caller, offer })?;
+        self.people.insert(session, Person { local, side: Script::Calling(patience), connected: false });
+        self.steps.set((session, Step::HangUp), Some(now + patience.wait));
+        Some(session)
+    }
+
+    pub fn hang_up(&mut self, now: Now, session: SessionId) {
+        self.endpoint.hang_up(now, session);
+        self.work(now);
+    }
+
+    pub fn handle_datagram(&mut self, now: Now, source: SocketAddr, bytes: &[u8]) {
+        let flow = Flow { transport: Transport::Udp, local: self.address, remote: source, connection: None };
+        self.endpoint.handle_datagram(now.mono, flow, now, true, bytes);
+        self.work(now);
+    }
+
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.endpoint.handle_timeout(now);
+        while let Some((session, step)) = self.steps.pop_due(now.mono) {
+            self.take_step(now, session, step);
+        }
+        self.work(now);
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let endpoint = self.endpoint.poll_timeout().map(|(at, _)| at);
+        [endpoint, self.steps.next().map(|(at, _)| at)].into_iter().flatten().min()
+    }
+
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.endpoint.poll_transmit()
+    }
+
+    pub fn poll_happened(&mut self) -> Option<(SessionId, Now, Happened)> {
+        self.happened.pop_front()
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.people.is_empty() && self.endpoint.is_idle()
+    }
+
+    fn local(&mut self, rtp: Option<SocketAddr>) -> Local {
+        let rtp = rtp.unwrap_or_else(|| {
+            self.next_port = if self.next_port >= 60_000 { 40_000 } else { self.next_port + 2 };
+            SocketAddr::new(self.rtp_ip, self.next_port)
+        });
+        Local { rtp, advertise: None, session: u64::from(self.random.u32()), version: 1 }
+    }
+
+    fn work(&mut self, now: Now) {
+        while let Some(Event { session, at, kind }) = self.endpoint.poll_event() {
+            self.handle(now, session, at, kind);
+        }
+        while self.endpoint.poll_count().is_some() {}
+    }
+
+    fn handle(&mut self, now: Now, session: SessionId, at: Now, kind: EventKind) {
+        match kind {
+            EventKind::Invite { request, .. } => {
+                let user = request.uri.as_ref().and_then(|u| u.user.clone()).unwrap_or_default();
+                self.offers.insert(session, request.body);
+                self.happened.push_back((session, at, Happened::CalledFor { user }));
+                self.ring(now, session);
+            }
+            EventKind::Answered { body, source } => self.connected(now, session, &body, source.ip()),
+            EventKind::Acknowledged { .. } | EventKind::Progress { .. } | EventKind::Received { .. } => {}
+            EventKind::Failed { status } => self.happened.push_back((session, at, Happened::Refused { status })),
+            EventKind::Reoffer { .. } => self.endpoint.reject_reoffer(now.mono, session, 488),
+            EventKind::Cancelled
+            | EventKind::NotAcknowledged
+            | EventKind::CrossedAnswer
+            | EventKind::Bye
+            | EventKind::Lost => {}
+            EventKind::Terminated => {
+                self.people.remove(&session);
+                self.offers.remove(&session);
+                for step in [Step::Decide, Step::HangUp] {
+                    self.steps.set((session, step), None);
+                }
+                self.happened.push_back((session, at, Happened::Over));
+            }
+        }
+    }
+
+    fn ring(&mut self, now: Now, session: SessionId) {
+        let conduct = self.conducts.pop_front().unwrap_or(self.default);
+        let local = self.local(None);
+        self.people.insert(session, Person { local, side: Script::Called(conduct), connected: false });
+        if conduct.rings {
+            self.endpoint.ring(now.mono, session, 180, Vec::new());
+        }
+        match conduct.then {
+            Then::Answer { after, .. } | Then::Refuse { after, .. } => {
+                self.steps.set((session, Step::Decide), Some(now.mono + after));
+            }
+            Then::Ignore => {}
+        }
+    }
+
+    fn take_step(&mut self, now: Now, session: SessionId, step: Step) {
+        let Some(person) = self.people.get(&session) else { return };
+        match (step, person.side) {
+            (Step::HangUp, _) => self.endpoint.hang_up(now, session),
+            (Step::Decide, Script::Called(Conduct { then: Then::Refuse { status, .. }, .. })) => {
+                self.endpoint.reject(now, session, status, None);
+            }
+            (Step::Decide, _) => self.answer(now, session),
+        }
+    }
+
+    fn answer(&mut self, now: Now, session: SessionId) {
+        let Some(person) = self.people.get(&session) else { return };
+        let local = person.local;
+        let offer = self.offers.remove(&session).unwrap_or_default();
+        match negotiate::read(&offer) {
+            Ok(peer) => {
+                let codec = peer.codecs[0].0;
+                let answer = negotiate::answer(&local, &peer, codec);
+                self.endpoint.accept(now.mono, session, answer);
+                self.talk(now, session, peer.remote(codec, peer.rtp.ip()));
+            }
+            Err(_) => self.endpoint.reject(now, session, 488, None),
+        }
+    }
+
+    fn connected(&mut self, now: Now, session: SessionId, body: &[u8], source: IpAddr) {
+        if let Ok(peer) = negotiate::read(body) {
+            let codec = peer.codecs[0].0;
+            self.talk(now, session, peer.remote(codec, source));
+        }
+    }
+
+    fn talk(&mut self, now: Now, session: SessionId, remote: Remote) {
+        let Some(person) = self.people.get_mut(&session) else { return };
+        person.connected = true;
+        let local = person.local.rtp;
+        let hang_up_after = match person.side {
+            Script::Calling(patience) => patience.talk,
+            Script::Called(Conduct { then: Then::Answer { hang_up_after, .. }, .. }) => hang_up_after,
+            Script::Called(_) => None,
+        };
+        self.steps.set((session, Step::HangUp), hang_up_after.map(|d| now.mono + d));
+        self.happened.push_back((session, now, Happened::Connected { local, remote }));
+    }
+}

@@ -1,0 +1,263 @@
+//! A switch, a trunk full of callers and a room of agents' phones, on a virtual network and clock.
+//!
+//! The network takes one millisecond. Media is carried in name only: ports open and close, prompts last as long as they
+//! are, recordings close; no packet flows.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::phone::{Conduct, Happened, Patience, Phone, Then};
+use crate::call::fact::{Fact, RecordingStatus};
+use crate::clock::{Instant, Now, RunId, Wall};
+use crate::dialplan::plan::Plans;
+use crate::gateway::{self, Gateway, Input, Output, RecordingClosed};
+use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId};
+use crate::media::{self, Command, Play};
+use crate::peer::trunk::Peer;
+use crate::protocol::rtp::Received;
+use crate::protocol::sip::endpoint::{Flow, SessionId, Settings, Transmit, Transport};
+use crate::protocol::sip::uri::Uri;
+
+/// One way, between any two hosts.
+const LATENCY: Duration = Duration::from_millis(1);
+
+/// Whether a datagram is lost: who sends it, its text.
+pub type Loss = Box<dyn FnMut(SocketAddr, &str) -> bool>;
+
+pub struct World {
+    pub gateway: Gateway,
+    pub trunk: Phone,
+    /// All agents' phones behind one address.
+    pub agents: Phone,
+    pub facts: Vec<Fact>,
+    pub numbers: BTreeMap<SubjectId, String>,
+    /// Everything that went over the wire: when it was sent, from where, its first line.
+    pub wire_log: Vec<(Now, SocketAddr, String)>,
+    pub caller_saw: Vec<(SessionId, Now, Happened)>,
+    pub agent_saw: Vec<(SessionId, Now, Happened)>,
+    pub loss: Loss,
+    now: Now,
+    wire: VecDeque<(Instant, SocketAddr, SocketAddr, Arc<[u8]>)>,
+    media: Media,
+}
+
+/// What the media threads would have reported, and when.
+#[derive(Default)]
+struct Media {
+    due: VecDeque<(Instant, Input)>,
+    legs: BTreeMap<LegId, CallId>,
+    connected: BTreeMap<CallId, Now>,
+}
+
+pub const GATEWAY: &str = "10.0.0.1:5060";
+pub const TRUNK: &str = "10.0.0.2:5060";
+pub const AGENTS: &str = "10.0.0.3:5060";
+
+impl World {
+    /// Agents of the plans all have phones at [`AGENTS`], told apart by the user part.
+    pub fn new(plans: Plans, seed: u64) -> World {
+        let mut random = Random::from_number(seed);
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap_or_else(|_| unreachable!("a literal address"));
+        let phones = phones(&plans, address(AGENTS));
+        let settings = gateway::Settings {
+            sip: Settings {
+                listen: vec![(Transport::Udp, address(GATEWAY))],
+                advertise: None,
+                product: "hotline".into(),
+            },
+            rtp_ports: 20_000..=29_999,
+            trunks: vec![gateway::Trunk { name: "carrier".into(), peers: vec![Peer::Address(address(TRUNK).ip())] }],
+            phones,
+            run: RunId(1),
+        };
+        let idle = Conduct { rings: true, then: Then::Ignore };
+        let mut split = || Random::from_seed(random.bytes());
+        World {
+            gateway: Gateway::new(settings, Arc::new(plans), split()),
+            trunk: Phone::new(address(TRUNK), idle, split()),
+            agents: Phone::new(address(AGENTS), idle, split()),
+            facts: Vec::new(),
+            numbers: BTreeMap::new(),
+            wire_log: Vec::new(),
+            caller_saw: Vec::new(),
+            agent_saw: Vec::new(),
+            loss: Box::new(|_, _| false),
+            now: Now { mono: Instant::START, wall: Wall::from_micros(1_795_303_044_000_000) },
+            wire: VecDeque::new(),
+            media: Media::default(),
+        }
+    }
+
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    pub fn call(&mut self, number: &str, patience: Patience) -> Option<SessionId> {
+        let server = self.gateway_address();
+        let session = self.trunk.call(self.now.mono, server, number, "13912345678", patience, None);
+        self.settle();
+        session
+    }
+
+    pub fn tell(&mut self, input: Input) {
+        self.gateway.handle(self.now, input);
+        self.settle();
+    }
+
+    /// Runs until this much time has passed or nothing is left to happen.
+    pub fn run_for(&mut self, d: Duration) {
+        let end = self.now.after(d);
+        while self.next_at().is_some_and(|at| at <= end.mono) && self.step() {}
+        self.now = end;
+    }
+
+    /// Runs until nothing is left to happen. False if that never comes (a leak of timers).
+    pub fn run_to_rest(&mut self) -> bool {
+        (0..1_000_000).any(|_| !self.step())
+    }
+
+    pub fn step(&mut self) -> bool {
+        let Some(at) = self.next_at() else { return false };
+        self.now = self.now.after(at.since(self.now.mono));
+        self.deliver();
+        while self.media.due.front().is_some_and(|(due, _)| *due <= at) {
+            if let Some((_, input)) = self.media.due.pop_front() {
+                self.gateway.handle(self.now, input);
+            }
+        }
+        if self.gateway.poll_timeout().is_some_and(|(due, _)| due <= at) {
+            self.gateway.handle(self.now, Input::Timeout);
+        }
+        self.trunk.handle_timeout(self.now);
+        self.agents.handle_timeout(self.now);
+        self.settle();
+        true
+    }
+
+    fn next_at(&self) -> Option<Instant> {
+        let wire = self.wire.front().map(|(at, ..)| *at);
+        let media = self.media.due.front().map(|(at, _)| *at);
+        let gateway = self.gateway.poll_timeout().map(|(at, _)| at);
+        [wire, media, gateway, self.trunk.poll_timeout(), self.agents.poll_timeout()].into_iter().flatten().min()
+    }
+
+    fn gateway_address(&self) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 1], 5060))
+    }
+
+    fn deliver(&mut self) {
+        while self.wire.front().is_some_and(|(due, ..)| *due <= self.now.mono) {
+            let Some((_, from, to, bytes)) = self.wire.pop_front() else { return };
+            if to == self.gateway_address() {
+                let flow = Flow { transport: Transport::Udp, local: to, remote: from, connection: None };
+                let input = Input::Datagram { flow, at: self.now, bytes: bytes.to_vec() };
+                self.gateway.handle(self.now, input);
+            } else if to == self.trunk.address() {
+                self.trunk.handle_datagram(self.now, from, &bytes);
+            } else if to == self.agents.address() {
+                self.agents.handle_datagram(self.now, from, &bytes);
+            }
+        }
+    }
+
+    /// Everything that happens without time passing.
+    fn settle(&mut self) {
+        while let Some(output) = self.gateway.poll_output() {
+            self.carry_out(output);
+        }
+        while let Some(transmit) = self.trunk.poll_transmit() {
+            self.post(self.trunk.address(), &transmit);
+        }
+        while let Some(transmit) = self.agents.poll_transmit() {
+            self.post(self.agents.address(), &transmit);
+        }
+        self.caller_saw.extend(std::iter::from_fn(|| self.trunk.poll_happened()));
+        self.agent_saw.extend(std::iter::from_fn(|| self.agents.poll_happened()));
+    }
+
+    fn post(&mut self, from: SocketAddr, transmit: &Transmit) {
+        let text = String::from_utf8_lossy(&transmit.bytes).into_owned();
+        let line = text.lines().next().unwrap_or_default().to_owned();
+        self.wire_log.push((self.now, from, line));
+        if !(self.loss)(from, &text) {
+            self.wire.push_back((self.now.mono + LATENCY, from, transmit.flow.remote, Arc::clone(&transmit.bytes)));
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Transmit(transmit) => {
+                self.post(self.gateway_address(), &transmit);
+                if let Some(session) = transmit.mark {
+                    self.gateway.handle(self.now, Input::Sent { session, label: transmit.label, at: self.now });
+                }
+            }
+            Output::Media(command) => self.media.order(self.now, command),
+            Output::Fact(fact) => self.facts.push(fact),
+            Output::Subject { id, number } => {
+                self.numbers.insert(id, number);
+            }
+            Output::Record { .. } | Output::Count(_) | Output::Rejected(_) => {}
+        }
+    }
+}
+
+impl Media {
+    fn order(&mut self, now: Now, command: Command) {
+        match command {
+            Command::Open { call, leg, .. } => {
+                self.legs.insert(leg, call);
+                self.at(now.mono, Input::Media(media::Event::Bound { call, leg }));
+            }
+            Command::Remote { .. } => {}
+            Command::Bridge { call, connected, .. } => {
+                self.connected.insert(call, connected);
+            }
+            Command::Play { call, play, audio } => self.play(now, call, play, audio.len()),
+            Command::CloseLeg { leg } => self.close(now, leg),
+            Command::CloseCall { call, ended } => {
+                let legs: Vec<LegId> = self.legs.iter().filter(|(_, c)| **c == call).map(|(l, _)| *l).collect();
+                for leg in legs {
+                    self.close(now, leg);
+                }
+                if let Some(connected) = self.connected.remove(&call) {
+                    let millis = ended.mono.since(connected.mono).as_millis();
+                    let duration_ms = u64::try_from(millis).unwrap_or(u64::MAX);
+                    let (status, reason, sha256) = (RecordingStatus::Ok, None, Some("0".repeat(64)));
+                    let closed = RecordingClosed { call, status, reason, duration_ms, sha256 };
+                    self.at(now.mono + LATENCY, Input::Recording(closed));
+                }
+            }
+        }
+    }
+
+    fn play(&mut self, now: Now, call: CallId, play: Play, samples: usize) {
+        let end = now.after(Duration::from_micros(samples as u64 * 125));
+        self.at(now.mono, Input::Media(media::Event::PlayStarted { call, play, at: now }));
+        self.at(end.mono, Input::Media(media::Event::PlayEnded { call, play, at: end, to_end: true }));
+    }
+
+    fn close(&mut self, now: Now, leg: LegId) {
+        if let Some(call) = self.legs.remove(&leg) {
+            self.at(now.mono, Input::Media(media::Event::Closed { call, leg, received: Received::default() }));
+        }
+    }
+
+    fn at(&mut self, at: Instant, input: Input) {
+        let place = self.due.partition_point(|(due, _)| *due <= at);
+        self.due.insert(place, (at, input));
+    }
+}
+
+fn phones(plans: &Plans, address: SocketAddr) -> Vec<gateway::Phone> {
+    let mut agents: Vec<AgentNo> = plans.hotlines.iter().flat_map(|h| h.agents.numbers.clone()).collect();
+    agents.sort();
+    agents.dedup();
+    let phone = |agent: AgentNo| {
+        let uri = Uri::parse(&format!("sip:{agent}@{address}"))?;
+        Some(gateway::Phone { agent, uri, transport: Transport::Udp, address })
+    };
+    agents.into_iter().filter_map(phone).collect()
+}

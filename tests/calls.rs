@@ -1,0 +1,322 @@
+//! Calls in virtual time: the whole switch, SIP phones on both sides, no socket and no sleeping.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotline::call::fact::{Fact, What};
+use hotline::cdr::{Outcome, Record};
+use hotline::clock::Instant;
+use hotline::dialplan::plan::{
+    AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Prompt, Ringback, Strategy,
+};
+use hotline::gateway::Input;
+use hotline::ids::CallId;
+use hotline::sim::phone::{Conduct, Happened, Patience, Then};
+use hotline::sim::world::{AGENTS, GATEWAY, World};
+
+const NUMBER: &str = "4008001234";
+
+fn secs(s: f64) -> Duration {
+    Duration::from_secs_f64(s)
+}
+
+fn plans(nobody: Nobody) -> Plans {
+    let numbers = ["8", "9"].map(Into::into).to_vec();
+    let prompt = |text: &str| Prompt { text: text.into(), files: vec![], audio: vec![0i16; 16_000].into() };
+    let greet =
+        |n: &str| AgentGreeting { normal: prompt(&format!("您好{n}")), late: prompt(&format!("久等了{n}")) };
+    let hotline = Arc::new(Hotline {
+        id: "property".into(),
+        org: "物业".into(),
+        numbers: vec![NUMBER.into()],
+        language: "zh-CN".into(),
+        time_zone: "Asia/Shanghai".into(),
+        version: "0123456789abcdef".into(),
+        answer: Answer {
+            max_rings: 3,
+            cadence: Cadence { name: "cn".into(), burst: secs(1.0), period: secs(5.0) },
+            ringback: Ringback::Network,
+            short_abandon: secs(5.0),
+        },
+        greeting: Greeting { by_agent: [("8".into(), greet("8")), ("9".into(), greet("9"))].into() },
+        agents: Agents { numbers, strategy: Strategy::InOrder, ring: secs(20.0), nobody },
+    });
+    Plans { by_number: [(NUMBER.to_owned(), Arc::clone(&hotline))].into(), hotlines: vec![hotline] }
+}
+
+fn world(agents: impl IntoIterator<Item = Conduct>) -> World {
+    let mut world = World::new(plans(Nobody::BusyTone), 1);
+    world.agents.expect(agents);
+    world
+}
+
+fn answers(after: f64, hang_up_after: Option<f64>) -> Conduct {
+    Conduct { rings: true, then: Then::Answer { after: secs(after), hang_up_after: hang_up_after.map(secs) } }
+}
+
+fn refuses(status: u16) -> Conduct {
+    Conduct { rings: false, then: Then::Refuse { after: secs(0.1), status } }
+}
+
+fn patience(wait: f64, talk: Option<f64>) -> Patience {
+    Patience { wait: secs(wait), talk: talk.map(secs) }
+}
+
+/// Runs the world to its end: nothing may be left, and every call has its record.
+fn finish(mut world: World) -> (World, Vec<Record>) {
+    assert!(world.run_to_rest(), "the world never comes to rest");
+    assert!(world.gateway.is_idle(), "something was left behind: {:#?}", world.gateway);
+    assert!(world.trunk.is_idle() && world.agents.is_idle());
+    let mut calls: Vec<CallId> = world.facts.iter().map(|f| f.call).collect();
+    calls.dedup();
+    calls.sort();
+    calls.dedup();
+    let of = |id: CallId| world.facts.iter().filter(|f| f.call == id).cloned().collect::<Vec<Fact>>();
+    let records = calls.into_iter().map(|id| Record::from_facts(&of(id)).unwrap()).collect();
+    (world, records)
+}
+
+fn one(world: World) -> (World, Record) {
+    let (world, mut records) = finish(world);
+    assert_eq!(records.len(), 1);
+    (world, records.remove(0))
+}
+
+/// 1 ms each way between the hosts.
+fn near(value: Option<u64>, ms: u64) {
+    let value = value.expect("a value");
+    assert!(value.abs_diff(ms) <= 3, "{value} is not about {ms}");
+}
+
+#[test]
+fn answered_and_the_caller_hangs_up() {
+    let mut world = world([answers(2.0, None)]);
+    world.call(NUMBER, patience(60.0, Some(10.0)));
+    let (world, record) = one(world);
+    assert_eq!(record.outcome, Some(Outcome::Answered));
+    assert_eq!(record.agent.as_ref().map(ToString::to_string).as_deref(), Some("8"));
+    assert_eq!(serde_json::to_value(&record).unwrap()["reason"], "caller_hung_up");
+    near(record.ring_to_answer_ms, 2_000);
+    near(record.talk_ms, 10_000);
+    assert_eq!(record.rings, Some(1));
+    let greeting = record.greeting.expect("a greeting");
+    assert_eq!((greeting.text.as_str(), greeting.late, greeting.played_to_end), ("您好8", false, Some(true)));
+    let prompts: Vec<_> = world.facts.iter().filter(|f| matches!(f.what, What::PlayStarted { .. })).collect();
+    assert_eq!(prompts.len(), 1);
+    assert!(world.numbers.values().any(|n| n == "13912345678"));
+}
+
+#[test]
+fn the_agent_hangs_up_first() {
+    let mut world = world([answers(1.0, Some(4.0))]);
+    world.call(NUMBER, patience(60.0, None));
+    let (_, record) = one(world);
+    let json = serde_json::to_value(&record).unwrap();
+    assert_eq!(
+        (&json["outcome"], &json["ended_by"], &json["reason"]),
+        (&"answered".into(), &"agent".into(), &"agent_hung_up".into())
+    );
+    near(record.talk_ms, 4_000);
+}
+
+#[test]
+fn abandoned_short_and_long() {
+    for (wait, outcome) in [(2.0, Outcome::ShortAbandoned), (7.0, Outcome::Abandoned)] {
+        let mut world = world([]);
+        world.call(NUMBER, patience(wait, None));
+        let (world, record) = one(world);
+        assert_eq!(record.outcome, Some(outcome));
+        assert_eq!((record.agent, record.ring_to_answer_ms), (None, None));
+        near(record.wait_ms, (wait * 1000.0) as u64);
+        // The phone that was rung stops within a second.
+        let cancelled = |line: &str| world.wire_log.iter().find(|(_, _, l)| l.starts_with(line)).unwrap().0.mono;
+        assert!(cancelled("CANCEL sip:8@").since(cancelled("CANCEL sip:4008001234")) < secs(1.0));
+    }
+}
+
+#[test]
+fn busy_then_the_next_agent() {
+    let mut world = world([refuses(486), answers(1.0, None)]);
+    world.call(NUMBER, patience(60.0, Some(3.0)));
+    let (_, record) = one(world);
+    assert_eq!(record.agent.as_ref().map(ToString::to_string).as_deref(), Some("9"));
+    assert_eq!(record.outcome, Some(Outcome::Answered));
+}
+
+#[test]
+fn no_answer_in_ring_s_then_the_next_agent_and_the_late_greeting() {
+    let mut world = world([Conduct { rings: true, then: Then::Ignore }, answers(1.0, None)]);
+    world.call(NUMBER, patience(60.0, Some(5.0)));
+    let (world, record) = one(world);
+    near(record.ring_to_answer_ms, 21_000);
+    assert_eq!(record.rings, Some(5));
+    assert_eq!(record.greeting.map(|g| (g.text, g.late)), Some(("久等了9".to_owned(), true)));
+    let rings = world.facts.iter().filter(|f| matches!(f.what, What::Ring)).count();
+    assert_eq!(rings, 1, "the ring never restarts with the next agent");
+}
+
+#[test]
+fn nobody_left() {
+    for (nobody, status) in [(Nobody::BusyTone, 486), (Nobody::Unavailable, 480)] {
+        let mut world = World::new(plans(nobody), 1);
+        world.agents.expect([refuses(486), refuses(600)]);
+        world.call(NUMBER, patience(60.0, None));
+        let (world, record) = one(world);
+        let json = serde_json::to_value(&record).unwrap();
+        assert_eq!((&json["outcome"], &json["reason"]), (&"failed".into(), &"agents_busy".into()));
+        assert!(world.caller_saw.iter().any(|(_, _, h)| *h == Happened::Refused { status: Some(status) }));
+    }
+}
+
+#[test]
+fn a_silent_phone_that_answers_was_rung_from_the_first_second() {
+    let silent = Conduct { rings: false, then: Then::Answer { after: secs(3.0), hang_up_after: None } };
+    let mut world = world([silent]);
+    world.call(NUMBER, patience(60.0, Some(3.0)));
+    near(one(world).1.ring_to_answer_ms, 2_000);
+}
+
+#[test]
+fn an_answer_before_the_ring_counts_as_zero() {
+    let quick = Conduct { rings: false, then: Then::Answer { after: secs(0.2), hang_up_after: None } };
+    let mut world = world([quick]);
+    world.call(NUMBER, patience(60.0, Some(3.0)));
+    let (_, record) = one(world);
+    assert_eq!((record.ring_to_answer_ms, record.rings, record.outcome), (Some(0), Some(0), Some(Outcome::Answered)));
+}
+
+#[test]
+fn the_agents_2xx_crosses_the_cancel() {
+    // The caller's CANCEL is written 1 ms before the agent's 200 reaches the gateway: they cross on the agent's leg.
+    let mut world = world([answers(3.0, None)]);
+    world.call(NUMBER, patience(3.0015, None));
+    let (world, record) = one(world);
+    assert_eq!(record.outcome, Some(Outcome::ShortAbandoned));
+    let lines: Vec<&str> = world.wire_log.iter().map(|(_, _, l)| l.as_str()).collect();
+    assert!(lines.iter().any(|l| l.starts_with("CANCEL sip:8@")), "{lines:#?}");
+    assert!(lines.iter().any(|l| l.starts_with("ACK sip:")) && lines.iter().any(|l| l.starts_with("BYE sip:")));
+    assert!(world.agent_saw.iter().any(|(_, _, h)| matches!(h, Happened::Connected { .. })));
+}
+
+#[test]
+fn every_crossing_of_cancel_and_answer_ends_well() {
+    for ms in 2_990..3_012 {
+        let mut world = world([answers(3.0, None)]);
+        world.call(NUMBER, patience(f64::from(ms) / 1000.0, Some(1.0)));
+        let (_, record) = one(world);
+        let json = serde_json::to_value(&record).unwrap();
+        assert_eq!(json["ended_by"], "caller", "{ms}: {json}");
+        let expected = if record.connected_at.is_none() || json["reason"] == "crossed_cancel" {
+            "short_abandoned"
+        } else {
+            "answered"
+        };
+        assert_eq!(json["outcome"], expected, "{ms}: {json}");
+    }
+}
+
+#[test]
+fn the_caller_never_acknowledges() {
+    let mut world = world([answers(1.0, None)]);
+    let trunk = world.trunk.address();
+    world.loss = Box::new(move |from, text| from == trunk && (text.starts_with("ACK") || text.starts_with("BYE")));
+    world.call(NUMBER, patience(60.0, None));
+    let (world, record) = one(world);
+    let json = serde_json::to_value(&record).unwrap();
+    assert_eq!((&json["outcome"], &json["reason"]), (&"answered".into(), &"no_ack".into()));
+    near(record.talk_ms, 32_000);
+    assert_eq!(world.gateway.agents().available(), 2);
+}
+
+#[test]
+fn lost_messages_are_made_good() {
+    // Every third datagram of everybody is lost.
+    let mut world = world((0..40).map(|_| answers(0.5, None)));
+    let mut n = 0;
+    world.loss = Box::new(move |_, _| {
+        n += 1;
+        n % 3 == 0
+    });
+    for _ in 0..20 {
+        world.call(NUMBER, patience(60.0, Some(2.0)));
+        world.run_for(secs(70.0));
+    }
+    let (_, records) = finish(world);
+    assert_eq!(records.len(), 20);
+    let answered = records.iter().filter(|r| r.outcome == Some(Outcome::Answered)).count();
+    assert_eq!(answered, 20);
+}
+
+#[test]
+fn both_agents_taken_is_busy() {
+    let mut world = world([answers(0.5, None), answers(0.5, None)]);
+    for _ in 0..3 {
+        world.call(NUMBER, patience(60.0, Some(10.0)));
+        world.run_for(secs(1.0));
+    }
+    let (_, records) = finish(world);
+    let outcomes: Vec<_> = records.iter().map(|r| r.outcome.unwrap()).collect();
+    assert_eq!(outcomes, [Outcome::Answered, Outcome::Answered, Outcome::Failed]);
+}
+
+#[test]
+fn draining_refuses_and_lets_live_calls_end() {
+    let mut world = world([answers(0.5, None)]);
+    world.call(NUMBER, patience(60.0, Some(10.0)));
+    world.run_for(secs(2.0));
+    world.tell(Input::Drain);
+    world.call(NUMBER, patience(60.0, None));
+    let (_, records) = finish(world);
+    let json: Vec<_> = records.iter().map(|r| serde_json::to_value(r).unwrap()).collect();
+    assert_eq!((&json[0]["outcome"], &json[1]["outcome"]), (&"answered".into(), &"rejected".into()));
+    assert_eq!(json[1]["reason"], "draining");
+    near(records[0].talk_ms, 10_000);
+}
+
+#[test]
+fn shutdown_ends_calls_with_their_outcome() {
+    let mut world = world([answers(0.5, None)]);
+    world.call(NUMBER, patience(60.0, None));
+    world.run_for(secs(0.1));
+    world.call(NUMBER, patience(60.0, None));
+    world.run_for(secs(2.0));
+    world.tell(Input::Shutdown);
+    let (_, records) = finish(world);
+    let outcomes: Vec<_> = records.iter().map(|r| r.outcome.unwrap()).collect();
+    assert_eq!(outcomes, [Outcome::Answered, Outcome::Failed]);
+}
+
+#[test]
+fn unknown_numbers_are_no_calls() {
+    let mut world = world([]);
+    world.call("4009999999", patience(5.0, None));
+    assert!(world.run_to_rest());
+    assert!(world.facts.is_empty() && world.gateway.is_idle());
+    assert!(world.caller_saw.iter().any(|(_, _, h)| *h == Happened::Refused { status: Some(404) }));
+}
+
+#[test]
+fn the_agent_sees_the_callers_number() {
+    let mut world = world([answers(0.5, None)]);
+    world.call(NUMBER, patience(60.0, Some(1.0)));
+    let (world, _) = finish(world);
+    assert!(
+        world.wire_log.iter().any(|(_, from, line)| {
+            from.to_string() == GATEWAY && *line == format!("INVITE sip:8@{AGENTS} SIP/2.0")
+        })
+    );
+}
+
+#[test]
+fn a_thousand_calls_in_a_row_leave_nothing() {
+    let mut world = world([]);
+    for i in 0..1000 {
+        world.agents.expect([answers(0.1, None)]);
+        world.call(NUMBER, patience(60.0, Some(0.5)));
+        world.run_for(secs(1.5));
+        assert!(world.gateway.live_calls() <= 1, "call {i}");
+    }
+    let (world, records) = finish(world);
+    assert_eq!(records.iter().filter(|r| r.outcome == Some(Outcome::Answered)).count(), 1000);
+    assert!(world.now().mono > Instant::from_millis(1_500_000));
+}
