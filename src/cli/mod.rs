@@ -80,7 +80,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let date = date.as_deref().map(reading::parse_date).transpose()?;
             let Loaded { config, plans } = loaded(file)?;
             let now = RunClock::start().now().wall;
-            let zones = Zones::from_plans(&plans);
+            let zones = Zones::from_plans(&plans).map_err(ReadingError::from)?;
             Ok(reading::report(&reader(&config)?, ((*span).into(), date), &zones, now, (*format).into(), &mut out)?)
         }
         Command::Metrics { json } => Ok(reading::metrics(style(*json), &mut out)?),

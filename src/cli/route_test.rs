@@ -17,7 +17,10 @@ pub(super) fn explain(
     let at = at.map_or_else(String::new, |at| format!(" at {at}"));
     let Some(hotline) = loaded.plans.by_number.get(to) else {
         writeln!(out, "A call to {to}{from}{at}: no dialplan owns this number.")?;
-        writeln!(out, "  The trunk gets 404 Not Found; no call is recorded, it is counted as rejected (unknown_number).")?;
+        writeln!(
+            out,
+            "  The trunk gets 404 Not Found; no call is recorded, it is counted as rejected (unknown_number)."
+        )?;
         let known: Vec<&str> = loaded.plans.by_number.keys().map(String::as_str).collect();
         return writeln!(out, "  Numbers that are owned: {}", known.join(", "));
     };

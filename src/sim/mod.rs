@@ -2,5 +2,6 @@
 //!
 //! [`phone`] is a SIP phone without IO, driven by a script; [`world`] puts a switch and phones on a virtual network and clock.
 
+pub mod live;
 pub mod phone;
 pub mod world;

@@ -90,7 +90,9 @@ pub struct Phone {
     offers: BTreeMap<SessionId, Vec<u8>>,
     steps: Schedule<(SessionId, Step)>,
     happened: VecDeque<(SessionId, Now, Happened)>,
-    rtp_ip: IpAddr,
+    /// Media addresses to hand out; with none left they are made up (nobody listens there).
+    rtp_pool: VecDeque<SocketAddr>,
+    lent: bool,
     next_port: u16,
 }
 
@@ -108,7 +110,8 @@ impl Phone {
             offers: BTreeMap::new(),
             steps: Schedule::default(),
             happened: VecDeque::new(),
-            rtp_ip: address.ip(),
+            rtp_pool: VecDeque::new(),
+            lent: false,
             next_port: 40_000,
         }
     }
@@ -118,11 +121,17 @@ impl Phone {
         self.conducts.extend(conducts);
     }
 
+    /// Where the people's media lives.
+    pub fn lend_rtp(&mut self, addresses: impl IntoIterator<Item = SocketAddr>) {
+        self.lent = true;
+        self.rtp_pool.extend(addresses);
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Calls `number` at `server` as `caller`. `rtp`: where this person's media lives; made up if not given.
+    /// Calls `number` at `server` as `caller`.
     pub fn call(
         &mut self,
         now: Instant,
@@ -130,9 +139,8 @@ impl Phone {
         number: &str,
         caller: &str,
         patience: Patience,
-        rtp: Option<SocketAddr>,
     ) -> Option<SessionId> {
-        let local = self.local(rtp);
+        let local = self.local();
         let target = Uri::parse(&format!("sip:{number}@{server}"))?;
         let offer = negotiate::offer(&local, CODECS, Some(101));
         let (transport, caller) = (Transport::Udp, Some(caller.to_owned()));
@@ -179,10 +187,10 @@ impl Phone {
         self.people.is_empty() && self.endpoint.is_idle()
     }
 
-    fn local(&mut self, rtp: Option<SocketAddr>) -> Local {
-        let rtp = rtp.unwrap_or_else(|| {
+    fn local(&mut self) -> Local {
+        let rtp = self.rtp_pool.pop_front().unwrap_or_else(|| {
             self.next_port = if self.next_port >= 60_000 { 40_000 } else { self.next_port + 2 };
-            SocketAddr::new(self.rtp_ip, self.next_port)
+            SocketAddr::new(self.address.ip(), self.next_port)
         });
         Local { rtp, advertise: None, session: u64::from(self.random.u32()), version: 1 }
     }
@@ -212,7 +220,9 @@ impl Phone {
             | EventKind::Bye
             | EventKind::Lost => {}
             EventKind::Terminated => {
-                self.people.remove(&session);
+                if let Some(person) = self.people.remove(&session).filter(|_| self.lent) {
+                    self.rtp_pool.push_back(person.local.rtp);
+                }
                 self.offers.remove(&session);
                 for step in [Step::Decide, Step::HangUp] {
                     self.steps.set((session, step), None);
@@ -224,7 +234,7 @@ impl Phone {
 
     fn ring(&mut self, now: Now, session: SessionId) {
         let conduct = self.conducts.pop_front().unwrap_or(self.default);
-        let local = self.local(None);
+        let local = self.local();
         self.people.insert(session, Person { local, side: Script::Called(conduct), connected: false });
         if conduct.rings {
             self.endpoint.ring(now.mono, session, 180, Vec::new());

@@ -96,7 +96,7 @@ impl World {
 
     pub fn call(&mut self, number: &str, patience: Patience) -> Option<SessionId> {
         let server = self.gateway_address();
-        let session = self.trunk.call(self.now.mono, server, number, "13912345678", patience, None);
+        let session = self.trunk.call(self.now.mono, server, number, "13912345678", patience);
         self.settle();
         session
     }
