@@ -72,7 +72,8 @@ fn finish(mut world: World) -> (World, Vec<Record>) {
     calls.sort();
     calls.dedup();
     let of = |id: CallId| world.facts.iter().filter(|f| f.call == id).cloned().collect::<Vec<Fact>>();
-    let records = calls.into_iter().map(|id| Record::from_facts(&of(id)).unwrap()).collect();
+    let records =
+        calls.into_iter().map(|id| Record::from_facts(&of(id)).expect("a call begins with Offered")).collect();
     (world, records)
 }
 

@@ -109,7 +109,7 @@ mod tests {
         let mut agents = Agents::new(plan(Strategy::InOrder).numbers);
         let mut random = Random::from_number(1);
         let (a, b) = (CallId::new(Wall::from_micros(0), &mut random), CallId::new(Wall::from_micros(1), &mut random));
-        let mut take = |call, tried: &[&str], agents: &mut Agents| {
+        let take = |call, tried: &[&str], agents: &mut Agents| {
             let tried = tried.iter().map(|t| AgentNo::from(*t)).collect();
             agents.take_next(&"h".into(), &plan(Strategy::InOrder), &tried, call).map(|a| a.to_string())
         };

@@ -46,10 +46,8 @@ const LINGER: std::time::Duration = std::time::Duration::from_millis(500);
 impl Call {
     pub(super) fn handle_closing(&mut self, mut closing: Closing, at: Now, input: Input) -> State {
         match input {
-            Input::Media(Media::Closed { side, received }) => {
-                if closing.media.remove(&side) {
-                    self.fact(at, What::Media { leg: side, received });
-                }
+            Input::Media(Media::Closed { side, received }) if closing.media.remove(&side) => {
+                self.fact(at, What::Media { leg: side, received });
             }
             Input::Media(Media::PlayEnded { play, to_end }) => self.fact(at, What::PlayEnded { play, to_end }),
             Input::RecordingClosed { status, reason, duration_ms, sha256 } if closing.recording => {

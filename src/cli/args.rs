@@ -14,9 +14,9 @@ pub(super) struct Args {
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
-    /// What is logged to stderr: error, warn, info, debug (may hold phone numbers), trace.
-    #[arg(long, global = true, value_name = "FILTER", default_value = "info")]
-    pub(super) log: String,
+    /// What is logged to stderr: error, warn, info, debug (may hold phone numbers), trace. `serve` says info, others warn.
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(super) log: Option<String>,
 
     #[command(subcommand)]
     pub(super) command: Command,

@@ -42,7 +42,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    start_log(&args.log);
+    let usual = if matches!(args.command, Command::Serve) { "info" } else { "warn" };
+    start_log(args.log.as_deref().unwrap_or(usual));
     match dispatch(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => report(&failure),

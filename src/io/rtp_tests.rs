@@ -75,7 +75,15 @@ impl Bench {
         };
         let rtp = socket.local_addr().unwrap();
         let allowed = vec![rtp.ip()];
-        let remote = Remote { rtp, allowed, codec: Codec::Pcma, telephone_event: None, send: true, receive: true };
+        let remote = Remote {
+            rtp,
+            allowed,
+            codec: Codec::Pcma,
+            payload_type: 8,
+            telephone_event: None,
+            send: true,
+            receive: true,
+        };
         self.media.order(Command::Remote { leg, remote });
         Phone { socket, leg, port }
     }

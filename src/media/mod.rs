@@ -79,6 +79,8 @@ pub struct Remote {
     /// of them latches its port (symmetric RTP); after that every other source is foreign.
     pub allowed: Vec<IpAddr>,
     pub codec: Codec,
+    /// The codec's payload type as this peer numbers it, in both directions: 8 for PCMA unless it mapped another.
+    pub payload_type: u8,
     /// Payload type of RFC 4733 events, as this peer numbers it in both directions; `None`: not negotiated.
     pub telephone_event: Option<u8>,
     /// Whether we may send to this peer (false: it holds us, `sendonly` or `inactive`).

@@ -117,11 +117,17 @@ impl Peer {
             rtp: self.rtp,
             allowed,
             codec,
+            payload_type: self.payload_type_of(codec),
             telephone_event: self.telephone_event,
             send: matches!(self.direction, Direction::SendRecv | Direction::RecvOnly)
                 && !self.rtp.ip().is_unspecified(),
             receive: matches!(self.direction, Direction::SendRecv | Direction::SendOnly),
         }
+    }
+
+    fn payload_type_of(&self, codec: Codec) -> u8 {
+        let given = self.codecs.iter().find(|(c, _)| *c == codec);
+        given.map_or_else(|| codec.payload_type(), |(_, payload_type)| *payload_type)
     }
 
     /// The peer holds us: it will not play what we send.
@@ -142,10 +148,9 @@ pub fn answer(local: &Local, peer: &Peer, codec: Codec) -> Vec<u8> {
             let direction = peer.direction.reversed();
             let mut line = audio_line(local, &[codec], peer.telephone_event, direction);
             // The numbers are the offerer's (RFC 3264 section 6.1).
-            if let Some((_, payload_type)) = peer.codecs.iter().find(|(c, _)| *c == codec) {
-                line.formats[0] = payload_type.to_string();
-                line.maps[0].0 = *payload_type;
-            }
+            let payload_type = peer.payload_type_of(codec);
+            line.formats[0] = payload_type.to_string();
+            line.maps[0].0 = payload_type;
             line
         } else {
             Media { port: 0, connection: None, direction: None, maps: Vec::new(), ptime_ms: None, ..media.clone() }
@@ -197,6 +202,7 @@ mod tests {
         assert!(answered.contains("a=recvonly"), "{answered}");
         let remote = peer.remote(Codec::Pcma, "10.0.0.9".parse().unwrap());
         assert_eq!((remote.send, remote.receive, remote.allowed.len()), (false, true, 2));
+        assert_eq!(remote.payload_type, 97);
     }
 
     #[test]

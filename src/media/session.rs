@@ -103,7 +103,7 @@ impl Session {
     pub(super) fn relay(&mut self, now: Instant, accepted: &Accepted<'_>, out: &mut Outbox) {
         let Some((to, remote)) = self.destination() else { return };
         let payload_type = match accepted.kind {
-            Kind::Audio(codec) if codec == remote.codec => Some(codec.payload_type()),
+            Kind::Audio(codec) if codec == remote.codec => Some(remote.payload_type),
             Kind::Audio(_) => None,
             Kind::Event => remote.telephone_event,
         };
@@ -125,7 +125,7 @@ impl Session {
     pub(super) fn play(&mut self, at: Instant, samples: &[i16], out: &mut Outbox) -> bool {
         let Some((to, remote)) = self.destination() else { return false };
         let codec = remote.codec;
-        let header = self.sender.generate(at, samples.len() as u32, codec.payload_type());
+        let header = self.sender.generate(at, samples.len() as u32, remote.payload_type);
         let mut payload = [0; super::playout::FRAME];
         let payload = &mut payload[..samples.len()];
         for (code, sample) in payload.iter_mut().zip(samples) {
@@ -162,7 +162,7 @@ impl Session {
     fn kind(&self, packet: &Packet<'_>) -> Option<Kind> {
         let (Peer::Open(remote) | Peer::Latched(remote, _)) = &self.peer else { return None };
         let payload_type = packet.header.payload_type;
-        if payload_type == remote.codec.payload_type() {
+        if payload_type == remote.payload_type {
             return (!packet.payload.is_empty()).then_some(Kind::Audio(remote.codec));
         }
         (Some(payload_type) == remote.telephone_event).then_some(Kind::Event)

@@ -32,6 +32,7 @@ fn remote(leg: LegId) -> Remote {
         rtp: phone(leg),
         allowed: vec![phone(leg).ip()],
         codec: Codec::Pcma,
+        payload_type: 8,
         telephone_event: Some(100 + leg.0 as u8),
         send: true,
         receive: true,

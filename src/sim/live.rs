@@ -113,7 +113,7 @@ impl Line {
             let Some(socket) = self.rtp.get(&voice.local) else { continue };
             while voice.next <= now.mono {
                 let codec = voice.remote.codec;
-                let header = voice.sender.generate(voice.next, PACKET_SAMPLES as u32, codec.payload_type());
+                let header = voice.sender.generate(voice.next, PACKET_SAMPLES as u32, voice.remote.payload_type);
                 let payload = sound(&self.voice, self.lead, voice.position, codec);
                 packet.clear();
                 if write(&header, &payload, &mut packet).is_ok() {
