@@ -66,8 +66,6 @@ fn kill_9_with_twenty_calls_up_loses_no_record_and_at_most_a_second_of_sound() {
     // Counters count since the process began; what was recovered has its own.
     gateway.settled(0);
     assert_eq!(gateway.metric("hotline_calls_interrupted_total"), CALLS as i64);
-    let verified = hotline(&["recordings", "verify", "--config", gateway.config.to_str().expect("UTF-8")]);
-    assert!(verified.status.success(), "{verified:?}");
 }
 
 #[test]
