@@ -232,3 +232,33 @@ fn a_redirect_leads_to_the_next_agent_and_nowhere_else() {
     assert!(astray.is_none(), "a redirect was followed: {astray:?}");
     gateway.settled(1);
 }
+
+/// Not only at the end: a scrape that falls between two facts of a call must not find it twice or not at all.
+#[test]
+fn offered_is_ended_plus_in_progress_at_every_scrape() {
+    const CALLS: usize = 24;
+    let mut bench = Bench::new();
+    let phones = bench.ports.one();
+    for number in 1..=CALLS {
+        bench.agent_at(&number.to_string(), phones);
+    }
+    let agents = Sipp::agent(&bench, "agent_answers", phones).pause_ms(150).calls(CALLS as u64);
+    let callers = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(250).calls(CALLS as u64).per_second(12);
+    let gateway = bench.serve();
+    let agents = agents.start();
+    let mut callers = callers.start();
+    let (mut scrapes, mut most_active) = (0, 0);
+    until("the callers to end", seconds(20), || {
+        for _ in 0..20 {
+            gateway.balance();
+            scrapes += 1;
+        }
+        most_active = most_active.max(gateway.metric("hotline_calls_active"));
+        callers.ended().then_some(())
+    });
+    callers.finish();
+    agents.finish();
+    assert!(scrapes > 200 && most_active > 2, "{scrapes} scrapes saw at most {most_active} calls in progress");
+    gateway.records(CALLS);
+    gateway.settled(CALLS as i64);
+}
