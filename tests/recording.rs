@@ -1,0 +1,185 @@
+//! What is in the recording of a call, against what each side said and heard.
+
+mod common;
+
+use common::sound::{RATE, level_db, locate, onset, play, sweep, write_wav};
+use common::voice::Voice;
+use common::{Bench, Gateway, RecordExt, Sipp, seconds, until, wall_us, within};
+use serde_json::Value;
+
+const CALLER_HZ: f64 = 440.0;
+const AGENT_HZ: f64 = 1_000.0;
+const GREETING_MS: usize = 1_200;
+
+/// A call whose greeting is a sweep that the test made, so that it can be found again.
+struct Recorded {
+    _gateway: Gateway,
+    record: Value,
+    caller: Voice,
+    agent: Voice,
+    greeting: Vec<i16>,
+    tones_from_us: i64,
+    sound: common::sound::Stereo,
+}
+
+fn record_a_call() -> Recorded {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    bench.greeting = "text = \"测试提示\"".into();
+    let greeting = sweep(GREETING_MS);
+    let prompts = bench.path().join("dialplans/prompts/zh-CN");
+    std::fs::create_dir_all(&prompts).expect("the prompts' directory");
+    write_wav(&prompts.join("sweep.wav"), &greeting);
+    // The late greeting's beginning is not in this set; the built-in one has it.
+    std::fs::write(prompts.join("catalogue.tsv"), "测试提示\tsweep.wav\n").expect("the catalogue");
+
+    let caller = Voice::new(bench.ports.even(), CALLER_HZ);
+    let agent = Voice::new(bench.ports.even(), AGENT_HZ);
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(5_000).voice(caller.port);
+    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(300).voice(agent.port);
+    let gateway = bench.serve();
+    let answering = answering.start();
+    let calling = calling.start();
+
+    until("the greeting to reach the caller", seconds(5), || (caller.partners() > 0).then_some(()));
+    // Both tones begin at one instant, well after the greeting's end.
+    let tones_from_us = wall_us() + 2_500_000;
+    caller.sound_from(tones_from_us);
+    agent.sound_from(tones_from_us);
+    calling.finish();
+    answering.finish();
+
+    let record = gateway.sealed();
+    gateway.settled(1);
+    let sound = play(&gateway.recording(&record));
+    Recorded { _gateway: gateway, record, caller, agent, greeting, tones_from_us, sound }
+}
+
+/// The samples from `from_ms` for `ms`.
+fn stretch(samples: &[i16], from_ms: i64, ms: i64) -> &[i16] {
+    let at = |ms: i64| usize::try_from(ms).expect("a time in the file") * RATE / 1000;
+    &samples[at(from_ms)..at(from_ms + ms)]
+}
+
+fn ms(samples: usize) -> i64 {
+    i64::try_from(samples * 1000 / RATE).expect("a short file")
+}
+
+#[test]
+fn the_caller_is_left_and_the_agent_is_right() {
+    let call = record_a_call();
+    let record = &call.record;
+    assert_eq!(record.text("recording.status"), "ok", "{record:#}");
+    let path = record.text("recording.path");
+    let id = record.text("id");
+    let hour: String = record.text("offered_at")[..13].replace(['-', 'T'], "/");
+    assert_eq!(path, format!("recordings/{hour}/{id}.wav"));
+    let length = call.sound.millis();
+    within("file − talk_ms", length - record.number("talk_ms"), -20..=20);
+    within("file − recording.duration_ms", length - record.number("recording.duration_ms"), -1..=1);
+    let connected_us = record.instant_us("connected_at");
+
+    // The onset of both tones: at the same place, and where the clock says.
+    let expected = (call.tones_from_us - connected_us) / 1000;
+    let from = usize::try_from(expected - 500).expect("after the greeting") * RATE / 1000;
+    let left = ms(onset(&call.sound.left, from).expect("the caller's tone"));
+    let right = ms(onset(&call.sound.right, from).expect("the agent's tone"));
+    within("left − right onset", left - right, -20..=20);
+    within("left onset − instant it was sent", left - expected, -20..=60);
+    assert_eq!(onset(&call.sound.left, 0).map(ms), Some(left), "the left channel is silent before the caller's tone");
+
+    // One second of both tones, away from the onset.
+    let (left, right) =
+        (stretch(&call.sound.left, expected + 200, 1_000), stretch(&call.sound.right, expected + 200, 1_000));
+    for (name, own, other, channel) in [("left", CALLER_HZ, AGENT_HZ, left), ("right", AGENT_HZ, CALLER_HZ, right)] {
+        let (own, other) = (level_db(channel, own), level_db(channel, other));
+        // A peak of 8,000 is −12.2 dB of full scale.
+        assert!((own + 12.2).abs() < 1.0, "{name}: its own tone at {own:.1} dB");
+        assert!(other < own - 40.0, "{name}: the other side's tone at {other:.1} dB beside {own:.1} dB");
+    }
+
+    // Each tone went on to the other person, and only there.
+    for (name, voice, hz, own_hz) in
+        [("caller", &call.caller, AGENT_HZ, CALLER_HZ), ("agent", &call.agent, CALLER_HZ, AGENT_HZ)]
+    {
+        let (from_us, heard) = voice.sound();
+        let heard = stretch(&heard, (call.tones_from_us - from_us) / 1000 + 300, 1_000);
+        assert!((level_db(heard, hz) + 12.2).abs() < 1.5, "the {name} heard the other at {}", level_db(heard, hz));
+        assert!(level_db(heard, own_hz) < -55.0, "the {name} heard itself at {:.1} dB", level_db(heard, own_hz));
+    }
+}
+
+#[test]
+fn the_greeting_is_on_the_right_where_the_caller_heard_it() {
+    let call = record_a_call();
+    let record = &call.record;
+    let connected_us = record.instant_us("connected_at");
+    assert!(record.flag("greeting.played_to_end"));
+    assert_eq!(record.text("greeting.text"), "测试提示");
+    within("greeting.started_after_connect_ms", record.number("greeting.started_after_connect_ms"), 0..=200);
+
+    // A quarter of a second from its middle is enough to find the sweep.
+    let (cut, length) = (RATE * 500 / 1000, RATE / 4);
+    let piece = &call.greeting[cut..cut + length];
+    let begin = |what: &str, hay: &[i16]| {
+        let (at, alike) = locate(piece, &hay[..hay.len().min(RATE * 2)]);
+        assert!(alike > 0.98, "the greeting in {what}: likeness {alike:.3}");
+        ms(at) - 500
+    };
+    let on_right = begin("the right channel", &call.sound.right);
+    let (heard_us, heard) = call.caller.sound();
+    let to_caller = begin("what the caller heard", &heard) + (heard_us - connected_us) / 1000;
+    within("right channel − caller's ear", on_right - to_caller, -20..=20);
+    within("right channel − played.from_ms", on_right - record.number("played.0.from_ms"), -20..=20);
+    let played = record.number("played.0.to_ms") - record.number("played.0.from_ms");
+    within("played.to_ms − played.from_ms", played - i64::try_from(GREETING_MS).expect("small"), -20..=20);
+    within(
+        "right channel − started_after_connect_ms",
+        on_right - record.number("greeting.started_after_connect_ms"),
+        -20..=20,
+    );
+
+    // At its full length and level for the caller, 12 dB down for the agent; on the left nothing of it.
+    let level = |samples: &[i16]| {
+        let power = samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / samples.len() as f64;
+        10.0 * (power.max(1.0) / 32_768_f64.powi(2)).log10()
+    };
+    let original = level(stretch(&call.greeting, 500, 500));
+    let caller = level(stretch(&heard, begin("what the caller heard", &heard) + 500, 500));
+    assert!((caller - original).abs() < 0.5, "the caller heard it at {caller:.1} dB, the prompt has {original:.1} dB");
+    let (_, at_agent) = call.agent.sound();
+    let agent = level(stretch(&at_agent, begin("what the agent heard", &at_agent) + 500, 500));
+    assert!((original - agent - 12.0).abs() < 1.0, "the agent heard it {:.1} dB down", original - agent);
+    let left = level(stretch(&call.sound.left, on_right.max(0), 1_000));
+    assert!(left < -60.0, "the left channel has {left:.1} dB during the greeting");
+}
+
+#[test]
+fn the_agents_voice_does_not_reach_the_caller_while_the_greeting_plays_but_is_recorded() {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    let caller = Voice::new(bench.ports.even(), CALLER_HZ);
+    let agent = Voice::new(bench.ports.even(), AGENT_HZ);
+    // Both speak from the first packet; the built-in greeting lasts longer than this call.
+    caller.sound_from(0);
+    agent.sound_from(0);
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(2_000).voice(caller.port);
+    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(200).voice(agent.port);
+    let gateway = bench.serve();
+    let answering = answering.start();
+    calling.run();
+    answering.finish();
+
+    let record = gateway.sealed();
+    assert!(!record.flag("greeting.played_to_end"));
+    let sound = play(&gateway.recording(&record));
+    let recorded = level_db(stretch(&sound.right, 700, 1_000), AGENT_HZ);
+    assert!((recorded + 12.2).abs() < 3.0, "the agent's voice is recorded at {recorded:.1} dB");
+    let heard = caller.sound().1;
+    let heard = level_db(stretch(&heard, 500, 1_000), AGENT_HZ);
+    assert!(heard < recorded - 25.0, "the caller heard the agent at {heard:.1} dB during the greeting");
+    let passed = agent.sound().1;
+    let passed = level_db(stretch(&passed, 500, 1_000), CALLER_HZ);
+    assert!((passed + 12.2).abs() < 3.0, "the agent heard the caller at {passed:.1} dB during the greeting");
+    gateway.settled(1);
+}

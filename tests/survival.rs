@@ -1,0 +1,234 @@
+//! What the gateway survives, and what it refuses to start with: kill -9, a full disk, a second server, a wrong line.
+
+mod common;
+
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use common::bench::{BINARY, hotline, http_get};
+use common::child::Process;
+use common::sound::play;
+use common::voice::Voice;
+use common::{Bench, RecordExt, Sipp, seconds, until, wall_us, within};
+
+const CALLS: usize = 20;
+
+#[test]
+fn kill_9_with_twenty_calls_up_loses_no_record_and_at_most_a_second_of_sound() {
+    let mut bench = Bench::new();
+    let phones = bench.ports.one();
+    for number in 1..=CALLS {
+        bench.agent_at(&number.to_string(), phones);
+    }
+    let caller = Voice::new(bench.ports.even(), 440.0);
+    let agent = Voice::new(bench.ports.even(), 1_000.0);
+    caller.sound_from(0);
+    agent.sound_from(0);
+    let count = CALLS as u64;
+    let answering = Sipp::agent(&bench, "agent_answers", phones).pause_ms(100).calls(count).voice(agent.port);
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(25_000).calls(count).per_second(20).voice(caller.port);
+    let mut gateway = bench.serve();
+    let _answering = answering.start();
+    let _calling = calling.start();
+
+    until("twenty callers to hear their greetings", seconds(10), || (caller.partners() >= CALLS).then_some(()));
+    let connected_us = wall_us();
+    // Three seconds of sound on top, so that a file that stays empty cannot pass.
+    until("three seconds of talk", seconds(5), || (wall_us() > connected_us + 3_000_000).then_some(()));
+    assert_eq!(gateway.balance(), CALLS as i64);
+    assert_eq!(gateway.live().len(), CALLS);
+    assert_eq!(gateway.calls().len(), 0);
+    let killed_us = wall_us();
+    gateway.process.kill();
+
+    gateway.restart();
+    let records = gateway.records(CALLS);
+    for record in &records {
+        assert!(record.flag("interrupted"), "{record:#}");
+        assert_eq!(record.text("outcome"), "answered");
+        assert_eq!(record.text("reason"), "crash");
+        assert_eq!(record.text("ended_by"), "gateway");
+        let connected_us = record.instant_us("connected_at");
+        let up_ms = (killed_us - connected_us) / 1000;
+        within("call's length before the kill", up_ms, 3_000..=20_000);
+        within("kill − ended_at", (killed_us - record.instant_us("ended_at")) / 1000, -50..=1_000);
+        let sound = play(&gateway.recording(record));
+        within("kill − end of the file", up_ms - sound.millis(), -100..=1_000);
+        within("file − recording.duration_ms", sound.millis() - record.number("recording.duration_ms"), -1..=1);
+        let last = &sound.left[sound.left.len() - 4_000..];
+        let level = common::sound::level_db(last, 440.0);
+        assert!(level > -15.0, "the last half second of the caller's channel is at {level:.1} dB");
+    }
+    let agents: std::collections::BTreeSet<&str> = records.iter().map(|record| record.text("agent")).collect();
+    assert_eq!(agents.len(), CALLS, "each call had an agent of its own: {agents:?}");
+    // Counters count since the process began; what was recovered has its own.
+    gateway.settled(0);
+    assert_eq!(gateway.metric("hotline_calls_interrupted_total"), CALLS as i64);
+}
+
+#[test]
+fn a_call_still_ringing_at_kill_9_is_recorded_as_failed() {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    let agent = Sipp::agent(&bench, "agent_rings_out", phone);
+    let caller = Sipp::trunk(&bench, "trunk_cancels").pause_ms(20_000);
+    let mut gateway = bench.serve();
+    let _agent = agent.start();
+    let _caller = caller.start();
+    until("the ring", seconds(5), || {
+        gateway.live().first().filter(|call| !call.at_path("ring_at").is_null()).map(|_| ())
+    });
+    gateway.process.kill();
+    gateway.restart();
+    let record = gateway.record();
+    assert_eq!(record.text("outcome"), "failed");
+    assert_eq!(record.text("reason"), "crash");
+    assert!(record.flag("interrupted"));
+    assert!(record.at_path("answered_at").is_null());
+}
+
+/// Whether this process may mount a file system in a name space of its own.
+fn may_mount(directory: &Path) -> bool {
+    let script = format!("mount -t tmpfs -o size=64k none '{}'", directory.display());
+    Command::new("unshare").args(["-m", "sh", "-c", &script]).output().is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn a_disk_full_while_recording_leaves_the_call_up_and_the_record_honest() {
+    let mut bench = Bench::new();
+    let recordings = bench.data().join("recordings");
+    std::fs::create_dir_all(&recordings).expect("the recordings' directory");
+    if !may_mount(&recordings) {
+        common::say("SKIPPED: this user may not mount a file system (unshare -m), so no disk can be filled");
+        return;
+    }
+    let phone = bench.agent("8");
+    let caller = Voice::new(bench.ports.even(), 440.0);
+    let agent = Voice::new(bench.ports.even(), 1_000.0);
+    caller.sound_from(0);
+    agent.sound_from(0);
+    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(200).voice(agent.port);
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(8_000).voice(caller.port);
+    // 128 KiB hold four seconds of 16 bit stereo at 8 kHz; the process keeps its id through exec.
+    let mut command = Command::new("unshare");
+    let script = "mount -t tmpfs -o size=128k none \"$1\" && shift && exec \"$@\"";
+    command.args(["-m", "sh", "-c", script, "sh"]).arg(&recordings).arg(BINARY);
+    let mut gateway = bench.serve_as(command);
+    let answering = answering.start();
+    calling.run();
+    answering.finish();
+
+    assert!(gateway.alive());
+    let record = gateway.sealed();
+    assert_eq!(record.text("outcome"), "answered");
+    assert_eq!(record.text("reason"), "caller_hung_up");
+    within("talk_ms", record.number("talk_ms"), 7_990..=8_400);
+    assert_eq!(record.text("recording.status"), "partial");
+    assert!(!record.text("recording.reason").is_empty(), "{record:#}");
+    // The voices went on to the end, 50 packets a second.
+    let last_second = |voice: &Voice| {
+        let end = record.instant_us("ended_at");
+        voice.heard().iter().filter(|packet| packet.at_us > end - 1_000_000).count()
+    };
+    assert!(last_second(&caller) > 40, "the caller heard {} packets in the last second", last_second(&caller));
+    assert!(last_second(&agent) > 40, "the agent heard {} packets in the last second", last_second(&agent));
+    // What was kept can be played: seen through the process, in whose name space alone the disk is mounted.
+    let kept = gateway.recording(&record);
+    let seen = Path::new("/proc").join(gateway.process.id().to_string()).join("root");
+    let sound = play(&seen.join(kept.strip_prefix("/").expect("an absolute path")));
+    within("what was kept, ms", sound.millis(), 2_000..=4_096);
+    within("file − recording.duration_ms", sound.millis() - record.number("recording.duration_ms"), -1..=1);
+    gateway.settled(1);
+}
+
+#[test]
+fn a_second_server_on_the_same_data_is_refused() {
+    let mut bench = Bench::new();
+    bench.agent("8");
+    // Other ports, the same directory.
+    let other = Bench::new();
+    let data = bench.data();
+    let mut gateway = bench.serve();
+    let config = other.write();
+    let text = std::fs::read_to_string(&config).expect("the configuration");
+    let shared = format!("directory = \"{}\"", data.display());
+    let agent = "\n[[agent]]\nnumber = \"8\"\nname = \"Agent 8\"\ncontact = \"sip:8@127.0.0.1:9\"\n";
+    std::fs::write(&config, text.replacen("directory = \"data\"", &shared, 1) + agent).expect("writing");
+    let plan = other.path().join("dialplans/property.toml");
+    let text = std::fs::read_to_string(&plan).expect("the dialplan");
+    std::fs::write(&plan, text.replacen("numbers = []", "numbers = [\"8\"]", 1)).expect("writing");
+
+    let mut command = Command::new(BINARY);
+    command.arg("serve").arg("--config").arg(&config);
+    let mut second = Process::start("second", other.path(), &mut command);
+    assert_eq!(second.wait(seconds(10)), 1, "{}", second.output());
+    assert!(!second.printed().lines().any(|line| line == "ready"), "{}", second.output());
+    assert!(second.output().contains(&data.display().to_string()), "it names the directory: {}", second.output());
+    assert!(gateway.alive());
+    assert!(http_get(gateway.bench.metrics, "/healthz").is_some(), "the first one goes on");
+
+    // The lock is the operating system's: gone with the process, even by kill -9.
+    gateway.process.kill();
+    let mut third = Process::start("third", other.path(), command.process_group(0));
+    until("the other server's `ready`", seconds(15), || {
+        assert!(third.exited().is_none(), "{}", third.output());
+        third.printed().lines().any(|line| line == "ready").then_some(())
+    });
+}
+
+/// The line of `text` that contains `part`, counted from 1.
+fn line_of(text: &str, part: &str) -> usize {
+    1 + text.lines().position(|line| line.contains(part)).unwrap_or_else(|| panic!("no {part} in {text}"))
+}
+
+#[test]
+fn wrong_lines_are_all_named_and_no_port_is_bound() {
+    let mut bench = Bench::new();
+    bench.agent("8");
+    let config = bench.write();
+    let path = config.to_str().expect("UTF-8");
+    let right = hotline(&["check", "--config", path]);
+    assert!(right.status.success(), "the configuration as it should be: {right:?}");
+
+    let plan = bench.path().join("dialplans/property.toml");
+    let written = std::fs::read_to_string(&config).expect("the configuration");
+    let wrong = written.replacen("[rtp]\nports =", "[rtp]\nport =", 1).replacen(
+        "peers = [\"127.0.0.1\"]",
+        "peers = [\"127.0.0\"]",
+        1,
+    );
+    std::fs::write(&config, &wrong).expect("writing");
+    let plan_written = std::fs::read_to_string(&plan).expect("the dialplan");
+    let wrong_plan = plan_written.replacen("strategy = \"in_order\"", "strategy = \"at_random\"", 1);
+    std::fs::write(&plan, &wrong_plan).expect("writing");
+    let faults = [
+        format!("hotline.toml:{}:", line_of(&wrong, "port =")),
+        format!("hotline.toml:{}:", line_of(&wrong, "peers =")),
+        format!("property.toml:{}:", line_of(&wrong_plan, "at_random")),
+    ];
+
+    // Whoever held these ports would make a server that binds them fail with 1, not 64.
+    let _sip = UdpSocket::bind(("127.0.0.1", bench.sip)).expect("the SIP port");
+    let _metrics = TcpListener::bind(("127.0.0.1", bench.metrics)).expect("the metrics' port");
+    for command in ["check", "serve"] {
+        let mut process = Process::start(command, bench.path(), Command::new(BINARY).args([command, "--config", path]));
+        assert_eq!(process.wait(seconds(10)), 64, "{}", process.output());
+        let output = process.output();
+        for fault in &faults {
+            assert!(output.contains(fault.as_str()), "{command} does not name {fault}\n{output}");
+        }
+        assert!(output.contains("ports"), "no hint at the right key\n{output}");
+        assert!(!output.lines().any(|line| line == "ready"), "{output}");
+    }
+    assert!(!bench.data().join("recordings").exists(), "nothing was made in the data directory");
+}
+
+#[test]
+fn a_missing_configuration_is_wrong_use() {
+    let missing = hotline(&["check", "--config", "/nonexistent/hotline.toml"]);
+    assert_eq!(missing.status.code(), Some(64), "{missing:?}");
+    let unknown = hotline(&["no-such-command"]);
+    assert_eq!(unknown.status.code(), Some(64), "{unknown:?}");
+}
