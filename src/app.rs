@@ -49,6 +49,7 @@ pub struct Running {
     draining: Arc<AtomicBool>,
     live: Arc<AtomicUsize>,
     ledger: ledger::Running,
+    metrics: Arc<Metrics>,
     _lock: File,
 }
 
@@ -84,6 +85,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         draining: shared.draining,
         live: shared.live,
         ledger,
+        metrics,
         _lock: lock,
     })
 }
@@ -107,6 +109,11 @@ impl Running {
     /// Calls that have not ended, or whose recording is not closed.
     pub fn live_calls(&self) -> usize {
         self.live.load(Ordering::Acquire)
+    }
+
+    /// The metrics as they stand, in Prometheus' text format.
+    pub fn metrics_text(&self) -> Result<String> {
+        Ok(self.metrics.encode()?)
     }
 
     /// Waits until everything said so far is on disk.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::serve::stop;
+use super::serve::{ended, stop};
 use crate::app::{self, Running};
 use crate::call::fact::{Fact, What};
 use crate::cdr::{Fold, Record, Word as _};
@@ -54,10 +54,16 @@ pub(super) fn demo(calls: u32, exit: bool) -> Result<()> {
         introduce(calls, server);
         let play = Play { clock, callers, agents, random, server, left: calls, seen, folds: Folds::default() };
         let made = tokio::task::spawn_blocking(move || play.run(calls)).await??;
+        // A call is sealed after its last fact was handed over, so what is flushed then is whole.
+        ended(&running, PATIENCE).await;
         running.flush();
-        summary(made, &directory, &running)?;
-        if !exit {
-            println!("\nServing records and metrics until Ctrl-C.");
+        summary(made, &directory)?;
+        if exit {
+            fs::write(&directory.metrics, running.metrics_text()?)?;
+            println!("Metrics     {} (as they stood; without --exit they are served)", directory.metrics.display());
+        } else {
+            println!("Metrics     http://{}/metrics", running.addresses.metrics);
+            println!("\nUp until Ctrl-C.");
             tokio::signal::ctrl_c().await?;
         }
         stop(running).await
@@ -80,6 +86,7 @@ fn lines(random: &mut Random) -> Result<(Line, Line)> {
 struct Directory {
     config: PathBuf,
     data: PathBuf,
+    metrics: PathBuf,
 }
 
 impl Directory {
@@ -107,7 +114,7 @@ impl Directory {
              text = \"您好,{{org}}客户服务中心{{agent_no}}号接待员为您服务\"\n\n[agents]\nnumbers = {AGENTS:?}\nring_s = 8\n"
         );
         write(root.join("dialplans/property.toml"), &plan)?;
-        Ok(Directory { config, data: root.join("data") })
+        Ok(Directory { config, data: root.join("data"), metrics: root.join("metrics.txt") })
     }
 }
 
@@ -245,20 +252,20 @@ fn print_line(record: &Record, caller: &str) {
 }
 
 /// Read back from the ledger, as any other report is.
-fn summary(made: u32, directory: &Directory, running: &Running) -> Result<()> {
+fn summary(made: u32, directory: &Directory) -> Result<()> {
     let reader = Reader::open(&directory.data)?;
     let records = reader.calls(Which::Ended, None, usize::MAX)?;
     let figures = Figures::of(&records.iter().collect::<Vec<_>>());
     let seconds = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{:.2} s", ms as f64 / 1000.0));
     let outcomes = figures.outcomes.iter().map(|(o, n)| format!("{n} {}", o.word())).collect::<Vec<_>>().join(", ");
     println!("\nOffered {}: {outcomes}", figures.offered);
-    println!("Service level, answered within three rings: {}", share(figures.service_level));
+    println!("Service level, answered within three rings: {} of all offered", share(figures.service_level));
+    println!("  without the short_abandoned: {}", share(figures.service_level_without_short_abandoned));
     let rang = &figures.ring_to_answer_ms;
     println!("Ring to answer: mean {}, p90 {} (n = {})", seconds(rang.mean), seconds(rang.p90), rang.n);
     println!("Call length: mean {} of talk (n = {})", seconds(figures.talk_ms.mean), figures.talk_ms.n);
     println!("\nRecordings  {}", directory.data.join("recordings").display());
     println!("Records     hotline calls --config {}", directory.config.display());
-    println!("Metrics     http://{}/metrics", running.addresses.metrics);
     if figures.offered != u64::from(made) {
         return Err(anyhow!("{made} calls ended, {} are in the ledger", figures.offered));
     }

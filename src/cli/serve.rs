@@ -70,8 +70,8 @@ fn word(transport: Transport) -> &'static str {
     }
 }
 
-/// Waits until no call is left, at most so long.
-async fn ended(running: &Running, most: Duration) {
+/// Waits until every call is sealed, at most so long.
+pub(super) async fn ended(running: &Running, most: Duration) {
     let all = async {
         while running.live_calls() > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;

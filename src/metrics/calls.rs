@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::counters::Direction;
-use super::registry::{Families, LabelSets};
+use super::registry::{Families, LabelSets, Whole};
 use super::table::{AgentCall, AgentState, CallState, Id};
 use crate::call::fact::{Fact, RecordingStatus, RingResult, What};
 use crate::cdr::{Fold, Outcome, Phase, Word};
@@ -16,6 +16,7 @@ use crate::ids::{AgentNo, CallId, HotlineId};
 pub struct CallMetrics {
     families: Families,
     sets: LabelSets,
+    whole: Whole,
     live: BTreeMap<CallId, Fold>,
     /// In how many calls each agent rings and talks.
     ringing: BTreeMap<AgentNo, u32>,
@@ -23,14 +24,16 @@ pub struct CallMetrics {
 }
 
 impl CallMetrics {
-    pub(super) fn new(families: Families, sets: LabelSets) -> CallMetrics {
-        let metrics =
-            CallMetrics { families, sets, live: BTreeMap::new(), ringing: BTreeMap::new(), busy: BTreeMap::new() };
+    pub(super) fn new(families: Families, sets: LabelSets, whole: Whole) -> CallMetrics {
+        let (live, ringing, busy) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let metrics = CallMetrics { families, sets, whole, live, ringing, busy };
         metrics.show_agents();
         metrics
     }
 
     pub fn fact(&mut self, fact: &Fact) {
+        let whole = self.whole.clone();
+        let _held = whole.hold();
         self.count_at_once(fact);
         let Some(mut fold) = self.live.remove(&fact.call).or_else(|| self.begin(fact)) else { return };
         self.withdraw(&fold);

@@ -1,7 +1,7 @@
 //! Registration of the table with the crate `prometheus`, every label set at zero from the start.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -35,6 +35,19 @@ pub struct Metrics {
     registry: Registry,
     families: Families,
     sets: LabelSets,
+    whole: Whole,
+}
+
+/// One fact changes several series; whoever reads them must see all of its changes or none, or offered would not be the
+/// sum of the outcomes and the calls in progress.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Whole(Arc<Mutex<()>>);
+
+impl Whole {
+    pub(super) fn hold(&self) -> MutexGuard<'_, ()> {
+        // There is nothing behind it that a panic could leave half done but the series, which a panic elsewhere does not touch.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl LabelSets {
@@ -75,12 +88,12 @@ impl Metrics {
         let families = METRICS.iter().map(|metric| register(&registry, metric, &sets));
         let families = Families(families.collect::<Result<Arc<[Family]>, _>>()?);
         families.set(Id::BuildInfo, &[env!("CARGO_PKG_VERSION")], 1);
-        Ok(Metrics { registry, families, sets })
+        Ok(Metrics { registry, families, sets, whole: Whole::default() })
     }
 
     /// The fold of the stream of facts; make one.
     pub fn calls(&self) -> CallMetrics {
-        CallMetrics::new(self.families.clone(), self.sets.clone())
+        CallMetrics::new(self.families.clone(), self.sets.clone(), self.whole.clone())
     }
 
     /// The handle of the direct counters; clone it freely.
@@ -90,7 +103,10 @@ impl Metrics {
 
     /// Prometheus' text format, version 0.0.4.
     pub fn encode(&self) -> Result<String, MetricsError> {
-        Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
+        let whole = self.whole.hold();
+        let gathered = self.registry.gather();
+        drop(whole);
+        Ok(TextEncoder::new().encode_to_string(&gathered)?)
     }
 }
 
