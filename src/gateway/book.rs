@@ -14,8 +14,6 @@ pub(super) struct Entry {
     pub(super) call: Call,
     pub(super) caller: CallerLeg,
     pub(super) attempts: BTreeMap<u32, Attempt>,
-    /// The one codec of the call, once an agent has answered.
-    pub(super) codec: Option<Codec>,
 }
 
 #[derive(Debug)]
@@ -26,6 +24,8 @@ pub(super) struct CallerLeg {
     pub(super) shown_number: Option<String>,
     /// The offer; `None` until the ACK brings the answer to ours.
     pub(super) peer: Option<Peer>,
+    /// What is spoken on this leg, once it is agreed.
+    pub(super) codec: Option<Codec>,
     pub(super) media: Option<LegMedia>,
     pub(super) held: bool,
 }
@@ -37,6 +37,7 @@ pub(super) struct Attempt {
     pub(super) session: Option<SessionId>,
     pub(super) media: Option<LegMedia>,
     pub(super) peer: Option<Peer>,
+    pub(super) codec: Option<Codec>,
     /// Where the phone's SIP came from.
     pub(super) source: Option<SocketAddr>,
     pub(super) held: bool,

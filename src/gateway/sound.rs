@@ -98,23 +98,19 @@ impl Gateway {
         }
     }
 
-    /// The offer to a phone: what the caller can do, in the caller's order; all that we carry if the caller made no offer.
+    /// The offer to a phone: the caller's codecs in the caller's order, then all others that we carry.
     pub(super) fn agent_offer(&self, caller: Option<&Peer>, local: &Local) -> Vec<u8> {
-        match caller {
-            Some(peer) => {
-                let mut codecs: Vec<Codec> = Vec::new();
-                for (codec, _) in &peer.codecs {
-                    if !codecs.contains(codec) {
-                        codecs.push(*codec);
-                    }
-                }
-                negotiate::offer(local, &codecs, peer.telephone_event)
-            }
-            None => negotiate::offer(local, CODECS, Some(TELEPHONE_EVENT)),
-        }
+        let (first, event) = match caller {
+            Some(peer) => (peer.codecs.as_slice(), peer.telephone_event),
+            None => (&[][..], Some(TELEPHONE_EVENT)),
+        };
+        // Our own numbers of codecs stand in this offer: an event may not have one of them.
+        let taken = |number: u8| CODECS.iter().any(|codec| codec.payload_type() == number);
+        let event = event.map(|number| if taken(number) { TELEPHONE_EVENT } else { number });
+        negotiate::offer(local, &preferring(first.iter().map(|(codec, _)| *codec)), event)
     }
 
-    /// The phone's 2xx: its answer fixes the codec of the call.
+    /// The phone's 2xx: its answer fixes the codec of its leg.
     pub(super) fn agent_answer(
         &mut self,
         now: Now,
@@ -126,9 +122,8 @@ impl Gateway {
         let failed = Input::AgentFailed { attempt, result: RingResult::Unreachable, status: Some(488) };
         let Some(entry) = self.calls.get_mut(&id) else { return failed };
         let Some(a) = entry.attempts.get_mut(&attempt) else { return failed };
-        let carried = |codec: Codec| entry.caller.peer.as_ref().is_none_or(|p| p.carries(codec));
         let agreed = negotiate::read(body).ok().and_then(|peer| {
-            let codec = peer.codecs.iter().map(|(c, _)| *c).find(|c| carried(*c))?;
+            let (codec, _) = *peer.codecs.first()?;
             Some((peer, codec))
         });
         let Some((peer, codec)) = agreed else {
@@ -138,8 +133,8 @@ impl Gateway {
             }
             return failed;
         };
-        entry.codec = Some(codec);
         let remote = peer.remote(codec, source.ip());
+        a.codec = Some(codec);
         a.source = Some(source);
         a.peer = Some(peer);
         if let Some(media) = &a.media {
@@ -148,18 +143,21 @@ impl Gateway {
         Input::AgentAnswered { attempt }
     }
 
-    /// Our SDP in the 200 to the caller: the answer to the offer, or our offer if there was none.
-    pub(super) fn caller_answer(&mut self, id: CallId) -> Option<Vec<u8>> {
-        let entry = self.calls.get(&id)?;
-        let (codec, media) = (entry.codec?, entry.caller.media.as_ref()?);
-        match &entry.caller.peer {
-            Some(peer) => {
-                let remote = peer.remote(codec, entry.caller.flow.remote.ip());
-                self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
-                Some(negotiate::answer(&media.local, peer, codec))
-            }
-            None => Some(negotiate::offer(&media.local, &[codec], Some(TELEPHONE_EVENT))),
-        }
+    /// Our SDP in the 200 to the caller: the answer to the offer, or our offer if there was none. It speaks the agent's
+    /// codec if the caller can, else the caller's first, and the bridge transcodes.
+    pub(super) fn caller_answer(&mut self, id: CallId, attempt: u32) -> Option<Vec<u8>> {
+        let entry = self.calls.get_mut(&id)?;
+        let agents = entry.attempts.get(&attempt)?.codec?;
+        let caller = &mut entry.caller;
+        let media = caller.media.as_ref()?;
+        let Some(peer) = &caller.peer else {
+            return Some(negotiate::offer(&media.local, &preferring([agents]), Some(TELEPHONE_EVENT)));
+        };
+        let codec = if peer.carries(agents) { agents } else { peer.codecs.first()?.0 };
+        let remote = peer.remote(codec, caller.flow.remote.ip());
+        caller.codec = Some(codec);
+        self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
+        Some(negotiate::answer(&media.local, peer, codec))
     }
 
     /// The ACK of a caller who had made no offer brings the answer to ours.
@@ -168,15 +166,16 @@ impl Gateway {
         if entry.caller.peer.is_some() {
             return;
         }
-        let (Some(codec), Some(media)) = (entry.codec, &entry.caller.media) else { return };
-        match negotiate::read(body) {
-            Ok(peer) if peer.carries(codec) => {
-                let remote = peer.remote(codec, entry.caller.flow.remote.ip());
-                self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
-                entry.caller.peer = Some(peer);
-            }
-            Ok(_) | Err(_) => tracing::warn!(call = %id, "the caller's ACK brought no usable media"),
+        let Some(media) = &entry.caller.media else { return };
+        let Ok(peer) = negotiate::read(body) else {
+            return tracing::warn!(call = %id, "the caller's ACK brought no usable media");
+        };
+        entry.caller.codec = peer.codecs.first().map(|(codec, _)| *codec);
+        if let Some(codec) = entry.caller.codec {
+            let remote = peer.remote(codec, entry.caller.flow.remote.ip());
+            self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
         }
+        entry.caller.peer = Some(peer);
     }
 
     /// A re-INVITE: answered here, toward this leg alone. `Some` if it begins or ends a hold.
@@ -192,10 +191,12 @@ impl Gateway {
             self.endpoint.reject_reoffer(now.mono, session, 488);
             return None;
         };
-        let codec = entry.codec?;
-        let signalling = match role {
-            Role::Caller => entry.caller.flow.remote.ip(),
-            Role::Agent { attempt, .. } => entry.attempts.get(attempt)?.source?.ip(),
+        let (codec, signalling) = match role {
+            Role::Caller => (entry.caller.codec?, entry.caller.flow.remote.ip()),
+            Role::Agent { attempt, .. } => {
+                let a = entry.attempts.get(attempt)?;
+                (a.codec?, a.source?.ip())
+            }
         };
         let media = entry.media_mut(role)?;
         media.local.version += 1;
@@ -204,11 +205,12 @@ impl Gateway {
             self.endpoint.accept_reoffer(now.mono, session, offer);
             return None;
         }
-        let peer = negotiate::read(body).ok().filter(|p| p.carries(codec));
-        let Some(peer) = peer else {
+        let Ok(peer) = negotiate::read(body) else {
             self.endpoint.reject_reoffer(now.mono, session, 488);
             return None;
         };
+        // The codec stays if the peer still has it.
+        let codec = if peer.carries(codec) { codec } else { peer.codecs.first()?.0 };
         let answer = negotiate::answer(&media.local, &peer, codec);
         let leg = media.leg;
         let remote = peer.remote(codec, signalling);
@@ -216,12 +218,12 @@ impl Gateway {
         self.outputs.push_back(Output::Media(Command::Remote { leg, remote }));
         let before = match role {
             Role::Caller => {
-                entry.caller.peer = Some(peer);
+                (entry.caller.peer, entry.caller.codec) = (Some(peer), Some(codec));
                 std::mem::replace(&mut entry.caller.held, held)
             }
             Role::Agent { attempt, .. } => {
                 let a = entry.attempts.get_mut(attempt)?;
-                a.peer = Some(peer);
+                (a.peer, a.codec) = (Some(peer), Some(codec));
                 std::mem::replace(&mut a.held, held)
             }
         };
@@ -237,4 +239,15 @@ impl Gateway {
         debug_assert_eq!(self.by_leg.get(&caller).map(|l| l.role.side()), Some(Side::Caller));
         Some(Command::Bridge { call: id, caller, agent, connected, record: true })
     }
+}
+
+/// All codecs that we carry, `first` ones first.
+fn preferring(first: impl IntoIterator<Item = Codec>) -> Vec<Codec> {
+    let mut codecs = Vec::with_capacity(CODECS.len());
+    for codec in first.into_iter().chain(CODECS.iter().copied()) {
+        if !codecs.contains(&codec) {
+            codecs.push(codec);
+        }
+    }
+    codecs
 }

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
+use super::negotiate::CODECS;
 use super::transmit::Outbox;
 use super::{Codec, Remote};
 use crate::clock::Instant;
 use crate::ids::{LegId, Random};
-use crate::protocol::rtp::{Packet, Received, Receiver, Sender, Sequenced};
+use crate::protocol::rtp::{MAX_PACKET_BYTES, Packet, Received, Receiver, Sender, Sequenced};
 
 #[derive(Debug)]
 pub(super) struct Session {
@@ -99,12 +100,11 @@ impl Session {
         Some(Accepted { packet, kind, first, heard })
     }
 
-    /// Passes on what the other leg received.
+    /// Passes on what the other leg received, in this leg's codec.
     pub(super) fn relay(&mut self, now: Instant, accepted: &Accepted<'_>, out: &mut Outbox) {
         let Some((to, remote)) = self.destination() else { return };
         let payload_type = match accepted.kind {
-            Kind::Audio(codec) if codec == remote.codec => Some(remote.payload_type),
-            Kind::Audio(_) => None,
+            Kind::Audio(_) => Some(remote.payload_type),
             Kind::Event => remote.telephone_event,
         };
         let incoming = &accepted.packet.header;
@@ -116,8 +116,19 @@ impl Session {
             Kind::Audio(_) => accepted.packet.payload.len() as u32,
             Kind::Event => 0,
         };
-        if let Some(header) = self.sender.relay(incoming, now, samples, payload_type) {
-            out.push(self.leg, to, &header, accepted.packet.payload);
+        let codec = remote.codec;
+        let Some(header) = self.sender.relay(incoming, now, samples, payload_type) else { return };
+        let payload = accepted.packet.payload;
+        match accepted.kind {
+            Kind::Audio(from) if from != codec => {
+                // A packet for a packet, at once: transcoding neither waits nor cuts anew.
+                let mut coded = [0; MAX_PACKET_BYTES];
+                for (to, code) in coded.iter_mut().zip(payload) {
+                    *to = codec.encode(from.decode(*code));
+                }
+                out.push(self.leg, to, &header, &coded[..payload.len()]);
+            }
+            Kind::Audio(_) | Kind::Event => out.push(self.leg, to, &header, payload),
         }
     }
 
@@ -161,11 +172,13 @@ impl Session {
 
     fn kind(&self, packet: &Packet<'_>) -> Option<Kind> {
         let (Peer::Open(remote) | Peer::Latched(remote, _)) = &self.peer else { return None };
-        let payload_type = packet.header.payload_type;
-        if payload_type == remote.payload_type {
-            return (!packet.payload.is_empty()).then_some(Kind::Audio(remote.codec));
-        }
-        (Some(payload_type) == remote.telephone_event).then_some(Kind::Event)
+        let codec = match packet.header.payload_type {
+            number if number == remote.payload_type => remote.codec,
+            number if Some(number) == remote.telephone_event => return Some(Kind::Event),
+            // An answer may name several codecs, and its sender may change between them (RFC 3264 section 7).
+            number => *CODECS.iter().find(|codec| codec.payload_type() == number)?,
+        };
+        (!packet.payload.is_empty()).then_some(Kind::Audio(codec))
     }
 
     /// Takes `source` for the peer's address, and says whether the peer may speak.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::clock::{Instant, Wall};
 use crate::ids::Random;
+use crate::protocol::audio::mix;
 use crate::protocol::rtp::{self, Header, Packet};
 
 const CALLER: LegId = LegId(1);
@@ -435,4 +436,59 @@ fn packet_cost() {
     }
     let each = started.elapsed().as_nanos() / u128::from(packets);
     println!("{packets} packets of 200 recorded calls, {sent} sent: {each} ns each");
+}
+
+/// The agent's phone speaks PCMU under a number of its own, the caller's PCMA.
+fn mixed() -> Bench {
+    let mut bench = Bench::joined(0);
+    let remote = Remote { codec: Codec::Pcmu, payload_type: 96, ..remote(AGENT) };
+    bench.order(0, Command::Remote { leg: AGENT, remote });
+    bench
+}
+
+#[test]
+fn legs_of_different_codecs_are_transcoded_packet_by_packet() {
+    let mut bench = mixed();
+    let voice = tone(440.0, 400);
+    let alaw = encode(&voice);
+    // Packets of 30 and 20 ms stay what they are.
+    bench.packet(1_000, CALLER, audio(0, 1), &alaw[..240]);
+    let second = Header { timestamp: audio(0, 1).timestamp.wrapping_add(240), ..audio(1, 1) };
+    bench.packet(31_000, CALLER, second, &alaw[240..]);
+    let ulaw: Vec<u8> = voice.iter().map(|s| Codec::Pcmu.encode(*s)).collect();
+    bench.packet(32_000, AGENT, Header { payload_type: 96, ..audio(0, 2) }, &ulaw[..160]);
+    let to = |leg| bench.sent_to(leg).map(|s| (s.0, s.3.payload_type, s.4.clone())).collect::<Vec<_>>();
+    assert_eq!(to(AGENT), [(at(1_000), 96, ulaw[..240].to_vec()), (at(31_000), 96, ulaw[240..].to_vec())]);
+    let back: Vec<u8> = ulaw[..160].iter().map(|c| Codec::Pcma.encode(Codec::Pcmu.decode(*c))).collect();
+    assert_eq!(to(CALLER), [(at(32_000), 8, back)]);
+    bench.close(100_000, 100_000);
+    let right = bench.channel(1);
+    let heard: Vec<i16> = ulaw[..160].iter().map(|c| Codec::Pcmu.decode(*c)).collect();
+    assert_eq!(right[256..416], heard, "each leg is recorded in its own codec");
+    assert_eq!(bench.channel(0)[8..408], voice);
+}
+
+#[test]
+fn the_greeting_is_said_to_each_leg_in_its_codec() {
+    let mut bench = mixed();
+    let greeting = tone(700.0, 160);
+    bench.play(10_000, &greeting);
+    bench.run(40_000);
+    let caller = bench.sent_to(CALLER).next().unwrap();
+    assert_eq!((caller.3.payload_type, &caller.4), (8, &encode(&greeting)));
+    let agent = bench.sent_to(AGENT).next().unwrap();
+    let quiet = mix::Gain::from_db(-12.0);
+    let expected: Vec<u8> = greeting.iter().map(|s| Codec::Pcmu.encode(quiet.apply(*s))).collect();
+    assert_eq!((agent.3.payload_type, &agent.4), (96, &expected));
+}
+
+#[test]
+fn equal_codecs_are_passed_on_bit_by_bit() {
+    let mut bench = Bench::joined(0);
+    let marked: Vec<u8> = (0..160).map(|n| n as u8 ^ 0x55).collect();
+    bench.packet(1_000, CALLER, audio(0, 1), &marked);
+    assert_eq!(bench.sent[0].4, marked);
+    // A phone that named both codecs may change to the other one.
+    bench.packet(21_000, AGENT, Header { payload_type: 0, ..audio(0, 2) }, &[0xff; 160]);
+    assert_eq!((bench.sent[1].3.payload_type, &bench.sent[1].4), (8, &vec![0xd5; 160]));
 }
