@@ -492,3 +492,65 @@ fn equal_codecs_are_passed_on_bit_by_bit() {
     bench.packet(21_000, AGENT, Header { payload_type: 0, ..audio(0, 2) }, &[0xff; 160]);
     assert_eq!((bench.sent[1].3.payload_type, &bench.sent[1].4), (8, &vec![0xd5; 160]));
 }
+
+/// Half way through, the caller's phone takes another SSRC, number and time line (a transfer behind the trunk).
+#[test]
+fn a_new_ssrc_in_mid_call_is_one_stream_for_the_agent_and_in_place_in_the_recording() {
+    let mut bench = Bench::joined(0);
+    let voice = tone(440.0, 16_000);
+    for (n, payload) in voice.chunks(160).enumerate() {
+        let header = match n {
+            0..50 => audio(n as u16, 1),
+            _ => Header { sequence: n as u16, timestamp: n as u32 * 160, ..audio(n as u16, 77) },
+        };
+        bench.packet(n as u64 * 20_000, CALLER, header, &encode(payload));
+    }
+    let sent: Vec<&Header> = bench.sent_to(AGENT).map(|s| &s.3).collect();
+    assert_eq!(sent.len(), 100);
+    for pair in sent.windows(2) {
+        assert_eq!(pair[1].sequence, pair[0].sequence.wrapping_add(1));
+        assert_eq!(pair[1].timestamp, pair[0].timestamp.wrapping_add(160));
+        assert_eq!(pair[1].ssrc, pair[0].ssrc);
+    }
+    assert_eq!(sent.iter().filter(|h| h.marker).count(), 2);
+    bench.close(2_000_000, 2_000_000);
+    assert_eq!(bench.channel(0), voice);
+    let received = bench.events.iter().find_map(closed).unwrap();
+    assert_eq!((received.packets, received.lost, received.jitter_us), (100, 0, 0));
+}
+
+#[test]
+fn of_two_ssrcs_from_one_source_the_agent_hears_one() {
+    let mut bench = Bench::joined(0);
+    for n in 0..500u16 {
+        bench.packet(u64::from(n) * 20_000, CALLER, audio(n, 1), &[1; 160]);
+        bench.packet(u64::from(n) * 20_000 + 3_000, CALLER, audio(n, 2), &[2; 160]);
+    }
+    let sent: Vec<&Sent> = bench.sent_to(AGENT).collect();
+    assert!(sent.iter().filter(|s| s.3.marker).count() <= 2, "one change at most");
+    assert!((480..=510).contains(&sent.len()), "{}", sent.len());
+    // The time line keeps to the clock: it does not run at twice its speed.
+    let line = sent[sent.len() - 1].3.timestamp.wrapping_sub(sent[0].3.timestamp);
+    assert!(line.abs_diff(499 * 160) <= 320, "{line}");
+    let heard = sent.len() as u64;
+    bench.close(10_000_000, 10_000_000);
+    let received = bench.events.iter().find_map(closed).unwrap();
+    assert_eq!((received.packets, received.lost, received.jitter_us), (heard, 0, 0));
+}
+
+#[test]
+fn a_jump_of_timestamps_moves_nothing_that_is_heard() {
+    let mut bench = Bench::joined(0);
+    let voice = tone(440.0, 16_000);
+    for (n, payload) in voice.chunks(160).enumerate() {
+        let jump = if n < 50 { 0 } else { 1_000_000_007 };
+        let header = audio(n as u16, 1);
+        let header = Header { timestamp: header.timestamp.wrapping_add(jump), ..header };
+        bench.packet(n as u64 * 20_000, CALLER, header, &encode(payload));
+    }
+    let steps = |pair: &[&Sent]| pair[1].3.timestamp.wrapping_sub(pair[0].3.timestamp) == 160;
+    assert!(bench.sent_to(AGENT).collect::<Vec<_>>().windows(2).all(steps));
+    bench.close(2_000_000, 2_000_000);
+    assert_eq!(bench.channel(0), voice);
+    assert_eq!(bench.events.iter().find_map(closed).unwrap().jitter_us, 0);
+}
