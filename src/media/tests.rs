@@ -9,6 +9,7 @@ use super::*;
 use crate::clock::{Instant, Wall};
 use crate::ids::Random;
 use crate::protocol::audio::mix;
+use crate::protocol::rtp::rtcp::{self, Compound, Outgoing, SenderInfo};
 use crate::protocol::rtp::{self, Header, Packet};
 
 const CALLER: LegId = LegId(1);
@@ -48,6 +49,7 @@ struct Bench {
     bridge: Bridge,
     now: Now,
     sent: Vec<Sent>,
+    rtcp: Vec<(Now, LegId, SocketAddr, Vec<u8>)>,
     events: Vec<Event>,
     frames: Vec<i16>,
     total: Option<u64>,
@@ -56,8 +58,15 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let bridge = Bridge::new(call(), Random::from_number(7));
-        let mut bench =
-            Bench { bridge, now: at(0), sent: Vec::new(), events: Vec::new(), frames: Vec::new(), total: None };
+        let mut bench = Bench {
+            bridge,
+            now: at(0),
+            sent: Vec::new(),
+            rtcp: Vec::new(),
+            events: Vec::new(),
+            frames: Vec::new(),
+            total: None,
+        };
         for (leg, side) in [(CALLER, Side::Caller), (AGENT, Side::Agent)] {
             bench.order(0, Command::Open { call: call(), leg, side, local: phone(leg) });
             bench.order(0, Command::Remote { leg, remote: remote(leg) });
@@ -114,6 +123,10 @@ impl Bench {
 
     fn collect(&mut self) {
         while let Some(transmit) = self.bridge.poll_transmit() {
+            if transmit.component == Component::Rtcp {
+                self.rtcp.push((self.now, transmit.leg, transmit.to, transmit.bytes.to_vec()));
+                continue;
+            }
             let packet = Packet::parse(transmit.bytes).unwrap();
             self.sent.push((self.now, transmit.leg, transmit.to, packet.header, packet.payload.to_vec()));
         }
@@ -553,4 +566,84 @@ fn a_jump_of_timestamps_moves_nothing_that_is_heard() {
     bench.close(2_000_000, 2_000_000);
     assert_eq!(bench.channel(0), voice);
     assert_eq!(bench.events.iter().find_map(closed).unwrap().jitter_us, 0);
+}
+
+/// What the gateway reported on a leg, and the round trip that it found when the peer answered 30 ms later.
+#[test]
+fn each_leg_is_reported_on_and_the_round_trip_is_measured() {
+    let mut bench = Bench::joined(0);
+    let above = |leg: LegId| SocketAddr::new(phone(leg).ip(), phone(leg).port() + 1);
+    let mut answered = 0;
+    for n in 0..1_000u16 {
+        let us = u64::from(n) * 20_000;
+        if n % 10 != 9 {
+            bench.packet(us, CALLER, audio(n, 1), &[0xd5; 160]);
+        }
+        bench.packet(us, AGENT, audio(n, 2), &[0xd5; 160]);
+        for (sent, leg, to, bytes) in bench.rtcp.split_off(0) {
+            assert_eq!(to, above(leg));
+            let report = Compound::parse(&bytes).unwrap().reports().next().unwrap();
+            let block = report.blocks().next().unwrap();
+            assert_eq!(block.ssrc, leg.0 as u32);
+            let share = if leg == CALLER { 20..=32 } else { 0..=0 };
+            assert!(share.contains(&block.fraction_lost), "{}", block.fraction_lost);
+            let info = report.sender.unwrap();
+            assert_eq!(info.octets, info.packets * 160);
+            if leg == CALLER {
+                // The phone answers 10 ms after it has the report; each way takes 10 ms.
+                let seen = Seen { ssrc: report.ssrc, info };
+                let later = bench.now.mono.since(at(0).mono).as_micros() as u64;
+                let then = sent.mono.since(at(0).mono).as_micros() as u64 + 30_000;
+                bench.answer(then.max(later), above(CALLER), &seen);
+                answered += 1;
+            }
+        }
+    }
+    assert!((3..=8).contains(&answered), "{answered} reports in 20 s");
+    bench.close(20_000_000, 20_000_000);
+    let last: Vec<_> = bench.rtcp.iter().filter(|(_, _, _, b)| Compound::parse(b).unwrap().says_bye()).collect();
+    assert_eq!(last.len(), 2, "BYE on each leg");
+    let received: Vec<Received> = bench.events.iter().filter_map(closed).collect();
+    let rtt = received[0].rtt_us.unwrap();
+    assert!((20_000..=40_001).contains(&rtt) && received[1].rtt_us.is_none(), "{received:?}");
+}
+
+/// A report of ours, as the peer has it.
+struct Seen {
+    ssrc: u32,
+    info: SenderInfo,
+}
+
+impl Bench {
+    fn answer(&mut self, us: u64, from: SocketAddr, seen: &Seen) {
+        let block = rtcp::Block {
+            ssrc: seen.ssrc,
+            last_report: rtcp::middle(seen.info.ntp),
+            delay: rtcp::delay(Duration::from_millis(10)),
+            ..rtcp::Block::default()
+        };
+        let mut bytes = Vec::new();
+        rtcp::write(&Outgoing { ssrc: 9, sender: None, block: Some(block), cname: "p", bye: false }, &mut bytes);
+        self.run(us);
+        self.bridge.handle_rtcp(at(us), CALLER, from, at(us), &bytes);
+        self.collect();
+    }
+}
+
+#[test]
+fn reports_go_only_to_a_peer_that_is_known_and_come_only_from_it() {
+    let mut bridge = Bridge::new(call(), Random::from_number(7));
+    bridge.handle(at(0), Command::Open { call: call(), leg: CALLER, side: Side::Caller, local: phone(CALLER) });
+    assert_eq!(bridge.poll_timeout(), None, "nobody to report to");
+    let mut bench = Bench::joined(0);
+    for n in 0..300u16 {
+        bench.packet(u64::from(n) * 20_000, CALLER, audio(n, 1), &[0xd5; 160]);
+    }
+    let (_, _, _, bytes) = bench.rtcp.iter().find(|r| r.1 == AGENT).unwrap().clone();
+    let report = Compound::parse(&bytes).unwrap().reports().next().unwrap();
+    let seen = Seen { ssrc: report.ssrc, info: report.sender.unwrap() };
+    bench.answer(6_001_000, SocketAddr::from(([127, 0, 0, 99], 4_001)), &seen);
+    bench.close(6_002_000, 6_002_000);
+    assert!(bench.events.iter().filter_map(closed).all(|r| r.rtt_us.is_none()));
+    assert_eq!(bench.bridge.counters().foreign_rtcp, 1);
 }

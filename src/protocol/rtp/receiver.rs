@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::rtcp::Block;
 use super::{Header, NANOS_PER_UNIT};
 use crate::clock::Instant;
 
@@ -67,6 +68,8 @@ struct Stream {
     /// The number that would confirm a restart, and whether one is awaited.
     restart: Option<u16>,
     last: Option<Transit>,
+    /// Packets expected and received at the last report.
+    reported: (u64, u64),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -138,6 +141,21 @@ impl Receiver {
         self.jitter_16 / 16 / 1_000
     }
 
+    /// What RTCP says of the present stream, without the times of the peer's own report.
+    pub fn report(&mut self) -> Option<Block> {
+        let jitter = self.jitter_16 / 16 / NANOS_PER_UNIT;
+        let stream = self.stream.as_mut()?;
+        Some(Block {
+            ssrc: stream.ssrc,
+            fraction_lost: stream.fraction_lost(),
+            lost: i32::try_from(stream.lost()).unwrap_or(i32::MAX),
+            highest: stream.highest as u32,
+            jitter: u32::try_from(jitter).unwrap_or(u32::MAX),
+            last_report: 0,
+            delay: 0,
+        })
+    }
+
     fn restart(&mut self, header: &Header, packets: u64, arrival: Instant) {
         if let Some(old) = self.stream.take() {
             self.packets += old.packets;
@@ -182,7 +200,18 @@ impl Stream {
         let base = highest - (packets as i64 - 1);
         let seen = (1 << packets) - 1;
         let (since, heard) = (arrival, arrival);
-        Stream { ssrc: header.ssrc, since, heard, base, highest, seen, packets, restart: None, last: None }
+        Stream {
+            ssrc: header.ssrc,
+            since,
+            heard,
+            base,
+            highest,
+            seen,
+            packets,
+            restart: None,
+            last: None,
+            reported: (0, 0),
+        }
     }
 
     /// Whether a packet of another SSRC may end this stream; `left`: one that was left for this one or a later one.
@@ -217,9 +246,21 @@ impl Stream {
         Step::New
     }
 
+    fn expected(&self) -> u64 {
+        (self.highest - self.base + 1) as u64
+    }
+
     fn lost(&self) -> u64 {
-        let expected = (self.highest - self.base + 1) as u64;
-        expected.saturating_sub(self.packets)
+        self.expected().saturating_sub(self.packets)
+    }
+
+    /// Share lost since the last report, in 1/256 (A.3).
+    fn fraction_lost(&mut self) -> u8 {
+        let (expected, received) = (self.expected(), self.packets);
+        let (before, had) = std::mem::replace(&mut self.reported, (expected, received));
+        let interval = expected.saturating_sub(before);
+        let lost = interval.saturating_sub(received.saturating_sub(had));
+        u8::try_from((lost * 256).checked_div(interval).unwrap_or(0)).unwrap_or(u8::MAX)
     }
 }
 
@@ -270,6 +311,22 @@ mod tests {
         feed(&mut receiver, 12);
         receiver.handle(&Header { ssrc: 2, ..header(5_000, 0) }, Instant::from_millis(200), true);
         assert_eq!((receiver.packets(), receiver.lost(), receiver.jitter_us()), (3, 1, 0));
+    }
+
+    #[test]
+    fn a_report_tells_the_loss_since_the_last_one() {
+        let mut receiver = Receiver::new();
+        assert_eq!(receiver.report(), None);
+        let loss = |receiver: &mut Receiver| receiver.report().map(|b| (b.fraction_lost, b.lost, b.highest));
+        for n in 65_530..65_534 {
+            feed(&mut receiver, n);
+        }
+        assert_eq!(loss(&mut receiver), Some((0, 0, 65_533)));
+        [65_535, 1].map(|n| feed(&mut receiver, n));
+        assert_eq!(loss(&mut receiver), Some((128, 2, 65_537)), "two of four, across the wrap");
+        assert_eq!(loss(&mut receiver), Some((0, 2, 65_537)));
+        feed(&mut receiver, 0);
+        assert_eq!(loss(&mut receiver), Some((0, 1, 65_537)), "a late one");
     }
 
     /// 20 ms of each of some SSRCs in turn, for `ms`.
