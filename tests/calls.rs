@@ -10,8 +10,8 @@ use hotline::dialplan::plan::{
     AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Prompt, Ringback, Strategy,
 };
 use hotline::gateway::Input;
-use hotline::ids::CallId;
-use hotline::media::Codec;
+use hotline::ids::{CallId, LegId, Side};
+use hotline::media::{self, Codec};
 use hotline::sim::phone::{Conduct, Happened, Patience, Then};
 use hotline::sim::world::{AGENTS, GATEWAY, World};
 
@@ -352,4 +352,52 @@ fn the_agents_codec_goes_before_the_callers_first() {
     let pcmu =
         |(_, _, h): &(_, _, Happened)| matches!(h, Happened::Connected { remote, .. } if remote.codec == Codec::Pcmu);
     assert!(world.caller_saw.iter().any(pcmu) && world.agent_saw.iter().any(pcmu));
+}
+
+fn media_of(world: &World, side: Side) -> LegId {
+    *world.legs().iter().find(|(_, s)| **s == side).expect("an open leg").0
+}
+
+/// What the media thread would say 10 s after the last packet.
+fn silent(world: &mut World, side: Side) {
+    let (leg, at) = (media_of(world, side), world.now());
+    let call = world.facts[0].call;
+    world.tell(Input::Media(media::Event::Silent { call, leg, at }));
+}
+
+#[test]
+fn a_call_without_media_from_one_side_is_ended_on_both() {
+    for side in [Side::Caller, Side::Agent] {
+        let mut world = world([answers(1.0, None)]);
+        world.call(NUMBER, patience(60.0, None));
+        world.run_for(secs(12.0));
+        silent(&mut world, side);
+        let lost = world.now();
+        let (world, record) = one(world);
+        let json = serde_json::to_value(&record).unwrap();
+        assert_eq!(
+            (&json["outcome"], &json["reason"], &json["ended_by"]),
+            (&"answered".into(), &"media_timeout".into(), &"gateway".into())
+        );
+        let byes: Vec<_> =
+            world.wire_log.iter().filter(|(_, from, l)| from.to_string() == GATEWAY && l.starts_with("BYE")).collect();
+        assert_eq!(byes.len(), 2, "both legs get BYE");
+        assert!(byes.iter().all(|(at, ..)| at.mono.since(lost.mono) == secs(10.0)), "20 s after the last packet");
+        assert!(world.facts.iter().any(|f| f.what == What::MediaLost { leg: side }));
+    }
+}
+
+#[test]
+fn media_that_comes_back_in_time_saves_the_call() {
+    let mut world = world([answers(1.0, None)]);
+    world.call(NUMBER, patience(60.0, Some(40.0)));
+    world.run_for(secs(12.0));
+    silent(&mut world, Side::Caller);
+    world.run_for(secs(9.9));
+    let (leg, at, call) = (media_of(&world, Side::Caller), world.now(), world.facts[0].call);
+    world.tell(Input::Media(media::Event::Resumed { call, leg, at }));
+    let (world, record) = one(world);
+    assert_eq!(serde_json::to_value(&record).unwrap()["reason"], "caller_hung_up");
+    near(record.talk_ms, 40_000);
+    assert!(world.facts.iter().any(|f| f.what == What::MediaResumed { leg: Side::Caller }));
 }

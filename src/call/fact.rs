@@ -85,6 +85,14 @@ pub enum What {
     MediaArrived {
         leg: Side,
     },
+    /// Nothing came from this leg, which may send, for 10 s.
+    MediaLost {
+        leg: Side,
+    },
+    /// The first packet after that (receive stamp).
+    MediaResumed {
+        leg: Side,
+    },
     /// A recording file was opened; `path` is relative to the data directory.
     RecordingStarted {
         path: String,

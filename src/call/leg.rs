@@ -86,10 +86,27 @@ pub enum Sent {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Media {
-    FirstPacket { side: Side },
-    PlayStarted { play: Play },
-    PlayEnded { play: Play, to_end: bool },
-    Closed { side: Side, received: Received },
+    FirstPacket {
+        side: Side,
+    },
+    /// Nothing came for [`crate::limits::MEDIA_LOST`].
+    Silent {
+        side: Side,
+    },
+    Resumed {
+        side: Side,
+    },
+    PlayStarted {
+        play: Play,
+    },
+    PlayEnded {
+        play: Play,
+        to_end: bool,
+    },
+    Closed {
+        side: Side,
+        received: Received,
+    },
 }
 
 /// What is to be done.

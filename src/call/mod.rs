@@ -145,7 +145,8 @@ impl Call {
         self.state = match state {
             State::Hunting(hunting) => self.handle_hunting_timeout(hunting, now, agents),
             State::Closing(closing) => self.handle_closing_timeout(closing, now),
-            State::Opening | State::Rejecting { .. } | State::Talking(_) | State::Sealed => state,
+            State::Talking(talking) => self.handle_talking_timeout(talking, now),
+            State::Opening | State::Rejecting { .. } | State::Sealed => state,
         };
     }
 
@@ -153,7 +154,8 @@ impl Call {
         match &self.state {
             State::Hunting(hunting) => hunting.poll_timeout(),
             State::Closing(closing) => Some(closing.poll_timeout()),
-            State::Opening | State::Rejecting { .. } | State::Talking(_) | State::Sealed => None,
+            State::Talking(talking) => talking.poll_timeout(),
+            State::Opening | State::Rejecting { .. } | State::Sealed => None,
         }
     }
 

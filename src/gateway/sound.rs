@@ -43,6 +43,18 @@ impl Gateway {
                     self.inputs.push_back((call, at, Input::Media(Media::FirstPacket { side })));
                 }
             }
+            E::Silent { call, leg, at } => {
+                if let Some(link) = self.by_leg.get(&leg) {
+                    let side = link.role.side();
+                    self.inputs.push_back((call, at, Input::Media(Media::Silent { side })));
+                }
+            }
+            E::Resumed { call, leg, at } => {
+                if let Some(link) = self.by_leg.get(&leg) {
+                    let side = link.role.side();
+                    self.inputs.push_back((call, at, Input::Media(Media::Resumed { side })));
+                }
+            }
             E::PlayStarted { call, play, at } => {
                 self.inputs.push_back((call, at, Input::Media(Media::PlayStarted { play })));
             }

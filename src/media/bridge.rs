@@ -109,10 +109,12 @@ impl Bridge {
                 if let Some(session) = find(&mut self.sessions, leg) {
                     session.set_remote(now.mono, remote);
                 }
+                self.watch(now.mono);
             }
             Command::Bridge { call, caller, agent, connected, record } => {
                 let tap = record.then(|| Tap::new(call, connected.mono));
                 self.state = State::Joined(Box::new(Joined { caller, agent, sound: Sound::Relay, tap }));
+                self.watch(connected.mono);
             }
             Command::Play { play, audio, .. } => self.play(now, play, audio),
             Command::CloseLeg { leg } => self.close_leg(now, leg),
@@ -126,6 +128,9 @@ impl Bridge {
         self.run_clock(now);
         let Some(session) = find(&mut self.sessions, leg) else { return };
         let Some(accepted) = session.accept(source, arrival.mono, bytes) else { return };
+        if session.watchdog.hear(arrival.mono) {
+            self.events.push_back(Event::Resumed { call: self.call, leg, at: arrival });
+        }
         if accepted.first {
             self.events.push_back(Event::FirstPacket { call: self.call, leg, at: arrival });
         }
@@ -141,7 +146,10 @@ impl Bridge {
     pub fn handle_rtcp(&mut self, now: Now, leg: LegId, source: SocketAddr, arrival: Now, bytes: &[u8]) {
         self.run_clock(now);
         if let Some(session) = find(&mut self.sessions, leg) {
-            session.accept_rtcp(source, arrival.mono, bytes);
+            let there = session.accept_rtcp(source, arrival.mono, bytes);
+            if there && session.watchdog.hear(arrival.mono) {
+                self.events.push_back(Event::Resumed { call: self.call, leg, at: arrival });
+            }
         }
         self.flush(now);
     }
@@ -150,6 +158,9 @@ impl Bridge {
         self.run_clock(now);
         for session in &mut self.sessions {
             session.report_due(now, &mut self.outbox);
+            if let Some(since) = session.watchdog.bark(now.mono) {
+                self.events.push_back(Event::Silent { call: self.call, leg: session.leg, at: moment(now, since) });
+            }
         }
         self.flush(now);
     }
@@ -160,8 +171,7 @@ impl Bridge {
             State::Apart | State::Ended => (None, None),
             State::Joined(joined) => (joined.sound.deadline(), joined.tap.as_ref().map(|tap| (tap.deadline(), "tap"))),
         };
-        let rtcp = self.sessions.iter().filter_map(Session::report_deadline).map(|at| (at, "rtcp"));
-        play.into_iter().chain(tap).chain(rtcp).min()
+        play.into_iter().chain(tap).chain(self.sessions.iter().filter_map(Session::deadline)).min()
     }
 
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
@@ -267,6 +277,14 @@ impl Bridge {
         }
         while let Some(leg) = self.sessions.first().map(|s| s.leg) {
             self.close_leg(now, leg);
+        }
+    }
+
+    /// The legs that are joined are to be heard.
+    fn watch(&mut self, from: Instant) {
+        let State::Joined(joined) = &self.state else { return };
+        for session in self.sessions.iter_mut().filter(|s| joined.across(s.leg).is_some()) {
+            session.watch(from);
         }
     }
 

@@ -14,6 +14,7 @@ mod tap;
 #[cfg(test)]
 mod tests;
 mod transmit;
+mod watchdog;
 pub mod wav;
 
 pub use bridge::{Bridge, Counters, Recorded};
@@ -124,6 +125,18 @@ pub enum Event {
     },
     /// The first valid packet of a leg; `at` is the kernel's receive stamp.
     FirstPacket {
+        call: CallId,
+        leg: LegId,
+        at: Now,
+    },
+    /// Neither RTP nor RTCP came from a leg that may send for [`crate::limits::MEDIA_LOST`]; `at` is when that was full.
+    Silent {
+        call: CallId,
+        leg: LegId,
+        at: Now,
+    },
+    /// The first packet after [`Event::Silent`]; `at` is the kernel's receive stamp.
+    Resumed {
         call: CallId,
         leg: LegId,
         at: Now,

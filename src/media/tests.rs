@@ -647,3 +647,48 @@ fn reports_go_only_to_a_peer_that_is_known_and_come_only_from_it() {
     assert!(bench.events.iter().filter_map(closed).all(|r| r.rtt_us.is_none()));
     assert_eq!(bench.bridge.counters().foreign_rtcp, 1);
 }
+
+fn silences(bench: &Bench) -> Vec<(LegId, Now)> {
+    bench
+        .events
+        .iter()
+        .filter_map(|e| if let Event::Silent { leg, at, .. } = e { Some((*leg, *at)) } else { None })
+        .collect()
+}
+
+#[test]
+fn a_leg_that_falls_silent_is_reported_and_so_is_its_return() {
+    let mut bench = Bench::joined(500_000);
+    for n in 0..600u16 {
+        bench.packet(500_000 + u64::from(n) * 20_000, AGENT, audio(n, 2), &[0xd5; 160]);
+    }
+    // The caller never sent anything: counted from *connected*.
+    assert_eq!(silences(&bench), [(CALLER, at(10_500_000))]);
+    bench.packet(12_600_000, CALLER, audio(0, 1), &[0xd5; 160]);
+    assert!(bench.events.contains(&Event::Resumed { call: call(), leg: CALLER, at: at(12_600_000) }));
+    bench.run(22_500_000);
+    assert_eq!(silences(&bench)[1..], [(AGENT, at(22_480_000))]);
+}
+
+#[test]
+fn nothing_is_expected_of_a_leg_on_hold_or_one_that_reports() {
+    let mut bench = Bench::joined(0);
+    for held in [(false, true), (true, false)] {
+        let remote = Remote { send: held.0, receive: held.1, ..remote(AGENT) };
+        bench.order(1_000, Command::Remote { leg: AGENT, remote });
+        for second in 0..30 {
+            let mut report = Vec::new();
+            rtcp::write(&Outgoing { ssrc: 9, sender: None, block: None, cname: "p", bye: false }, &mut report);
+            let us = bench.now.mono.since(at(0).mono).as_micros() as u64 + second * 1_000;
+            bench.run(us + 1_000_000);
+            let from = SocketAddr::new(phone(CALLER).ip(), 4_001);
+            bench.bridge.handle_rtcp(bench.now, CALLER, from, bench.now, &report);
+        }
+    }
+    assert_eq!(silences(&bench), []);
+    let back = bench.now.mono.since(at(0).mono).as_micros() as u64;
+    bench.order(back, Command::Remote { leg: AGENT, remote: remote(AGENT) });
+    bench.run(back + 30_000_000);
+    let agents = silences(&bench).into_iter().find(|(leg, _)| *leg == AGENT);
+    assert_eq!(agents, Some((AGENT, at(back + 10_000_000))), "counted from the end of the hold");
+}

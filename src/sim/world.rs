@@ -13,7 +13,7 @@ use crate::call::fact::{Fact, RecordingStatus};
 use crate::clock::{Instant, Now, RunId, Wall};
 use crate::dialplan::plan::Plans;
 use crate::gateway::{self, Gateway, Input, Output, RecordingClosed};
-use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId};
+use crate::ids::{AgentNo, CallId, LegId, Random, Side, SubjectId};
 use crate::media::{self, Command, Play};
 use crate::peer::trunk::Peer;
 use crate::protocol::rtp::Received;
@@ -48,6 +48,7 @@ pub struct World {
 struct Media {
     due: VecDeque<(Instant, Input)>,
     legs: BTreeMap<LegId, CallId>,
+    sides: BTreeMap<LegId, Side>,
     connected: BTreeMap<CallId, Now>,
 }
 
@@ -92,6 +93,11 @@ impl World {
 
     pub fn now(&self) -> Now {
         self.now
+    }
+
+    /// The legs whose media is open, for tests that speak for a media thread.
+    pub fn legs(&self) -> &BTreeMap<LegId, Side> {
+        &self.media.sides
     }
 
     pub fn call(&mut self, number: &str, patience: Patience) -> Option<SessionId> {
@@ -207,8 +213,9 @@ impl World {
 impl Media {
     fn order(&mut self, now: Now, command: Command) {
         match command {
-            Command::Open { call, leg, .. } => {
+            Command::Open { call, leg, side, .. } => {
                 self.legs.insert(leg, call);
+                self.sides.insert(leg, side);
                 self.at(now.mono, Input::Media(media::Event::Bound { call, leg }));
             }
             Command::Remote { .. } => {}
@@ -240,6 +247,7 @@ impl Media {
     }
 
     fn close(&mut self, now: Now, leg: LegId) {
+        self.sides.remove(&leg);
         if let Some(call) = self.legs.remove(&leg) {
             self.at(now.mono, Input::Media(media::Event::Closed { call, leg, received: Received::default() }));
         }
