@@ -52,7 +52,7 @@ pub enum What {
         result: RingResult,
         status: Option<u16>,
     },
-    /// The first 180 to the caller was written (`ringback = network`).
+    /// The first 180 to the caller was written (`ringback = network`), or the first sample of our ringing tone (`gateway`).
     Ring,
     /// The 2xx of the agent's phone was read (receive stamp), and it won.
     AgentAnswered {

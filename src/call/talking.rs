@@ -46,8 +46,8 @@ impl Call {
                 talking.stage = Stage::Connected;
                 self.connect(&talking, at);
             }
-            // 180 was ordered in the moment the agent answered; it still is the *ring*.
-            Input::Sent(Sent::Ring) => self.fact(at, What::Ring),
+            // It was ordered in the moment the agent answered; it still is the *ring*.
+            Input::Sent(Sent::Ring) | Input::Media(Media::RingbackStarted) => self.fact(at, What::Ring),
             Input::CallerAcknowledged => self.fact(at, What::Acknowledged),
             Input::Held { by, held: true } => {
                 // Nothing is expected of a leg on hold; when it comes back, the media thread counts anew.
@@ -103,6 +103,7 @@ impl Call {
     fn note_media(&mut self, talking: &mut Talking, at: Now, event: Media) {
         match event {
             Media::FirstPacket { side } => self.fact(at, What::MediaArrived { leg: side }),
+            Media::RingbackStarted => {}
             Media::Silent { side } => {
                 talking.silent.insert(side, at.mono + (limits::MEDIA_TIMEOUT - limits::MEDIA_LOST));
                 self.fact(at, What::MediaLost { leg: side });

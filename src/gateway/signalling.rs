@@ -78,7 +78,8 @@ impl Gateway {
         let subject = SubjectId::new(&mut self.random);
         self.outputs.push_back(Output::Subject { id: subject, number: caller.number.clone() });
         let (peer, refusal) = self.media_of(request);
-        let offer = self.offer(trunk, called, subject, request);
+        let early_media = peer.as_ref().is_some_and(Peer::hears);
+        let offer = Offer { early_media, ..self.offer(trunk, called, subject, request) };
         tracing::info!(%id, hotline = %hotline.id, trunk = %offer.trunk, "call offered");
         tracing::debug!(%id, caller = %caller.number, "caller");
         let call = match self.refusal().or(refusal) {
@@ -95,7 +96,7 @@ impl Gateway {
 
     fn offer(&self, trunk: TrunkName, called: String, caller: SubjectId, request: &Request) -> Offer {
         let sip_call_id = request.headers.text(&Name::CALL_ID).unwrap_or_default().to_owned();
-        Offer { trunk, called, caller, sip_call_id }
+        Offer { trunk, called, caller, sip_call_id, early_media: false }
     }
 
     /// The hotline that owns the number in the Request-URI, else the one in To.

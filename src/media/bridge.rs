@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::playout::Playout;
+use super::ringback::Ringback;
 use super::session::{Accepted, Kind, Session};
 use super::tap::Tap;
 use super::transmit::{Outbox, Transmit};
@@ -32,6 +33,8 @@ pub struct Bridge {
 enum State {
     /// Legs wait for each other.
     Apart,
+    /// They still do, and the caller hears our ringing tone.
+    Ringing(Box<Ringback>),
     Joined(Box<Joined>),
     Ended,
 }
@@ -111,6 +114,12 @@ impl Bridge {
                 }
                 self.watch(now.mono);
             }
+            Command::Ringback { leg, burst, period } => {
+                if let State::Apart = self.state {
+                    self.state = State::Ringing(Box::new(Ringback::new(leg, burst, period, now.mono)));
+                    self.run_clock(now);
+                }
+            }
             Command::Bridge { call, caller, agent, connected, record } => {
                 let tap = record.then(|| Tap::new(call, connected.mono));
                 self.state = State::Joined(Box::new(Joined { caller, agent, sound: Sound::Relay, tap }));
@@ -169,6 +178,7 @@ impl Bridge {
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let (play, tap) = match &self.state {
             State::Apart | State::Ended => (None, None),
+            State::Ringing(ringback) => (Some((ringback.deadline(), "ringback")), None),
             State::Joined(joined) => (joined.sound.deadline(), joined.tap.as_ref().map(|tap| (tap.deadline(), "tap"))),
         };
         play.into_iter().chain(tap).chain(self.sessions.iter().filter_map(Session::deadline)).min()
@@ -189,7 +199,7 @@ impl Bridge {
     /// Nothing is left to do for this call.
     pub fn is_over(&self) -> bool {
         match &self.state {
-            State::Apart => self.sessions.is_empty(),
+            State::Apart | State::Ringing(_) => self.sessions.is_empty(),
             State::Joined(_) => false,
             State::Ended => true,
         }
@@ -211,8 +221,31 @@ impl Bridge {
         self.run_clock(now);
     }
 
-    /// Sends what a prompt's clock is due.
+    /// Sends what the clock of a prompt or of the ringing tone is due.
     fn run_clock(&mut self, now: Now) {
+        match self.state {
+            State::Ringing(_) => self.run_ringback(now),
+            State::Joined(_) => self.run_playout(now),
+            State::Apart | State::Ended => {}
+        }
+    }
+
+    fn run_ringback(&mut self, now: Now) {
+        let State::Ringing(ringback) = &mut self.state else { return };
+        let leg = ringback.leg;
+        let Some(session) = find(&mut self.sessions, leg) else {
+            self.state = State::Apart;
+            return;
+        };
+        while let Some((at, samples)) = ringback.frame(now.mono) {
+            let sent = session.play(at, &samples, &mut self.outbox);
+            if sent && ringback.begins() {
+                self.events.push_back(Event::RingbackStarted { call: self.call, leg, at: now });
+            }
+        }
+    }
+
+    fn run_playout(&mut self, now: Now) {
         let State::Joined(joined) = &mut self.state else { return };
         let Sound::Playing(playout) = &mut joined.sound else { return };
         playout.wake(now.mono);
@@ -265,7 +298,7 @@ impl Bridge {
         self.end_play(ended, false);
         let tap = match std::mem::replace(&mut self.state, State::Ended) {
             State::Joined(joined) => joined.tap,
-            State::Apart | State::Ended => None,
+            State::Apart | State::Ringing(_) | State::Ended => None,
         };
         if let Some(mut tap) = tap {
             let total_frames = tap.total(ended.mono);

@@ -9,6 +9,7 @@ pub mod negotiate;
 mod playout;
 mod ports;
 pub mod record;
+mod ringback;
 mod session;
 mod tap;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use transmit::{Component, Transmit};
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +100,9 @@ pub enum Command {
     Open { call: CallId, leg: LegId, side: Side, local: SocketAddr },
     /// Sets or changes the peer of a leg (answer received, re-INVITE).
     Remote { leg: LegId, remote: Remote },
+    /// Plays the ringing tone of ITU-T E.180 to the caller until the legs are joined: `burst` on, then silence up to `period`.
+    /// Reported by [`Event::RingbackStarted`].
+    Ringback { leg: LegId, burst: Duration, period: Duration },
     /// From now on the two legs are one call: relay both ways; the time line of the tap begins at `connected`.
     /// `record`: blocks go to the recorder.
     Bridge { call: CallId, caller: LegId, agent: LegId, connected: Now, record: bool },
@@ -137,6 +142,12 @@ pub enum Event {
     },
     /// The first packet after [`Event::Silent`]; `at` is the kernel's receive stamp.
     Resumed {
+        call: CallId,
+        leg: LegId,
+        at: Now,
+    },
+    /// The first sample of our ringing tone was sent.
+    RingbackStarted {
         call: CallId,
         leg: LegId,
         at: Now,

@@ -14,10 +14,10 @@ use crate::protocol::audio::mix::{self, Gain};
 /// Samples of a frame: 20 ms.
 pub(super) const FRAME: usize = 160;
 
-const FRAME_TIME: Duration = Duration::from_millis(20);
+pub(super) const FRAME_TIME: Duration = Duration::from_millis(20);
 
 /// Most frames sent at one wake-up. If more were missed, the rest of the prompt moves back: no burst, and no word lost.
-const MAX_BURST: u64 = 3;
+pub(super) const MAX_BURST: u64 = 3;
 
 /// Most of the caller's voice that waits for the clock: 60 ms.
 const FIFO_SAMPLES: usize = 480;

@@ -692,3 +692,55 @@ fn nothing_is_expected_of_a_leg_on_hold_or_one_that_reports() {
     let agents = silences(&bench).into_iter().find(|(leg, _)| *leg == AGENT);
     assert_eq!(agents, Some((AGENT, at(back + 10_000_000))), "counted from the end of the hold");
 }
+
+/// A phone that has early media, rings for 3.01 s, then is connected and greeted.
+fn rung() -> Bench {
+    let mut bench = Bench::new();
+    let (burst, period) = (Duration::from_secs(1), Duration::from_secs(5));
+    bench.order(10_000, Command::Ringback { leg: CALLER, burst, period });
+    bench.run(3_020_000);
+    bench.join(3_025_000);
+    bench.play(3_025_000, &tone(700.0, 1_600));
+    bench.run(4_000_000);
+    bench
+}
+
+#[test]
+fn the_ringing_tone_goes_to_the_caller_alone_until_the_legs_are_joined() {
+    let mut bench = rung();
+    let started = Event::RingbackStarted { call: call(), leg: CALLER, at: at(10_000) };
+    assert_eq!(bench.events.iter().filter(|e| **e == started).count(), 1);
+    assert!(bench.sent_to(AGENT).all(|s| s.0.mono >= at(3_025_000).mono));
+    let ring: Vec<&Sent> = bench.sent_to(CALLER).filter(|s| s.0.mono < at(3_025_000).mono).collect();
+    assert_eq!(ring.len(), 151);
+    assert!(ring.iter().enumerate().all(|(n, s)| s.0 == at(10_000 + n as u64 * 20_000)));
+    let loud = |s: &&Sent| s.4.iter().any(|code| Codec::Pcma.decode(*code).abs() > 6_000);
+    assert!(ring[..50].iter().all(|s| loud(s)) && !ring[50..].iter().any(|s| loud(s)));
+    bench.close(4_000_000, 4_000_000);
+    assert_eq!(bench.total, Some(7_800), "recorded from *connected*, without the ringing");
+}
+
+#[test]
+fn from_the_ringing_tone_into_the_greeting_one_stream() {
+    let bench = rung();
+    let sent: Vec<&Sent> = bench.sent_to(CALLER).collect();
+    for pair in sent.windows(2) {
+        assert_eq!(pair[1].3.sequence, pair[0].3.sequence.wrapping_add(1));
+        let step = pair[1].3.timestamp.wrapping_sub(pair[0].3.timestamp);
+        assert!((160..=320).contains(&step), "{step}");
+        assert_eq!(pair[1].3.ssrc, pair[0].3.ssrc);
+    }
+    assert_eq!(sent.iter().filter(|s| s.3.marker).count(), 1);
+}
+
+#[test]
+fn a_caller_who_leaves_stops_the_ringing_tone() {
+    let mut bench = Bench::new();
+    let (burst, period) = (Duration::from_secs(1), Duration::from_secs(5));
+    bench.order(0, Command::Ringback { leg: CALLER, burst, period });
+    bench.order(500_000, Command::CloseLeg { leg: AGENT });
+    bench.close(1_000_000, 1_000_000);
+    let sent = bench.sent.len();
+    bench.run(5_000_000);
+    assert_eq!((bench.sent.len(), bench.bridge.is_over(), bench.bridge.poll_timeout()), (sent, true, None));
+}

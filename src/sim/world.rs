@@ -219,6 +219,11 @@ impl Media {
                 self.at(now.mono, Input::Media(media::Event::Bound { call, leg }));
             }
             Command::Remote { .. } => {}
+            Command::Ringback { leg, .. } => {
+                if let Some(call) = self.legs.get(&leg).copied() {
+                    self.at(now.mono, Input::Media(media::Event::RingbackStarted { call, leg, at: now }));
+                }
+            }
             Command::Bridge { call, connected, .. } => {
                 self.connected.insert(call, connected);
             }
