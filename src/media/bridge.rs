@@ -268,7 +268,13 @@ impl Bridge {
     /// Back to relaying, if a prompt is being played.
     fn end_play(&mut self, at: Now, to_end: bool) {
         let State::Joined(joined) = &mut self.state else { return };
-        let Sound::Playing(playout) = std::mem::replace(&mut joined.sound, Sound::Relay) else { return };
+        let Sound::Playing(mut playout) = std::mem::replace(&mut joined.sound, Sound::Relay) else { return };
+        if let Some(to_agent) = find(&mut self.sessions, joined.agent) {
+            // The caller's words that still waited for the clock are not lost.
+            for frame in playout.rest() {
+                to_agent.play(at.mono, &frame, &mut self.outbox);
+            }
+        }
         self.counters.fifo_overflow += playout.overflowed();
         self.counters.slipped_frames += playout.slipped();
         self.events.push_back(Event::PlayEnded { call: self.call, play: playout.play, at, to_end });
@@ -372,6 +378,11 @@ impl Joined {
             }
             (Sound::Playing(playout), Kind::Audio(codec)) if is_caller => {
                 playout.hear(accepted.packet.payload.iter().map(|code| codec.decode(*code)));
+            }
+            (Sound::Playing(_), Kind::Event) if is_caller => {
+                if let Some(other) = find(sessions, across) {
+                    other.insert_event(now, accepted, outbox);
+                }
             }
             (Sound::Playing(_), _) => {}
         }

@@ -107,6 +107,13 @@ impl Playout {
         }
     }
 
+    /// What is left of the caller's voice, in frames, when the prompt is over.
+    pub(super) fn rest(&mut self) -> impl Iterator<Item = Vec<i16>> {
+        let rest: Vec<i16> = self.fifo.drain(..).collect();
+        let frames: Vec<Vec<i16>> = rest.chunks(FRAME).map(<[i16]>::to_vec).collect();
+        frames.into_iter()
+    }
+
     /// Samples of the caller's voice that were dropped because the clock had fallen behind.
     pub(super) fn overflowed(&self) -> u64 {
         self.overflowed

@@ -154,6 +154,15 @@ impl Session {
         }
     }
 
+    /// Passes on an RFC 4733 event of the other leg between packets of our own.
+    pub(super) fn insert_event(&mut self, now: Instant, accepted: &Accepted<'_>, out: &mut Outbox) {
+        let Some((to, remote)) = self.destination() else { return };
+        let Some(payload_type) = remote.telephone_event else { return };
+        let header = self.sender.insert_event(&accepted.packet.header, now, payload_type);
+        self.sender.count(accepted.packet.payload.len());
+        out.push(self.leg, to, &header, accepted.packet.payload);
+    }
+
     /// Sends samples of our own, which sound from `at`; false if the peer is not to be sent to.
     pub(super) fn play(&mut self, at: Instant, samples: &[i16], out: &mut Outbox) -> bool {
         let Some((to, remote)) = self.destination() else { return false };

@@ -744,3 +744,40 @@ fn a_caller_who_leaves_stops_the_ringing_tone() {
     bench.run(5_000_000);
     assert_eq!((bench.sent.len(), bench.bridge.is_over(), bench.bridge.poll_timeout()), (sent, true, None));
 }
+
+#[test]
+fn what_the_caller_says_at_the_end_of_the_greeting_reaches_the_agent() {
+    let mut bench = Bench::joined(0);
+    bench.play(0, &[0; 1_600]);
+    let voice = tone(440.0, 3_200);
+    for (n, payload) in voice.chunks(160).enumerate() {
+        bench.packet(5_000 + n as u64 * 20_000, CALLER, audio(n as u16, 1), &encode(payload));
+    }
+    // The first tick came before the caller's first word; from then on not one sample is missing.
+    let heard: Vec<u8> = bench.sent_to(AGENT).skip(1).flat_map(|s| s.4.clone()).collect();
+    assert_eq!(heard.iter().map(|c| Codec::Pcma.decode(*c)).collect::<Vec<_>>(), voice);
+    let sent: Vec<&Sent> = bench.sent_to(AGENT).collect();
+    for pair in sent.windows(2) {
+        assert_eq!(pair[1].3.sequence, pair[0].3.sequence.wrapping_add(1));
+        assert_eq!(pair[1].3.timestamp, pair[0].3.timestamp.wrapping_add(160));
+    }
+}
+
+#[test]
+fn keys_pressed_during_the_greeting_reach_the_agent() {
+    let mut bench = Bench::joined(0);
+    bench.play(0, &[0; 1_600]);
+    bench.packet(5_000, CALLER, audio(0, 1), &[0xd5; 160]);
+    for n in 1..4 {
+        let event = Header { payload_type: 101, timestamp: audio(1, 1).timestamp, marker: n == 1, ..audio(n, 1) };
+        bench.packet(5_000 + u64::from(n) * 20_000, CALLER, event, &[5, 10, u8::from(n == 3), 160]);
+    }
+    bench.run(100_000);
+    let events: Vec<&Sent> = bench.sent_to(AGENT).filter(|s| s.3.payload_type == 102).collect();
+    assert_eq!(events.len(), 3);
+    assert!(events[0].3.marker && events.iter().all(|s| s.3.timestamp == events[0].3.timestamp));
+    assert!(
+        bench.sent_to(AGENT).collect::<Vec<_>>().windows(2).all(|p| p[1].3.sequence == p[0].3.sequence.wrapping_add(1))
+    );
+    assert!(bench.sent_to(CALLER).all(|s| s.3.payload_type == 8));
+}
