@@ -47,7 +47,7 @@
 //! | 质检, QA | drawing, hearing and scoring recordings |
 //! | 放弃, abandon | the caller leaves before an agent answers |
 //! | 三声内接听 | answered within three rings; a ring is one period of the ringing tone (`cn`: 5 s) |
-//! | *ring*, *answered*, *connected* | our first 180 written; the agent's 2xx read; our 200 written |
+//! | *ring*, *answered*, *connected* | our first 180 (or first sample of ringing tone) written; the agent's 2xx read; our 200 written |
 //! | trunk | the carrier's SIP peer that calls arrive from |
 //! | leg | one of the two SIP sessions and RTP streams of a call |
 //! | attempt | one ring of one agent's phone |

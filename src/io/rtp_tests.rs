@@ -243,3 +243,57 @@ fn prompt_pace() {
     println!("late against the first packet: median {median} us, p99 {p99} us, worst {worst} us");
     println!("{:?}", bench.media.totals());
 }
+
+/// Two ports side by side.
+fn pair() -> (UdpSocket, UdpSocket) {
+    loop {
+        let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let above = SocketAddr::from(([127, 0, 0, 1], rtp.local_addr().unwrap().port().wrapping_add(1).max(1)));
+        if let Ok(rtcp) = UdpSocket::bind(above) {
+            rtp.set_read_timeout(Some(PATIENCE)).unwrap();
+            rtcp.set_read_timeout(Some(PATIENCE)).unwrap();
+            return (rtp, rtcp);
+        }
+    }
+}
+
+#[test]
+fn the_ringing_tone_is_sent_and_reports_leave_from_the_odd_port() {
+    let bench = Bench::start(None);
+    let (rtp, rtcp) = pair();
+    let phone = bench.phone(call(1), LegId(1));
+    let (leg, to) = (phone.leg, rtp.local_addr().unwrap());
+    let remote = Remote {
+        rtp: to,
+        allowed: vec![to.ip()],
+        codec: Codec::Pcma,
+        payload_type: 8,
+        telephone_event: None,
+        send: true,
+        receive: true,
+    };
+    bench.media.order(Command::Remote { leg, remote });
+    let (burst, period) = (Duration::from_secs(1), Duration::from_secs(5));
+    bench.media.order(Command::Ringback { leg, burst, period });
+    assert!(matches!(bench.event(), Event::RingbackStarted { leg: rung, .. } if rung == leg));
+    let phone = Phone { socket: rtp, ..phone };
+    let first = phone.hear().unwrap().0;
+    let begun = bench.clock.now().mono;
+    let mut last = first;
+    for _ in 0..50 {
+        last = phone.hear().unwrap().0;
+    }
+    let line = last.timestamp.wrapping_sub(first.timestamp) / 8;
+    let wall = bench.clock.now().mono.since(begun).as_millis();
+    assert!(line >= 1_000 && wall.abs_diff(u128::from(line)) < 200, "{line} ms of tone in {wall} ms");
+    let mut buffer = [0; 2_048];
+    let (length, from) = rtcp.recv_from(&mut buffer).unwrap();
+    assert_eq!(from.port(), phone.port.port() + 1);
+    let compound = rtp::rtcp::Compound::parse(&buffer[..length]).unwrap();
+    assert!(compound.reports().next().unwrap().sender.is_some_and(|info| info.packets > 0));
+    bench.media.order(Command::CloseCall { call: call(1), ended: bench.clock.now() });
+    let (length, _) = rtcp.recv_from(&mut buffer).unwrap();
+    assert!(rtp::rtcp::Compound::parse(&buffer[..length]).unwrap().says_bye());
+    assert!(matches!(bench.event(), Event::Closed { .. }));
+    assert!(bench.media.totals().rtcp_sent >= 2);
+}

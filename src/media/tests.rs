@@ -715,7 +715,7 @@ fn the_ringing_tone_goes_to_the_caller_alone_until_the_legs_are_joined() {
     assert_eq!(ring.len(), 151);
     assert!(ring.iter().enumerate().all(|(n, s)| s.0 == at(10_000 + n as u64 * 20_000)));
     let loud = |s: &&Sent| s.4.iter().any(|code| Codec::Pcma.decode(*code).abs() > 6_000);
-    assert!(ring[..50].iter().all(|s| loud(s)) && !ring[50..].iter().any(|s| loud(s)));
+    assert!(ring[..50].iter().all(loud) && !ring[50..].iter().any(loud));
     bench.close(4_000_000, 4_000_000);
     assert_eq!(bench.total, Some(7_800), "recorded from *connected*, without the ringing");
 }
