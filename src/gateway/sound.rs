@@ -223,26 +223,31 @@ impl Gateway {
             self.endpoint.reject_reoffer(now.mono, session, 488);
             return None;
         };
-        let (codec, signalling) = match role {
-            Role::Caller => (entry.caller.codec?, entry.caller.flow.remote.ip()),
+        let (current, signalling) = match role {
+            Role::Caller => (entry.caller.codec, entry.caller.flow.remote.ip()),
             Role::Agent { attempt, .. } => {
                 let a = entry.attempts.get(attempt)?;
-                (a.codec?, a.source?.ip())
+                (a.codec, a.source?.ip())
             }
         };
         let media = entry.media_mut(role)?;
         media.local.version += 1;
         if body.is_empty() {
-            let offer = negotiate::offer(&media.local, &[codec], Some(TELEPHONE_EVENT));
+            let codecs = current.map_or_else(|| CODECS.to_vec(), |codec| vec![codec]);
+            let offer = negotiate::offer(&media.local, &codecs, Some(TELEPHONE_EVENT));
             self.endpoint.accept_reoffer(now.mono, session, offer);
             return None;
         }
-        let Ok(peer) = negotiate::read(body) else {
+        // The codec stays if the peer still has it.
+        let agreed = negotiate::read(body).ok().and_then(|peer| {
+            let codec =
+                current.filter(|codec| peer.carries(*codec)).or(peer.codecs.first().map(|(codec, _)| *codec))?;
+            Some((peer, codec))
+        });
+        let Some((peer, codec)) = agreed else {
             self.endpoint.reject_reoffer(now.mono, session, 488);
             return None;
         };
-        // The codec stays if the peer still has it.
-        let codec = if peer.carries(codec) { codec } else { peer.codecs.first()?.0 };
         let answer = negotiate::answer(&media.local, &peer, codec);
         let leg = media.leg;
         let remote = peer.remote(codec, signalling);
