@@ -240,8 +240,9 @@ impl Gateway {
         }
         // The codec stays if the peer still has it.
         let agreed = negotiate::read(body).ok().and_then(|peer| {
-            let codec =
-                current.filter(|codec| peer.carries(*codec)).or(peer.codecs.first().map(|(codec, _)| *codec))?;
+            let codec = current
+                .filter(|codec| peer.carries(*codec))
+                .or_else(|| peer.codecs.first().map(|(codec, _)| *codec))?;
             Some((peer, codec))
         });
         let Some((peer, codec)) = agreed else {
