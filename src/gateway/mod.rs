@@ -11,6 +11,8 @@ mod book;
 mod orders;
 mod signalling;
 mod sound;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
