@@ -1,7 +1,7 @@
 //! Which session and which media leg belongs to which call.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::call::Call;
 use crate::ids::{AgentNo, CallId, LegId, Side};
@@ -28,6 +28,8 @@ pub(super) struct CallerLeg {
     pub(super) peer: Option<Peer>,
     pub(super) media: Option<LegMedia>,
     pub(super) held: bool,
+    /// The ACK of the call's own 2xx has come; later ones belong to re-INVITEs.
+    pub(super) acknowledged: bool,
 }
 
 /// One ring of one agent's phone.
@@ -50,6 +52,8 @@ pub(super) struct LegMedia {
     /// Ports that could not be bound before this one.
     pub(super) failed_binds: u32,
     pub(super) closing: bool,
+    /// Our 2xx made the offer: its ACK brings the answer.
+    pub(super) awaits_answer: bool,
 }
 
 /// A session's place. It outlives the session (its last message is written after it has ended) and, while its phone still
@@ -84,6 +88,22 @@ impl Role {
 }
 
 impl Entry {
+    /// Where the SIP of a leg comes from.
+    pub(super) fn signalling(&self, role: &Role) -> Option<IpAddr> {
+        match role {
+            Role::Caller => Some(self.caller.flow.remote.ip()),
+            Role::Agent { attempt, .. } => self.attempts.get(attempt)?.source.map(|source| source.ip()),
+        }
+    }
+
+    /// What the peer of a leg has said about its media, and whether it holds us.
+    pub(super) fn peer_mut(&mut self, role: &Role) -> Option<(&mut Option<Peer>, &mut bool)> {
+        match role {
+            Role::Caller => Some((&mut self.caller.peer, &mut self.caller.held)),
+            Role::Agent { attempt, .. } => self.attempts.get_mut(attempt).map(|a| (&mut a.peer, &mut a.held)),
+        }
+    }
+
     pub(super) fn media_mut(&mut self, role: &Role) -> Option<&mut LegMedia> {
         match role {
             Role::Caller => self.caller.media.as_mut(),

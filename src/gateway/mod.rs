@@ -11,6 +11,8 @@ mod book;
 mod orders;
 mod signalling;
 mod sound;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -190,9 +192,9 @@ impl Gateway {
                 self.inputs.push_back((call, now, input));
             }
             Input::LedgerFull(full) => self.handle_ledger(now, full),
-            Input::Drain => self.draining = true,
+            Input::Drain => self.drain(),
             Input::Shutdown => {
-                self.draining = true;
+                self.drain();
                 self.inputs.extend(self.calls.keys().map(|id| (*id, now, leg::Input::Shutdown)));
             }
             Input::Timeout => self.handle_timeout(now),
@@ -234,6 +236,11 @@ impl Gateway {
             && self.wakes.is_empty()
             && self.ports.used() == 0
             && self.endpoint.is_idle()
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
+        self.endpoint.drain();
     }
 
     fn handle_timeout(&mut self, now: Now) {

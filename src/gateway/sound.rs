@@ -17,6 +17,8 @@ const BIND_TRIES: u32 = 5;
 
 /// The payload type that we give telephone events when the offer is ours.
 const TELEPHONE_EVENT: u8 = 101;
+/// RFC 3551 section 6: from here on the numbers have no meaning of their own.
+const FIRST_DYNAMIC: u8 = 96;
 
 impl Gateway {
     /// Reserves a port pair beside `listener` and orders it opened. `None`: the range is exhausted.
@@ -29,7 +31,7 @@ impl Gateway {
         let local = Local { rtp, advertise: self.settings.sip.advertise, session, version: 1 };
         self.by_leg.insert(leg, PortLink { role: role.clone(), port });
         self.outputs.push_back(Output::Media(Command::Open { call, leg, side: role.side(), local: rtp }));
-        Some(LegMedia { leg, local, failed_binds: 0, closing: false })
+        Some(LegMedia { leg, local, failed_binds: 0, closing: false, awaits_answer: false })
     }
 
     pub(super) fn handle_media(&mut self, now: Now, event: media::Event) {
@@ -108,7 +110,9 @@ impl Gateway {
                         codecs.push(*codec);
                     }
                 }
-                negotiate::offer(local, &codecs, peer.telephone_event)
+                // A caller may number them as one of our static codecs; in our offer that number is taken.
+                let event = peer.telephone_event.map(|pt| if pt >= FIRST_DYNAMIC { pt } else { TELEPHONE_EVENT });
+                negotiate::offer(local, &codecs, event)
             }
             None => negotiate::offer(local, CODECS, Some(TELEPHONE_EVENT)),
         }
@@ -150,32 +154,36 @@ impl Gateway {
 
     /// Our SDP in the 200 to the caller: the answer to the offer, or our offer if there was none.
     pub(super) fn caller_answer(&mut self, id: CallId) -> Option<Vec<u8>> {
-        let entry = self.calls.get(&id)?;
-        let (codec, media) = (entry.codec?, entry.caller.media.as_ref()?);
+        let entry = self.calls.get_mut(&id)?;
+        let (codec, media) = (entry.codec?, entry.caller.media.as_mut()?);
         match &entry.caller.peer {
             Some(peer) => {
                 let remote = peer.remote(codec, entry.caller.flow.remote.ip());
                 self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
                 Some(negotiate::answer(&media.local, peer, codec))
             }
-            None => Some(negotiate::offer(&media.local, &[codec], Some(TELEPHONE_EVENT))),
+            None => {
+                media.awaits_answer = true;
+                Some(negotiate::offer(&media.local, &[codec], Some(TELEPHONE_EVENT)))
+            }
         }
     }
 
-    /// The ACK of a caller who had made no offer brings the answer to ours.
-    pub(super) fn take_late_answer(&mut self, id: CallId, body: &[u8]) {
-        let Some(entry) = self.calls.get_mut(&id) else { return };
-        if entry.caller.peer.is_some() {
-            return;
+    /// The ACK of a 2xx of ours that made the offer brings the answer. A call that never had media of the caller is over
+    /// without it (RFC 3261 section 13.2.2.4 says so for the other side); a re-INVITE leaves things as they were.
+    pub(super) fn take_late_answer(&mut self, id: CallId, role: &Role, body: &[u8]) -> Option<Input> {
+        let entry = self.calls.get_mut(&id)?;
+        if !std::mem::take(&mut entry.media_mut(role)?.awaits_answer) {
+            return None;
         }
-        let (Some(codec), Some(media)) = (entry.codec, &entry.caller.media) else { return };
+        let codec = entry.codec?;
         match negotiate::read(body) {
-            Ok(peer) if peer.carries(codec) => {
-                let remote = peer.remote(codec, entry.caller.flow.remote.ip());
-                self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
-                entry.caller.peer = Some(peer);
+            Ok(peer) if peer.carries(codec) => self.change_peer(id, role, codec, peer),
+            Ok(_) | Err(_) => {
+                tracing::warn!(call = %id, "an ACK brought no usable media");
+                let without = entry.peer_mut(role).is_some_and(|(peer, _)| peer.is_none());
+                without.then(|| Input::Lost { side: role.side() })
             }
-            Ok(_) | Err(_) => tracing::warn!(call = %id, "the caller's ACK brought no usable media"),
         }
     }
 
@@ -188,45 +196,40 @@ impl Gateway {
         role: &Role,
         body: &[u8],
     ) -> Option<Input> {
-        let Some(entry) = self.calls.get_mut(&id) else {
+        let Some((answer, change)) = self.answer_reoffer(id, role, body) else {
             self.endpoint.reject_reoffer(now.mono, session, 488);
             return None;
-        };
-        let codec = entry.codec?;
-        let signalling = match role {
-            Role::Caller => entry.caller.flow.remote.ip(),
-            Role::Agent { attempt, .. } => entry.attempts.get(attempt)?.source?.ip(),
-        };
-        let media = entry.media_mut(role)?;
-        media.local.version += 1;
-        if body.is_empty() {
-            let offer = negotiate::offer(&media.local, &[codec], Some(TELEPHONE_EVENT));
-            self.endpoint.accept_reoffer(now.mono, session, offer);
-            return None;
-        }
-        let peer = negotiate::read(body).ok().filter(|p| p.carries(codec));
-        let Some(peer) = peer else {
-            self.endpoint.reject_reoffer(now.mono, session, 488);
-            return None;
-        };
-        let answer = negotiate::answer(&media.local, &peer, codec);
-        let leg = media.leg;
-        let remote = peer.remote(codec, signalling);
-        let held = peer.holds();
-        self.outputs.push_back(Output::Media(Command::Remote { leg, remote }));
-        let before = match role {
-            Role::Caller => {
-                entry.caller.peer = Some(peer);
-                std::mem::replace(&mut entry.caller.held, held)
-            }
-            Role::Agent { attempt, .. } => {
-                let a = entry.attempts.get_mut(attempt)?;
-                a.peer = Some(peer);
-                std::mem::replace(&mut a.held, held)
-            }
         };
         self.endpoint.accept_reoffer(now.mono, session, answer);
-        (before != held).then(|| Input::Held { by: role.side(), held })
+        change
+    }
+
+    fn answer_reoffer(&mut self, id: CallId, role: &Role, body: &[u8]) -> Option<(Vec<u8>, Option<Input>)> {
+        let entry = self.calls.get_mut(&id)?;
+        let codec = entry.codec?;
+        let media = entry.media_mut(role)?;
+        if body.is_empty() {
+            media.local.version += 1;
+            media.awaits_answer = true;
+            return Some((negotiate::offer(&media.local, &[codec], Some(TELEPHONE_EVENT)), None));
+        }
+        let peer = negotiate::read(body).ok().filter(|p| p.carries(codec))?;
+        media.local.version += 1;
+        let answer = negotiate::answer(&media.local, &peer, codec);
+        Some((answer, self.change_peer(id, role, codec, peer)))
+    }
+
+    /// From now on the media of this leg is what its peer has just said. `Some` if that begins or ends a hold.
+    fn change_peer(&mut self, id: CallId, role: &Role, codec: Codec, new: Peer) -> Option<Input> {
+        let entry = self.calls.get_mut(&id)?;
+        let remote = new.remote(codec, entry.signalling(role)?);
+        let leg = entry.media_mut(role)?.leg;
+        let now_held = new.holds();
+        let (peer, held) = entry.peer_mut(role)?;
+        *peer = Some(new);
+        let before = std::mem::replace(held, now_held);
+        self.outputs.push_back(Output::Media(Command::Remote { leg, remote }));
+        (before != now_held).then(|| Input::Held { by: role.side(), held: now_held })
     }
 
     /// The order that joins the two legs.

@@ -4,6 +4,7 @@ use super::address::Address;
 use super::header::Name;
 use super::message::{Request, Response};
 use super::uri::Uri;
+use super::via::MAGIC_COOKIE;
 use super::vocabulary::Method;
 
 /// Section 12.1: what identifies a dialog from our side.
@@ -36,7 +37,12 @@ impl Dialog {
     pub fn from_request(request: &Request, local_tag: &str) -> Option<Dialog> {
         let from = request.headers.first(&Name::FROM)?;
         let to = request.headers.first(&Name::TO)?;
-        let contact = request.headers.list(&Name::CONTACT).next().and_then(Address::parse)?;
+        // RFC 2543 did without Contact: such a peer is called back at its From.
+        let old = request.top_via()?.branch().is_none_or(|branch| !branch.starts_with(MAGIC_COOKIE));
+        let contact = match request.headers.list(&Name::CONTACT).next() {
+            Some(contact) => Address::parse(contact)?,
+            None => Address::parse(from).filter(|_| old)?,
+        };
         Some(Dialog {
             id: DialogId {
                 call_id: request.headers.text(&Name::CALL_ID)?.to_owned(),

@@ -14,6 +14,7 @@ const KNOWN: &[(&str, Option<char>)] = &[
     ("Content-Length", Some('l')),
     ("Content-Type", Some('c')),
     ("Content-Encoding", Some('e')),
+    ("Content-Disposition", None),
     ("Max-Forwards", None),
     ("Route", None),
     ("Record-Route", None),
@@ -58,6 +59,9 @@ impl Name {
     pub const CONTACT: Name = Name(Cow::Borrowed("Contact"));
     pub const CONTENT_LENGTH: Name = Name(Cow::Borrowed("Content-Length"));
     pub const CONTENT_TYPE: Name = Name(Cow::Borrowed("Content-Type"));
+    pub const CONTENT_ENCODING: Name = Name(Cow::Borrowed("Content-Encoding"));
+    pub const CONTENT_DISPOSITION: Name = Name(Cow::Borrowed("Content-Disposition"));
+    pub const TIMESTAMP: Name = Name(Cow::Borrowed("Timestamp"));
     pub const MAX_FORWARDS: Name = Name(Cow::Borrowed("Max-Forwards"));
     pub const ROUTE: Name = Name(Cow::Borrowed("Route"));
     pub const RECORD_ROUTE: Name = Name(Cow::Borrowed("Record-Route"));
@@ -65,6 +69,7 @@ impl Name {
     pub const UNSUPPORTED: Name = Name(Cow::Borrowed("Unsupported"));
     pub const SUPPORTED: Name = Name(Cow::Borrowed("Supported"));
     pub const ALLOW: Name = Name(Cow::Borrowed("Allow"));
+    pub const ACCEPT_ENCODING: Name = Name(Cow::Borrowed("Accept-Encoding"));
     pub const ACCEPT: Name = Name(Cow::Borrowed("Accept"));
     pub const USER_AGENT: Name = Name(Cow::Borrowed("User-Agent"));
     pub const SERVER: Name = Name(Cow::Borrowed("Server"));
@@ -115,6 +120,10 @@ pub struct Headers(Vec<(Name, Vec<u8>)>);
 impl Headers {
     pub fn push(&mut self, name: Name, value: impl Into<Vec<u8>>) {
         self.0.push((name, value.into()));
+    }
+
+    pub fn extend(&mut self, fields: impl IntoIterator<Item = (Name, Vec<u8>)>) {
+        self.0.extend(fields);
     }
 
     pub fn len(&self) -> usize {

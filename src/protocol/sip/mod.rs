@@ -4,6 +4,7 @@
 //! routes messages to transactions and sessions, and reports what happened).
 
 pub mod address;
+pub mod body;
 pub mod dialog;
 pub mod endpoint;
 pub mod framing;

@@ -1,5 +1,7 @@
 //! Requests from outside.
 
+use std::hash::{Hash as _, Hasher as _};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::session::{Phase, Session};
@@ -7,6 +9,7 @@ use super::{Count, Endpoint, EventKind, Flow, Label, Machine, SessionId, TxId, T
 use crate::clock::{Instant, Now};
 use crate::limits;
 use crate::protocol::sip::address::Address;
+use crate::protocol::sip::body::session_description;
 use crate::protocol::sip::dialog::DialogId;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Fault, Request};
@@ -17,6 +20,9 @@ use crate::protocol::sip::vocabulary::Method;
 
 /// What Allow says.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+const ACCEPT: &str = "application/sdp";
+/// When to come back to one that is overloaded or about to stop.
+const RETRY_AFTER_S: &str = "10";
 
 impl Endpoint {
     pub(super) fn handle_request(
@@ -42,7 +48,7 @@ impl Endpoint {
             request.headers.replace_first(&Name::VIA, marked);
         }
         if let Some(fault) = fault {
-            return self.refuse(now, flow, &request, fault.status, Some(fault.reason));
+            return self.refuse(now, flow, at, &request, fault);
         }
         if request.method == Method::ACK {
             return self.handle_ack(now, at, &request, dialog);
@@ -54,21 +60,16 @@ impl Endpoint {
         if request.method == Method::CANCEL {
             return self.handle_cancel(now, flow, at, key, &request);
         }
-        if let Some((status, unsupported)) = self.cannot_serve(&request) {
-            return self.answer(now, flow, key, &request, status, |r| {
-                if let Some(list) = unsupported {
-                    r.headers.push(Name::UNSUPPORTED, list);
-                }
-                if status == 405 {
-                    r.headers.push(Name::ALLOW, ALLOW);
-                }
-            });
+        if let Some((status, header)) = self.cannot_serve(&request) {
+            return self.answer(now, flow, key, &request, status, |r| r.headers.extend(header));
         }
         match (to_tag(&request), dialog) {
             (Some(_), Some(session)) => self.handle_in_dialog(now, flow, at, key, session, request),
             (Some(_), None) => self.answer(now, flow, key, &request, 481, |_| {}),
             (None, _) if request.method == Method::INVITE => self.handle_invite(now, flow, at, key, request),
-            (None, _) if request.method == Method::OPTIONS => self.answer_options(now, flow, key, &request),
+            (None, _) if request.method == Method::OPTIONS => {
+                self.answer_options(now, flow, key, &request, self.draining);
+            }
             // BYE outside a dialog.
             (None, _) => self.answer(now, flow, key, &request, 481, |_| {}),
         }
@@ -91,25 +92,35 @@ impl Endpoint {
         self.dialogs.get(&id).copied()
     }
 
-    /// Status (and Unsupported) for what section 8.2 refuses before looking at state.
-    fn cannot_serve(&self, request: &Request) -> Option<(u16, Option<Vec<u8>>)> {
+    /// Status, and the header field that explains it, for what section 8.2 refuses before looking at state.
+    fn cannot_serve(&self, request: &Request) -> Option<(u16, Option<(Name, Vec<u8>)>)> {
         let served = [Method::INVITE, Method::BYE, Method::OPTIONS].contains(&request.method);
         if !served {
-            return Some((if matches!(request.method, Method::Other(_)) { 501 } else { 405 }, None));
+            let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
+            return Some((status, Some((Name::ALLOW, ALLOW.into()))));
         }
         if request.uri.as_ref().is_some_and(|uri| uri.scheme == Scheme::Other) {
             return Some((416, None));
         }
         let required: Vec<&[u8]> = request.headers.list(&Name::REQUIRE).collect();
         if !required.is_empty() {
-            return Some((420, Some(required.join(&b", "[..]))));
+            return Some((420, Some((Name::UNSUPPORTED, required.join(&b", "[..])))));
         }
-        if self.transactions.len() >= limits::SIP_SERVER_TRANSACTIONS {
-            return Some((503, None));
+        let invite = request.method == Method::INVITE;
+        if invite && session_description(&request.headers, &request.body).is_err() {
+            return Some((415, Some((Name::ACCEPT, ACCEPT.into()))));
         }
-        let tagless = to_tag(request).is_none() && request.method == Method::INVITE;
-        let merged = tagless && merge_key(request).is_some_and(|key| self.merges.contains_key(&key));
+        let outside = to_tag(request).is_none();
+        if outside && self.is_full() {
+            return Some((503, Some((Name::RETRY_AFTER, RETRY_AFTER_S.into()))));
+        }
+        let merged = outside && invite && merge_key(request).is_some_and(|key| self.merges.contains_key(&key));
         merged.then_some((482, None))
+    }
+
+    /// No more server transactions: what is answered now is answered without one.
+    fn is_full(&self) -> bool {
+        self.transactions.len() >= limits::SIP_SERVER_TRANSACTIONS
     }
 
     fn handle_request_again(&mut self, id: TxId) {
@@ -126,7 +137,8 @@ impl Endpoint {
         }
     }
 
-    fn handle_invite(&mut self, now: Instant, flow: Flow, at: Now, key: TxKey, request: Request) {
+    fn handle_invite(&mut self, now: Instant, flow: Flow, at: Now, key: TxKey, mut request: Request) {
+        request.body = sdp_of(&request);
         let local_tag = self.random.token();
         let Some(dialog) = crate::protocol::sip::dialog::Dialog::from_request(&request, &local_tag) else {
             return self.answer_with(now, flow, key, &request, 400, Some("Missing Contact"), |_| {});
@@ -157,13 +169,14 @@ impl Endpoint {
             && let Some(tx) = self.transactions.get_mut(&id)
             && let Machine::InviteServer { tx: machine, .. } = &mut tx.machine
         {
-            machine.handle_ack(now);
+            let (confirms, accepted) = (machine.handle_ack(now), machine.accepted());
             let session = tx.session;
             self.settle(id);
-            if let Some(session) = session {
+            if let Some(session) = session.filter(|_| confirms) {
                 self.event(session, at, EventKind::Received { label: Label::Request(Method::ACK) });
             }
-            if dialog.is_none() {
+            // Some phones give the ACK of a 2xx the branch of the INVITE too.
+            if !accepted {
                 return;
             }
         }
@@ -172,7 +185,7 @@ impl Endpoint {
         let Some(unacked) = session.unacked.take_if(|u| Some(u.seq) == request.cseq()) else { return };
         self.wakes.set(Wake::Session(session_id), None);
         self.event(session_id, at, EventKind::Received { label: Label::Request(Method::ACK) });
-        self.event(session_id, at, EventKind::Acknowledged { body: request.body.clone() });
+        self.event(session_id, at, EventKind::Acknowledged { body: sdp_of(request) });
         if unacked.bye_waits {
             self.send_bye(now, session_id);
         }
@@ -197,6 +210,10 @@ impl Endpoint {
                 self.respond(now, id_of_session, id, 487, &[], Vec::new());
                 self.terminate_session(id_of_session, at);
             }
+            // A re-INVITE that is taken back: the session goes on as it was.
+            Phase::Reoffered { tx } if proceeding && tx == id => {
+                self.respond(now, id_of_session, id, 487, &[], Vec::new());
+            }
             // Our 2xx crossed it: the owner ends the session with BYE (section 9.2).
             Phase::Established if state.unacked.is_some() => self.event(id_of_session, at, EventKind::Cancelled),
             _ => {}
@@ -217,7 +234,7 @@ impl Endpoint {
         } else if request.method == Method::INVITE {
             self.handle_reinvite(now, flow, at, key, id, request);
         } else {
-            self.answer_options(now, flow, key, &request);
+            self.answer_options(now, flow, key, &request, false);
         }
     }
 
@@ -240,15 +257,22 @@ impl Endpoint {
 
     fn handle_reinvite(&mut self, now: Instant, flow: Flow, at: Now, key: TxKey, id: SessionId, request: Request) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        // Section 14.2: one offer at a time; the first 2xx must be acknowledged before the next.
-        let busy = !matches!(session.phase, Phase::Established) || session.unacked.is_some();
-        if busy {
-            return self.answer_in(now, flow, key, &request, 491, id);
+        let refusal = match session.phase {
+            // Section 14.2: an earlier INVITE of theirs has no final response yet.
+            Phase::Incoming { .. } | Phase::Reoffered { .. } => Some(500),
+            // One offer at a time: the 2xx must be acknowledged before the next.
+            Phase::Established if session.unacked.is_some() => Some(491),
+            // Our BYE crossed it: the session is over, and asking again later will not help.
+            Phase::Outgoing { .. } | Phase::Ending => Some(481),
+            Phase::Established => None,
+        };
+        if let Some(status) = refusal {
+            return self.answer_in(now, flow, key, &request, status, id);
         }
         if let Some(dialog) = session.dialog.as_mut() {
             dialog.refresh_target(request.headers.list(&Name::CONTACT).next());
         }
-        let body = request.body.clone();
+        let body = sdp_of(&request);
         let reply = reply_flow(flow, &request);
         let machine = Machine::InviteServer {
             tx: InviteServer::new(flow.transport.reliable()),
@@ -263,10 +287,14 @@ impl Endpoint {
         self.event(id, at, EventKind::Reoffer { body });
     }
 
-    fn answer_options(&mut self, now: Instant, flow: Flow, key: TxKey, request: &Request) {
-        self.answer(now, flow, key, request, 200, |r| {
+    /// Section 11.2: the answer that an INVITE would get, so that a trunk that asks learns that we are about to stop.
+    fn answer_options(&mut self, now: Instant, flow: Flow, key: TxKey, request: &Request, draining: bool) {
+        self.answer(now, flow, key, request, if draining { 503 } else { 200 }, |r| {
+            if draining {
+                r.headers.push(Name::RETRY_AFTER, RETRY_AFTER_S);
+            }
             r.headers.push(Name::ALLOW, ALLOW);
-            r.headers.push(Name::ACCEPT, "application/sdp");
+            r.headers.push(Name::ACCEPT, ACCEPT);
         });
     }
 
@@ -293,16 +321,26 @@ impl Endpoint {
         reason: Option<&str>,
         fill: impl FnOnce(&mut super::super::message::Response),
     ) {
-        let tag = self.random.token();
+        let tag = self.tag_of(&key);
         self.answer_tagged(now, flow, key, request, status, reason, &tag, None, fill);
     }
 
     fn answer_in(&mut self, now: Instant, flow: Flow, key: TxKey, request: &Request, status: u16, id: SessionId) {
+        // Section 14.2: a random value from 0 to 10.
+        let retry_after_s = self.random.below(11);
         self.answer_tagged(now, flow, key, request, status, None, "", Some(id), |r| {
             if status == 500 {
-                r.headers.push(Name::RETRY_AFTER, "5");
+                r.headers.push(Name::RETRY_AFTER, retry_after_s.to_string());
             }
         });
+    }
+
+    /// The To tag of an answer that makes no dialog. The same for each copy of a request, so that an answer without state
+    /// stays the same answer (section 8.2.7).
+    fn tag_of(&self, key: &TxKey) -> String {
+        let mut hasher = std::hash::DefaultHasher::new();
+        (self.tag_secret, key).hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one response; a struct would only rename them")]
@@ -325,6 +363,9 @@ impl Endpoint {
         let reply = reply_flow(flow, request);
         let reliable = flow.transport.reliable();
         let label = Label::Response(status, request.method.clone());
+        if self.is_full() {
+            return self.transmit(reply, bytes, label, session);
+        }
         // An INVITE's failure must be repeated until its ACK; everything else only when asked again.
         let (machine, action) = if request.method == Method::INVITE {
             let mut tx = InviteServer::new(reliable);
@@ -342,30 +383,41 @@ impl Endpoint {
         }
     }
 
-    /// Answers a malformed request without keeping state; an ACK gets silence.
-    fn refuse(&mut self, now: Instant, flow: Flow, request: &Request, status: u16, reason: Option<&str>) {
+    /// Answers a malformed request. An ACK gets silence, but ends the repetition of the answer to its INVITE.
+    fn refuse(&mut self, now: Instant, flow: Flow, at: Now, request: &Request, fault: Fault) {
         self.counts.push_back(Count::Unparsable);
-        if request.method == Method::ACK || request.headers.first(&Name::VIA).is_none() {
-            return;
+        let Fault { status, reason } = fault;
+        if request.method == Method::ACK {
+            return self.handle_ack(now, at, request, None);
         }
-        match server_key(request) {
-            Some(key) if self.by_key.contains_key(&key) => {}
-            Some(key) => self.answer_with(now, flow, key, request, status, reason, |_| {}),
-            None => {
+        let Some(key) = server_key(request) else {
+            if request.headers.first(&Name::VIA).is_some() {
                 let tag = self.random.token();
-                let bytes = request.response(status, reason, Some(&tag)).to_bytes().into();
+                let bytes = request.response(status, Some(reason), Some(&tag)).to_bytes().into();
                 let label = Label::Response(status, request.method.clone());
                 self.transmit(reply_flow(flow, request), bytes, label, None);
             }
+            return;
+        };
+        match self.by_key.get(&key).copied() {
+            Some(id) => self.handle_request_again(id),
+            None => self.answer_with(now, flow, key, request, status, Some(reason), |_| {}),
         }
     }
 }
 
-/// Section 18.2.2: where responses to this request go.
+/// The SDP of a request whose body has been found readable.
+fn sdp_of(request: &Request) -> Vec<u8> {
+    session_description(&request.headers, &request.body).unwrap_or_default().to_vec()
+}
+
+/// Section 18.2.2: where responses to this request go. Over a stream that is the connection it came by and, should that
+/// be gone, the port of `sent-by`. `maddr` is not followed: whoever can send us a datagram could aim our answers.
 fn reply_flow(flow: Flow, request: &Request) -> Flow {
     let remote = match (flow.connection, request.top_via()) {
         (None, Some(via)) => via.response_target(flow.remote),
-        _ => flow.remote,
+        (Some(_), Some(via)) => SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060)),
+        (_, None) => flow.remote,
     };
     Flow { remote, ..flow }
 }

@@ -5,15 +5,24 @@ use std::sync::Arc;
 use super::session::{Cancel, Phase, Repeat};
 use super::{Count, Endpoint, EventKind, Flow, Label, Machine, SentAck, SessionId, TxId, TxKey, Wake};
 use crate::clock::{Instant, Now};
+use crate::protocol::sip::body::session_description;
 use crate::protocol::sip::dialog::Dialog;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Request, Response};
 use crate::protocol::sip::transaction::Action;
 use crate::protocol::sip::vocabulary::Method;
 
+/// Answers of different forks to one INVITE that are acknowledged: nobody has more phones on one number.
+const FORKS: usize = 16;
+
 impl Endpoint {
-    pub(super) fn handle_response(&mut self, now: Instant, flow: Flow, at: Now, response: Response) {
+    pub(super) fn handle_response(&mut self, now: Instant, flow: Flow, at: Now, mut response: Response) {
         let (Some((_, method)), Some(via)) = (response.cseq(), response.top_via()) else { return };
+        // Section 8.1.3.3: a second Via means that it was for somebody else.
+        if response.headers.list(&Name::VIA).nth(1).is_some() {
+            return self.counts.push_back(Count::Stray);
+        }
+        response.body = session_description(&response.headers, &response.body).unwrap_or_default().to_vec();
         let key = TxKey::Client { branch: via.branch().unwrap_or_default().to_owned(), method: method.to_string() };
         let Some(id) = self.by_key.get(&key).copied() else {
             // Nobody asked: from a stranger or long after (section 17.1.3 drops it).
@@ -106,6 +115,9 @@ impl Endpoint {
             let (flow, bytes) = (ack.flow, Arc::clone(&ack.bytes));
             self.counts.push_back(Count::Retransmission);
             return self.transmit_again(flow, bytes, Label::Request(Method::ACK));
+        }
+        if acks.len() >= FORKS {
+            return self.counts.push_back(Count::Stray);
         }
         let first = acks.is_empty();
         let Some(dialog) = Dialog::from_response(request, response) else { return };
