@@ -24,6 +24,9 @@ const ACCEPT: &str = "application/sdp";
 /// When to come back to one that is overloaded or about to stop.
 const RETRY_AFTER_S: &str = "10";
 
+/// A status and the header field that explains it.
+type Refusal = (u16, Option<(Name, Vec<u8>)>);
+
 impl Endpoint {
     pub(super) fn handle_request(
         &mut self,
@@ -92,8 +95,8 @@ impl Endpoint {
         self.dialogs.get(&id).copied()
     }
 
-    /// Status, and the header field that explains it, for what section 8.2 refuses before looking at state.
-    fn cannot_serve(&self, request: &Request) -> Option<(u16, Option<(Name, Vec<u8>)>)> {
+    /// What section 8.2 refuses before looking at state.
+    fn cannot_serve(&self, request: &Request) -> Option<Refusal> {
         let served = [Method::INVITE, Method::BYE, Method::OPTIONS].contains(&request.method);
         if !served {
             let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
@@ -314,6 +317,7 @@ impl Endpoint {
         self.answer_with(now, flow, key, request, status, None, fill);
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of one response; a struct would only rename them")]
     fn answer_with(
         &mut self,
         now: Instant,
