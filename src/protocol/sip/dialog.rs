@@ -83,17 +83,17 @@ impl Dialog {
     }
 
     /// A new request within the dialog (section 12.2.1.1); Via, Contact and body are the caller's to add.
-    pub fn request(&mut self, method: Method) -> Request {
+    pub fn request(&mut self, method: &Method) -> Request {
         self.local_seq += 1;
         self.with_seq(method, self.local_seq)
     }
 
     /// The ACK of a 2xx: the sequence number of its INVITE (section 13.2.2.4).
     pub fn ack(&self, invite_seq: u32) -> Request {
-        self.with_seq(Method::ACK, invite_seq)
+        self.with_seq(&Method::ACK, invite_seq)
     }
 
-    fn with_seq(&self, method: Method, seq: u32) -> Request {
+    fn with_seq(&self, method: &Method, seq: u32) -> Request {
         let loose = self.first_hop().is_none_or(|uri| uri.param("lr").is_some());
         let mut routes: Vec<&[u8]> = self.route_set.iter().map(Vec::as_slice).collect();
         // Strict routing (RFC 2543): the first route becomes the Request-URI, the target travels as the last Route.
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_uas_dialog_turns_the_headers_around_and_counts_from_one() {
         let mut dialog = Dialog::from_request(&invite("Record-Route: <sip:p1;lr>, <sip:p2;lr>\r\n"), "mine").unwrap();
-        let bye = dialog.request(Method::BYE);
+        let bye = dialog.request(&Method::BYE);
         assert_eq!(bye.raw_uri, "sip:a@10.0.0.2:5066");
         assert_eq!(bye.headers.text(&Name::FROM), Some("<sip:400@gw>;tag=mine"));
         assert_eq!(bye.headers.text(&Name::TO), Some("\"A\" <sip:a@h>;tag=f"));
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_strict_router_becomes_the_request_uri() {
         let mut dialog = Dialog::from_request(&invite("Record-Route: <sip:p1>, <sip:p2;lr>\r\n"), "mine").unwrap();
-        let bye = dialog.request(Method::BYE);
+        let bye = dialog.request(&Method::BYE);
         assert_eq!(bye.raw_uri, "sip:p1");
         let routes: Vec<_> = bye.headers.list(&Name::ROUTE).collect();
         assert_eq!(routes, [&b"<sip:p2;lr>"[..], b"<sip:a@10.0.0.2:5066>"]);

@@ -125,7 +125,10 @@ pub(super) fn split_host_port(text: &str) -> Option<(String, Option<u16>)> {
         Some(rest) => {
             let (host, after) = rest.split_once(']')?;
             host.parse::<std::net::Ipv6Addr>().ok()?;
-            (host, after.trim_start().strip_prefix(':').or(if after.trim().is_empty() { None } else { Some("x") }))
+            match after.trim() {
+                "" => (host, None),
+                after => (host, Some(after.strip_prefix(':')?)),
+            }
         }
         None => text.split_once(':').map_or((text, None), |(h, p)| (h.trim_end(), Some(p))),
     };

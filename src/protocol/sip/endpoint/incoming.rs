@@ -24,6 +24,9 @@ const ACCEPT: &str = "application/sdp";
 /// When to come back to one that is overloaded or about to stop.
 const RETRY_AFTER_S: &str = "10";
 
+/// A status and the header field that explains it.
+type Refusal = (u16, Option<(Name, Vec<u8>)>);
+
 impl Endpoint {
     pub(super) fn handle_request(
         &mut self,
@@ -92,8 +95,8 @@ impl Endpoint {
         self.dialogs.get(&id).copied()
     }
 
-    /// Status, and the header field that explains it, for what section 8.2 refuses before looking at state.
-    fn cannot_serve(&self, request: &Request) -> Option<(u16, Option<(Name, Vec<u8>)>)> {
+    /// What section 8.2 refuses before looking at state.
+    fn cannot_serve(&self, request: &Request) -> Option<Refusal> {
         let served = [Method::INVITE, Method::BYE, Method::OPTIONS].contains(&request.method);
         if !served {
             let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
@@ -109,6 +112,9 @@ impl Endpoint {
         let invite = request.method == Method::INVITE;
         if invite && session_description(&request.headers, &request.body).is_err() {
             return Some((415, Some((Name::ACCEPT, ACCEPT.into()))));
+        }
+        if invite && !accepts_sdp(request) {
+            return Some((406, None));
         }
         let outside = to_tag(request).is_none();
         if outside && self.is_full() {
@@ -311,6 +317,7 @@ impl Endpoint {
         self.answer_with(now, flow, key, request, status, None, fill);
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of one response; a struct would only rename them")]
     fn answer_with(
         &mut self,
         now: Instant,
@@ -406,6 +413,16 @@ impl Endpoint {
     }
 }
 
+/// Section 20.1: without Accept it reads SDP; with it, only if it says so.
+fn accepts_sdp(request: &Request) -> bool {
+    let ours = |range: &[u8]| {
+        let range = range.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+        [&b"application/sdp"[..], b"application/*", b"*/*"].iter().any(|kind| range.eq_ignore_ascii_case(kind))
+    };
+    let mut ranges = request.headers.list(&Name::ACCEPT).peekable();
+    ranges.peek().is_none() || ranges.any(ours)
+}
+
 /// The SDP of a request whose body has been found readable.
 fn sdp_of(request: &Request) -> Vec<u8> {
     session_description(&request.headers, &request.body).unwrap_or_default().to_vec()
@@ -429,7 +446,8 @@ fn server_key(request: &Request) -> Option<TxKey> {
 fn server_key_as(request: &Request, method: &Method) -> Option<TxKey> {
     let via = request.top_via()?;
     let branch = match via.branch() {
-        Some(branch) if branch.starts_with(MAGIC_COOKIE) => branch.to_owned(),
+        // The cookie alone tells no two requests apart.
+        Some(branch) if branch.starts_with(MAGIC_COOKIE) && branch != MAGIC_COOKIE => branch.to_owned(),
         // RFC 2543 peers: what stays the same over INVITE, ACK and CANCEL (section 17.2.3).
         _ => {
             let call_id = request.headers.text(&Name::CALL_ID)?;

@@ -398,7 +398,7 @@ impl Endpoint {
 
     /// The host and port that a peer is told to reach us by over this flow.
     fn sent_by(&self, flow: &Flow) -> String {
-        let ip = self.settings.advertise.unwrap_or(flow.local.ip());
+        let ip = self.settings.advertise.unwrap_or_else(|| flow.local.ip());
         SocketAddr::new(ip, flow.local.port()).to_string()
     }
 

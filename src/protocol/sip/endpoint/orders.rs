@@ -224,7 +224,7 @@ impl Endpoint {
     pub(super) fn send_bye(&mut self, now: Instant, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(dialog) = session.dialog.as_mut() else { return };
-        let bye = dialog.request(Method::BYE);
+        let bye = dialog.request(&Method::BYE);
         session.phase = Phase::Ending;
         session.unacked = None;
         self.wakes.set(Wake::Session(id), None);

@@ -169,7 +169,7 @@ impl Endpoint {
 
     /// A second fork answered, or the session is gone: ACK was sent, BYE follows (section 13.2.2.4).
     fn end_foreign_dialog(&mut self, now: Instant, mut dialog: Dialog, flow: Flow) {
-        let bye = dialog.request(Method::BYE);
+        let bye = dialog.request(&Method::BYE);
         self.send_request(now, bye, flow, None);
     }
 

@@ -466,3 +466,12 @@ fn the_same_branch_from_another_address_makes_no_second_call() {
     assert_eq!(sent[0].0.flow.remote, PEER.parse().unwrap(), "answered where the first came from");
     assert_eq!(solo.count(|k| matches!(k, EventKind::Invite { .. })), 1);
 }
+
+#[test]
+fn a_branch_of_the_cookie_alone_does_not_join_two_requests() {
+    let mut solo = Solo::new();
+    let bare = |seq| request("OPTIONS", "", seq, "", "");
+    assert_eq!(lines(&solo.tell(&bare(1))), ["SIP/2.0 200 OK"]);
+    let second = solo.tell(&bare(2));
+    assert_eq!(second[0].response().cseq().map(|(n, _)| n), Some(2), "not the answer to the first");
+}
