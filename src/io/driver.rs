@@ -171,6 +171,7 @@ impl Driver {
             Count::Unparsable => counters.sip_parse_error(),
             Count::Stranger => counters.sip_rejected(SipRejection::Stranger),
             Count::Stray => counters.sip_rejected(SipRejection::NoDialog),
+            Count::Refused(status) => counters.sip_rejected(refusal(*status)),
         }
     }
 
@@ -186,6 +187,16 @@ impl Driver {
             self.ledger_full = full;
             self.handle(Input::LedgerFull(full));
         }
+    }
+}
+
+/// What a failure that the endpoint gave by itself says of the request.
+fn refusal(status: u16) -> SipRejection {
+    match status {
+        405 | 406 | 415 | 416 | 420 | 501 => SipRejection::Unsupported,
+        481 => SipRejection::NoDialog,
+        503 => SipRejection::Overloaded,
+        _ => SipRejection::Malformed,
     }
 }
 

@@ -363,6 +363,9 @@ impl Endpoint {
         session: Option<SessionId>,
         fill: impl FnOnce(&mut super::super::message::Response),
     ) {
+        if session.is_none() && status >= 400 {
+            self.counts.push_back(Count::Refused(status));
+        }
         let mut response = request.response(status, reason, Some(tag));
         response.headers.push(Name::SERVER, self.settings.product.clone());
         fill(&mut response);
@@ -399,6 +402,7 @@ impl Endpoint {
         }
         let Some(key) = server_key(request) else {
             if request.headers.first(&Name::VIA).is_some() {
+                self.counts.push_back(Count::Refused(status));
                 let tag = self.random.token();
                 let bytes = request.response(status, Some(reason), Some(&tag)).to_bytes().into();
                 let label = Label::Response(status, request.method.clone());

@@ -161,6 +161,8 @@ pub enum Count {
     Stranger,
     /// A response that belongs to no transaction, or an ACK of none.
     Stray,
+    /// A request that the endpoint itself answered with this failure, outside every session.
+    Refused(u16),
 }
 
 pub(super) type TxId = u64;
