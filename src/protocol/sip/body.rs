@@ -1,7 +1,7 @@
 //! Which part of a body is the session description (RFC 3261 sections 7.4 and 8.2.3, RFC 5621).
 
+use super::head::parse_fields;
 use super::header::{Headers, Name};
-use super::message::parse_fields;
 
 /// Parts of a multipart body that are looked at, and how deep they may be nested: a real one has two or three, flat.
 const PARTS: usize = 16;

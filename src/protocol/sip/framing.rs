@@ -1,7 +1,7 @@
 //! Where a message ends: the one Content-Length routine, for datagrams and for streams (RFC 3261 sections 18.3, 20.14).
 
+use super::head::Head;
 use super::header::{Headers, Name};
-use super::message;
 use crate::limits;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Framer {
         let Some(head_len) = self.search.head_length(&self.buffer) else {
             return if self.buffer.len() > limits::SIP_MESSAGE_BYTES { Err(FramingLost::TooLong) } else { Ok(None) };
         };
-        let head = message::parse_head(&self.buffer[..head_len]).map_err(|_| FramingLost::BadLength)?;
+        let head = Head::parse(&self.buffer[..head_len]).ok_or(FramingLost::BadLength)?;
         let body_len = match body_length(&head.headers).map_err(|()| FramingLost::BadLength)? {
             Body::Length(n) => n,
             Body::Absent => 0,

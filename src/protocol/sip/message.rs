@@ -4,6 +4,8 @@
 //! answered (no start line, no headers, a response that makes no sense) is [`Unusable`].
 
 use super::framing::{self, Body};
+pub use super::head::Fault;
+use super::head::Head;
 use super::header::{Headers, Name};
 use super::uri::Uri;
 use super::vocabulary::{self, Method};
@@ -31,13 +33,6 @@ pub struct Response {
     pub reason: String,
     pub headers: Headers,
     pub body: Vec<u8>,
-}
-
-/// A request that must be refused, with the answer the RFC names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
-    pub status: u16,
-    pub reason: &'static str,
 }
 
 /// Bytes that get silence.
@@ -74,7 +69,7 @@ pub fn parse_datagram(bytes: &[u8]) -> Result<Parsed, Unusable> {
     }
     let head_len = framing::head_length(bytes).unwrap_or(bytes.len());
     let (head, rest) = bytes.split_at(head_len);
-    let head = parse_head(head)?;
+    let head = Head::parse(head).ok_or(Unusable::NoStartLine)?;
     match framing::body_length(&head.headers) {
         Ok(Body::Length(n)) if n > rest.len() => finish(head, rest, Some(BODY_SHORT)),
         Ok(Body::Length(n)) => finish(head, &rest[..n], None),
@@ -85,79 +80,9 @@ pub fn parse_datagram(bytes: &[u8]) -> Result<Parsed, Unusable> {
 
 /// Parses one message that a [`framing::Framer`] has cut out of a stream.
 pub fn parse_framed(head: &[u8], body: &[u8]) -> Result<Parsed, Unusable> {
-    let head = parse_head(head)?;
+    let head = Head::parse(head).ok_or(Unusable::NoStartLine)?;
     let fault = framing::body_length(&head.headers).is_err().then_some(BAD_LENGTH);
     finish(head, body, fault)
-}
-
-/// Start line and header fields, and what is wrong with the fields as lines of text.
-pub(super) struct Head<'a> {
-    start: &'a [u8],
-    pub(super) headers: Headers,
-    fault: Option<Fault>,
-}
-
-pub(super) fn parse_head(head: &[u8]) -> Result<Head<'_>, Unusable> {
-    let (start, rest) = split_line(head);
-    if start.trim_ascii().is_empty() {
-        return Err(Unusable::NoStartLine);
-    }
-    let (headers, fault) = parse_fields(rest);
-    let fault = if start.contains(&b'\r') { Some(BARE_CR) } else { fault };
-    Ok(Head { start, headers, fault })
-}
-
-/// Header fields up to the empty line. A line that is no header field is left out (section 8.2.2: what is malformed and
-/// not needed is ignored). No value that comes out of here holds CR or LF.
-pub(super) fn parse_fields(mut rest: &[u8]) -> (Headers, Option<Fault>) {
-    let (mut headers, mut fault) = (Headers::default(), None);
-    while !rest.is_empty() {
-        let (line, after) = split_line(rest);
-        rest = after;
-        if line.is_empty() {
-            break;
-        }
-        let mut line = line.to_vec();
-        // Unfolding (section 7.3.1): a line that begins with white space continues the one before.
-        while rest.first().is_some_and(|b| is_blank(*b)) {
-            let (more, after) = split_line(rest);
-            line.push(b' ');
-            line.extend_from_slice(more.trim_ascii());
-            rest = after;
-        }
-        // A CR alone ends a line for some readers and not for others: a way to smuggle header fields.
-        for b in line.iter_mut().filter(|b| **b == b'\r') {
-            *b = b' ';
-            fault = Some(BARE_CR);
-        }
-        let Some((name, value)) = parse_field(&line) else { continue };
-        // Where the message ends must be known even when the rest of it is not read.
-        if headers.len() < limits::SIP_HEADER_FIELDS || name == Name::CONTENT_LENGTH {
-            headers.push(name, value);
-        } else {
-            fault = fault.or(Some(TOO_MANY));
-        }
-    }
-    (headers, fault)
-}
-
-fn parse_field(line: &[u8]) -> Option<(Name, &[u8])> {
-    let colon = line.iter().position(|b| *b == b':')?;
-    // Blanks alone may stand before the colon: a control character there is another name (AST-2016-009).
-    let end = line[..colon].iter().rposition(|b| !is_blank(*b)).map_or(0, |last| last + 1);
-    Some((Name::parse(&line[..end])?, line[colon + 1..].trim_ascii()))
-}
-
-fn is_blank(b: u8) -> bool {
-    b == b' ' || b == b'\t'
-}
-
-/// The line before CRLF (or a bare LF), and what follows.
-fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
-    match bytes.iter().position(|b| *b == b'\n') {
-        Some(lf) => (bytes[..lf].strip_suffix(b"\r").unwrap_or(&bytes[..lf]), &bytes[lf + 1..]),
-        None => (bytes, &[]),
-    }
 }
 
 fn finish(head: Head<'_>, body: &[u8], fault: Option<Fault>) -> Result<Parsed, Unusable> {
@@ -212,8 +137,6 @@ fn parse_request_line(start: &str, headers: Headers, body: &[u8]) -> Option<(Req
 
 const BODY_SHORT: Fault = Fault { status: 400, reason: "Content-Length Is Longer Than The Message" };
 const BAD_LENGTH: Fault = Fault { status: 400, reason: "Bad Content-Length" };
-const BARE_CR: Fault = Fault { status: 400, reason: "Carriage Return Within A Line" };
-const TOO_MANY: Fault = Fault { status: 400, reason: "Too Many Header Fields" };
 
 /// The checks of section 8.2 and 16.3 that need no knowledge of state.
 fn request_fault(request: &Request) -> Option<Fault> {

@@ -9,6 +9,7 @@ pub mod body;
 pub mod dialog;
 pub mod endpoint;
 pub mod framing;
+mod head;
 pub mod header;
 pub mod message;
 pub mod timers;
