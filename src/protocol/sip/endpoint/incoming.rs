@@ -24,8 +24,33 @@ const ACCEPT: &str = "application/sdp";
 /// When to come back to one that is overloaded or about to stop.
 const RETRY_AFTER_S: &str = "10";
 
-/// A status and the header field that explains it.
-type Refusal = (u16, Option<(Name, Vec<u8>)>);
+/// A request that waits for its answer: what every answer needs.
+struct Asked<'a> {
+    now: Instant,
+    at: Now,
+    flow: Flow,
+    key: TxKey,
+    request: &'a Request,
+}
+
+/// A final response of our own making.
+struct Answer<'a> {
+    status: u16,
+    /// Other than the usual phrase.
+    reason: Option<&'a str>,
+    headers: Vec<(Name, Vec<u8>)>,
+}
+
+impl Answer<'_> {
+    fn status(status: u16) -> Self {
+        Answer { status, reason: None, headers: Vec::new() }
+    }
+
+    fn with(mut self, name: Name, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
 
 impl Endpoint {
     pub(super) fn handle_request(
@@ -60,21 +85,20 @@ impl Endpoint {
         if let Some(id) = self.by_key.get(&key).copied() {
             return self.handle_request_again(id);
         }
+        let asked = Asked { now, at, flow, key, request: &request };
         if request.method == Method::CANCEL {
-            return self.handle_cancel(now, flow, at, key, &request);
+            return self.handle_cancel(asked);
         }
-        if let Some((status, header)) = self.cannot_serve(&request) {
-            return self.answer(now, flow, key, &request, status, |r| r.headers.extend(header));
+        if let Some(refusal) = self.cannot_serve(&request) {
+            return self.answer(asked, refusal);
         }
         match (to_tag(&request), dialog) {
-            (Some(_), Some(session)) => self.handle_in_dialog(now, flow, at, key, session, request),
-            (Some(_), None) => self.answer(now, flow, key, &request, 481, |_| {}),
-            (None, _) if request.method == Method::INVITE => self.handle_invite(now, flow, at, key, request),
-            (None, _) if request.method == Method::OPTIONS => {
-                self.answer_options(now, flow, key, &request, self.draining);
-            }
+            (Some(_), Some(session)) => self.handle_in_dialog(asked, session),
+            (Some(_), None) => self.answer(asked, Answer::status(481)),
+            (None, _) if request.method == Method::INVITE => self.handle_invite(asked),
+            (None, _) if request.method == Method::OPTIONS => self.answer_options(asked, self.draining),
             // BYE outside a dialog.
-            (None, _) => self.answer(now, flow, key, &request, 481, |_| {}),
+            (None, _) => self.answer(asked, Answer::status(481)),
         }
     }
 
@@ -96,32 +120,32 @@ impl Endpoint {
     }
 
     /// What section 8.2 refuses before looking at state.
-    fn cannot_serve(&self, request: &Request) -> Option<Refusal> {
+    fn cannot_serve(&self, request: &Request) -> Option<Answer<'static>> {
         let served = [Method::INVITE, Method::BYE, Method::OPTIONS].contains(&request.method);
         if !served {
             let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
-            return Some((status, Some((Name::ALLOW, ALLOW.into()))));
+            return Some(Answer::status(status).with(Name::ALLOW, ALLOW));
         }
         if request.uri.as_ref().is_some_and(|uri| uri.scheme == Scheme::Other) {
-            return Some((416, None));
+            return Some(Answer::status(416));
         }
         let required: Vec<&[u8]> = request.headers.list(&Name::REQUIRE).collect();
         if !required.is_empty() {
-            return Some((420, Some((Name::UNSUPPORTED, required.join(&b", "[..])))));
+            return Some(Answer::status(420).with(Name::UNSUPPORTED, required.join(&b", "[..])));
         }
         let invite = request.method == Method::INVITE;
         if invite && session_description(&request.headers, &request.body).is_err() {
-            return Some((415, Some((Name::ACCEPT, ACCEPT.into()))));
+            return Some(Answer::status(415).with(Name::ACCEPT, ACCEPT));
         }
         if invite && !accepts_sdp(request) {
-            return Some((406, None));
+            return Some(Answer::status(406));
         }
         let outside = to_tag(request).is_none();
         if outside && self.is_full() {
-            return Some((503, Some((Name::RETRY_AFTER, RETRY_AFTER_S.into()))));
+            return Some(Answer::status(503).with(Name::RETRY_AFTER, RETRY_AFTER_S));
         }
         let merged = outside && invite && merge_key(request).is_some_and(|key| self.merges.contains_key(&key));
-        merged.then_some((482, None))
+        merged.then(|| Answer::status(482))
     }
 
     /// No more server transactions: what is answered now is answered without one.
@@ -143,12 +167,14 @@ impl Endpoint {
         }
     }
 
-    fn handle_invite(&mut self, now: Instant, flow: Flow, at: Now, key: TxKey, mut request: Request) {
+    fn handle_invite(&mut self, asked: Asked<'_>) {
+        let mut request = asked.request.clone();
         request.body = sdp_of(&request);
         let local_tag = self.random.token();
         let Some(dialog) = crate::protocol::sip::dialog::Dialog::from_request(&request, &local_tag) else {
-            return self.answer_with(now, flow, key, &request, 400, Some("Missing Contact"), |_| {});
+            return self.answer(asked, Answer { reason: Some("Missing Contact"), ..Answer::status(400) });
         };
+        let Asked { now, at, flow, key, .. } = asked;
         let session = SessionId(self.new_id());
         let reply = reply_flow(flow, &request);
         let machine = Machine::InviteServer {
@@ -197,9 +223,10 @@ impl Endpoint {
         }
     }
 
-    fn handle_cancel(&mut self, now: Instant, flow: Flow, at: Now, key: TxKey, request: &Request) {
-        let invite = server_key_as(request, &Method::INVITE).and_then(|key| self.by_key.get(&key).copied());
-        let Some(id) = invite else { return self.answer(now, flow, key, request, 481, |_| {}) };
+    fn handle_cancel(&mut self, asked: Asked<'_>) {
+        let (now, at) = (asked.now, asked.at);
+        let invite = server_key_as(asked.request, &Method::INVITE).and_then(|key| self.by_key.get(&key).copied());
+        let Some(id) = invite else { return self.answer(asked, Answer::status(481)) };
         let Some(tx) = self.transactions.get(&id) else { return };
         let Machine::InviteServer { tx: machine, local_tag, .. } = &tx.machine else { return };
         let (session, proceeding, tag) = (tx.session, machine.proceeding(), local_tag.clone());
@@ -207,7 +234,7 @@ impl Endpoint {
             self.event(session, at, EventKind::Received { label: Label::Request(Method::CANCEL) });
         }
         // Section 9.2: 200 to the CANCEL whatever becomes of the INVITE, with the To tag of its responses.
-        self.answer_tagged(now, flow, key, request, 200, None, &tag, session, |_| {});
+        self.answer_tagged(asked, Answer::status(200), &tag, session);
         let Some(id_of_session) = session else { return };
         let Some(state) = self.sessions.get(&id_of_session) else { return };
         match state.phase {
@@ -226,21 +253,22 @@ impl Endpoint {
         }
     }
 
-    fn handle_in_dialog(&mut self, now: Instant, flow: Flow, at: Now, key: TxKey, id: SessionId, request: Request) {
+    fn handle_in_dialog(&mut self, asked: Asked<'_>, id: SessionId) {
+        let (now, at, request) = (asked.now, asked.at, asked.request);
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let in_order = session.dialog.as_mut().is_some_and(|d| d.accept(&request).is_ok());
+        let in_order = session.dialog.as_mut().is_some_and(|d| d.accept(request).is_ok());
         let label = Label::Request(request.method.clone());
         self.event(id, at, EventKind::Received { label });
         if !in_order {
-            return self.answer_in(now, flow, key, &request, 500, id);
+            return self.answer_in(asked, 500, id);
         }
         if request.method == Method::BYE {
-            self.answer_in(now, flow, key, &request, 200, id);
+            self.answer_in(asked, 200, id);
             self.handle_bye(now, at, id);
         } else if request.method == Method::INVITE {
-            self.handle_reinvite(now, flow, at, key, id, request);
+            self.handle_reinvite(asked, id);
         } else {
-            self.answer_options(now, flow, key, &request, false);
+            self.answer_options(asked, false);
         }
     }
 
@@ -261,7 +289,7 @@ impl Endpoint {
         self.terminate_session(id, at);
     }
 
-    fn handle_reinvite(&mut self, now: Instant, flow: Flow, at: Now, key: TxKey, id: SessionId, request: Request) {
+    fn handle_reinvite(&mut self, asked: Asked<'_>, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let refusal = match session.phase {
             // Section 14.2: an earlier INVITE of theirs has no final response yet.
@@ -273,16 +301,17 @@ impl Endpoint {
             Phase::Established => None,
         };
         if let Some(status) = refusal {
-            return self.answer_in(now, flow, key, &request, status, id);
+            return self.answer_in(asked, status, id);
         }
+        let Asked { now, at, flow, key, request } = asked;
         if let Some(dialog) = session.dialog.as_mut() {
             dialog.refresh_target(request.headers.list(&Name::CONTACT).next());
         }
-        let body = sdp_of(&request);
-        let reply = reply_flow(flow, &request);
+        let body = sdp_of(request);
+        let reply = reply_flow(flow, request);
         let machine = Machine::InviteServer {
             tx: InviteServer::new(flow.transport.reliable()),
-            request: Box::new(request),
+            request: Box::new(request.clone()),
             local_tag: String::new(),
         };
         let tx = self.add_tx(key, reply, Some(id), machine);
@@ -294,52 +323,25 @@ impl Endpoint {
     }
 
     /// Section 11.2: the answer that an INVITE would get, so that a trunk that asks learns that we are about to stop.
-    fn answer_options(&mut self, now: Instant, flow: Flow, key: TxKey, request: &Request, draining: bool) {
-        self.answer(now, flow, key, request, if draining { 503 } else { 200 }, |r| {
-            if draining {
-                r.headers.push(Name::RETRY_AFTER, RETRY_AFTER_S);
-            }
-            r.headers.push(Name::ALLOW, ALLOW);
-            r.headers.push(Name::ACCEPT, ACCEPT);
-        });
+    fn answer_options(&mut self, asked: Asked<'_>, draining: bool) {
+        let answer =
+            Answer::status(if draining { 503 } else { 200 }).with(Name::ALLOW, ALLOW).with(Name::ACCEPT, ACCEPT);
+        self.answer(asked, if draining { answer.with(Name::RETRY_AFTER, RETRY_AFTER_S) } else { answer });
     }
 
     /// A final response with a server transaction of its own.
-    fn answer(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        key: TxKey,
-        request: &Request,
-        status: u16,
-        fill: impl FnOnce(&mut super::super::message::Response),
-    ) {
-        self.answer_with(now, flow, key, request, status, None, fill);
+    fn answer(&mut self, asked: Asked<'_>, answer: Answer<'_>) {
+        let tag = self.tag_of(&asked.key);
+        self.answer_tagged(asked, answer, &tag, None);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one response; a struct would only rename them")]
-    fn answer_with(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        key: TxKey,
-        request: &Request,
-        status: u16,
-        reason: Option<&str>,
-        fill: impl FnOnce(&mut super::super::message::Response),
-    ) {
-        let tag = self.tag_of(&key);
-        self.answer_tagged(now, flow, key, request, status, reason, &tag, None, fill);
-    }
-
-    fn answer_in(&mut self, now: Instant, flow: Flow, key: TxKey, request: &Request, status: u16, id: SessionId) {
-        // Section 14.2: a random value from 0 to 10.
-        let retry_after_s = self.random.below(11);
-        self.answer_tagged(now, flow, key, request, status, None, "", Some(id), |r| {
-            if status == 500 {
-                r.headers.push(Name::RETRY_AFTER, retry_after_s.to_string());
-            }
-        });
+    fn answer_in(&mut self, asked: Asked<'_>, status: u16, id: SessionId) {
+        let mut answer = Answer::status(status);
+        if status == 500 {
+            // Section 14.2: a random value from 0 to 10.
+            answer = answer.with(Name::RETRY_AFTER, self.random.below(11).to_string());
+        }
+        self.answer_tagged(asked, answer, "", Some(id));
     }
 
     /// The To tag of an answer that makes no dialog. The same for each copy of a request, so that an answer without state
@@ -350,25 +352,15 @@ impl Endpoint {
         format!("{:016x}", hasher.finish())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one response; a struct would only rename them")]
-    fn answer_tagged(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        key: TxKey,
-        request: &Request,
-        status: u16,
-        reason: Option<&str>,
-        tag: &str,
-        session: Option<SessionId>,
-        fill: impl FnOnce(&mut super::super::message::Response),
-    ) {
+    fn answer_tagged(&mut self, asked: Asked<'_>, answer: Answer<'_>, tag: &str, session: Option<SessionId>) {
+        let Asked { now, flow, key, request, .. } = asked;
+        let status = answer.status;
         if session.is_none() && status >= 400 {
             self.counts.push_back(Count::Refused(status));
         }
-        let mut response = request.response(status, reason, Some(tag));
+        let mut response = request.response(status, answer.reason, Some(tag));
         response.headers.push(Name::SERVER, self.settings.product.clone());
-        fill(&mut response);
+        response.headers.extend(answer.headers);
         let bytes: Arc<[u8]> = response.to_bytes().into();
         let reply = reply_flow(flow, request);
         let reliable = flow.transport.reliable();
@@ -412,7 +404,10 @@ impl Endpoint {
         };
         match self.by_key.get(&key).copied() {
             Some(id) => self.handle_request_again(id),
-            None => self.answer_with(now, flow, key, request, status, Some(reason), |_| {}),
+            None => {
+                let asked = Asked { now, at, flow, key, request };
+                self.answer(asked, Answer { reason: Some(reason), ..Answer::status(status) });
+            }
         }
     }
 }
