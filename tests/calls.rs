@@ -11,6 +11,7 @@ use hotline::dialplan::plan::{
 };
 use hotline::gateway::Input;
 use hotline::ids::CallId;
+use hotline::media::Codec;
 use hotline::sim::phone::{Conduct, Happened, Patience, Then};
 use hotline::sim::world::{AGENTS, GATEWAY, World};
 
@@ -320,4 +321,35 @@ fn a_thousand_calls_in_a_row_leave_nothing() {
     let (world, records) = finish(world);
     assert_eq!(records.iter().filter(|r| r.outcome == Some(Outcome::Answered)).count(), 1000);
     assert!(world.now().mono > Instant::from_millis(1_500_000));
+}
+
+#[test]
+fn legs_that_share_no_codec_are_joined() {
+    for (caller, agent) in [(Codec::Pcma, Codec::Pcmu), (Codec::Pcmu, Codec::Pcma), (Codec::Pcma, Codec::Pcma)] {
+        let mut world = world([answers(1.0, None)]);
+        world.trunk.speak(&[caller]);
+        world.agents.speak(&[agent]);
+        world.call(NUMBER, patience(60.0, Some(2.0)));
+        let (world, record) = one(world);
+        assert_eq!(record.outcome, Some(Outcome::Answered), "{caller:?} {agent:?}");
+        let spoken = |saw: &[(_, _, Happened)]| {
+            saw.iter().find_map(|(_, _, h)| match h {
+                Happened::Connected { remote, .. } => Some(remote.codec),
+                _ => None,
+            })
+        };
+        assert_eq!((spoken(&world.caller_saw), spoken(&world.agent_saw)), (Some(caller), Some(agent)));
+    }
+}
+
+#[test]
+fn the_agents_codec_goes_before_the_callers_first() {
+    let mut world = world([answers(1.0, None)]);
+    world.trunk.speak(&[Codec::Pcma, Codec::Pcmu]);
+    world.agents.speak(&[Codec::Pcmu]);
+    world.call(NUMBER, patience(60.0, Some(2.0)));
+    let (world, _) = one(world);
+    let pcmu =
+        |(_, _, h): &(_, _, Happened)| matches!(h, Happened::Connected { remote, .. } if remote.codec == Codec::Pcmu);
+    assert!(world.caller_saw.iter().any(pcmu) && world.agent_saw.iter().any(pcmu));
 }

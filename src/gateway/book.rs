@@ -14,8 +14,6 @@ pub(super) struct Entry {
     pub(super) call: Call,
     pub(super) caller: CallerLeg,
     pub(super) attempts: BTreeMap<u32, Attempt>,
-    /// The one codec of the call, once an agent has answered.
-    pub(super) codec: Option<Codec>,
 }
 
 #[derive(Debug)]
@@ -26,6 +24,8 @@ pub(super) struct CallerLeg {
     pub(super) shown_number: Option<String>,
     /// The offer; `None` until the ACK brings the answer to ours.
     pub(super) peer: Option<Peer>,
+    /// What is spoken on this leg, once it is agreed.
+    pub(super) codec: Option<Codec>,
     pub(super) media: Option<LegMedia>,
     pub(super) held: bool,
     /// The ACK of the call's own 2xx has come; later ones belong to re-INVITEs.
@@ -39,6 +39,7 @@ pub(super) struct Attempt {
     pub(super) session: Option<SessionId>,
     pub(super) media: Option<LegMedia>,
     pub(super) peer: Option<Peer>,
+    pub(super) codec: Option<Codec>,
     /// Where the phone's SIP came from.
     pub(super) source: Option<SocketAddr>,
     pub(super) held: bool,
@@ -87,6 +88,14 @@ impl Role {
     }
 }
 
+/// The media of a leg as its peer sees it.
+pub(super) struct Said<'a> {
+    pub(super) peer: &'a mut Option<Peer>,
+    pub(super) codec: &'a mut Option<Codec>,
+    /// It holds us.
+    pub(super) held: &'a mut bool,
+}
+
 impl Entry {
     /// Where the SIP of a leg comes from.
     pub(super) fn signalling(&self, role: &Role) -> Option<IpAddr> {
@@ -96,11 +105,17 @@ impl Entry {
         }
     }
 
-    /// What the peer of a leg has said about its media, and whether it holds us.
-    pub(super) fn peer_mut(&mut self, role: &Role) -> Option<(&mut Option<Peer>, &mut bool)> {
+    /// What the peer of a leg has said about its media.
+    pub(super) fn said_mut(&mut self, role: &Role) -> Option<Said<'_>> {
         match role {
-            Role::Caller => Some((&mut self.caller.peer, &mut self.caller.held)),
-            Role::Agent { attempt, .. } => self.attempts.get_mut(attempt).map(|a| (&mut a.peer, &mut a.held)),
+            Role::Caller => {
+                let CallerLeg { peer, codec, held, .. } = &mut self.caller;
+                Some(Said { peer, codec, held })
+            }
+            Role::Agent { attempt, .. } => {
+                let Attempt { peer, codec, held, .. } = self.attempts.get_mut(attempt)?;
+                Some(Said { peer, codec, held })
+            }
         }
     }
 

@@ -32,8 +32,8 @@ impl Gateway {
             Action::InviteAgent { attempt, agent } => self.invite_agent(now, id, attempt, &agent),
             Action::ReleaseAgent { attempt } => self.release_agent(now, id, attempt),
             Action::Ring => self.with_caller(id, |endpoint, session| endpoint.ring(now.mono, session, 180, Vec::new())),
-            Action::AnswerCaller { .. } => {
-                let body = self.caller_answer(id).unwrap_or_default();
+            Action::AnswerCaller { attempt } => {
+                let body = self.caller_answer(id, attempt).unwrap_or_default();
                 self.with_caller(id, |endpoint, session| endpoint.accept(now.mono, session, body));
             }
             Action::RejectCaller { status, retry_after_s } => {
@@ -83,7 +83,7 @@ impl Gateway {
             self.leg_not_ready(now, id, &role);
         }
         if let Some(entry) = self.calls.get_mut(&id) {
-            let a = Attempt { agent, session: None, media, peer: None, source: None, held: false };
+            let a = Attempt { agent, session: None, media, peer: None, codec: None, source: None, held: false };
             entry.attempts.insert(attempt, a);
         }
     }

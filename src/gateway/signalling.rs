@@ -86,8 +86,9 @@ impl Gateway {
             None => Call::new(id, self.settings.run, at, hotline, offer),
         };
         let shown_number = caller.shown();
-        let caller = CallerLeg { session, flow, shown_number, peer, media: None, held: false, acknowledged: false };
-        self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new(), codec: None });
+        let caller =
+            CallerLeg { session, flow, shown_number, peer, codec: None, media: None, held: false, acknowledged: false };
+        self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
         self.by_session.insert(session, Link { call: id, role: Role::Caller, terminated: false });
         self.inputs.push_back((id, at, signal(Side::Caller, &Label::Request(request.method.clone()))));
         self.obey(now, id);

@@ -100,25 +100,18 @@ impl Gateway {
         }
     }
 
-    /// The offer to a phone: what the caller can do, in the caller's order; all that we carry if the caller made no offer.
+    /// The offer to a phone: the caller's codecs in the caller's order, then all others that we carry.
     pub(super) fn agent_offer(&self, caller: Option<&Peer>, local: &Local) -> Vec<u8> {
-        match caller {
-            Some(peer) => {
-                let mut codecs: Vec<Codec> = Vec::new();
-                for (codec, _) in &peer.codecs {
-                    if !codecs.contains(codec) {
-                        codecs.push(*codec);
-                    }
-                }
-                // A caller may number them as one of our static codecs; in our offer that number is taken.
-                let event = peer.telephone_event.map(|pt| if pt >= FIRST_DYNAMIC { pt } else { TELEPHONE_EVENT });
-                negotiate::offer(local, &codecs, event)
-            }
-            None => negotiate::offer(local, CODECS, Some(TELEPHONE_EVENT)),
-        }
+        let (first, event) = match caller {
+            Some(peer) => (peer.codecs.as_slice(), peer.telephone_event),
+            None => (&[][..], Some(TELEPHONE_EVENT)),
+        };
+        // A caller may number events as one of our static codecs; in our offer that number is taken.
+        let event = event.map(|number| if number >= FIRST_DYNAMIC { number } else { TELEPHONE_EVENT });
+        negotiate::offer(local, &preferring(first.iter().map(|(codec, _)| *codec)), event)
     }
 
-    /// The phone's 2xx: its answer fixes the codec of the call.
+    /// The phone's 2xx: its answer fixes the codec of its leg.
     pub(super) fn agent_answer(
         &mut self,
         now: Now,
@@ -130,9 +123,8 @@ impl Gateway {
         let failed = Input::AgentFailed { attempt, result: RingResult::Unreachable, status: Some(488) };
         let Some(entry) = self.calls.get_mut(&id) else { return failed };
         let Some(a) = entry.attempts.get_mut(&attempt) else { return failed };
-        let carried = |codec: Codec| entry.caller.peer.as_ref().is_none_or(|p| p.carries(codec));
         let agreed = negotiate::read(body).ok().and_then(|peer| {
-            let codec = peer.codecs.iter().map(|(c, _)| *c).find(|c| carried(*c))?;
+            let (codec, _) = *peer.codecs.first()?;
             Some((peer, codec))
         });
         let Some((peer, codec)) = agreed else {
@@ -142,8 +134,8 @@ impl Gateway {
             }
             return failed;
         };
-        entry.codec = Some(codec);
         let remote = peer.remote(codec, source.ip());
+        a.codec = Some(codec);
         a.source = Some(source);
         a.peer = Some(peer);
         if let Some(media) = &a.media {
@@ -152,21 +144,22 @@ impl Gateway {
         Input::AgentAnswered { attempt }
     }
 
-    /// Our SDP in the 200 to the caller: the answer to the offer, or our offer if there was none.
-    pub(super) fn caller_answer(&mut self, id: CallId) -> Option<Vec<u8>> {
+    /// Our SDP in the 200 to the caller: the answer to the offer, or our offer if there was none. It speaks the agent's
+    /// codec if the caller can, else the caller's first, and the bridge transcodes.
+    pub(super) fn caller_answer(&mut self, id: CallId, attempt: u32) -> Option<Vec<u8>> {
         let entry = self.calls.get_mut(&id)?;
-        let (codec, media) = (entry.codec?, entry.caller.media.as_mut()?);
-        match &entry.caller.peer {
-            Some(peer) => {
-                let remote = peer.remote(codec, entry.caller.flow.remote.ip());
-                self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
-                Some(negotiate::answer(&media.local, peer, codec))
-            }
-            None => {
-                media.awaits_answer = true;
-                Some(negotiate::offer(&media.local, &[codec], Some(TELEPHONE_EVENT)))
-            }
-        }
+        let agents = entry.attempts.get(&attempt)?.codec?;
+        let caller = &mut entry.caller;
+        let media = caller.media.as_mut()?;
+        let Some(peer) = &caller.peer else {
+            media.awaits_answer = true;
+            return Some(negotiate::offer(&media.local, &preferring([agents]), Some(TELEPHONE_EVENT)));
+        };
+        let codec = peer.keeping(Some(agents));
+        let remote = peer.remote(codec, caller.flow.remote.ip());
+        caller.codec = Some(codec);
+        self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
+        Some(negotiate::answer(&media.local, peer, codec))
     }
 
     /// The ACK of a 2xx of ours that made the offer brings the answer. A call that never had media of the caller is over
@@ -176,12 +169,11 @@ impl Gateway {
         if !std::mem::take(&mut entry.media_mut(role)?.awaits_answer) {
             return None;
         }
-        let codec = entry.codec?;
         match negotiate::read(body) {
-            Ok(peer) if peer.carries(codec) => self.change_peer(id, role, codec, peer),
-            Ok(_) | Err(_) => {
-                tracing::warn!(call = %id, "an ACK brought no usable media");
-                let without = entry.peer_mut(role).is_some_and(|(peer, _)| peer.is_none());
+            Ok(peer) => self.change_peer(id, role, peer),
+            Err(refusal) => {
+                tracing::warn!(call = %id, %refusal, "an ACK brought no usable media");
+                let without = entry.said_mut(role).is_some_and(|said| said.peer.is_none());
                 without.then(|| Input::Lost { side: role.side() })
             }
         }
@@ -206,28 +198,30 @@ impl Gateway {
 
     fn answer_reoffer(&mut self, id: CallId, role: &Role, body: &[u8]) -> Option<(Vec<u8>, Option<Input>)> {
         let entry = self.calls.get_mut(&id)?;
-        let codec = entry.codec?;
+        let codec = *entry.said_mut(role)?.codec;
         let media = entry.media_mut(role)?;
         if body.is_empty() {
             media.local.version += 1;
             media.awaits_answer = true;
-            return Some((negotiate::offer(&media.local, &[codec], Some(TELEPHONE_EVENT)), None));
+            return Some((negotiate::offer(&media.local, &preferring(codec), Some(TELEPHONE_EVENT)), None));
         }
-        let peer = negotiate::read(body).ok().filter(|p| p.carries(codec))?;
+        let peer = negotiate::read(body).ok()?;
         media.local.version += 1;
-        let answer = negotiate::answer(&media.local, &peer, codec);
-        Some((answer, self.change_peer(id, role, codec, peer)))
+        let answer = negotiate::answer(&media.local, &peer, peer.keeping(codec));
+        Some((answer, self.change_peer(id, role, peer)))
     }
 
-    /// From now on the media of this leg is what its peer has just said. `Some` if that begins or ends a hold.
-    fn change_peer(&mut self, id: CallId, role: &Role, codec: Codec, new: Peer) -> Option<Input> {
+    /// From now on the media of this leg is what its peer has just said; its codec stays if the peer still has it.
+    /// `Some` if that begins or ends a hold.
+    fn change_peer(&mut self, id: CallId, role: &Role, new: Peer) -> Option<Input> {
         let entry = self.calls.get_mut(&id)?;
-        let remote = new.remote(codec, entry.signalling(role)?);
+        let signalling = entry.signalling(role)?;
         let leg = entry.media_mut(role)?.leg;
-        let now_held = new.holds();
-        let (peer, held) = entry.peer_mut(role)?;
-        *peer = Some(new);
-        let before = std::mem::replace(held, now_held);
+        let said = entry.said_mut(role)?;
+        let (codec, now_held) = (new.keeping(*said.codec), new.holds());
+        let remote = new.remote(codec, signalling);
+        (*said.codec, *said.peer) = (Some(codec), Some(new));
+        let before = std::mem::replace(said.held, now_held);
         self.outputs.push_back(Output::Media(Command::Remote { leg, remote }));
         (before != now_held).then(|| Input::Held { by: role.side(), held: now_held })
     }
@@ -240,4 +234,15 @@ impl Gateway {
         debug_assert_eq!(self.by_leg.get(&caller).map(|l| l.role.side()), Some(Side::Caller));
         Some(Command::Bridge { call: id, caller, agent, connected, record: true })
     }
+}
+
+/// All codecs that we carry, `first` ones first.
+fn preferring(first: impl IntoIterator<Item = Codec>) -> Vec<Codec> {
+    let mut codecs = Vec::with_capacity(CODECS.len());
+    for codec in first.into_iter().chain(CODECS.iter().copied()) {
+        if !codecs.contains(&codec) {
+            codecs.push(codec);
+        }
+    }
+    codecs
 }

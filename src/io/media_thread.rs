@@ -20,7 +20,7 @@ use super::rtp::{Counters, Report};
 use super::socket::{RTP_BYTES, Reader, bind_pair};
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, LegId, Random};
-use crate::media::{Block, BlockSink, Bridge, Command, Event, Recorded};
+use crate::media::{Block, BlockSink, Bridge, Command, Component, Event, Recorded};
 use crate::protocol::rtp::Received;
 
 /// What an event of epoll is about; below them: the number of a socket.
@@ -74,13 +74,7 @@ struct Port {
     socket: UdpSocket,
     call: CallId,
     leg: LegId,
-    purpose: Purpose,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Rtp,
-    Rtcp,
+    component: Component,
 }
 
 impl MediaThread {
@@ -169,15 +163,15 @@ impl MediaThread {
                     return;
                 }
             };
-            let (call, leg) = (port.call, port.leg);
-            if port.purpose == Purpose::Rtcp {
-                count(&self.edge.counters.rtcp);
-                continue;
-            }
-            count(&self.edge.counters.received);
+            let (call, leg, component) = (port.call, port.leg, port.component);
             let came = datagram.stamp.map_or(now, |stamp| arrival(now, stamp));
-            self.guarded(call, |bridge, reader| {
-                bridge.handle_rtp(now, leg, datagram.source, came, reader.bytes());
+            count(match component {
+                Component::Rtp => &self.edge.counters.received,
+                Component::Rtcp => &self.edge.counters.rtcp,
+            });
+            self.guarded(call, |bridge, reader| match component {
+                Component::Rtp => bridge.handle_rtp(now, leg, datagram.source, came, reader.bytes()),
+                Component::Rtcp => bridge.handle_rtcp(now, leg, datagram.source, came, reader.bytes()),
             });
             if now.mono.since(came.mono) < backlog {
                 return;
@@ -243,8 +237,8 @@ impl MediaThread {
 
     fn open(&mut self, call: CallId, leg: LegId, local: SocketAddr) -> io::Result<()> {
         let (rtp, rtcp) = bind_pair(local)?;
-        let rtp = self.edge.add(Port { socket: rtp, call, leg, purpose: Purpose::Rtp })?;
-        let rtcp = match self.edge.add(Port { socket: rtcp, call, leg, purpose: Purpose::Rtcp }) {
+        let rtp = self.edge.add(Port { socket: rtp, call, leg, component: Component::Rtp })?;
+        let rtcp = match self.edge.add(Port { socket: rtcp, call, leg, component: Component::Rtcp }) {
             Ok(rtcp) => rtcp,
             Err(error) => {
                 self.edge.ports[rtp] = None;
@@ -301,11 +295,14 @@ impl Edge {
 
     fn carry_out(&mut self, call: CallId, entry: &mut Call) {
         while let Some(transmit) = entry.bridge.poll_transmit() {
-            let port = entry.ports.get(&transmit.leg).and_then(|[rtp, _]| self.ports[*rtp].as_ref());
+            let port = entry.ports.get(&transmit.leg).and_then(|[rtp, rtcp]| {
+                self.ports[if transmit.component == Component::Rtp { *rtp } else { *rtcp }].as_ref()
+            });
             let sent = port.map(|port| port.socket.send_to(transmit.bytes, transmit.to));
-            match sent {
-                Some(Ok(_)) => count(&self.counters.sent),
-                Some(Err(_)) | None => count(&self.counters.send_failed),
+            match (sent, transmit.component) {
+                (Some(Ok(_)), Component::Rtp) => count(&self.counters.sent),
+                (Some(Ok(_)), Component::Rtcp) => count(&self.counters.rtcp_sent),
+                (Some(Err(_)) | None, _) => count(&self.counters.send_failed),
             }
         }
         while let Some(recorded) = entry.bridge.poll_recorded() {

@@ -48,6 +48,7 @@ pub(super) struct Counters {
     pub(super) sent: AtomicU64,
     pub(super) send_failed: AtomicU64,
     pub(super) rtcp: AtomicU64,
+    pub(super) rtcp_sent: AtomicU64,
     pub(super) blocks_dropped: AtomicU64,
     pub(super) panics: AtomicU64,
 }
@@ -60,8 +61,9 @@ pub struct Totals {
     pub sent: u64,
     /// Packets that the kernel did not take.
     pub send_failed: u64,
-    /// RTCP packets, which are discarded.
+    /// Datagrams read from RTCP ports, whatever they were.
     pub rtcp: u64,
+    pub rtcp_sent: u64,
     /// Blocks that the recorder's queue had no place for.
     pub blocks_dropped: u64,
     /// Calls whose media ended by a bug.
@@ -100,6 +102,7 @@ impl MediaThreads {
             sent: sum(|c| &c.sent),
             send_failed: sum(|c| &c.send_failed),
             rtcp: sum(|c| &c.rtcp),
+            rtcp_sent: sum(|c| &c.rtcp_sent),
             blocks_dropped: sum(|c| &c.blocks_dropped),
             panics: sum(|c| &c.panics),
         }

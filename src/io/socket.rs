@@ -21,6 +21,7 @@ pub(super) fn bind_pair(local: SocketAddr) -> io::Result<(UdpSocket, UdpSocket)>
     rtp.set_nonblocking(true)?;
     rtcp.set_nonblocking(true)?;
     setsockopt(&rtp, sockopt::ReceiveTimestampns, &true)?;
+    setsockopt(&rtcp, sockopt::ReceiveTimestampns, &true)?;
     Ok((rtp, rtcp))
 }
 

@@ -135,7 +135,7 @@ pub(crate) fn greeting_started() -> What {
 /// One fact of each kind; not a call that could happen.
 pub(crate) fn every_kind() -> Vec<Fact> {
     let (attempt, agent) = (1, agent("8"));
-    let received = Received { packets: 750, lost: 3, jitter_us: 1_250, foreign: 1, invalid: 2 };
+    let received = Received { packets: 750, lost: 3, jitter_us: 1_250, foreign: 1, invalid: 2, rtt_us: None };
     Story::new(1)
         .at(0, What::Signal { leg: Side::Caller, sent: false, message: "INVITE sip:4008001234@127.0.0.1".to_owned() })
         .at(1, What::AgentInvited { attempt, agent: agent.clone() })

@@ -67,6 +67,10 @@ pub struct Counters {
     pub duplicates: u64,
     /// Packets that came before the peer was known.
     pub early: u64,
+    /// Packets beside the stream that was heard: of another SSRC, or far from its numbers.
+    pub strays: u64,
+    /// RTCP from addresses that may not send it.
+    pub foreign_rtcp: u64,
     /// Samples of callers' voices dropped behind a prompt's clock.
     pub fifo_overflow: u64,
     /// Frames by which late wake-ups moved prompts back.
@@ -103,7 +107,7 @@ impl Bridge {
                     other.pause();
                 }
                 if let Some(session) = find(&mut self.sessions, leg) {
-                    session.set_remote(remote);
+                    session.set_remote(now.mono, remote);
                 }
             }
             Command::Bridge { call, caller, agent, connected, record } => {
@@ -111,7 +115,7 @@ impl Bridge {
                 self.state = State::Joined(Box::new(Joined { caller, agent, sound: Sound::Relay, tap }));
             }
             Command::Play { play, audio, .. } => self.play(now, play, audio),
-            Command::CloseLeg { leg } => self.close_leg(leg),
+            Command::CloseLeg { leg } => self.close_leg(now, leg),
             Command::CloseCall { ended, .. } => self.close_call(now, ended),
         }
         self.flush(now);
@@ -133,20 +137,31 @@ impl Bridge {
         self.flush(now);
     }
 
+    /// A datagram on `leg`'s RTCP port; `arrival` is its kernel stamp.
+    pub fn handle_rtcp(&mut self, now: Now, leg: LegId, source: SocketAddr, arrival: Now, bytes: &[u8]) {
+        self.run_clock(now);
+        if let Some(session) = find(&mut self.sessions, leg) {
+            session.accept_rtcp(source, arrival.mono, bytes);
+        }
+        self.flush(now);
+    }
+
     pub fn handle_timeout(&mut self, now: Now) {
         self.run_clock(now);
+        for session in &mut self.sessions {
+            session.report_due(now, &mut self.outbox);
+        }
         self.flush(now);
     }
 
     /// When to call [`Bridge::handle_timeout`], and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        let State::Joined(joined) = &self.state else { return None };
-        let play = match &joined.sound {
-            Sound::Relay => None,
-            Sound::Playing(playout) => Some((playout.deadline(), "play")),
+        let (play, tap) = match &self.state {
+            State::Apart | State::Ended => (None, None),
+            State::Joined(joined) => (joined.sound.deadline(), joined.tap.as_ref().map(|tap| (tap.deadline(), "tap"))),
         };
-        let tap = joined.tap.as_ref().map(|tap| (tap.deadline(), "tap"));
-        play.into_iter().chain(tap).min()
+        let rtcp = self.sessions.iter().filter_map(Session::report_deadline).map(|at| (at, "rtcp"));
+        play.into_iter().chain(tap).chain(rtcp).min()
     }
 
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
@@ -224,9 +239,12 @@ impl Bridge {
         }
     }
 
-    fn close_leg(&mut self, leg: LegId) {
+    fn close_leg(&mut self, now: Now, leg: LegId) {
         let Some(at) = self.sessions.iter().position(|s| s.leg == leg) else { return };
-        let session = self.sessions.remove(at);
+        let mut session = self.sessions.remove(at);
+        session.say_bye(now, &mut self.outbox);
+        self.counters.strays += session.strays();
+        self.counters.foreign_rtcp += session.foreign_rtcp();
         self.counters.duplicates += session.duplicates();
         self.counters.early += session.early();
         self.events.push_back(Event::Closed { call: self.call, leg, received: session.received() });
@@ -248,7 +266,7 @@ impl Bridge {
             self.recorded.push_back(Recorded::End { call: self.call, total_frames });
         }
         while let Some(leg) = self.sessions.first().map(|s| s.leg) {
-            self.close_leg(leg);
+            self.close_leg(now, leg);
         }
     }
 
@@ -256,6 +274,15 @@ impl Bridge {
     fn across(&mut self, leg: LegId) -> Option<&mut Session> {
         let State::Joined(joined) = &self.state else { return None };
         find(&mut self.sessions, joined.across(leg)?)
+    }
+}
+
+impl Sound {
+    fn deadline(&self) -> Option<(Instant, &'static str)> {
+        match self {
+            Sound::Relay => None,
+            Sound::Playing(playout) => Some((playout.deadline(), "play")),
+        }
     }
 }
 

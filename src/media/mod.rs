@@ -4,6 +4,7 @@
 //! both onto one time line for the recorder. `io::rtp` owns the bound sockets and drives these machines.
 
 mod bridge;
+mod control;
 pub mod negotiate;
 mod playout;
 mod ports;
@@ -17,7 +18,7 @@ pub mod wav;
 
 pub use bridge::{Bridge, Counters, Recorded};
 pub use ports::Ports;
-pub use transmit::Transmit;
+pub use transmit::{Component, Transmit};
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

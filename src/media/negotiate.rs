@@ -129,6 +129,11 @@ impl Peer {
         }
     }
 
+    /// The codec of this stream from now on: the one that it has, if the peer carries it, else the peer's first.
+    pub fn keeping(&self, codec: Option<Codec>) -> Codec {
+        codec.filter(|c| self.carries(*c)).unwrap_or(self.codecs[0].0)
+    }
+
     fn payload_type_of(&self, codec: Codec) -> u8 {
         let given = self.codecs.iter().find(|(c, _)| *c == codec);
         given.map_or_else(|| codec.payload_type(), |(_, payload_type)| *payload_type)

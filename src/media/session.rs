@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
+use super::control::Control;
+use super::negotiate::CODECS;
 use super::transmit::Outbox;
 use super::{Codec, Remote};
-use crate::clock::Instant;
+use crate::clock::{Instant, Now};
 use crate::ids::{LegId, Random};
-use crate::protocol::rtp::{Packet, Received, Receiver, Sender, Sequenced};
+use crate::protocol::rtp::{MAX_PACKET_BYTES, Packet, Received, Receiver, Sender, Sequenced};
 
 #[derive(Debug)]
 pub(super) struct Session {
@@ -14,9 +16,11 @@ pub(super) struct Session {
     peer: Peer,
     receiver: Receiver,
     sender: Sender,
+    control: Control,
     foreign: u64,
     invalid: u64,
     early: u64,
+    foreign_rtcp: u64,
 }
 
 #[derive(Debug)]
@@ -55,14 +59,17 @@ impl Session {
             peer: Peer::Unknown,
             receiver: Receiver::new(),
             sender: Sender::new(random.u32(), random.u32() as u16, random.u32()),
+            control: Control::new(random),
             foreign: 0,
             invalid: 0,
             early: 0,
+            foreign_rtcp: 0,
         }
     }
 
     /// A new offer or answer. The latch holds as long as address and permission stay the same.
-    pub(super) fn set_remote(&mut self, remote: Remote) {
+    pub(super) fn set_remote(&mut self, now: Instant, remote: Remote) {
+        self.control.begin(now);
         if !remote.send {
             self.sender.pause();
         }
@@ -70,7 +77,10 @@ impl Session {
             Peer::Latched(old, source) if old.rtp == remote.rtp && old.allowed == remote.allowed => {
                 Peer::Latched(remote, source)
             }
-            _ => Peer::Open(remote),
+            _ => {
+                self.control.unlatch();
+                Peer::Open(remote)
+            }
         };
     }
 
@@ -80,7 +90,7 @@ impl Session {
                 self.early += 1;
                 return None;
             }
-            Peer::Open(remote) => remote.allowed.iter().any(|ip| ip.to_canonical() == source.ip().to_canonical()),
+            Peer::Open(remote) => may_send(remote, source),
             Peer::Latched(_, latched) => source == *latched,
         };
         if !allowed {
@@ -99,12 +109,11 @@ impl Session {
         Some(Accepted { packet, kind, first, heard })
     }
 
-    /// Passes on what the other leg received.
+    /// Passes on what the other leg received, in this leg's codec.
     pub(super) fn relay(&mut self, now: Instant, accepted: &Accepted<'_>, out: &mut Outbox) {
         let Some((to, remote)) = self.destination() else { return };
         let payload_type = match accepted.kind {
-            Kind::Audio(codec) if codec == remote.codec => Some(remote.payload_type),
-            Kind::Audio(_) => None,
+            Kind::Audio(_) => Some(remote.payload_type),
             Kind::Event => remote.telephone_event,
         };
         let incoming = &accepted.packet.header;
@@ -116,8 +125,20 @@ impl Session {
             Kind::Audio(_) => accepted.packet.payload.len() as u32,
             Kind::Event => 0,
         };
-        if let Some(header) = self.sender.relay(incoming, now, samples, payload_type) {
-            out.push(self.leg, to, &header, accepted.packet.payload);
+        let codec = remote.codec;
+        let Some(header) = self.sender.relay(incoming, now, samples, payload_type) else { return };
+        let payload = accepted.packet.payload;
+        self.sender.count(payload.len());
+        match accepted.kind {
+            Kind::Audio(from) if from != codec => {
+                // A packet for a packet, at once: transcoding neither waits nor cuts anew.
+                let mut coded = [0; MAX_PACKET_BYTES];
+                for (to, code) in coded.iter_mut().zip(payload) {
+                    *to = codec.encode(from.decode(*code));
+                }
+                out.push(self.leg, to, &header, &coded[..payload.len()]);
+            }
+            Kind::Audio(_) | Kind::Event => out.push(self.leg, to, &header, payload),
         }
     }
 
@@ -128,11 +149,66 @@ impl Session {
         let header = self.sender.generate(at, samples.len() as u32, remote.payload_type);
         let mut payload = [0; super::playout::FRAME];
         let payload = &mut payload[..samples.len()];
+        self.sender.count(payload.len());
         for (code, sample) in payload.iter_mut().zip(samples) {
             *code = codec.encode(*sample);
         }
         out.push(self.leg, to, &header, payload);
         true
+    }
+
+    /// A datagram on the RTCP port; true if it shows that the peer is there.
+    pub(super) fn accept_rtcp(&mut self, source: SocketAddr, arrival: Instant, bytes: &[u8]) -> bool {
+        let known = match (&self.peer, self.control.source()) {
+            (Peer::Unknown, _) => false,
+            (_, Some(latched)) => source == latched,
+            (Peer::Open(remote), None) => may_send(remote, source),
+            // The person who speaks is the one who reports.
+            (Peer::Latched(_, rtp), None) => rtp.ip().to_canonical() == source.ip().to_canonical(),
+        };
+        if !known {
+            self.foreign_rtcp += 1;
+            return false;
+        }
+        self.control.hear(source, arrival, bytes, self.sender.ssrc())
+    }
+
+    /// Reports if it is time.
+    pub(super) fn report_due(&mut self, now: Now, out: &mut Outbox) {
+        if self.control.is_due(now.mono) {
+            self.report(now, false, out);
+        }
+    }
+
+    /// The last packet of this leg.
+    pub(super) fn say_bye(&mut self, now: Now, out: &mut Outbox) {
+        // Whoever never sent anything says no farewell (RFC 3550 section 6.3.7).
+        if self.sender.packets() > 0 {
+            self.report(now, true, out);
+        }
+    }
+
+    fn report(&mut self, now: Now, bye: bool, out: &mut Outbox) {
+        let Some(to) = self.rtcp_destination() else { return };
+        let Session { leg, control, sender, receiver, .. } = self;
+        out.push_rtcp(*leg, to, |bytes| control.report(now, sender, receiver, bye, bytes));
+    }
+
+    /// When to call [`Session::report_due`].
+    pub(super) fn report_deadline(&self) -> Option<Instant> {
+        self.control.deadline()
+    }
+
+    /// Where the peer's reports come from, else the port above its RTP (RFC 3550 section 11). A held peer gets reports too.
+    fn rtcp_destination(&self) -> Option<SocketAddr> {
+        let rtp = match &self.peer {
+            Peer::Unknown => return None,
+            Peer::Open(remote) => remote.rtp,
+            Peer::Latched(_, source) => *source,
+        };
+        let above = || Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?));
+        let to = self.control.source().or_else(above)?;
+        (rtp.port() != 0 && !to.ip().is_unspecified()).then_some(to)
     }
 
     /// Nothing will come from the other side for a while.
@@ -147,6 +223,7 @@ impl Session {
             jitter_us: self.receiver.jitter_us(),
             foreign: self.foreign,
             invalid: self.invalid,
+            rtt_us: self.control.round_trip().map(|d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX)),
         }
     }
 
@@ -159,13 +236,24 @@ impl Session {
         self.early
     }
 
+    /// RTCP from addresses that may not send it.
+    pub(super) fn foreign_rtcp(&self) -> u64 {
+        self.foreign_rtcp
+    }
+
+    pub(super) fn strays(&self) -> u64 {
+        self.receiver.strays()
+    }
+
     fn kind(&self, packet: &Packet<'_>) -> Option<Kind> {
         let (Peer::Open(remote) | Peer::Latched(remote, _)) = &self.peer else { return None };
-        let payload_type = packet.header.payload_type;
-        if payload_type == remote.payload_type {
-            return (!packet.payload.is_empty()).then_some(Kind::Audio(remote.codec));
-        }
-        (Some(payload_type) == remote.telephone_event).then_some(Kind::Event)
+        let codec = match packet.header.payload_type {
+            number if number == remote.payload_type => remote.codec,
+            number if Some(number) == remote.telephone_event => return Some(Kind::Event),
+            // An answer may name several codecs, and its sender may change between them (RFC 3264 section 7).
+            number => *CODECS.iter().find(|codec| codec.payload_type() == number)?,
+        };
+        (!packet.payload.is_empty()).then_some(Kind::Audio(codec))
     }
 
     /// Takes `source` for the peer's address, and says whether the peer may speak.
@@ -189,4 +277,8 @@ impl Session {
         };
         (remote.send && to.port() != 0 && !to.ip().is_unspecified()).then_some((to, remote))
     }
+}
+
+fn may_send(remote: &Remote, source: SocketAddr) -> bool {
+    remote.allowed.iter().any(|ip| ip.to_canonical() == source.ip().to_canonical())
 }

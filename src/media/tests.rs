@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::*;
 use crate::clock::{Instant, Wall};
 use crate::ids::Random;
+use crate::protocol::audio::mix;
+use crate::protocol::rtp::rtcp::{self, Compound, Outgoing, SenderInfo};
 use crate::protocol::rtp::{self, Header, Packet};
 
 const CALLER: LegId = LegId(1);
@@ -47,6 +49,7 @@ struct Bench {
     bridge: Bridge,
     now: Now,
     sent: Vec<Sent>,
+    rtcp: Vec<(Now, LegId, SocketAddr, Vec<u8>)>,
     events: Vec<Event>,
     frames: Vec<i16>,
     total: Option<u64>,
@@ -55,8 +58,15 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let bridge = Bridge::new(call(), Random::from_number(7));
-        let mut bench =
-            Bench { bridge, now: at(0), sent: Vec::new(), events: Vec::new(), frames: Vec::new(), total: None };
+        let mut bench = Bench {
+            bridge,
+            now: at(0),
+            sent: Vec::new(),
+            rtcp: Vec::new(),
+            events: Vec::new(),
+            frames: Vec::new(),
+            total: None,
+        };
         for (leg, side) in [(CALLER, Side::Caller), (AGENT, Side::Agent)] {
             bench.order(0, Command::Open { call: call(), leg, side, local: phone(leg) });
             bench.order(0, Command::Remote { leg, remote: remote(leg) });
@@ -113,6 +123,10 @@ impl Bench {
 
     fn collect(&mut self) {
         while let Some(transmit) = self.bridge.poll_transmit() {
+            if transmit.component == Component::Rtcp {
+                self.rtcp.push((self.now, transmit.leg, transmit.to, transmit.bytes.to_vec()));
+                continue;
+            }
             let packet = Packet::parse(transmit.bytes).unwrap();
             self.sent.push((self.now, transmit.leg, transmit.to, packet.header, packet.payload.to_vec()));
         }
@@ -435,4 +449,201 @@ fn packet_cost() {
     }
     let each = started.elapsed().as_nanos() / u128::from(packets);
     println!("{packets} packets of 200 recorded calls, {sent} sent: {each} ns each");
+}
+
+/// The agent's phone speaks PCMU under a number of its own, the caller's PCMA.
+fn mixed() -> Bench {
+    let mut bench = Bench::joined(0);
+    let remote = Remote { codec: Codec::Pcmu, payload_type: 96, ..remote(AGENT) };
+    bench.order(0, Command::Remote { leg: AGENT, remote });
+    bench
+}
+
+#[test]
+fn legs_of_different_codecs_are_transcoded_packet_by_packet() {
+    let mut bench = mixed();
+    let voice = tone(440.0, 400);
+    let alaw = encode(&voice);
+    // Packets of 30 and 20 ms stay what they are.
+    bench.packet(1_000, CALLER, audio(0, 1), &alaw[..240]);
+    let second = Header { timestamp: audio(0, 1).timestamp.wrapping_add(240), ..audio(1, 1) };
+    bench.packet(31_000, CALLER, second, &alaw[240..]);
+    let ulaw: Vec<u8> = voice.iter().map(|s| Codec::Pcmu.encode(*s)).collect();
+    bench.packet(32_000, AGENT, Header { payload_type: 96, ..audio(0, 2) }, &ulaw[..160]);
+    let to = |leg| bench.sent_to(leg).map(|s| (s.0, s.3.payload_type, s.4.clone())).collect::<Vec<_>>();
+    assert_eq!(to(AGENT), [(at(1_000), 96, ulaw[..240].to_vec()), (at(31_000), 96, ulaw[240..].to_vec())]);
+    let back: Vec<u8> = ulaw[..160].iter().map(|c| Codec::Pcma.encode(Codec::Pcmu.decode(*c))).collect();
+    assert_eq!(to(CALLER), [(at(32_000), 8, back)]);
+    bench.close(100_000, 100_000);
+    let right = bench.channel(1);
+    let heard: Vec<i16> = ulaw[..160].iter().map(|c| Codec::Pcmu.decode(*c)).collect();
+    assert_eq!(right[256..416], heard, "each leg is recorded in its own codec");
+    assert_eq!(bench.channel(0)[8..408], voice);
+}
+
+#[test]
+fn the_greeting_is_said_to_each_leg_in_its_codec() {
+    let mut bench = mixed();
+    let greeting = tone(700.0, 160);
+    bench.play(10_000, &greeting);
+    bench.run(40_000);
+    let caller = bench.sent_to(CALLER).next().unwrap();
+    assert_eq!((caller.3.payload_type, &caller.4), (8, &encode(&greeting)));
+    let agent = bench.sent_to(AGENT).next().unwrap();
+    let quiet = mix::Gain::from_db(-12.0);
+    let expected: Vec<u8> = greeting.iter().map(|s| Codec::Pcmu.encode(quiet.apply(*s))).collect();
+    assert_eq!((agent.3.payload_type, &agent.4), (96, &expected));
+}
+
+#[test]
+fn equal_codecs_are_passed_on_bit_by_bit() {
+    let mut bench = Bench::joined(0);
+    let marked: Vec<u8> = (0..160).map(|n| n as u8 ^ 0x55).collect();
+    bench.packet(1_000, CALLER, audio(0, 1), &marked);
+    assert_eq!(bench.sent[0].4, marked);
+    // A phone that named both codecs may change to the other one.
+    bench.packet(21_000, AGENT, Header { payload_type: 0, ..audio(0, 2) }, &[0xff; 160]);
+    assert_eq!((bench.sent[1].3.payload_type, &bench.sent[1].4), (8, &vec![0xd5; 160]));
+}
+
+/// Half way through, the caller's phone takes another SSRC, number and time line (a transfer behind the trunk).
+#[test]
+fn a_new_ssrc_in_mid_call_is_one_stream_for_the_agent_and_in_place_in_the_recording() {
+    let mut bench = Bench::joined(0);
+    let voice = tone(440.0, 16_000);
+    for (n, payload) in voice.chunks(160).enumerate() {
+        let header = match n {
+            0..50 => audio(n as u16, 1),
+            _ => Header { sequence: n as u16, timestamp: n as u32 * 160, ..audio(n as u16, 77) },
+        };
+        bench.packet(n as u64 * 20_000, CALLER, header, &encode(payload));
+    }
+    let sent: Vec<&Header> = bench.sent_to(AGENT).map(|s| &s.3).collect();
+    assert_eq!(sent.len(), 100);
+    for pair in sent.windows(2) {
+        assert_eq!(pair[1].sequence, pair[0].sequence.wrapping_add(1));
+        assert_eq!(pair[1].timestamp, pair[0].timestamp.wrapping_add(160));
+        assert_eq!(pair[1].ssrc, pair[0].ssrc);
+    }
+    assert_eq!(sent.iter().filter(|h| h.marker).count(), 2);
+    bench.close(2_000_000, 2_000_000);
+    assert_eq!(bench.channel(0), voice);
+    let received = bench.events.iter().find_map(closed).unwrap();
+    assert_eq!((received.packets, received.lost, received.jitter_us), (100, 0, 0));
+}
+
+#[test]
+fn of_two_ssrcs_from_one_source_the_agent_hears_one() {
+    let mut bench = Bench::joined(0);
+    for n in 0..500u16 {
+        bench.packet(u64::from(n) * 20_000, CALLER, audio(n, 1), &[1; 160]);
+        bench.packet(u64::from(n) * 20_000 + 3_000, CALLER, audio(n, 2), &[2; 160]);
+    }
+    let sent: Vec<&Sent> = bench.sent_to(AGENT).collect();
+    assert!(sent.iter().filter(|s| s.3.marker).count() <= 2, "one change at most");
+    assert!((480..=510).contains(&sent.len()), "{}", sent.len());
+    // The time line keeps to the clock: it does not run at twice its speed.
+    let line = sent[sent.len() - 1].3.timestamp.wrapping_sub(sent[0].3.timestamp);
+    assert!(line.abs_diff(499 * 160) <= 320, "{line}");
+    let heard = sent.len() as u64;
+    bench.close(10_000_000, 10_000_000);
+    let received = bench.events.iter().find_map(closed).unwrap();
+    assert_eq!((received.packets, received.lost, received.jitter_us), (heard, 0, 0));
+}
+
+#[test]
+fn a_jump_of_timestamps_moves_nothing_that_is_heard() {
+    let mut bench = Bench::joined(0);
+    let voice = tone(440.0, 16_000);
+    for (n, payload) in voice.chunks(160).enumerate() {
+        let jump = if n < 50 { 0 } else { 1_000_000_007 };
+        let header = audio(n as u16, 1);
+        let header = Header { timestamp: header.timestamp.wrapping_add(jump), ..header };
+        bench.packet(n as u64 * 20_000, CALLER, header, &encode(payload));
+    }
+    let steps = |pair: &[&Sent]| pair[1].3.timestamp.wrapping_sub(pair[0].3.timestamp) == 160;
+    assert!(bench.sent_to(AGENT).collect::<Vec<_>>().windows(2).all(steps));
+    bench.close(2_000_000, 2_000_000);
+    assert_eq!(bench.channel(0), voice);
+    assert_eq!(bench.events.iter().find_map(closed).unwrap().jitter_us, 0);
+}
+
+/// What the gateway reported on a leg, and the round trip that it found when the peer answered 30 ms later.
+#[test]
+fn each_leg_is_reported_on_and_the_round_trip_is_measured() {
+    let mut bench = Bench::joined(0);
+    let above = |leg: LegId| SocketAddr::new(phone(leg).ip(), phone(leg).port() + 1);
+    let mut answered = 0;
+    for n in 0..1_000u16 {
+        let us = u64::from(n) * 20_000;
+        if n % 10 != 9 {
+            bench.packet(us, CALLER, audio(n, 1), &[0xd5; 160]);
+        }
+        bench.packet(us, AGENT, audio(n, 2), &[0xd5; 160]);
+        for (sent, leg, to, bytes) in bench.rtcp.split_off(0) {
+            assert_eq!(to, above(leg));
+            let report = Compound::parse(&bytes).unwrap().reports().next().unwrap();
+            let block = report.blocks().next().unwrap();
+            assert_eq!(block.ssrc, leg.0 as u32);
+            let share = if leg == CALLER { 20..=32 } else { 0..=0 };
+            assert!(share.contains(&block.fraction_lost), "{}", block.fraction_lost);
+            let info = report.sender.unwrap();
+            assert_eq!(info.octets, info.packets * 160);
+            if leg == CALLER {
+                // The phone answers 10 ms after it has the report; each way takes 10 ms.
+                let seen = Seen { ssrc: report.ssrc, info };
+                let later = bench.now.mono.since(at(0).mono).as_micros() as u64;
+                let then = sent.mono.since(at(0).mono).as_micros() as u64 + 30_000;
+                bench.answer(then.max(later), above(CALLER), &seen);
+                answered += 1;
+            }
+        }
+    }
+    assert!((3..=8).contains(&answered), "{answered} reports in 20 s");
+    bench.close(20_000_000, 20_000_000);
+    let last: Vec<_> = bench.rtcp.iter().filter(|(_, _, _, b)| Compound::parse(b).unwrap().says_bye()).collect();
+    assert_eq!(last.len(), 2, "BYE on each leg");
+    let received: Vec<Received> = bench.events.iter().filter_map(closed).collect();
+    let rtt = received[0].rtt_us.unwrap();
+    assert!((20_000..=40_001).contains(&rtt) && received[1].rtt_us.is_none(), "{received:?}");
+}
+
+/// A report of ours, as the peer has it.
+struct Seen {
+    ssrc: u32,
+    info: SenderInfo,
+}
+
+impl Bench {
+    fn answer(&mut self, us: u64, from: SocketAddr, seen: &Seen) {
+        let block = rtcp::Block {
+            ssrc: seen.ssrc,
+            last_report: rtcp::middle(seen.info.ntp),
+            delay: rtcp::delay(Duration::from_millis(10)),
+            ..rtcp::Block::default()
+        };
+        let mut bytes = Vec::new();
+        rtcp::write(&Outgoing { ssrc: 9, sender: None, block: Some(block), cname: "p", bye: false }, &mut bytes);
+        self.run(us);
+        self.bridge.handle_rtcp(at(us), CALLER, from, at(us), &bytes);
+        self.collect();
+    }
+}
+
+#[test]
+fn reports_go_only_to_a_peer_that_is_known_and_come_only_from_it() {
+    let mut bridge = Bridge::new(call(), Random::from_number(7));
+    bridge.handle(at(0), Command::Open { call: call(), leg: CALLER, side: Side::Caller, local: phone(CALLER) });
+    assert_eq!(bridge.poll_timeout(), None, "nobody to report to");
+    let mut bench = Bench::joined(0);
+    for n in 0..300u16 {
+        bench.packet(u64::from(n) * 20_000, CALLER, audio(n, 1), &[0xd5; 160]);
+    }
+    let (_, _, _, bytes) = bench.rtcp.iter().find(|r| r.1 == AGENT).unwrap().clone();
+    let report = Compound::parse(&bytes).unwrap().reports().next().unwrap();
+    let seen = Seen { ssrc: report.ssrc, info: report.sender.unwrap() };
+    bench.answer(6_001_000, SocketAddr::from(([127, 0, 0, 99], 4_001)), &seen);
+    bench.close(6_002_000, 6_002_000);
+    assert!(bench.events.iter().filter_map(closed).all(|r| r.rtt_us.is_none()));
+    assert_eq!(bench.bridge.counters().foreign_rtcp, 1);
 }

@@ -6,10 +6,18 @@ use std::net::SocketAddr;
 use crate::ids::LegId;
 use crate::protocol::rtp::{self, Header};
 
-/// A packet to send from `leg`'s RTP socket.
+/// Which of a leg's two sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Component {
+    Rtp,
+    Rtcp,
+}
+
+/// A packet to send from one of `leg`'s sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transmit<'a> {
     pub leg: LegId,
+    pub component: Component,
     pub to: SocketAddr,
     pub bytes: &'a [u8],
 }
@@ -23,6 +31,7 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 struct Waiting {
     leg: LegId,
+    component: Component,
     to: SocketAddr,
     start: usize,
     length: usize,
@@ -33,15 +42,23 @@ impl Outbox {
         let start = self.bytes.len();
         // What came in with at least this header fits; only a longer payload than the network carries is refused.
         if let Ok(length) = rtp::write(header, payload, &mut self.bytes) {
-            self.waiting.push_back(Waiting { leg, to, start, length });
+            let component = Component::Rtp;
+            self.waiting.push_back(Waiting { leg, component, to, start, length });
         }
     }
 
+    /// A packet of RTCP that `write` appends.
+    pub(super) fn push_rtcp(&mut self, leg: LegId, to: SocketAddr, write: impl FnOnce(&mut Vec<u8>)) {
+        let (start, component) = (self.bytes.len(), Component::Rtcp);
+        write(&mut self.bytes);
+        self.waiting.push_back(Waiting { leg, component, to, start, length: self.bytes.len() - start });
+    }
+
     pub(super) fn pop(&mut self) -> Option<Transmit<'_>> {
-        let Some(Waiting { leg, to, start, length }) = self.waiting.pop_front() else {
+        let Some(Waiting { leg, component, to, start, length }) = self.waiting.pop_front() else {
             self.bytes.clear();
             return None;
         };
-        Some(Transmit { leg, to, bytes: &self.bytes[start..start + length] })
+        Some(Transmit { leg, component, to, bytes: &self.bytes[start..start + length] })
     }
 }

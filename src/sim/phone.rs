@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::clock::{Instant, Now};
 use crate::ids::Random;
-use crate::media::Remote;
 use crate::media::negotiate::{self, CODECS, Local};
+use crate::media::{Codec, Remote};
 use crate::protocol::sip::endpoint::{
     Endpoint, Event, EventKind, Flow, OutgoingInvite, SessionId, Settings, Transmit, Transport,
 };
@@ -93,6 +93,8 @@ pub struct Phone {
     /// Media addresses to hand out; with none left they are made up (nobody listens there).
     rtp_pool: VecDeque<SocketAddr>,
     lent: bool,
+    /// What it can speak, the best first.
+    codecs: Vec<Codec>,
     next_port: u16,
 }
 
@@ -112,6 +114,7 @@ impl Phone {
             happened: VecDeque::new(),
             rtp_pool: VecDeque::new(),
             lent: false,
+            codecs: CODECS.to_vec(),
             next_port: 40_000,
         }
     }
@@ -125,6 +128,10 @@ impl Phone {
     pub fn lend_rtp(&mut self, addresses: impl IntoIterator<Item = SocketAddr>) {
         self.lent = true;
         self.rtp_pool.extend(addresses);
+    }
+
+    pub fn speak(&mut self, codecs: &[Codec]) {
+        self.codecs = codecs.to_vec();
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -142,7 +149,7 @@ impl Phone {
     ) -> Option<SessionId> {
         let local = self.local();
         let target = Uri::parse(&format!("sip:{number}@{server}"))?;
-        let offer = negotiate::offer(&local, CODECS, Some(101));
+        let offer = negotiate::offer(&local, &self.codecs, Some(101));
         let (transport, caller) = (Transport::Udp, Some(caller.to_owned()));
         let session =
             self.endpoint.invite(now, OutgoingInvite { target, transport, destination: server, caller, offer })?;
@@ -262,14 +269,15 @@ impl Phone {
         let Some(person) = self.people.get(&session) else { return };
         let local = person.local;
         let offer = self.offers.remove(&session).unwrap_or_default();
-        match negotiate::read(&offer) {
-            Ok(peer) => {
-                let codec = peer.codecs[0].0;
+        let peer = negotiate::read(&offer).ok();
+        let agreed = peer.and_then(|p| Some((p.codecs.iter().find(|(c, _)| self.codecs.contains(c))?.0, p)));
+        match agreed {
+            Some((codec, peer)) => {
                 let answer = negotiate::answer(&local, &peer, codec);
                 self.endpoint.accept(now.mono, session, answer);
                 self.talk(now, session, peer.remote(codec, peer.rtp.ip()));
             }
-            Err(_) => self.endpoint.reject(now, session, 488, None),
+            None => self.endpoint.reject(now, session, 488, None),
         }
     }
 

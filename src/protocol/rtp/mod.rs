@@ -2,6 +2,7 @@
 
 mod packet;
 mod receiver;
+pub mod rtcp;
 mod sender;
 
 pub use packet::{Header, MAX_PACKET_BYTES, Malformed, Packet, write};
@@ -37,4 +38,7 @@ pub struct Received {
     pub foreign: u64,
     /// Datagrams that were no RTP packet of the negotiated kind.
     pub invalid: u64,
+    /// The last round trip to the peer that its RTCP told, in microseconds; facts written before 2026-11-22 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtt_us: Option<u64>,
 }

@@ -19,6 +19,8 @@ pub enum Malformed {
     Padding,
     #[error("looks like RTCP (payload type {0})")]
     Rtcp(u8),
+    #[error("does not begin with an RTCP report")]
+    NoReport,
     #[error("longer than {MAX_PACKET_BYTES} bytes")]
     Long,
 }

@@ -1,5 +1,8 @@
 //! Statistics of one received stream (RFC 3550 appendix A.1, A.3 and A.8).
 
+use std::time::Duration;
+
+use super::rtcp::Block;
 use super::{Header, NANOS_PER_UNIT};
 use crate::clock::Instant;
 
@@ -9,18 +12,31 @@ const MAX_DROPOUT: i64 = 3_000;
 /// A step back that is still reordering, in packets (RFC 3550 A.1, MAX_MISORDER).
 const MIN_STEP: i64 = -100;
 
+/// How long the present SSRC must have been silent, or have been the present one, before another takes its place.
+const SSRC_QUIET: Duration = Duration::from_millis(200);
+
+/// SSRCs that were left, most of them remembered: they come back only when the present one is silent.
+const LEFT: usize = 4;
+
+/// A difference of transit times beyond this is a time line that was cut or a source that stood still, not jitter.
+const MAX_TRANSIT_STEP_NS: u64 = 2_000_000_000;
+
 /// What a packet is to its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sequenced {
     /// Not seen before: in order, after a loss, or late.
     New,
     Duplicate,
-    /// Far from the stream; taken when the next packet follows it, as a sender that restarted does.
+    /// Far from the stream (taken when the next packet follows it, as a sender that restarted does), or of an SSRC
+    /// beside the present one.
     Stray,
 }
 
 /// Counts one leg's received packets over all streams that its peer sends, one after the other. There is no probation:
 /// signalling named the source, so the first packet counts.
+///
+/// The newest SSRC wins, so that a change costs no sound. Of two that alternate only one is heard and counted: an SSRC
+/// that was left comes back when the present one is silent, and no two changes are nearer than 200 ms.
 #[derive(Debug, Clone, Default)]
 pub struct Receiver {
     stream: Option<Stream>,
@@ -28,6 +44,10 @@ pub struct Receiver {
     packets: u64,
     lost: u64,
     duplicates: u64,
+    strays: u64,
+    restarts: u64,
+    /// The SSRCs before the present one, the latest last.
+    left: [Option<u32>; LEFT],
     /// Sixteen times the estimate, in nanoseconds.
     jitter_16: u64,
 }
@@ -36,6 +56,9 @@ pub struct Receiver {
 #[derive(Debug, Clone, Copy)]
 struct Stream {
     ssrc: u32,
+    /// Arrival of its first and its newest packet.
+    since: Instant,
+    heard: Instant,
     /// Lowest and highest extended sequence number; reordering at the very start moves `base` down.
     base: i64,
     highest: i64,
@@ -45,6 +68,8 @@ struct Stream {
     /// The number that would confirm a restart, and whether one is awaited.
     restart: Option<u16>,
     last: Option<Transit>,
+    /// Packets expected and received at the last report.
+    reported: (u64, u64),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +87,11 @@ impl Receiver {
     /// jitter; not so within an RFC 4733 event, whose packets repeat the timestamp of its start.
     pub fn handle(&mut self, header: &Header, arrival: Instant, timed: bool) -> Sequenced {
         let result = match &mut self.stream {
-            Some(stream) if stream.ssrc == header.ssrc => stream.handle(header.sequence),
+            Some(stream) if stream.ssrc == header.ssrc => {
+                stream.heard = arrival.max(stream.heard);
+                stream.handle(header.sequence)
+            }
+            Some(stream) if !stream.gives_way(arrival, self.left.contains(&Some(header.ssrc))) => Step::Stray,
             _ => Step::Restart(1),
         };
         match result {
@@ -71,8 +100,11 @@ impl Receiver {
                 self.duplicates += 1;
                 return Sequenced::Duplicate;
             }
-            Step::Stray => return Sequenced::Stray,
-            Step::Restart(packets) => self.restart(header, packets),
+            Step::Stray => {
+                self.strays += 1;
+                return Sequenced::Stray;
+            }
+            Step::Restart(packets) => self.restart(header, packets, arrival),
         }
         if timed {
             self.time(header.timestamp, arrival);
@@ -94,17 +126,49 @@ impl Receiver {
         self.duplicates
     }
 
+    /// Packets beside the stream: they were not heard.
+    pub fn strays(&self) -> u64 {
+        self.strays
+    }
+
+    /// How often a stream began after the first one.
+    pub fn restarts(&self) -> u64 {
+        self.restarts
+    }
+
     /// Interarrival jitter now (A.8), in microseconds.
     pub fn jitter_us(&self) -> u64 {
         self.jitter_16 / 16 / 1_000
     }
 
-    fn restart(&mut self, header: &Header, packets: u64) {
+    /// What RTCP says of the present stream, without the times of the peer's own report.
+    pub fn report(&mut self) -> Option<Block> {
+        let jitter = self.jitter_16 / 16 / NANOS_PER_UNIT;
+        let stream = self.stream.as_mut()?;
+        Some(Block {
+            ssrc: stream.ssrc,
+            fraction_lost: stream.fraction_lost(),
+            lost: i32::try_from(stream.lost()).unwrap_or(i32::MAX),
+            highest: stream.highest as u32,
+            jitter: u32::try_from(jitter).unwrap_or(u32::MAX),
+            last_report: 0,
+            delay: 0,
+        })
+    }
+
+    fn restart(&mut self, header: &Header, packets: u64, arrival: Instant) {
         if let Some(old) = self.stream.take() {
             self.packets += old.packets;
             self.lost += old.lost();
+            self.restarts += 1;
+            // The packet that announced a restart within an SSRC was a stray until now.
+            self.strays = self.strays.saturating_sub(packets - 1);
+            if old.ssrc != header.ssrc {
+                self.left.rotate_left(1);
+                self.left[LEFT - 1] = Some(old.ssrc);
+            }
         }
-        self.stream = Some(Stream::new(header, packets));
+        self.stream = Some(Stream::new(header, packets, arrival));
     }
 
     /// A.8 in nanoseconds, so that clocks finer than the sampling clock are not rounded away.
@@ -114,7 +178,9 @@ impl Receiver {
             let arrived = arrival.as_nanos() as i64 - last.arrival.as_nanos() as i64;
             let sampled = i64::from(timestamp.wrapping_sub(last.timestamp) as i32) * NANOS_PER_UNIT as i64;
             let difference = arrived.saturating_sub(sampled).unsigned_abs();
-            self.jitter_16 = self.jitter_16 + difference - ((self.jitter_16 + 8) >> 4).min(self.jitter_16);
+            if difference <= MAX_TRANSIT_STEP_NS {
+                self.jitter_16 = self.jitter_16 + difference - ((self.jitter_16 + 8) >> 4).min(self.jitter_16);
+            }
         }
         stream.last = Some(Transit { arrival, timestamp });
     }
@@ -129,11 +195,28 @@ enum Step {
 }
 
 impl Stream {
-    fn new(header: &Header, packets: u64) -> Self {
+    fn new(header: &Header, packets: u64, arrival: Instant) -> Self {
         let highest = i64::from(header.sequence);
         let base = highest - (packets as i64 - 1);
         let seen = (1 << packets) - 1;
-        Stream { ssrc: header.ssrc, base, highest, seen, packets, restart: None, last: None }
+        let (since, heard) = (arrival, arrival);
+        Stream {
+            ssrc: header.ssrc,
+            since,
+            heard,
+            base,
+            highest,
+            seen,
+            packets,
+            restart: None,
+            last: None,
+            reported: (0, 0),
+        }
+    }
+
+    /// Whether a packet of another SSRC may end this stream; `left`: one that was left for this one or a later one.
+    fn gives_way(&self, arrival: Instant, left: bool) -> bool {
+        arrival.since(self.heard) >= SSRC_QUIET || (!left && arrival.since(self.since) >= SSRC_QUIET)
     }
 
     fn handle(&mut self, sequence: u16) -> Step {
@@ -163,9 +246,21 @@ impl Stream {
         Step::New
     }
 
+    fn expected(&self) -> u64 {
+        (self.highest - self.base + 1) as u64
+    }
+
     fn lost(&self) -> u64 {
-        let expected = (self.highest - self.base + 1) as u64;
-        expected.saturating_sub(self.packets)
+        self.expected().saturating_sub(self.packets)
+    }
+
+    /// Share lost since the last report, in 1/256 (A.3).
+    fn fraction_lost(&mut self) -> u8 {
+        let (expected, received) = (self.expected(), self.packets);
+        let (before, had) = std::mem::replace(&mut self.reported, (expected, received));
+        let interval = expected.saturating_sub(before);
+        let lost = interval.saturating_sub(received.saturating_sub(had));
+        u8::try_from((lost * 256).checked_div(interval).unwrap_or(0)).unwrap_or(u8::MAX)
     }
 }
 
@@ -214,8 +309,80 @@ mod tests {
         let mut receiver = Receiver::new();
         feed(&mut receiver, 10);
         feed(&mut receiver, 12);
-        receiver.handle(&Header { ssrc: 2, ..header(5_000, 0) }, Instant::START, true);
+        receiver.handle(&Header { ssrc: 2, ..header(5_000, 0) }, Instant::from_millis(200), true);
         assert_eq!((receiver.packets(), receiver.lost(), receiver.jitter_us()), (3, 1, 0));
+    }
+
+    #[test]
+    fn a_report_tells_the_loss_since_the_last_one() {
+        let mut receiver = Receiver::new();
+        assert_eq!(receiver.report(), None);
+        let loss = |receiver: &mut Receiver| receiver.report().map(|b| (b.fraction_lost, b.lost, b.highest));
+        for n in 65_530..65_534 {
+            feed(&mut receiver, n);
+        }
+        assert_eq!(loss(&mut receiver), Some((0, 0, 65_533)));
+        [65_535, 1].map(|n| feed(&mut receiver, n));
+        assert_eq!(loss(&mut receiver), Some((128, 2, 65_537)), "two of four, across the wrap");
+        assert_eq!(loss(&mut receiver), Some((0, 2, 65_537)));
+        feed(&mut receiver, 0);
+        assert_eq!(loss(&mut receiver), Some((0, 1, 65_537)), "a late one");
+    }
+
+    /// 20 ms of each of some SSRCs in turn, for `ms`.
+    fn interleaved(ms: u64, ssrc: impl Fn(u64) -> u32) -> Receiver {
+        let mut receiver = Receiver::new();
+        for n in 0..ms / 20 {
+            for turn in 0..2 {
+                let header = Header { ssrc: ssrc(n * 2 + turn), ..header(n as u16, n as u32 * 160) };
+                receiver.handle(&header, Instant::from_millis(1_000 + n * 20 + turn * 10), true);
+            }
+        }
+        receiver
+    }
+
+    #[test]
+    fn of_two_ssrcs_that_alternate_one_is_heard() {
+        let receiver = interleaved(60_000, |packet| packet as u32 % 2);
+        assert_eq!((receiver.restarts(), receiver.lost(), receiver.jitter_us()), (1, 0, 0));
+        assert_eq!(receiver.packets() + receiver.strays(), 6_000);
+        assert!((2_990..=3_010).contains(&receiver.packets()), "{}", receiver.packets());
+    }
+
+    #[test]
+    fn an_ssrc_for_every_packet_changes_at_most_five_times_a_second() {
+        let receiver = interleaved(10_000, |packet| packet as u32);
+        assert!(receiver.restarts() <= 50, "{}", receiver.restarts());
+    }
+
+    #[test]
+    fn an_ssrc_that_was_left_comes_back_when_the_other_is_silent() {
+        let mut receiver = Receiver::new();
+        let mut at =
+            |ms, ssrc| receiver.handle(&Header { ssrc, ..header(ms as u16, 0) }, Instant::from_millis(ms), true);
+        use Sequenced::{New, Stray};
+        assert_eq!([at(0, 1), at(300, 2), at(450, 1), at(500, 1), at(501, 2)], [New, New, Stray, New, Stray]);
+        assert_eq!(at(801, 3), New, "one that was never heard need not wait");
+    }
+
+    #[test]
+    fn a_jump_of_timestamps_is_no_jitter() {
+        let mut receiver = Receiver::new();
+        for n in 0..1_000u32 {
+            let jump = if n < 500 { 0 } else { 0x8000_1234 };
+            let header = header(n as u16, (n * 160).wrapping_add(jump));
+            assert_eq!(receiver.handle(&header, Instant::from_millis(u64::from(n) * 20), true), Sequenced::New);
+        }
+        assert_eq!((receiver.packets(), receiver.lost(), receiver.jitter_us()), (1_000, 0, 0));
+    }
+
+    #[test]
+    fn three_wraps_of_the_sequence_number_lose_nothing() {
+        let mut receiver = Receiver::new();
+        for n in 0..200_000u32 {
+            assert_eq!(feed(&mut receiver, n as u16), Sequenced::New);
+        }
+        assert_eq!((receiver.packets(), receiver.lost(), receiver.restarts()), (200_000, 0, 0));
     }
 
     /// A.8 by hand: a constant 20 ms stream of which one packet comes 16 ms late moves J by 1 ms twice, less decay.

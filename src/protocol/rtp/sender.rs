@@ -27,6 +27,9 @@ pub struct Sender {
     newest: Option<Newest>,
     initial_timestamp: u32,
     source: Source,
+    packets: u32,
+    /// Of payload.
+    octets: u32,
 }
 
 /// The packet with the highest timestamp that was sent.
@@ -62,7 +65,38 @@ struct Relay {
 impl Sender {
     /// All three numbers are random (RFC 3550 section 5.1).
     pub fn new(ssrc: u32, sequence: u16, timestamp: u32) -> Self {
-        Sender { ssrc, sequence, newest: None, initial_timestamp: timestamp, source: Source::Nobody }
+        Sender {
+            ssrc,
+            sequence,
+            newest: None,
+            initial_timestamp: timestamp,
+            source: Source::Nobody,
+            packets: 0,
+            octets: 0,
+        }
+    }
+
+    pub fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// A packet with so much payload was sent.
+    pub fn count(&mut self, payload: usize) {
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(payload as u32);
+    }
+
+    pub fn packets(&self) -> u32 {
+        self.packets
+    }
+
+    pub fn octets(&self) -> u32 {
+        self.octets
+    }
+
+    /// Where the time line stands at an instant; `None` before the first packet.
+    pub fn timestamp(&self, at: Instant) -> Option<u32> {
+        self.newest.map(|newest| newest.timestamp.wrapping_add(units(at.since(newest.at)) as u32))
     }
 
     /// Header of the next packet of our own, which sounds from `at` for `samples`.
