@@ -152,9 +152,10 @@ pub struct Gateway {
 impl Gateway {
     pub fn new(settings: Settings, plans: Arc<Plans>, mut random: Random) -> Gateway {
         let endpoint_random = Random::from_seed(random.bytes());
+        let agents_random = Random::from_seed(random.bytes());
         Gateway {
             endpoint: Endpoint::new(settings.sip.clone(), endpoint_random),
-            agents: Agents::new(settings.phones.iter().map(|p| p.agent.clone())),
+            agents: Agents::new(settings.phones.iter().map(|p| p.agent.clone()), agents_random),
             ports: Ports::new(settings.rtp_ports.clone(), &mut random),
             settings,
             plans,

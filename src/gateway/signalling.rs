@@ -35,7 +35,7 @@ impl Gateway {
                 self.by_session.remove(&session);
             }
             if let Role::Agent { agent, .. } = role {
-                self.agents.release(&agent, id);
+                self.agents.release(&agent, id, now.mono);
             }
             return;
         }
@@ -161,7 +161,11 @@ impl Gateway {
         attempt: u32,
         kind: EventKind,
     ) -> Option<Input> {
+        let released = self.calls.get(&id)?.attempts.get(&attempt)?.released;
         Some(match kind {
+            EventKind::Received { label } => signal(Side::Agent, &label),
+            // A phone that lost the race and hangs up by itself ends no call of others.
+            _ if released => return None,
             EventKind::Progress { status: 180..=189, .. } => Input::AgentRinging { attempt },
             EventKind::Progress { .. } | EventKind::CrossedAnswer => return None,
             EventKind::Answered { body, source } => return Some(self.agent_answer(now, id, attempt, &body, source)),
@@ -172,7 +176,6 @@ impl Gateway {
                 let agent = self.calls.get(&id)?.attempts.get(&attempt)?.agent.clone();
                 return self.reoffer(now, id, session, &Role::Agent { attempt, agent }, &body);
             }
-            EventKind::Received { label } => signal(Side::Agent, &label),
             EventKind::Invite { .. }
             | EventKind::Cancelled
             | EventKind::Acknowledged { .. }
