@@ -240,7 +240,8 @@ fn every_crossing_of_cancel_and_answer_ends_well() {
 fn the_caller_never_acknowledges() {
     let mut world = world([answers(1.0, None)]);
     let trunk = world.trunk.address();
-    world.loss = Box::new(move |from, text| from == trunk && (text.starts_with("ACK") || text.starts_with("BYE")));
+    world.network.loss =
+        Some(Box::new(move |from, text| from == trunk && (text.starts_with("ACK") || text.starts_with("BYE"))));
     world.call(NUMBER, patience(60.0, None));
     let (world, record) = one(world);
     let json = serde_json::to_value(&record).unwrap();
@@ -254,10 +255,10 @@ fn lost_messages_are_made_good() {
     // Every third datagram of everybody is lost.
     let mut world = world((0..40).map(|_| answers(0.5, None)));
     let mut n = 0;
-    world.loss = Box::new(move |_, _| {
+    world.network.loss = Some(Box::new(move |_, _| {
         n += 1;
         n % 3 == 0
-    });
+    }));
     for _ in 0..20 {
         world.call(NUMBER, patience(60.0, Some(2.0)));
         world.run_for(secs(70.0));

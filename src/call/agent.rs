@@ -111,6 +111,11 @@ impl Agents {
     pub fn available(&self) -> usize {
         self.agents.values().filter(|agent| agent.state == State::Available).count()
     }
+
+    /// Rung or in a call.
+    pub fn taken(&self) -> usize {
+        self.agents.len() - self.available()
+    }
 }
 
 #[cfg(test)]

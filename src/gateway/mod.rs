@@ -219,6 +219,11 @@ impl Gateway {
         self.calls.len()
     }
 
+    /// Whether this call is not sealed yet.
+    pub fn has_call(&self, id: CallId) -> bool {
+        self.calls.contains_key(&id)
+    }
+
     pub fn agents(&self) -> &Agents {
         &self.agents
     }
