@@ -3,8 +3,9 @@
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use hotline::sim::oracle::Script;
 use hotline::sim::run::{run, shrink};
-use hotline::sim::scenario::Scenario;
+use hotline::sim::scenario::{Scenario, Span};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 const CALLS_PER_WORLD: u32 = 40;
@@ -87,4 +88,21 @@ fn a_hundred_thousand_calls() {
     let begin = std::time::Instant::now();
     let outcomes = worlds(from..from + 100_000 / u64::from(CALLS_PER_WORLD));
     println!("{} calls in {:.1} s: {outcomes:?}", outcomes.values().sum::<usize>(), begin.elapsed().as_secs_f64());
+}
+
+/// The naive model and the switch say the same of calls that come one after the other, and of calls that meet.
+#[test]
+fn the_oracle_agrees() {
+    watch_errors();
+    for (gap, at_least) in [(Span::secs(400.0, 500.0), 95), (Span::secs(1.0, 30.0), 60)] {
+        let (mut checked, mut abstained) = (0, 0);
+        for seed in 0..60 {
+            let tried = Script::random(seed, 12, gap).play(seed);
+            assert!(tried.differences.is_empty(), "seed {seed}, {gap:?}: {:#?}", tried.differences);
+            checked += tried.checked;
+            abstained += tried.abstained;
+        }
+        assert!(checked * 100 >= (checked + abstained) * at_least, "{checked} checked, {abstained} abstained");
+    }
+    assert_eq!(ERRORS.load(Ordering::Relaxed), 0);
 }
