@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::phone::Happened;
 use super::world::World;
 use crate::call::fact::{Fact, What};
 use crate::call::reason::Reason;
@@ -12,6 +13,8 @@ use crate::cdr::{Fold, Record};
 use crate::clock::Instant;
 use crate::ids::{AgentNo, CallId};
 use crate::ledger::codec::{decode, encode};
+use crate::limits;
+use crate::protocol::sip::endpoint::SessionId;
 
 /// No call of a simulation may last longer: the longest wait and talk that people are given, all time-outs included.
 const LONGEST_CALL: Duration = Duration::from_secs(3_600);
@@ -25,6 +28,8 @@ pub struct Invariants {
     sealed: BTreeSet<CallId>,
     /// Who is rung or talked to, and by which call.
     engaged: BTreeMap<AgentNo, CallId>,
+    /// What rings or talks on each agent's desk, as their phone knows it.
+    desks: BTreeMap<String, SessionId>,
     pub offered: usize,
     pub ended: usize,
     /// Of sealed calls, in the order of their sealing.
@@ -64,6 +69,22 @@ impl Invariants {
         if world.gateway.live_calls() != self.live.len() {
             let (switch, facts) = (world.gateway.live_calls(), self.live.len());
             self.violation(format!("the switch has {switch} calls, by the facts it should have {facts}"));
+        }
+    }
+
+    /// What the agents' phones saw, which no fact can talk away: in fine weather nobody is rung whose phone still has
+    /// another call. (In bad weather a phone may not have heard yet that a call is over.)
+    pub fn check_desks(&mut self, world: &World) {
+        for (session, _, happened) in &world.agent_saw {
+            match happened {
+                Happened::CalledFor { user } => {
+                    if self.desks.insert(user.clone(), *session).is_some() {
+                        self.violation(format!("the phone of agent {user} is rung while it has a call"));
+                    }
+                }
+                Happened::Over => self.desks.retain(|_, other| other != session),
+                Happened::Connected { .. } | Happened::Refused { .. } => {}
+            }
         }
     }
 
@@ -158,6 +179,10 @@ impl Invariants {
             self.violation(format!("call {id}: attempt {attempt} (agent {agent}) has no end"));
         }
         let record = live.fold.record();
+        let longest_wait = limits::LONGEST_WAIT + limits::RING_AFTER;
+        if record.wait_ms.is_none_or(|ms| Duration::from_millis(ms) > longest_wait) {
+            self.violation(format!("call {id} waited {:?} ms", record.wait_ms));
+        }
         if record.reason == Some(Reason::Fault) {
             self.violation(format!("call {id} ends with a fault of the gateway"));
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::invariants::Invariants;
+use super::network::Weather;
 use super::scenario::Scenario;
 use super::world::World;
 use crate::cdr::Record;
@@ -45,6 +46,9 @@ pub fn run(scenario: &Scenario) -> Run {
             next_call = next_call + scenario.callers.gap(&mut people);
         } else if !world.step() {
             break;
+        }
+        if scenario.weather == Weather::FINE {
+            invariants.check_desks(&world);
         }
         world.caller_saw.clear();
         world.agent_saw.clear();
