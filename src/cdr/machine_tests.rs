@@ -33,7 +33,7 @@ impl Machine {
             caller: SubjectId::new(&mut random),
             sip_call_id: "1@carrier".to_owned(),
         };
-        let agents = Agents::new(hotline.agents.numbers.clone());
+        let agents = Agents::new(hotline.agents.numbers.clone(), Random::from_number(1));
         let call = Call::new(id, RunId(1), moment(0), hotline, offer);
         Machine { call, agents, facts: Vec::new() }
             .told(10, Input::CallerReady)

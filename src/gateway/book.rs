@@ -43,6 +43,8 @@ pub(super) struct Attempt {
     /// Where the phone's SIP came from.
     pub(super) source: Option<SocketAddr>,
     pub(super) held: bool,
+    /// The call has no more to do with this phone, though its session may have something left to say.
+    pub(super) released: bool,
 }
 
 /// The ports and the description of one leg.

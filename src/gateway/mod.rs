@@ -154,9 +154,10 @@ pub struct Gateway {
 impl Gateway {
     pub fn new(settings: Settings, plans: Arc<Plans>, mut random: Random) -> Gateway {
         let endpoint_random = Random::from_seed(random.bytes());
+        let agents_random = Random::from_seed(random.bytes());
         Gateway {
             endpoint: Endpoint::new(settings.sip.clone(), endpoint_random),
-            agents: Agents::new(settings.phones.iter().map(|p| p.agent.clone())),
+            agents: Agents::new(settings.phones.iter().map(|p| p.agent.clone()), agents_random),
             ports: Ports::new(settings.rtp_ports.clone(), &mut random),
             settings,
             plans,
@@ -218,6 +219,11 @@ impl Gateway {
     /// Calls that are not sealed yet.
     pub fn live_calls(&self) -> usize {
         self.calls.len()
+    }
+
+    /// Whether this call is not sealed yet.
+    pub fn has_call(&self, id: CallId) -> bool {
+        self.calls.contains_key(&id)
     }
 
     pub fn agents(&self) -> &Agents {

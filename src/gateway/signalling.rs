@@ -35,7 +35,7 @@ impl Gateway {
                 self.by_session.remove(&session);
             }
             if let Role::Agent { agent, .. } = role {
-                self.agents.release(&agent, id);
+                self.agents.release(&agent, id, now.mono);
             }
             return;
         }
@@ -163,7 +163,11 @@ impl Gateway {
 
     fn agent_event(&mut self, now: Now, id: CallId, session: SessionId, role: &Role, kind: EventKind) -> Option<Input> {
         let Role::Agent { attempt, .. } = *role else { return None };
+        let released = self.calls.get(&id)?.attempts.get(&attempt)?.released;
         Some(match kind {
+            EventKind::Received { label } => signal(Side::Agent, &label),
+            // A phone that lost the race and hangs up by itself ends no call of others.
+            _ if released => return None,
             EventKind::Progress { status: 180..=189, .. } => Input::AgentRinging { attempt },
             EventKind::Progress { .. } | EventKind::CrossedAnswer => return None,
             EventKind::Answered { body, source } => return Some(self.agent_answer(now, id, attempt, &body, source)),
@@ -173,7 +177,6 @@ impl Gateway {
             EventKind::Lost | EventKind::NotAcknowledged => Input::Lost { side: Side::Agent },
             EventKind::Reoffer { body } => return self.reoffer(now, id, session, role, &body),
             EventKind::Acknowledged { body } => return self.take_late_answer(id, role, &body),
-            EventKind::Received { label } => signal(Side::Agent, &label),
             EventKind::Invite { .. } | EventKind::Cancelled | EventKind::Terminated => return None,
         })
     }

@@ -229,7 +229,7 @@ fn an_offer_that_numbers_events_as_a_codec_is_not_passed_on_so() {
     let offer = SDP.replace("AVP 8", "AVP 8 0\na=rtpmap:0 telephone-event/8000");
     let invite = requests(switch.tell(TRUNK, &theirs("INVITE", 1, "", &offer))).remove(0);
     let body = String::from_utf8(invite.body).unwrap();
-    assert!(body.contains("RTP/AVP 8 101\r\n"), "{body}");
+    assert!(body.contains("RTP/AVP 8 0 101\r\n") && body.contains("a=rtpmap:101 telephone-event"), "{body}");
 }
 
 #[test]

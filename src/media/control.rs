@@ -162,7 +162,7 @@ impl Control {
 fn ntp(now: Now) -> u64 {
     let us = u64::try_from(now.wall.as_micros()).unwrap_or(0);
     let (seconds, rest) = (us / 1_000_000 + NTP_EPOCH_S, us % 1_000_000);
-    seconds << 32 | (rest << 32) / 1_000_000
+    (seconds << 32) | ((rest << 32) / 1_000_000)
 }
 
 #[cfg(test)]
