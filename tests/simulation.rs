@@ -3,6 +3,7 @@
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use hotline::sim::network::Weather;
 use hotline::sim::oracle::Script;
 use hotline::sim::run::{run, shrink};
 use hotline::sim::scenario::{Scenario, Span};
@@ -56,7 +57,9 @@ fn worlds(seeds: std::ops::Range<u64>) -> std::collections::BTreeMap<String, usi
                 again.violations,
             );
         }
-        assert_eq!(result.records.len(), CALLS_PER_WORLD as usize, "seed {seed}");
+        // In bad weather now and then nothing of a caller's INVITE arrives, or they vanish before it does.
+        let lost = CALLS_PER_WORLD as usize - result.records.len();
+        assert!(lost == 0 || scenario.weather != Weather::FINE, "seed {seed}: {lost} calls were not offered");
         for record in result.records {
             *outcomes.entry(record.outcome.expect("an ended call").to_string()).or_default() += 1;
         }
@@ -86,8 +89,13 @@ fn one_seed() {
 fn a_hundred_thousand_calls() {
     let from: u64 = std::env::var("HOTLINE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1_000);
     let begin = std::time::Instant::now();
-    let outcomes = worlds(from..from + 100_000 / u64::from(CALLS_PER_WORLD));
-    println!("{} calls in {:.1} s: {outcomes:?}", outcomes.values().sum::<usize>(), begin.elapsed().as_secs_f64());
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let each = 100_000 / u64::from(CALLS_PER_WORLD) / threads;
+    let begun: Vec<_> =
+        (0..threads).map(|i| std::thread::spawn(move || worlds(from + i * each..from + (i + 1) * each))).collect();
+    let outcomes: Vec<_> = begun.into_iter().map(|thread| thread.join().expect("no seed fails")).collect();
+    let calls: usize = outcomes.iter().flat_map(|o| o.values()).sum();
+    println!("{calls} calls in {:.1} s on {threads} threads: {outcomes:?}", begin.elapsed().as_secs_f64());
 }
 
 /// The naive model and the switch say the same of calls that come one after the other, and of calls that meet.
