@@ -32,3 +32,11 @@ pub const MEDIA_CLOSE: Duration = Duration::from_secs(5);
 
 /// The recorder must report a closed file within this time, or the call is sealed with the recording unknown.
 pub const RECORDING_CLOSE: Duration = Duration::from_secs(60);
+
+/// A leg that sends nothing for so long has lost its media: phones and networks pause for a few seconds (handover, a
+/// restart of the phone), and their RTCP comes every 5 s.
+pub const MEDIA_LOST: Duration = Duration::from_secs(10);
+
+/// After so much silence the call ends: whoever is still there would wait for nobody, and the agent is blocked. Both legs
+/// have BYE long before 30 s.
+pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(20);

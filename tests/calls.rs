@@ -1,5 +1,7 @@
 //! Calls in virtual time: the whole switch, SIP phones on both sides, no socket and no sleeping.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +12,11 @@ use hotline::dialplan::plan::{
     AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Prompt, Ringback, Strategy,
 };
 use hotline::gateway::Input;
-use hotline::ids::CallId;
-use hotline::media::Codec;
+use hotline::ids::{CallId, LegId, Side};
+use hotline::media::{self, Codec};
+use hotline::protocol::sip::endpoint::{Flow, Transport};
 use hotline::sim::phone::{Conduct, Happened, Patience, Then};
-use hotline::sim::world::{AGENTS, GATEWAY, World};
+use hotline::sim::world::{AGENTS, GATEWAY, TRUNK, World};
 
 const NUMBER: &str = "4008001234";
 
@@ -441,4 +444,134 @@ fn the_agents_codec_goes_before_the_callers_first() {
     let pcmu =
         |(_, _, h): &(_, _, Happened)| matches!(h, Happened::Connected { remote, .. } if remote.codec == Codec::Pcmu);
     assert!(world.caller_saw.iter().any(pcmu) && world.agent_saw.iter().any(pcmu));
+}
+
+fn media_of(world: &World, side: Side) -> LegId {
+    *world.legs().iter().find(|(_, s)| **s == side).expect("an open leg").0
+}
+
+/// What the media thread would say 10 s after the last packet.
+fn silent(world: &mut World, side: Side) {
+    let (leg, at) = (media_of(world, side), world.now());
+    let call = world.facts[0].call;
+    world.tell(Input::Media(media::Event::Silent { call, leg, at }));
+}
+
+#[test]
+fn a_call_without_media_from_one_side_is_ended_on_both() {
+    for side in [Side::Caller, Side::Agent] {
+        let mut world = world([answers(1.0, None)]);
+        world.call(NUMBER, patience(60.0, None));
+        world.run_for(secs(12.0));
+        silent(&mut world, side);
+        let lost = world.now();
+        let (world, record) = one(world);
+        let json = serde_json::to_value(&record).unwrap();
+        assert_eq!(
+            (&json["outcome"], &json["reason"], &json["ended_by"]),
+            (&"answered".into(), &"media_timeout".into(), &"gateway".into())
+        );
+        let byes: Vec<_> =
+            world.wire_log.iter().filter(|(_, from, l)| from.to_string() == GATEWAY && l.starts_with("BYE")).collect();
+        assert_eq!(byes.len(), 2, "both legs get BYE");
+        assert!(byes.iter().all(|(at, ..)| at.mono.since(lost.mono) == secs(10.0)), "20 s after the last packet");
+        assert!(world.facts.iter().any(|f| f.what == What::MediaLost { leg: side }));
+    }
+}
+
+#[test]
+fn media_that_comes_back_in_time_saves_the_call() {
+    let mut world = world([answers(1.0, None)]);
+    world.call(NUMBER, patience(60.0, Some(40.0)));
+    world.run_for(secs(12.0));
+    silent(&mut world, Side::Caller);
+    world.run_for(secs(9.9));
+    let (leg, at, call) = (media_of(&world, Side::Caller), world.now(), world.facts[0].call);
+    world.tell(Input::Media(media::Event::Resumed { call, leg, at }));
+    let (world, record) = one(world);
+    assert_eq!(serde_json::to_value(&record).unwrap()["reason"], "caller_hung_up");
+    near(record.talk_ms, 40_000);
+    assert!(world.facts.iter().any(|f| f.what == What::MediaResumed { leg: Side::Caller }));
+}
+
+fn gateway_rings() -> World {
+    let mut plans = plans(Nobody::BusyTone);
+    let mut hotline = (*plans.hotlines[0]).clone();
+    hotline.answer.ringback = Ringback::Gateway;
+    let hotline = Arc::new(hotline);
+    plans.by_number.insert(NUMBER.into(), Arc::clone(&hotline));
+    plans.hotlines = vec![hotline];
+    World::new(plans, 1)
+}
+
+/// Runs a world to its end: its record, and the responses to the caller's INVITE.
+fn responses(mut world: World) -> (Record, Vec<String>) {
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let log = Rc::clone(&seen);
+    world.network.loss = Some(Box::new(move |from, text| {
+        let invites = text.lines().any(|l| l.starts_with("CSeq:") && l.ends_with("INVITE"));
+        if from.to_string() == GATEWAY && text.starts_with("SIP/2.0") && invites {
+            log.borrow_mut().push(text.to_owned());
+        }
+        false
+    }));
+    let (world, record) = one(world);
+    drop(world);
+    (record, seen.take())
+}
+
+fn body(message: &str) -> &str {
+    message.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+#[test]
+fn the_gateway_rings_by_itself_with_early_media() {
+    // The agent's phone speaks another codec than the 183 promised: transcoded.
+    for codec in [Codec::Pcma, Codec::Pcmu] {
+        let mut world = gateway_rings();
+        world.trunk.speak(&[Codec::Pcma, Codec::Pcmu]);
+        world.agents.speak(&[codec]);
+        world.agents.expect([answers(6.0, None)]);
+        world.call(NUMBER, patience(60.0, Some(3.0)));
+        let (record, seen) = responses(world);
+        let status = |line: &str| seen.iter().find(|m| m.starts_with(&format!("SIP/2.0 {line}")));
+        let (early, ok) = (status("183").expect("a 183"), status("200").expect("a 200"));
+        assert!(body(early).contains("m=audio") && body(early).contains("RTP/AVP 8"), "{early}");
+        assert_eq!(body(early), body(ok), "the 200 says what the 183 said");
+        assert!(status("180").is_none());
+        assert_eq!(serde_json::to_value(&record).unwrap()["ring_source"], "gateway");
+        near(record.ring_to_answer_ms, 6_000);
+        assert_eq!((record.rings, record.outcome), (Some(2), Some(Outcome::Answered)));
+    }
+}
+
+#[test]
+fn a_silent_phone_gets_our_ringing_after_a_second() {
+    let mut world = gateway_rings();
+    let silent = Conduct { rings: false, then: Then::Answer { after: secs(3.0), hang_up_after: None } };
+    world.agents.expect([silent]);
+    world.call(NUMBER, patience(60.0, Some(3.0)));
+    near(responses(world).0.ring_to_answer_ms, 2_000);
+}
+
+#[test]
+fn a_caller_without_an_offer_hears_the_network_ring() {
+    let mut world = gateway_rings();
+    world.agents.expect([answers(3.0, None)]);
+    let gateway = GATEWAY.parse().unwrap();
+    let flow = Flow { transport: Transport::Udp, local: gateway, remote: TRUNK.parse().unwrap(), connection: None };
+    let invite = format!(
+        "INVITE sip:{NUMBER}@{GATEWAY} SIP/2.0\r\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+         From: <sip:1390@{TRUNK}>;tag=1\r\nTo: <sip:{NUMBER}@{GATEWAY}>\r\nCall-ID: a@b\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:{TRUNK}>\r\nContent-Length: 0\r\n\r\n"
+    );
+    let at = world.now();
+    world.tell(Input::Datagram { flow, at, bytes: invite.into_bytes() });
+    world.run_for(secs(2.0));
+    let sent = |line: &str| world.wire_log.iter().any(|(_, _, l)| l.starts_with(line));
+    assert!(sent("SIP/2.0 180") && !sent("SIP/2.0 183"));
+    world.tell(Input::Shutdown);
+    let (_, record) = one(world);
+    assert_eq!(serde_json::to_value(&record).unwrap()["ring_source"], "network");
+    assert!(record.ring_at.is_some());
 }

@@ -52,7 +52,7 @@ pub enum What {
         result: RingResult,
         status: Option<u16>,
     },
-    /// The first 180 to the caller was written (`ringback = network`).
+    /// The first 180 to the caller was written (`ringback = network`), or the first sample of our ringing tone (`gateway`).
     Ring,
     /// The 2xx of the agent's phone was read (receive stamp), and it won.
     AgentAnswered {
@@ -83,6 +83,14 @@ pub enum What {
     },
     /// The first valid RTP packet of this leg (receive stamp).
     MediaArrived {
+        leg: Side,
+    },
+    /// Nothing came from this leg, which may send, for 10 s.
+    MediaLost {
+        leg: Side,
+    },
+    /// The first packet after that (receive stamp).
+    MediaResumed {
         leg: Side,
     },
     /// A recording file was opened; `path` is relative to the data directory.

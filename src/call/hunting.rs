@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::agent::Agents;
-use super::fact::{RingResult, What};
-use super::leg::{Action, Input, Sent};
+use super::fact::{RingResult, RingSource, What};
+use super::leg::{Action, Input, Media, Sent};
 use super::reason::{EndedBy, Reason};
 use super::talking::Talking;
 use super::{Call, State};
@@ -27,11 +27,11 @@ pub(super) struct Hunting {
 /// What the caller hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ring {
-    /// 100 only; 180 goes out at this instant at the latest.
+    /// 100 only; 180, or 183 with our ringing tone, goes out at this instant at the latest.
     Silent {
         at_latest: Instant,
     },
-    /// 180 is ordered and not yet written.
+    /// It is ordered and not yet written.
     Ordered,
     Rung(Now),
 }
@@ -158,7 +158,7 @@ impl Call {
             Input::AgentFailed { attempt, result, status } if hunting.is_current(attempt) => {
                 self.attempt_failed(hunting, attempt, now, at, (result, status), agents)
             }
-            Input::Sent(Sent::Ring) => {
+            Input::Sent(Sent::Ring) | Input::Media(Media::RingbackStarted) => {
                 self.fact(at, What::Ring);
                 hunting.ring = Ring::Rung(at);
                 State::Hunting(hunting)
@@ -230,7 +230,11 @@ impl Call {
 
     fn ring(&mut self, hunting: &mut Hunting) {
         hunting.ring = Ring::Ordered;
-        self.actions.push_back(Action::Ring);
+        let cadence = &self.hotline.answer.cadence;
+        self.actions.push_back(match self.answer.ringback {
+            RingSource::Network => Action::Ring,
+            RingSource::Gateway => Action::Ringback { burst: cadence.burst, period: cadence.period },
+        });
     }
 
     fn agent_answers(&mut self, mut hunting: Hunting, number: u32, at: Now, agents: &mut Agents) -> State {

@@ -1,6 +1,7 @@
 //! The SIP-neutral vocabulary between the legs: what a call is told, and what it orders. `gateway` translates both ways.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::fact::{Fact, RecordingStatus, RingResult};
 use crate::clock::Now;
@@ -86,10 +87,29 @@ pub enum Sent {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Media {
-    FirstPacket { side: Side },
-    PlayStarted { play: Play },
-    PlayEnded { play: Play, to_end: bool },
-    Closed { side: Side, received: Received },
+    FirstPacket {
+        side: Side,
+    },
+    /// The first sample of our ringing tone went to the caller.
+    RingbackStarted,
+    /// Nothing came for [`crate::limits::MEDIA_LOST`].
+    Silent {
+        side: Side,
+    },
+    Resumed {
+        side: Side,
+    },
+    PlayStarted {
+        play: Play,
+    },
+    PlayEnded {
+        play: Play,
+        to_end: bool,
+    },
+    Closed {
+        side: Side,
+        received: Received,
+    },
 }
 
 /// What is to be done.
@@ -99,6 +119,11 @@ pub enum Action {
     OpenCaller,
     /// 180 to the caller.
     Ring,
+    /// 183 to the caller with our media, and the ringing tone of this cadence.
+    Ringback {
+        burst: Duration,
+        period: Duration,
+    },
     /// 200 to the caller, with the media that attempt's agent agreed to.
     AnswerCaller {
         attempt: u32,

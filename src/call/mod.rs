@@ -40,6 +40,8 @@ pub struct Offer {
     pub called: String,
     pub caller: SubjectId,
     pub sip_call_id: String,
+    /// The caller would hear media of ours before the answer: it made an offer and does not hold us.
+    pub early_media: bool,
 }
 
 #[derive(Debug)]
@@ -80,7 +82,7 @@ enum State {
 impl Call {
     /// A call that was offered at `at`.
     pub fn new(id: CallId, run: RunId, at: Now, hotline: Arc<Hotline>, offer: Offer) -> Call {
-        let answer = answer_rule(&hotline);
+        let answer = answer_rule(&hotline, offer.early_media);
         let mut call = Call {
             id,
             answer: answer.clone(),
@@ -149,7 +151,8 @@ impl Call {
         self.state = match state {
             State::Hunting(hunting) => self.handle_hunting_timeout(hunting, now, agents),
             State::Closing(closing) => self.handle_closing_timeout(closing, now),
-            State::Opening | State::Rejecting { .. } | State::Talking(_) | State::Sealed => state,
+            State::Talking(talking) => self.handle_talking_timeout(talking, now),
+            State::Opening | State::Rejecting { .. } | State::Sealed => state,
         };
     }
 
@@ -157,7 +160,8 @@ impl Call {
         match &self.state {
             State::Hunting(hunting) => hunting.poll_timeout(),
             State::Closing(closing) => Some(closing.poll_timeout()),
-            State::Opening | State::Rejecting { .. } | State::Talking(_) | State::Sealed => None,
+            State::Talking(talking) => talking.poll_timeout(),
+            State::Opening | State::Rejecting { .. } | State::Sealed => None,
         }
     }
 
@@ -238,7 +242,7 @@ pub struct Refusal {
     pub retry_after_s: Option<u32>,
 }
 
-fn answer_rule(hotline: &Hotline) -> AnswerRule {
+fn answer_rule(hotline: &Hotline, early_media: bool) -> AnswerRule {
     let millis = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
     AnswerRule {
         max_rings: hotline.answer.max_rings,
@@ -246,8 +250,9 @@ fn answer_rule(hotline: &Hotline) -> AnswerRule {
         burst_ms: millis(hotline.answer.cadence.burst),
         short_abandon_ms: millis(hotline.answer.short_abandon),
         ringback: match hotline.answer.ringback {
-            Ringback::Network => RingSource::Network,
-            Ringback::Gateway => RingSource::Gateway,
+            Ringback::Gateway if early_media => RingSource::Gateway,
+            // Without an offer there is no way for a tone of ours.
+            Ringback::Network | Ringback::Gateway => RingSource::Network,
         },
     }
 }

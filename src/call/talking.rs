@@ -1,5 +1,7 @@
 //! An agent has answered: connect the two, greet, record, and watch who hangs up.
 
+use std::collections::BTreeMap;
+
 use super::fact::What;
 use super::leg::{Action, Input, Media, Sent};
 use super::reason::{EndedBy, Reason};
@@ -7,6 +9,7 @@ use super::{Call, State};
 use crate::clock::{Instant, Now};
 use crate::dialplan::plan::Prompt;
 use crate::ids::{AgentNo, Side};
+use crate::limits;
 use crate::media::{self, Play};
 
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub(super) struct Talking {
     agent: AgentNo,
     late: bool,
     stage: Stage,
+    /// Legs from which nothing comes, and when the call ends if it stays so.
+    silent: BTreeMap<Side, Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +31,11 @@ enum Stage {
 
 impl Talking {
     pub(super) fn new(attempt: u32, agent: AgentNo, late: bool) -> Talking {
-        Talking { attempt, agent, late, stage: Stage::Answering }
+        Talking { attempt, agent, late, stage: Stage::Answering, silent: BTreeMap::new() }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        self.silent.values().min().map(|at| (*at, "media is lost"))
     }
 }
 
@@ -37,12 +46,16 @@ impl Call {
                 talking.stage = Stage::Connected;
                 self.connect(&talking, at);
             }
-            // 180 was ordered in the moment the agent answered; it still is the *ring*.
-            Input::Sent(Sent::Ring) => self.fact(at, What::Ring),
+            // It was ordered in the moment the agent answered; it still is the *ring*.
+            Input::Sent(Sent::Ring) | Input::Media(Media::RingbackStarted) => self.fact(at, What::Ring),
             Input::CallerAcknowledged => self.fact(at, What::Acknowledged),
-            Input::Held { by, held: true } => self.fact(at, What::HoldStarted { by }),
+            Input::Held { by, held: true } => {
+                // Nothing is expected of a leg on hold; when it comes back, the media thread counts anew.
+                talking.silent.remove(&by);
+                self.fact(at, What::HoldStarted { by });
+            }
             Input::Held { by, held: false } => self.fact(at, What::HoldEnded { by }),
-            Input::Media(event) => self.note_media(&talking, at, event),
+            Input::Media(event) => self.note_media(&mut talking, at, event),
             Input::HungUp { side: Side::Caller } => {
                 return self.part(&talking, now, at, Reason::CallerHungUp, EndedBy::Caller);
             }
@@ -59,6 +72,15 @@ impl Call {
             _ => {}
         }
         State::Talking(talking)
+    }
+
+    pub(super) fn handle_talking_timeout(&mut self, talking: Box<Talking>, now: Now) -> State {
+        match talking.poll_timeout() {
+            Some((at, _)) if at <= now.mono => {
+                self.part(&talking, now.mono, now, Reason::MediaTimeout, EndedBy::Gateway)
+            }
+            _ => State::Talking(talking),
+        }
     }
 
     fn connect(&mut self, talking: &Talking, at: Now) {
@@ -78,9 +100,18 @@ impl Call {
         Some(if talking.late { &greeting.late } else { &greeting.normal })
     }
 
-    fn note_media(&mut self, talking: &Talking, at: Now, event: Media) {
+    fn note_media(&mut self, talking: &mut Talking, at: Now, event: Media) {
         match event {
             Media::FirstPacket { side } => self.fact(at, What::MediaArrived { leg: side }),
+            Media::RingbackStarted => {}
+            Media::Silent { side } => {
+                talking.silent.insert(side, at.mono + (limits::MEDIA_TIMEOUT - limits::MEDIA_LOST));
+                self.fact(at, What::MediaLost { leg: side });
+            }
+            Media::Resumed { side } => {
+                talking.silent.remove(&side);
+                self.fact(at, What::MediaResumed { leg: side });
+            }
             Media::PlayStarted { play } => {
                 let prompt = self.greeting(talking).map(|p| p.text.clone()).unwrap_or_default();
                 let agent = Some(talking.agent.clone());

@@ -32,6 +32,7 @@ impl Machine {
             called: "4008001234".to_owned(),
             caller: SubjectId::new(&mut random),
             sip_call_id: "1@carrier".to_owned(),
+            early_media: true,
         };
         let agents = Agents::new(hotline.agents.numbers.clone(), Random::from_number(1));
         let call = Call::new(id, RunId(1), moment(0), hotline, offer);

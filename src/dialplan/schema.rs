@@ -178,9 +178,8 @@ fn cadence(answer: &mut Table<'_>) -> Cadence {
 }
 
 fn ringback(answer: &mut Table<'_>) -> Ringback {
-    let use_instead = "use \"network\"";
-    one_of(answer, "ringback", &[("network", Ringback::Network)], &["gateway"], use_instead)
-        .unwrap_or(Ringback::Network)
+    let built = [("network", Ringback::Network), ("gateway", Ringback::Gateway)];
+    one_of(answer, "ringback", &built, &[], "").unwrap_or(Ringback::Network)
 }
 
 fn strategy(agents: &mut Table<'_>) -> Strategy {

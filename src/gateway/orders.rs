@@ -32,6 +32,11 @@ impl Gateway {
             Action::InviteAgent { attempt, agent } => self.invite_agent(now, id, attempt, &agent),
             Action::ReleaseAgent { attempt } => self.release_agent(now, id, attempt),
             Action::Ring => self.with_caller(id, |endpoint, session| endpoint.ring(now.mono, session, 180, Vec::new())),
+            Action::Ringback { burst, period } => {
+                if let Some(body) = self.early_answer(id, burst, period) {
+                    self.with_caller(id, |endpoint, session| endpoint.ring(now.mono, session, 183, body));
+                }
+            }
             Action::AnswerCaller { attempt } => {
                 let body = self.caller_answer(id, attempt).unwrap_or_default();
                 self.with_caller(id, |endpoint, session| endpoint.accept(now.mono, session, body));

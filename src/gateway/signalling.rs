@@ -11,7 +11,7 @@ use crate::call::reason::Reason;
 use crate::call::{Call, Offer, Refusal};
 use crate::clock::Now;
 use crate::dialplan::plan::Hotline;
-use crate::ids::{CallId, Side, SubjectId, TrunkName};
+use crate::ids::{CallId, Side, SubjectId};
 use crate::limits;
 use crate::media::negotiate::{self, Peer};
 use crate::protocol::sip::address::Address;
@@ -78,7 +78,10 @@ impl Gateway {
         let subject = SubjectId::new(&mut self.random);
         self.outputs.push_back(Output::Subject { id: subject, number: caller.number.clone() });
         let (peer, refusal) = self.media_of(request);
-        let offer = self.offer(trunk, called, subject, request);
+        // It goes into the ledger: a real one has 20 to 80 characters.
+        let sip_call_id = request.headers.text(&Name::CALL_ID).unwrap_or_default().chars().take(256).collect();
+        let early_media = peer.as_ref().is_some_and(Peer::hears);
+        let offer = Offer { trunk, called, caller: subject, sip_call_id, early_media };
         tracing::info!(%id, hotline = %hotline.id, trunk = %offer.trunk, "call offered");
         tracing::debug!(%id, caller = %caller.number, "caller");
         let call = match self.refusal().or(refusal) {
@@ -92,12 +95,6 @@ impl Gateway {
         self.by_session.insert(session, Link { call: id, role: Role::Caller, terminated: false });
         self.inputs.push_back((id, at, signal(Side::Caller, &Label::Request(request.method.clone()))));
         self.obey(now, id);
-    }
-
-    fn offer(&self, trunk: TrunkName, called: String, caller: SubjectId, request: &Request) -> Offer {
-        // It goes into the ledger: a real one has 20 to 80 characters.
-        let sip_call_id = request.headers.text(&Name::CALL_ID).unwrap_or_default().chars().take(256).collect();
-        Offer { trunk, called, caller, sip_call_id }
     }
 
     /// The hotline that owns the number in the Request-URI, else the one in To.

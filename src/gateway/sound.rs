@@ -1,6 +1,7 @@
 //! Media of the calls: ports, offers and answers, and what the media threads report.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::book::{LegMedia, PortLink, Role};
 use super::{Gateway, Output};
@@ -43,6 +44,21 @@ impl Gateway {
                 if let Some(link) = self.by_leg.get(&leg) {
                     let side = link.role.side();
                     self.inputs.push_back((call, at, Input::Media(Media::FirstPacket { side })));
+                }
+            }
+            E::RingbackStarted { call, at, .. } => {
+                self.inputs.push_back((call, at, Input::Media(Media::RingbackStarted)));
+            }
+            E::Silent { call, leg, at } => {
+                if let Some(link) = self.by_leg.get(&leg) {
+                    let side = link.role.side();
+                    self.inputs.push_back((call, at, Input::Media(Media::Silent { side })));
+                }
+            }
+            E::Resumed { call, leg, at } => {
+                if let Some(link) = self.by_leg.get(&leg) {
+                    let side = link.role.side();
+                    self.inputs.push_back((call, at, Input::Media(Media::Resumed { side })));
                 }
             }
             E::PlayStarted { call, play, at } => {
@@ -144,6 +160,18 @@ impl Gateway {
         Input::AgentAnswered { attempt }
     }
 
+    /// The answer to the caller's offer before any agent's, for the 183: the caller's first codec. The ringing tone follows.
+    pub(super) fn early_answer(&mut self, id: CallId, burst: Duration, period: Duration) -> Option<Vec<u8>> {
+        let caller = &mut self.calls.get_mut(&id)?.caller;
+        let (peer, media) = (caller.peer.as_ref()?, caller.media.as_ref()?);
+        let (codec, _) = *peer.codecs.first()?;
+        caller.codec = Some(codec);
+        let (leg, remote) = (media.leg, peer.remote(codec, caller.flow.remote.ip()));
+        self.outputs.push_back(Output::Media(Command::Remote { leg, remote }));
+        self.outputs.push_back(Output::Media(Command::Ringback { leg, burst, period }));
+        Some(negotiate::answer(&media.local, peer, codec))
+    }
+
     /// Our SDP in the 200 to the caller: the answer to the offer, or our offer if there was none. It speaks the agent's
     /// codec if the caller can, else the caller's first, and the bridge transcodes.
     pub(super) fn caller_answer(&mut self, id: CallId, attempt: u32) -> Option<Vec<u8>> {
@@ -155,6 +183,10 @@ impl Gateway {
             media.awaits_answer = true;
             return Some(negotiate::offer(&media.local, &preferring([agents]), Some(TELEPHONE_EVENT)));
         };
+        if let Some(early) = caller.codec {
+            // What the 183 said stays true (RFC 3261 section 13.2.1).
+            return Some(negotiate::answer(&media.local, peer, early));
+        }
         let codec = peer.keeping(Some(agents));
         let remote = peer.remote(codec, caller.flow.remote.ip());
         caller.codec = Some(codec);

@@ -216,7 +216,7 @@ impl MediaThread {
                 }
                 *call
             }
-            Command::Remote { leg, .. } | Command::CloseLeg { leg } => {
+            Command::Remote { leg, .. } | Command::Ringback { leg, .. } | Command::CloseLeg { leg } => {
                 let Some(call) = self.edge.call_of.get(leg) else { return };
                 *call
             }

@@ -162,7 +162,7 @@ impl Routes {
                 self.legs_of.entry(*call).or_default().push(*leg);
                 Some(*call)
             }
-            Command::Remote { leg, .. } => self.call_of.get(leg).copied(),
+            Command::Remote { leg, .. } | Command::Ringback { leg, .. } => self.call_of.get(leg).copied(),
             Command::Bridge { call, .. } | Command::Play { call, .. } => Some(*call),
             Command::CloseLeg { leg } => {
                 let call = self.call_of.remove(leg)?;

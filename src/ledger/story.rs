@@ -157,6 +157,9 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_100, recording_ok(14_999))
         .at(19_101, What::Interrupted)
         .at(19_102, What::LedgerDelayed)
+        .at(19_103, What::MediaLost { leg: Side::Caller })
+        .at(19_104, What::MediaResumed { leg: Side::Caller })
+        .at(19_105, What::Media { leg: Side::Agent, received: Received { rtt_us: Some(42_000), ..received } })
         .facts()
 }
 

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::playout::Playout;
+use super::ringback::Ringback;
 use super::session::{Accepted, Kind, Session};
 use super::tap::Tap;
 use super::transmit::{Outbox, Transmit};
@@ -32,6 +33,8 @@ pub struct Bridge {
 enum State {
     /// Legs wait for each other.
     Apart,
+    /// They still do, and the caller hears our ringing tone.
+    Ringing(Box<Ringback>),
     Joined(Box<Joined>),
     Ended,
 }
@@ -109,10 +112,18 @@ impl Bridge {
                 if let Some(session) = find(&mut self.sessions, leg) {
                     session.set_remote(now.mono, remote);
                 }
+                self.watch(now.mono);
+            }
+            Command::Ringback { leg, burst, period } => {
+                if let State::Apart = self.state {
+                    self.state = State::Ringing(Box::new(Ringback::new(leg, burst, period, now.mono)));
+                    self.run_clock(now);
+                }
             }
             Command::Bridge { call, caller, agent, connected, record } => {
                 let tap = record.then(|| Tap::new(call, connected.mono));
                 self.state = State::Joined(Box::new(Joined { caller, agent, sound: Sound::Relay, tap }));
+                self.watch(connected.mono);
             }
             Command::Play { play, audio, .. } => self.play(now, play, audio),
             Command::CloseLeg { leg } => self.close_leg(now, leg),
@@ -126,6 +137,9 @@ impl Bridge {
         self.run_clock(now);
         let Some(session) = find(&mut self.sessions, leg) else { return };
         let Some(accepted) = session.accept(source, arrival.mono, bytes) else { return };
+        if session.watchdog.hear(arrival.mono) {
+            self.events.push_back(Event::Resumed { call: self.call, leg, at: arrival });
+        }
         if accepted.first {
             self.events.push_back(Event::FirstPacket { call: self.call, leg, at: arrival });
         }
@@ -141,7 +155,10 @@ impl Bridge {
     pub fn handle_rtcp(&mut self, now: Now, leg: LegId, source: SocketAddr, arrival: Now, bytes: &[u8]) {
         self.run_clock(now);
         if let Some(session) = find(&mut self.sessions, leg) {
-            session.accept_rtcp(source, arrival.mono, bytes);
+            let there = session.accept_rtcp(source, arrival.mono, bytes);
+            if there && session.watchdog.hear(arrival.mono) {
+                self.events.push_back(Event::Resumed { call: self.call, leg, at: arrival });
+            }
         }
         self.flush(now);
     }
@@ -150,6 +167,9 @@ impl Bridge {
         self.run_clock(now);
         for session in &mut self.sessions {
             session.report_due(now, &mut self.outbox);
+            if let Some(since) = session.watchdog.bark(now.mono) {
+                self.events.push_back(Event::Silent { call: self.call, leg: session.leg, at: moment(now, since) });
+            }
         }
         self.flush(now);
     }
@@ -158,10 +178,10 @@ impl Bridge {
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let (play, tap) = match &self.state {
             State::Apart | State::Ended => (None, None),
+            State::Ringing(ringback) => (Some((ringback.deadline(), "ringback")), None),
             State::Joined(joined) => (joined.sound.deadline(), joined.tap.as_ref().map(|tap| (tap.deadline(), "tap"))),
         };
-        let rtcp = self.sessions.iter().filter_map(Session::report_deadline).map(|at| (at, "rtcp"));
-        play.into_iter().chain(tap).chain(rtcp).min()
+        play.into_iter().chain(tap).chain(self.sessions.iter().filter_map(Session::deadline)).min()
     }
 
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
@@ -179,7 +199,7 @@ impl Bridge {
     /// Nothing is left to do for this call.
     pub fn is_over(&self) -> bool {
         match &self.state {
-            State::Apart => self.sessions.is_empty(),
+            State::Apart | State::Ringing(_) => self.sessions.is_empty(),
             State::Joined(_) => false,
             State::Ended => true,
         }
@@ -201,8 +221,31 @@ impl Bridge {
         self.run_clock(now);
     }
 
-    /// Sends what a prompt's clock is due.
+    /// Sends what the clock of a prompt or of the ringing tone is due.
     fn run_clock(&mut self, now: Now) {
+        match self.state {
+            State::Ringing(_) => self.run_ringback(now),
+            State::Joined(_) => self.run_playout(now),
+            State::Apart | State::Ended => {}
+        }
+    }
+
+    fn run_ringback(&mut self, now: Now) {
+        let State::Ringing(ringback) = &mut self.state else { return };
+        let leg = ringback.leg;
+        let Some(session) = find(&mut self.sessions, leg) else {
+            self.state = State::Apart;
+            return;
+        };
+        while let Some((at, samples)) = ringback.frame(now.mono) {
+            let sent = session.play(at, &samples, &mut self.outbox);
+            if sent && ringback.begins() {
+                self.events.push_back(Event::RingbackStarted { call: self.call, leg, at: now });
+            }
+        }
+    }
+
+    fn run_playout(&mut self, now: Now) {
         let State::Joined(joined) = &mut self.state else { return };
         let Sound::Playing(playout) = &mut joined.sound else { return };
         playout.wake(now.mono);
@@ -225,7 +268,13 @@ impl Bridge {
     /// Back to relaying, if a prompt is being played.
     fn end_play(&mut self, at: Now, to_end: bool) {
         let State::Joined(joined) = &mut self.state else { return };
-        let Sound::Playing(playout) = std::mem::replace(&mut joined.sound, Sound::Relay) else { return };
+        let Sound::Playing(mut playout) = std::mem::replace(&mut joined.sound, Sound::Relay) else { return };
+        if let Some(to_agent) = find(&mut self.sessions, joined.agent) {
+            // The caller's words that still waited for the clock are not lost.
+            for frame in playout.rest() {
+                to_agent.play(at.mono, &frame, &mut self.outbox);
+            }
+        }
         self.counters.fifo_overflow += playout.overflowed();
         self.counters.slipped_frames += playout.slipped();
         self.events.push_back(Event::PlayEnded { call: self.call, play: playout.play, at, to_end });
@@ -255,7 +304,7 @@ impl Bridge {
         self.end_play(ended, false);
         let tap = match std::mem::replace(&mut self.state, State::Ended) {
             State::Joined(joined) => joined.tap,
-            State::Apart | State::Ended => None,
+            State::Apart | State::Ringing(_) | State::Ended => None,
         };
         if let Some(mut tap) = tap {
             let total_frames = tap.total(ended.mono);
@@ -267,6 +316,14 @@ impl Bridge {
         }
         while let Some(leg) = self.sessions.first().map(|s| s.leg) {
             self.close_leg(now, leg);
+        }
+    }
+
+    /// The legs that are joined are to be heard.
+    fn watch(&mut self, from: Instant) {
+        let State::Joined(joined) = &self.state else { return };
+        for session in self.sessions.iter_mut().filter(|s| joined.across(s.leg).is_some()) {
+            session.watch(from);
         }
     }
 
@@ -321,6 +378,11 @@ impl Joined {
             }
             (Sound::Playing(playout), Kind::Audio(codec)) if is_caller => {
                 playout.hear(accepted.packet.payload.iter().map(|code| codec.decode(*code)));
+            }
+            (Sound::Playing(_), Kind::Event) if is_caller => {
+                if let Some(other) = find(sessions, across) {
+                    other.insert_event(now, accepted, outbox);
+                }
             }
             (Sound::Playing(_), _) => {}
         }

@@ -9,11 +9,13 @@ pub mod negotiate;
 mod playout;
 mod ports;
 pub mod record;
+mod ringback;
 mod session;
 mod tap;
 #[cfg(test)]
 mod tests;
 mod transmit;
+mod watchdog;
 pub mod wav;
 
 pub use bridge::{Bridge, Counters, Recorded};
@@ -22,6 +24,7 @@ pub use transmit::{Component, Transmit};
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +100,9 @@ pub enum Command {
     Open { call: CallId, leg: LegId, side: Side, local: SocketAddr },
     /// Sets or changes the peer of a leg (answer received, re-INVITE).
     Remote { leg: LegId, remote: Remote },
+    /// Plays the ringing tone of ITU-T E.180 to the caller until the legs are joined: `burst` on, then silence up to `period`.
+    /// Reported by [`Event::RingbackStarted`].
+    Ringback { leg: LegId, burst: Duration, period: Duration },
     /// From now on the two legs are one call: relay both ways; the time line of the tap begins at `connected`.
     /// `record`: blocks go to the recorder.
     Bridge { call: CallId, caller: LegId, agent: LegId, connected: Now, record: bool },
@@ -124,6 +130,24 @@ pub enum Event {
     },
     /// The first valid packet of a leg; `at` is the kernel's receive stamp.
     FirstPacket {
+        call: CallId,
+        leg: LegId,
+        at: Now,
+    },
+    /// Neither RTP nor RTCP came from a leg that may send for [`crate::limits::MEDIA_LOST`]; `at` is when that was full.
+    Silent {
+        call: CallId,
+        leg: LegId,
+        at: Now,
+    },
+    /// The first packet after [`Event::Silent`]; `at` is the kernel's receive stamp.
+    Resumed {
+        call: CallId,
+        leg: LegId,
+        at: Now,
+    },
+    /// The first sample of our ringing tone was sent.
+    RingbackStarted {
         call: CallId,
         leg: LegId,
         at: Now,

@@ -123,8 +123,7 @@ impl Peer {
             codec,
             payload_type: self.payload_type_of(codec),
             telephone_event: self.telephone_event,
-            send: matches!(self.direction, Direction::SendRecv | Direction::RecvOnly)
-                && !self.rtp.ip().is_unspecified(),
+            send: self.hears(),
             receive: matches!(self.direction, Direction::SendRecv | Direction::SendOnly),
         }
     }
@@ -137,6 +136,11 @@ impl Peer {
     fn payload_type_of(&self, codec: Codec) -> u8 {
         let given = self.codecs.iter().find(|(c, _)| *c == codec);
         given.map_or_else(|| codec.payload_type(), |(_, payload_type)| *payload_type)
+    }
+
+    /// We may send to this peer.
+    pub fn hears(&self) -> bool {
+        matches!(self.direction, Direction::SendRecv | Direction::RecvOnly) && !self.rtp.ip().is_unspecified()
     }
 
     /// The peer holds us: it will not play what we send.

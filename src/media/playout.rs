@@ -14,10 +14,10 @@ use crate::protocol::audio::mix::{self, Gain};
 /// Samples of a frame: 20 ms.
 pub(super) const FRAME: usize = 160;
 
-const FRAME_TIME: Duration = Duration::from_millis(20);
+pub(super) const FRAME_TIME: Duration = Duration::from_millis(20);
 
 /// Most frames sent at one wake-up. If more were missed, the rest of the prompt moves back: no burst, and no word lost.
-const MAX_BURST: u64 = 3;
+pub(super) const MAX_BURST: u64 = 3;
 
 /// Most of the caller's voice that waits for the clock: 60 ms.
 const FIFO_SAMPLES: usize = 480;
@@ -105,6 +105,13 @@ impl Playout {
             }
             self.fifo.push_back(sample);
         }
+    }
+
+    /// What is left of the caller's voice, in frames, when the prompt is over.
+    pub(super) fn rest(&mut self) -> impl Iterator<Item = Vec<i16>> {
+        let rest: Vec<i16> = self.fifo.drain(..).collect();
+        let frames: Vec<Vec<i16>> = rest.chunks(FRAME).map(<[i16]>::to_vec).collect();
+        frames.into_iter()
     }
 
     /// Samples of the caller's voice that were dropped because the clock had fallen behind.

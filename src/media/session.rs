@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::control::Control;
 use super::negotiate::CODECS;
 use super::transmit::Outbox;
+use super::watchdog::Watchdog;
 use super::{Codec, Remote};
 use crate::clock::{Instant, Now};
 use crate::ids::{LegId, Random};
@@ -17,6 +18,7 @@ pub(super) struct Session {
     receiver: Receiver,
     sender: Sender,
     control: Control,
+    pub(super) watchdog: Watchdog,
     foreign: u64,
     invalid: u64,
     early: u64,
@@ -60,6 +62,7 @@ impl Session {
             receiver: Receiver::new(),
             sender: Sender::new(random.u32(), random.u32() as u16, random.u32()),
             control: Control::new(random),
+            watchdog: Watchdog::default(),
             foreign: 0,
             invalid: 0,
             early: 0,
@@ -82,6 +85,15 @@ impl Session {
                 Peer::Open(remote)
             }
         };
+    }
+
+    /// The leg is joined to another: packets are to be expected, unless it holds us or may not send.
+    pub(super) fn watch(&mut self, now: Instant) {
+        let expected = match &self.peer {
+            Peer::Unknown => true,
+            Peer::Open(remote) | Peer::Latched(remote, _) => remote.send && remote.receive,
+        };
+        self.watchdog.expect(now, expected);
     }
 
     pub(super) fn accept<'a>(&mut self, source: SocketAddr, arrival: Instant, bytes: &'a [u8]) -> Option<Accepted<'a>> {
@@ -142,6 +154,15 @@ impl Session {
         }
     }
 
+    /// Passes on an RFC 4733 event of the other leg between packets of our own.
+    pub(super) fn insert_event(&mut self, now: Instant, accepted: &Accepted<'_>, out: &mut Outbox) {
+        let Some((to, remote)) = self.destination() else { return };
+        let Some(payload_type) = remote.telephone_event else { return };
+        let header = self.sender.insert_event(&accepted.packet.header, now, payload_type);
+        self.sender.count(accepted.packet.payload.len());
+        out.push(self.leg, to, &header, accepted.packet.payload);
+    }
+
     /// Sends samples of our own, which sound from `at`; false if the peer is not to be sent to.
     pub(super) fn play(&mut self, at: Instant, samples: &[i16], out: &mut Outbox) -> bool {
         let Some((to, remote)) = self.destination() else { return false };
@@ -194,9 +215,11 @@ impl Session {
         out.push_rtcp(*leg, to, |bytes| control.report(now, sender, receiver, bye, bytes));
     }
 
-    /// When to call [`Session::report_due`].
-    pub(super) fn report_deadline(&self) -> Option<Instant> {
-        self.control.deadline()
+    /// When the bridge is to look after this leg, and why.
+    pub(super) fn deadline(&self) -> Option<(Instant, &'static str)> {
+        let report = self.control.deadline().map(|at| (at, "rtcp"));
+        let silence = self.watchdog.deadline().map(|at| (at, "silence"));
+        report.into_iter().chain(silence).min()
     }
 
     /// Where the peer's reports come from, else the port above its RTP (RFC 3550 section 11). A held peer gets reports too.

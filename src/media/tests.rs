@@ -647,3 +647,137 @@ fn reports_go_only_to_a_peer_that_is_known_and_come_only_from_it() {
     assert!(bench.events.iter().filter_map(closed).all(|r| r.rtt_us.is_none()));
     assert_eq!(bench.bridge.counters().foreign_rtcp, 1);
 }
+
+fn silences(bench: &Bench) -> Vec<(LegId, Now)> {
+    bench
+        .events
+        .iter()
+        .filter_map(|e| if let Event::Silent { leg, at, .. } = e { Some((*leg, *at)) } else { None })
+        .collect()
+}
+
+#[test]
+fn a_leg_that_falls_silent_is_reported_and_so_is_its_return() {
+    let mut bench = Bench::joined(500_000);
+    for n in 0..600u16 {
+        bench.packet(500_000 + u64::from(n) * 20_000, AGENT, audio(n, 2), &[0xd5; 160]);
+    }
+    // The caller never sent anything: counted from *connected*.
+    assert_eq!(silences(&bench), [(CALLER, at(10_500_000))]);
+    bench.packet(12_600_000, CALLER, audio(0, 1), &[0xd5; 160]);
+    assert!(bench.events.contains(&Event::Resumed { call: call(), leg: CALLER, at: at(12_600_000) }));
+    bench.run(22_500_000);
+    assert_eq!(silences(&bench)[1..], [(AGENT, at(22_480_000))]);
+}
+
+#[test]
+fn nothing_is_expected_of_a_leg_on_hold_or_one_that_reports() {
+    let mut bench = Bench::joined(0);
+    for held in [(false, true), (true, false)] {
+        let remote = Remote { send: held.0, receive: held.1, ..remote(AGENT) };
+        bench.order(1_000, Command::Remote { leg: AGENT, remote });
+        for second in 0..30 {
+            let mut report = Vec::new();
+            rtcp::write(&Outgoing { ssrc: 9, sender: None, block: None, cname: "p", bye: false }, &mut report);
+            let us = bench.now.mono.since(at(0).mono).as_micros() as u64 + second * 1_000;
+            bench.run(us + 1_000_000);
+            let from = SocketAddr::new(phone(CALLER).ip(), 4_001);
+            bench.bridge.handle_rtcp(bench.now, CALLER, from, bench.now, &report);
+        }
+    }
+    assert_eq!(silences(&bench), []);
+    let back = bench.now.mono.since(at(0).mono).as_micros() as u64;
+    bench.order(back, Command::Remote { leg: AGENT, remote: remote(AGENT) });
+    bench.run(back + 30_000_000);
+    let agents = silences(&bench).into_iter().find(|(leg, _)| *leg == AGENT);
+    assert_eq!(agents, Some((AGENT, at(back + 10_000_000))), "counted from the end of the hold");
+}
+
+/// A phone that has early media, rings for 3.01 s, then is connected and greeted.
+fn rung() -> Bench {
+    let mut bench = Bench::new();
+    let (burst, period) = (Duration::from_secs(1), Duration::from_secs(5));
+    bench.order(10_000, Command::Ringback { leg: CALLER, burst, period });
+    bench.run(3_020_000);
+    bench.join(3_025_000);
+    bench.play(3_025_000, &tone(700.0, 1_600));
+    bench.run(4_000_000);
+    bench
+}
+
+#[test]
+fn the_ringing_tone_goes_to_the_caller_alone_until_the_legs_are_joined() {
+    let mut bench = rung();
+    let started = Event::RingbackStarted { call: call(), leg: CALLER, at: at(10_000) };
+    assert_eq!(bench.events.iter().filter(|e| **e == started).count(), 1);
+    assert!(bench.sent_to(AGENT).all(|s| s.0.mono >= at(3_025_000).mono));
+    let ring: Vec<&Sent> = bench.sent_to(CALLER).filter(|s| s.0.mono < at(3_025_000).mono).collect();
+    assert_eq!(ring.len(), 151);
+    assert!(ring.iter().enumerate().all(|(n, s)| s.0 == at(10_000 + n as u64 * 20_000)));
+    let loud = |s: &&Sent| s.4.iter().any(|code| Codec::Pcma.decode(*code).abs() > 6_000);
+    assert!(ring[..50].iter().all(loud) && !ring[50..].iter().any(loud));
+    bench.close(4_000_000, 4_000_000);
+    assert_eq!(bench.total, Some(7_800), "recorded from *connected*, without the ringing");
+}
+
+#[test]
+fn from_the_ringing_tone_into_the_greeting_one_stream() {
+    let bench = rung();
+    let sent: Vec<&Sent> = bench.sent_to(CALLER).collect();
+    for pair in sent.windows(2) {
+        assert_eq!(pair[1].3.sequence, pair[0].3.sequence.wrapping_add(1));
+        let step = pair[1].3.timestamp.wrapping_sub(pair[0].3.timestamp);
+        assert!((160..=320).contains(&step), "{step}");
+        assert_eq!(pair[1].3.ssrc, pair[0].3.ssrc);
+    }
+    assert_eq!(sent.iter().filter(|s| s.3.marker).count(), 1);
+}
+
+#[test]
+fn a_caller_who_leaves_stops_the_ringing_tone() {
+    let mut bench = Bench::new();
+    let (burst, period) = (Duration::from_secs(1), Duration::from_secs(5));
+    bench.order(0, Command::Ringback { leg: CALLER, burst, period });
+    bench.order(500_000, Command::CloseLeg { leg: AGENT });
+    bench.close(1_000_000, 1_000_000);
+    let sent = bench.sent.len();
+    bench.run(5_000_000);
+    assert_eq!((bench.sent.len(), bench.bridge.is_over(), bench.bridge.poll_timeout()), (sent, true, None));
+}
+
+#[test]
+fn what_the_caller_says_at_the_end_of_the_greeting_reaches_the_agent() {
+    let mut bench = Bench::joined(0);
+    bench.play(0, &[0; 1_600]);
+    let voice = tone(440.0, 3_200);
+    for (n, payload) in voice.chunks(160).enumerate() {
+        bench.packet(5_000 + n as u64 * 20_000, CALLER, audio(n as u16, 1), &encode(payload));
+    }
+    // The first tick came before the caller's first word; from then on not one sample is missing.
+    let heard: Vec<u8> = bench.sent_to(AGENT).skip(1).flat_map(|s| s.4.clone()).collect();
+    assert_eq!(heard.iter().map(|c| Codec::Pcma.decode(*c)).collect::<Vec<_>>(), voice);
+    let sent: Vec<&Sent> = bench.sent_to(AGENT).collect();
+    for pair in sent.windows(2) {
+        assert_eq!(pair[1].3.sequence, pair[0].3.sequence.wrapping_add(1));
+        assert_eq!(pair[1].3.timestamp, pair[0].3.timestamp.wrapping_add(160));
+    }
+}
+
+#[test]
+fn keys_pressed_during_the_greeting_reach_the_agent() {
+    let mut bench = Bench::joined(0);
+    bench.play(0, &[0; 1_600]);
+    bench.packet(5_000, CALLER, audio(0, 1), &[0xd5; 160]);
+    for n in 1..4 {
+        let event = Header { payload_type: 101, timestamp: audio(1, 1).timestamp, marker: n == 1, ..audio(n, 1) };
+        bench.packet(5_000 + u64::from(n) * 20_000, CALLER, event, &[5, 10, u8::from(n == 3), 160]);
+    }
+    bench.run(100_000);
+    let events: Vec<&Sent> = bench.sent_to(AGENT).filter(|s| s.3.payload_type == 102).collect();
+    assert_eq!(events.len(), 3);
+    assert!(events[0].3.marker && events.iter().all(|s| s.3.timestamp == events[0].3.timestamp));
+    assert!(
+        bench.sent_to(AGENT).collect::<Vec<_>>().windows(2).all(|p| p[1].3.sequence == p[0].3.sequence.wrapping_add(1))
+    );
+    assert!(bench.sent_to(CALLER).all(|s| s.3.payload_type == 8));
+}

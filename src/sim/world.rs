@@ -14,7 +14,7 @@ use crate::call::fact::{Fact, RecordingStatus};
 use crate::clock::{Instant, Now, RunId, Wall};
 use crate::dialplan::plan::Plans;
 use crate::gateway::{self, Gateway, Input, Output, RecordingClosed};
-use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId};
+use crate::ids::{AgentNo, CallId, LegId, Random, Side, SubjectId};
 use crate::media::{self, Command, Play};
 use crate::peer::trunk::Peer;
 use crate::protocol::rtp::Received;
@@ -46,6 +46,7 @@ pub struct World {
 struct Media {
     due: VecDeque<(Instant, Input)>,
     legs: BTreeMap<LegId, CallId>,
+    sides: BTreeMap<LegId, Side>,
     connected: BTreeMap<CallId, Now>,
 }
 
@@ -90,6 +91,11 @@ impl World {
 
     pub fn now(&self) -> Now {
         self.now
+    }
+
+    /// The legs whose media is open, for tests that speak for a media thread.
+    pub fn legs(&self) -> &BTreeMap<LegId, Side> {
+        &self.media.sides
     }
 
     pub fn call(&mut self, number: &str, patience: Patience) -> Option<SessionId> {
@@ -213,11 +219,17 @@ impl World {
 impl Media {
     fn order(&mut self, now: Now, command: Command) {
         match command {
-            Command::Open { call, leg, .. } => {
+            Command::Open { call, leg, side, .. } => {
                 self.legs.insert(leg, call);
+                self.sides.insert(leg, side);
                 self.at(now.mono, Input::Media(media::Event::Bound { call, leg }));
             }
             Command::Remote { .. } => {}
+            Command::Ringback { leg, .. } => {
+                if let Some(call) = self.legs.get(&leg).copied() {
+                    self.at(now.mono, Input::Media(media::Event::RingbackStarted { call, leg, at: now }));
+                }
+            }
             Command::Bridge { call, connected, .. } => {
                 self.connected.insert(call, connected);
             }
@@ -246,6 +258,7 @@ impl Media {
     }
 
     fn close(&mut self, now: Now, leg: LegId) {
+        self.sides.remove(&leg);
         if let Some(call) = self.legs.remove(&leg) {
             self.at(now.mono, Input::Media(media::Event::Closed { call, leg, received: Received::default() }));
         }

@@ -322,7 +322,9 @@ mod tests {
             feed(&mut receiver, n);
         }
         assert_eq!(loss(&mut receiver), Some((0, 0, 65_533)));
-        let _ = [65_535, 1].map(|n| feed(&mut receiver, n));
+        for n in [65_535, 1] {
+            feed(&mut receiver, n);
+        }
         assert_eq!(loss(&mut receiver), Some((128, 2, 65_537)), "two of four, across the wrap");
         assert_eq!(loss(&mut receiver), Some((0, 2, 65_537)));
         feed(&mut receiver, 0);

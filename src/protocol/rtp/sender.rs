@@ -27,6 +27,8 @@ pub struct Sender {
     newest: Option<Newest>,
     initial_timestamp: u32,
     source: Source,
+    /// An RFC 4733 event among our own samples: its timestamp at its source and here.
+    event: Option<(u32, u32)>,
     packets: u32,
     /// Of payload.
     octets: u32,
@@ -71,6 +73,7 @@ impl Sender {
             newest: None,
             initial_timestamp: timestamp,
             source: Source::Nobody,
+            event: None,
             packets: 0,
             octets: 0,
         }
@@ -108,6 +111,19 @@ impl Sender {
         self.sequence = sequence.wrapping_add(1);
         self.newest = Some(Newest { timestamp, at, samples });
         Header { payload_type, marker, sequence, timestamp, ssrc: self.ssrc }
+    }
+
+    /// Header of a packet of an event that comes while we send samples of our own. All packets of one event have one
+    /// timestamp, that of its start (RFC 4733 section 2.5.1.3); the samples keep to their clock.
+    pub fn insert_event(&mut self, incoming: &Header, at: Instant, payload_type: u8) -> Header {
+        let timestamp = match self.event {
+            Some((source, ours)) if source == incoming.timestamp => ours,
+            _ => self.timestamp(at).unwrap_or(self.initial_timestamp),
+        };
+        self.event = Some((incoming.timestamp, timestamp));
+        let sequence = self.sequence;
+        self.sequence = sequence.wrapping_add(1);
+        Header { payload_type, marker: incoming.marker, sequence, timestamp, ssrc: self.ssrc }
     }
 
     /// Header under which a packet received at `at` goes on; `None` for a straggler from before the last switch, whose
