@@ -89,6 +89,7 @@ impl Gateway {
         let caller = CallerLeg { session, flow, shown_number, peer, media: None, held: false };
         self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new(), codec: None });
         self.by_session.insert(session, Link { call: id, role: Role::Caller, terminated: false });
+        self.invited_from(id, request);
         self.inputs.push_back((id, at, signal(Side::Caller, &Label::Request(request.method.clone()))));
         self.obey(now, id);
     }

@@ -75,6 +75,11 @@ impl Framer {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Whether no message has begun that is not complete.
+    pub fn is_between_messages(&self) -> bool {
+        skip_blank(&self.buffer).is_empty()
+    }
+
     /// The next whole message, `None` if more bytes are needed.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FramingLost> {
         let blank = self.buffer.len() - skip_blank(&self.buffer).len();
@@ -82,13 +87,13 @@ impl Framer {
         let Some(head_len) = head_length(&self.buffer) else {
             return if self.buffer.len() > limits::SIP_MESSAGE_BYTES { Err(FramingLost::TooLong) } else { Ok(None) };
         };
-        // A head whose lines cannot be read still has a place to look for its length: none, so no body.
         let body_len = match message::parse_head(&self.buffer[..head_len]) {
             Ok((_, headers)) => match body_length(&headers).map_err(|()| FramingLost::BadLength)? {
                 Body::Length(n) => n,
                 Body::Absent => 0,
             },
-            Err(_) => return Err(FramingLost::BadLength),
+            // Nobody can answer it, but where it ends may still be known, and the messages behind it are worth it.
+            Err(_) => written_length(&self.buffer[..head_len]).ok_or(FramingLost::BadLength)?,
         };
         let total = head_len + body_len;
         if total > limits::SIP_MESSAGE_BYTES {
@@ -103,9 +108,36 @@ impl Framer {
     }
 }
 
+/// The one Content-Length of a head with lines that cannot be read; `None` if there is none or they differ.
+fn written_length(head: &[u8]) -> Option<usize> {
+    let mut headers = Headers::default();
+    for line in head.split(|b| *b == b'\n') {
+        let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+        if let Some(name) = Name::parse(line[..colon].trim_ascii_end()).filter(|name| *name == Name::CONTENT_LENGTH) {
+            headers.push(name, line[colon + 1..].trim_ascii());
+        }
+    }
+    match body_length(&headers) {
+        Ok(Body::Length(n)) => Some(n),
+        Ok(Body::Absent) | Err(()) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_that_cannot_be_read_but_ends_somewhere_is_passed_over() {
+        let mut framer = Framer::default();
+        framer
+            .push(b"\x01\x02 junk\r\nno colon here\r\nContent-Length: 5\r\n\r\nhelloBYE sip:a SIP/2.0\r\nl: 0\r\n\r\n");
+        assert_eq!(framer.next_frame().unwrap().unwrap().body, b"hello");
+        assert!(framer.next_frame().unwrap().unwrap().head.starts_with(b"BYE"));
+        assert!(framer.is_between_messages());
+        framer.push(b"junk\r\nno colon here\r\n\r\n");
+        assert_eq!(framer.next_frame(), Err(FramingLost::BadLength));
+    }
 
     #[test]
     fn a_stream_is_cut_the_same_however_it_arrives() {
