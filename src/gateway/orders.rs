@@ -158,6 +158,7 @@ impl Gateway {
 
     fn seal(&mut self, id: CallId) {
         let Some(entry) = self.calls.remove(&id) else { return };
+        self.guests.leave(id);
         for session in entry.attempts.values().filter_map(|a| a.session).chain([entry.caller.session]) {
             if self.by_session.get(&session).is_some_and(|link| link.terminated) {
                 self.by_session.remove(&session);

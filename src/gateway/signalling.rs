@@ -93,6 +93,7 @@ impl Gateway {
             CallerLeg { session, flow, shown_number, peer, codec: None, media: None, held: false, acknowledged: false };
         self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
         self.by_session.insert(session, Link { call: id, role: Role::Caller, terminated: false });
+        self.invited_from(id, request);
         self.inputs.push_back((id, at, signal(Side::Caller, &Label::Request(request.method.clone()))));
         self.obey(now, id);
     }

@@ -93,6 +93,11 @@ impl Framer {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Whether no message has begun that is not complete.
+    pub fn is_between_messages(&self) -> bool {
+        skip_blank(&self.buffer).is_empty()
+    }
+
     /// The next whole message, `None` if more bytes are needed.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FramingLost> {
         if self.lengths.is_none() {
@@ -131,6 +136,16 @@ impl Framer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_that_cannot_be_read_but_ends_somewhere_is_passed_over() {
+        let mut framer = Framer::default();
+        framer
+            .push(b"\x01\x02 junk\r\nno colon here\r\nContent-Length: 5\r\n\r\nhelloBYE sip:a SIP/2.0\r\nl: 0\r\n\r\n");
+        assert_eq!(framer.next_frame().unwrap().unwrap().body, b"hello");
+        assert!(framer.next_frame().unwrap().unwrap().head.starts_with(b"BYE"));
+        assert!(framer.is_between_messages());
+    }
 
     #[test]
     fn a_stream_is_cut_the_same_however_it_arrives() {
