@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -24,16 +24,16 @@ use crate::gateway::{self, Gateway, Input, RecordingClosed};
 use crate::ids::{CallId, HotlineId, Random};
 use crate::io::clock::RunClock;
 use crate::io::disk::{self, Recorder};
-use crate::io::driver::{self, Observer, Wires};
+use crate::io::door::Door;
+use crate::io::driver::{self, Observer, Occupancy, Wires};
 use crate::io::ledger::{self, Bounds, Ledger, Room};
 use crate::io::mailbox::{Inbox, Mailbox, mailbox};
 use crate::io::rtp::MediaThreads;
 use crate::io::tcp::{self, Tcp};
-use crate::io::udp::Udp;
+use crate::io::udp::{Reception, Udp};
 use crate::ledger::recovery::{Salvage, closing_facts};
 use crate::media;
 use crate::metrics::{Counters, LabelSets, Metrics};
-use crate::peer::trunk::Peer;
 use crate::protocol::sip::endpoint::{self, Transport};
 use crate::protocol::sip::uri::Uri;
 use crate::store::Writer;
@@ -47,7 +47,7 @@ pub struct Running {
     receivers: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
-    live: Arc<AtomicUsize>,
+    occupancy: Arc<Occupancy>,
     ledger: ledger::Running,
     metrics: Arc<Metrics>,
     _lock: File,
@@ -71,9 +71,10 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let addresses = sockets.addresses()?;
     let (mailbox, inbox) = mailbox();
     let settings = settings(&config, &addresses, run)?;
+    let door = Arc::new(Door::new(settings.known()));
     let gateway = Gateway::new(settings, Arc::new(plans), Random::from_seed(os_seed()?));
     let shared = Shared::new(&ledger.ledger());
-    let house = House { config: &config, clock, metrics: &metrics, ledger: ledger.ledger(), mailbox: &mailbox };
+    let house = House { config: &config, clock, metrics: &metrics, ledger: ledger.ledger(), mailbox: &mailbox, door };
     let (wires, receivers) = house.wire(sockets, &shared, observer)?;
     let switch = start_switch(gateway, inbox, wires)?;
     Ok(Running {
@@ -83,7 +84,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         receivers,
         stop: shared.stop,
         draining: shared.draining,
-        live: shared.live,
+        occupancy: shared.occupancy,
         ledger,
         metrics,
         _lock: lock,
@@ -108,7 +109,7 @@ impl Running {
 
     /// Calls that have not ended, or whose recording is not closed.
     pub fn live_calls(&self) -> usize {
-        self.live.load(Ordering::Acquire)
+        self.occupancy.calls.load(Ordering::Acquire)
     }
 
     /// The metrics as they stand, in Prometheus' text format.
@@ -142,7 +143,7 @@ impl Running {
 struct Shared {
     stop: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
-    live: Arc<AtomicUsize>,
+    occupancy: Arc<Occupancy>,
     readiness: web::Readiness,
 }
 
@@ -163,7 +164,7 @@ impl Shared {
             }
             why
         });
-        Shared { stop: Arc::new(AtomicBool::new(false)), draining, live: Arc::new(AtomicUsize::new(0)), readiness }
+        Shared { stop: Arc::new(AtomicBool::new(false)), draining, occupancy: Arc::default(), readiness }
     }
 }
 
@@ -174,6 +175,7 @@ struct House<'a> {
     metrics: &'a Arc<Metrics>,
     ledger: Ledger,
     mailbox: &'a Mailbox,
+    door: Arc<Door>,
 }
 
 impl House<'_> {
@@ -187,22 +189,31 @@ impl House<'_> {
         let counters = self.metrics.counters();
         let recorder = self.recorder(&counters)?;
         let media = self.media(&recorder)?;
-        let tcp = Tcp::new(runtime.clone(), self.clock, self.mailbox.clone(), counters.clone());
+        let reception = Reception {
+            clock: self.clock,
+            mailbox: self.mailbox.clone(),
+            door: Arc::clone(&self.door),
+            counters: counters.clone(),
+            stop: Arc::clone(&shared.stop),
+        };
+        let tcp = Tcp::new(runtime.clone(), reception.clone());
         for (listener, local) in sockets.tcp {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            tcp.listen(listener, local, admits(self.config));
+            tcp.listen(listener, local);
         }
         let http = tokio::net::TcpListener::from_std(sockets.metrics)?;
         let refresh: Arc<dyn Fn() + Send + Sync> = {
-            let (ledger, counters) = (self.ledger.clone(), counters.clone());
-            Arc::new(move || counters.ledger_backlog(ledger.backlog()))
+            let (ledger, counters, occupancy) = (self.ledger.clone(), counters.clone(), Arc::clone(&shared.occupancy));
+            Arc::new(move || {
+                counters.ledger_backlog(ledger.backlog());
+                occupancy.tell(&counters);
+            })
         };
         let router = web::operations(Arc::clone(self.metrics), Arc::clone(&shared.readiness), refresh);
         runtime.spawn(web::serve(http, router));
         let mut receivers = Vec::new();
         for udp in &sockets.udp {
-            let thread = udp.receive(self.clock, self.mailbox.clone(), counters.clone(), Arc::clone(&shared.stop))?;
-            receivers.push(thread);
+            receivers.push(udp.receive(reception.clone())?);
         }
         let wires = Wires {
             clock: self.clock,
@@ -215,7 +226,8 @@ impl House<'_> {
             call_metrics: self.metrics.calls(),
             counters,
             observer,
-            live: Arc::clone(&shared.live),
+            door: Arc::clone(&self.door),
+            occupancy: Arc::clone(&shared.occupancy),
         };
         Ok((wires, receivers))
     }
@@ -400,15 +412,6 @@ fn phone(agent: &config::AgentSettings) -> Result<Option<gateway::Phone>> {
     let tcp = uri.param("transport").flatten().is_some_and(|t| t.eq_ignore_ascii_case("tcp"));
     let transport = if tcp { Transport::Tcp } else { Transport::Udp };
     Ok(Some(gateway::Phone { agent: agent.number.clone(), uri, transport, address }))
-}
-
-fn admits(config: &Config) -> tcp::Admits {
-    let peers: Vec<Peer> = config.trunks.iter().flat_map(|t| t.peers.iter().copied()).collect();
-    let phones: Vec<SocketAddr> =
-        config.agents.iter().filter_map(|a| Uri::parse(a.contact.as_deref()?)?.socket_addr()).collect();
-    Arc::new(move |source| {
-        peers.iter().any(|p| p.admits_connection(source)) || phones.iter().any(|p| p.ip() == source.ip())
-    })
 }
 
 fn os_seed() -> Result<[u8; 32]> {

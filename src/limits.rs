@@ -14,12 +14,23 @@ pub const SIP_SERVER_TRANSACTIONS: usize = 20_000;
 /// Calls at once. Ports run out first (two pairs a call).
 pub const CALLS: usize = 5_000;
 
-/// Received SIP datagrams that may wait for the switch; at 1,000 calls a second about half a second's worth.
+/// Received SIP messages that may wait for the switch, of trunks and of all others each; at 1,000 calls a second about half
+/// a second's worth.
 pub const SIP_QUEUE: usize = 4_096;
 
-/// TCP connections at once, and how long one may take over a message.
+/// TCP connections at once, and of one address: a room of phones behind one router has one address.
 pub const TCP_CONNECTIONS: usize = 1_024;
+pub const TCP_CONNECTIONS_PER_SOURCE: usize = 256;
+
+/// How long a TCP connection may be silent between two messages. A keep-alive comes every 95 to 120 s (RFC 5626 section 4.4.1).
 pub const TCP_IDLE: Duration = Duration::from_secs(600);
+
+/// How long a message may take once its first byte is there.
+pub const TCP_MESSAGE: Duration = Duration::from_secs(5);
+
+/// How long a connection may take to open, and a peer to take what we write. Then its calls hear that it failed.
+pub const TCP_CONNECT: Duration = Duration::from_secs(4);
+pub const TCP_WRITE: Duration = Duration::from_secs(10);
 
 /// How long a caller may wait in all before the call ends as failed: a carrier gives up at about three minutes.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(180);

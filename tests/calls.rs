@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotline::call::fact::{Fact, What};
+use hotline::call::fact::{Fact, RingResult, What};
 use hotline::cdr::{Outcome, Record};
 use hotline::clock::Instant;
 use hotline::dialplan::plan::{
@@ -25,6 +25,10 @@ fn secs(s: f64) -> Duration {
 }
 
 fn plans(nobody: Nobody) -> Plans {
+    plans_with(nobody, Strategy::InOrder)
+}
+
+fn plans_with(nobody: Nobody, strategy: Strategy) -> Plans {
     let numbers = ["8", "9"].map(Into::into).to_vec();
     let prompt = |text: &str| Prompt { text: text.into(), files: vec![], audio: vec![0i16; 16_000].into() };
     let greet =
@@ -43,7 +47,7 @@ fn plans(nobody: Nobody) -> Plans {
             short_abandon: secs(5.0),
         },
         greeting: Greeting { by_agent: [("8".into(), greet("8")), ("9".into(), greet("9"))].into() },
-        agents: Agents { numbers, strategy: Strategy::InOrder, ring: secs(20.0), nobody },
+        agents: Agents { numbers, strategy, ring: secs(20.0), nobody },
     });
     Plans { by_number: [(NUMBER.to_owned(), Arc::clone(&hotline))].into(), hotlines: vec![hotline] }
 }
@@ -52,6 +56,22 @@ fn world(agents: impl IntoIterator<Item = Conduct>) -> World {
     let mut world = World::new(plans(Nobody::BusyTone), 1);
     world.agents.expect(agents);
     world
+}
+
+fn ring_all(agents: impl IntoIterator<Item = Conduct>) -> World {
+    let mut world = World::new(plans_with(Nobody::BusyTone, Strategy::RingAll), 1);
+    world.agents.expect(agents);
+    world
+}
+
+/// How each ring of an agent ended: attempt, and the result (`None`: answered).
+fn ring_ends(world: &World) -> Vec<(u32, Option<RingResult>)> {
+    let end = |f: &Fact| match f.what {
+        What::AgentAnswered { attempt, .. } => Some((attempt, None)),
+        What::AgentReleased { attempt, result, .. } => Some((attempt, Some(result))),
+        _ => None,
+    };
+    world.facts.iter().filter_map(end).collect()
 }
 
 fn answers(after: f64, hang_up_after: Option<f64>) -> Conduct {
@@ -224,7 +244,8 @@ fn every_crossing_of_cancel_and_answer_ends_well() {
 fn the_caller_never_acknowledges() {
     let mut world = world([answers(1.0, None)]);
     let trunk = world.trunk.address();
-    world.loss = Box::new(move |from, text| from == trunk && (text.starts_with("ACK") || text.starts_with("BYE")));
+    world.network.loss =
+        Some(Box::new(move |from, text| from == trunk && (text.starts_with("ACK") || text.starts_with("BYE"))));
     world.call(NUMBER, patience(60.0, None));
     let (world, record) = one(world);
     let json = serde_json::to_value(&record).unwrap();
@@ -238,10 +259,10 @@ fn lost_messages_are_made_good() {
     // Every third datagram of everybody is lost.
     let mut world = world((0..40).map(|_| answers(0.5, None)));
     let mut n = 0;
-    world.loss = Box::new(move |_, _| {
+    world.network.loss = Some(Box::new(move |_, _| {
         n += 1;
         n % 3 == 0
-    });
+    }));
     for _ in 0..20 {
         world.call(NUMBER, patience(60.0, Some(2.0)));
         world.run_for(secs(70.0));
@@ -324,6 +345,74 @@ fn a_thousand_calls_in_a_row_leave_nothing() {
     let (world, records) = finish(world);
     assert_eq!(records.iter().filter(|r| r.outcome == Some(Outcome::Answered)).count(), 1000);
     assert!(world.now().mono > Instant::from_millis(1_500_000));
+}
+
+#[test]
+fn ring_all_the_first_who_answers_has_the_call() {
+    let mut world = ring_all([answers(3.0, None), answers(2.0, None)]);
+    world.call(NUMBER, patience(60.0, Some(5.0)));
+    let (world, record) = one(world);
+    assert_eq!(record.agent.as_ref().map(ToString::to_string).as_deref(), Some("9"));
+    near(record.ring_to_answer_ms, 2_000);
+    near(record.talk_ms, 5_000);
+    assert_eq!(ring_ends(&world), [(2, None), (1, Some(RingResult::LostRace))]);
+    let line = |start: &str| world.wire_log.iter().filter(|(_, _, l)| l.starts_with(start)).count();
+    assert_eq!((line("INVITE sip:8@"), line("INVITE sip:9@"), line("CANCEL sip:8@")), (1, 1, 1));
+}
+
+#[test]
+fn two_who_answer_at_once_are_never_both_bridged() {
+    for later_us in [0, 1, 500, 999, 1_000, 1_500, 2_000, 2_500] {
+        // The loser is called away at that very moment too: what they say ends nobody else's call.
+        let later = answers(2.0 + f64::from(later_us) / 1e6, Some(0.000_5));
+        let mut world = ring_all([answers(2.0, None), later]);
+        world.call(NUMBER, patience(60.0, Some(5.0)));
+        let (world, record) = one(world);
+        assert_eq!(record.agent.as_ref().map(ToString::to_string).as_deref(), Some("8"), "{later_us}");
+        near(record.talk_ms, 5_000);
+        assert_eq!(ring_ends(&world), [(1, None), (2, Some(RingResult::LostRace))], "{later_us}");
+        let leg_closed = |f: &&Fact| matches!(f.what, What::Media { .. });
+        assert_eq!(world.facts.iter().filter(leg_closed).count(), 2, "{later_us}");
+    }
+}
+
+#[test]
+fn ring_all_nobody_answers() {
+    let mut world = ring_all([Conduct { rings: true, then: Then::Ignore }, refuses(486)]);
+    world.call(NUMBER, patience(60.0, None));
+    let (world, record) = one(world);
+    assert_eq!(serde_json::to_value(&record).unwrap()["reason"], "agents_mixed");
+    near(record.wait_ms, 20_000);
+    assert_eq!(ring_ends(&world), [(2, Some(RingResult::Busy)), (1, Some(RingResult::NoAnswer))]);
+    assert_eq!(world.facts.iter().filter(|f| matches!(f.what, What::Ring)).count(), 1);
+}
+
+#[test]
+fn ring_all_then_whoever_became_free_meanwhile() {
+    let ignores = Conduct { rings: true, then: Then::Ignore };
+    let mut world = ring_all([answers(0.5, None), ignores, ignores, answers(1.0, None)]);
+    world.call(NUMBER, patience(60.0, Some(10.0)));
+    world.run_for(secs(1.0));
+    // Agent 8 talks, so agent 9 alone is rung, 20 s long; then agent 8, who is free by then, once.
+    world.call(NUMBER, patience(60.0, Some(5.0)));
+    world.run_for(secs(10.0));
+    let (world, records) = finish(world);
+    assert_eq!(records[1].outcome, Some(Outcome::Answered), "{:?}", ring_ends(&world));
+}
+
+#[test]
+fn a_loser_who_hangs_up_late_ends_no_call_of_others() {
+    // Agent 8's ring is over at 20 s; their 200 crosses our CANCEL, and they hang up at once, while agent 9 talks.
+    for us in (0..4_000).step_by(250) {
+        let crossing = answers(19.998 + f64::from(us) / 1e6, Some(0.001));
+        let mut world = world([crossing, answers(0.0, None)]);
+        world.call(NUMBER, patience(60.0, Some(5.0)));
+        let (_, record) = one(world);
+        let json = serde_json::to_value(&record).unwrap();
+        if record.agent.as_ref().is_some_and(|a| a.as_str() == "9") {
+            assert_eq!(json["reason"], "caller_hung_up", "{us}");
+        }
+    }
 }
 
 #[test]
@@ -419,13 +508,13 @@ fn gateway_rings() -> World {
 fn responses(mut world: World) -> (Record, Vec<String>) {
     let seen = Rc::new(RefCell::new(Vec::new()));
     let log = Rc::clone(&seen);
-    world.loss = Box::new(move |from, text| {
+    world.network.loss = Some(Box::new(move |from, text| {
         let invites = text.lines().any(|l| l.starts_with("CSeq:") && l.ends_with("INVITE"));
         if from.to_string() == GATEWAY && text.starts_with("SIP/2.0") && invites {
             log.borrow_mut().push(text.to_owned());
         }
         false
-    });
+    }));
     let (world, record) = one(world);
     drop(world);
     (record, seen.take())

@@ -2,32 +2,48 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::clock::Instant;
 use crate::dialplan::plan::{self, Strategy};
-use crate::ids::{AgentNo, CallId, HotlineId};
+use crate::ids::{AgentNo, CallId, HotlineId, Random};
 
 /// What the switch needs to know of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     Available,
-    /// Rung or in a call. It ends when the last message of the phone's session is through, so an agent is never rung
-    /// while an old ring still sounds.
-    Taken {
+    /// Being rung. It ends when the last message of the phone's session is through, so an agent is never rung while an
+    /// old ring still sounds.
+    Rung {
+        call: CallId,
+    },
+    /// In a call. It ends as a ring does.
+    Talking {
         call: CallId,
     },
 }
 
+#[derive(Debug, Clone)]
+struct Agent {
+    state: State,
+    /// The end of the last call; the beginning of the run before the first.
+    idle_since: Instant,
+    /// Calls answered since the run began, whatever the hotline.
+    answered: u64,
+}
+
 /// All agents that the configuration names, with the cursor of each hotline's round.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Agents {
-    states: BTreeMap<AgentNo, State>,
+    agents: BTreeMap<AgentNo, Agent>,
     /// Who was rung last, by hotline.
     last_rung: BTreeMap<HotlineId, AgentNo>,
+    random: Random,
 }
 
 impl Agents {
-    pub fn new(numbers: impl IntoIterator<Item = AgentNo>) -> Self {
-        let states = numbers.into_iter().map(|n| (n, State::Available)).collect();
-        Agents { states, last_rung: BTreeMap::new() }
+    pub fn new(numbers: impl IntoIterator<Item = AgentNo>, random: Random) -> Self {
+        let fresh = Agent { state: State::Available, idle_since: Instant::START, answered: 0 };
+        let agents = numbers.into_iter().map(|n| (n, fresh.clone())).collect();
+        Agents { agents, last_rung: BTreeMap::new(), random }
     }
 
     /// Takes the next agent to ring for this call: one of the plan's, free, and not tried before.
@@ -38,36 +54,67 @@ impl Agents {
         tried: &BTreeSet<AgentNo>,
         call: CallId,
     ) -> Option<AgentNo> {
-        let start = match plan.strategy {
-            Strategy::InOrder => 0,
+        let free: Vec<(usize, &AgentNo, &Agent)> = plan
+            .numbers
+            .iter()
+            .enumerate()
+            .filter(|(_, number)| !tried.contains(*number))
+            .filter_map(|(place, number)| Some((place, number, self.agents.get(number)?)))
+            .filter(|(_, _, agent)| agent.state == State::Available)
+            .collect();
+        // Of equals the first in the list is taken.
+        let next = match plan.strategy {
+            Strategy::InOrder | Strategy::RingAll => free.first(),
             Strategy::RoundRobin => {
                 let last = self.last_rung.get(hotline);
-                last.and_then(|last| plan.numbers.iter().position(|n| n == last)).map_or(0, |i| i + 1)
+                let start = last.and_then(|last| plan.numbers.iter().position(|n| n == last)).map_or(0, |i| i + 1);
+                free.iter().find(|(place, ..)| *place >= start).or_else(|| free.first())
+            }
+            Strategy::LongestIdle => free.iter().min_by_key(|(_, _, agent)| agent.idle_since),
+            Strategy::FewestCalls => free.iter().min_by_key(|(_, _, agent)| agent.answered),
+            Strategy::Random => {
+                let one = self.random.below(u32::try_from(free.len()).unwrap_or(u32::MAX));
+                free.get(one as usize)
             }
         };
-        let n = plan.numbers.len();
-        let round = (0..n).map(|i| &plan.numbers[(start + i) % n]);
-        let next = round.into_iter().find(|a| !tried.contains(*a) && self.states.get(*a) == Some(&State::Available))?;
-        self.states.insert(next.clone(), State::Taken { call });
+        let next = next.map(|(_, number, _)| (*number).clone())?;
+        self.agents.get_mut(&next)?.state = State::Rung { call };
         self.last_rung.insert(hotline.clone(), next.clone());
-        Some(next.clone())
+        Some(next)
     }
 
-    /// The agent's phone has nothing more to do with that call.
-    pub fn release(&mut self, agent: &AgentNo, call: CallId) {
-        if let Some(state) = self.states.get_mut(agent)
-            && *state == (State::Taken { call })
+    /// The agent who was rung for that call has won it.
+    pub fn answered(&mut self, agent: &AgentNo, call: CallId) {
+        if let Some(agent) = self.agents.get_mut(agent)
+            && agent.state == (State::Rung { call })
         {
-            *state = State::Available;
+            agent.state = State::Talking { call };
+            agent.answered += 1;
         }
     }
 
+    /// The agent's phone has nothing more to do with that call.
+    pub fn release(&mut self, agent: &AgentNo, call: CallId, now: Instant) {
+        let Some(agent) = self.agents.get_mut(agent) else { return };
+        if agent.state == (State::Talking { call }) {
+            agent.idle_since = now;
+        } else if agent.state != (State::Rung { call }) {
+            return;
+        }
+        agent.state = State::Available;
+    }
+
     pub fn state(&self, agent: &AgentNo) -> Option<&State> {
-        self.states.get(agent)
+        self.agents.get(agent).map(|agent| &agent.state)
     }
 
     pub fn available(&self) -> usize {
-        self.states.values().filter(|s| **s == State::Available).count()
+        self.agents.values().filter(|agent| agent.state == State::Available).count()
+    }
+
+    /// Rung or in a call.
+    pub fn taken(&self) -> usize {
+        self.agents.len() - self.available()
     }
 }
 
@@ -78,21 +125,30 @@ mod tests {
     use super::*;
     use crate::clock::Wall;
     use crate::dialplan::plan::Nobody;
-    use crate::ids::Random;
 
     fn plan(strategy: Strategy) -> plan::Agents {
         let numbers = ["7", "8", "9"].map(AgentNo::from).to_vec();
         plan::Agents { numbers, strategy, ring: Duration::from_secs(20), nobody: Nobody::BusyTone }
     }
 
-    fn rung(strategy: Strategy, calls: usize) -> Vec<String> {
-        let mut agents = Agents::new(plan(strategy).numbers);
-        let mut random = Random::from_number(1);
-        (0..calls)
-            .map(|_| {
-                let call = CallId::new(Wall::from_micros(0), &mut random);
-                let agent = agents.take_next(&"h".into(), &plan(strategy), &BTreeSet::new(), call).unwrap();
-                agents.release(&agent, call);
+    fn agents(strategy: Strategy) -> Agents {
+        Agents::new(plan(strategy).numbers, Random::from_number(1))
+    }
+
+    fn call(n: u64) -> CallId {
+        CallId::new(Wall::from_micros(0), &mut Random::from_number(n))
+    }
+
+    /// Whom each of so many calls, one after the other, rings first. Whoever is named in `answering` answers.
+    fn rung(strategy: Strategy, calls: u64, answering: &[&str]) -> Vec<String> {
+        let mut agents = agents(strategy);
+        (1..=calls)
+            .map(|n| {
+                let agent = agents.take_next(&"h".into(), &plan(strategy), &BTreeSet::new(), call(n)).unwrap();
+                if answering.contains(&agent.as_str()) {
+                    agents.answered(&agent, call(n));
+                }
+                agents.release(&agent, call(n), Instant::from_millis(n));
                 agent.to_string()
             })
             .collect()
@@ -100,15 +156,34 @@ mod tests {
 
     #[test]
     fn strategies() {
-        assert_eq!(rung(Strategy::InOrder, 3), ["7", "7", "7"]);
-        assert_eq!(rung(Strategy::RoundRobin, 5), ["7", "8", "9", "7", "8"]);
+        let all = ["7", "8", "9"];
+        assert_eq!(rung(Strategy::InOrder, 3, &all), ["7", "7", "7"]);
+        assert_eq!(rung(Strategy::RoundRobin, 5, &all), ["7", "8", "9", "7", "8"]);
+        assert_eq!(rung(Strategy::LongestIdle, 5, &all), ["7", "8", "9", "7", "8"]);
+        assert_eq!(rung(Strategy::FewestCalls, 5, &all), ["7", "8", "9", "7", "8"]);
+    }
+
+    #[test]
+    fn a_ring_that_nobody_answered_is_no_call() {
+        for strategy in [Strategy::LongestIdle, Strategy::FewestCalls] {
+            assert_eq!(rung(strategy, 4, &["7", "9"]), ["7", "8", "8", "8"]);
+        }
+    }
+
+    #[test]
+    fn random_takes_everybody_about_as_often_and_the_same_with_the_same_seed() {
+        let taken = rung(Strategy::Random, 300, &[]);
+        assert_eq!(taken, rung(Strategy::Random, 300, &[]));
+        for agent in ["7", "8", "9"] {
+            let times = taken.iter().filter(|a| *a == agent).count();
+            assert!((70..130).contains(&times), "{agent} {times} times of 300");
+        }
     }
 
     #[test]
     fn nobody_is_taken_twice_or_tried_twice() {
-        let mut agents = Agents::new(plan(Strategy::InOrder).numbers);
-        let mut random = Random::from_number(1);
-        let (a, b) = (CallId::new(Wall::from_micros(0), &mut random), CallId::new(Wall::from_micros(1), &mut random));
+        let mut agents = agents(Strategy::InOrder);
+        let (a, b) = (call(1), call(2));
         let take = |call, tried: &[&str], agents: &mut Agents| {
             let tried = tried.iter().map(|t| AgentNo::from(*t)).collect();
             agents.take_next(&"h".into(), &plan(Strategy::InOrder), &tried, call).map(|a| a.to_string())
@@ -117,9 +192,9 @@ mod tests {
         assert_eq!(take(b, &[], &mut agents).as_deref(), Some("8"));
         assert_eq!(take(a, &["7"], &mut agents).as_deref(), Some("9"));
         assert_eq!(take(b, &["8"], &mut agents), None);
-        agents.release(&"7".into(), b);
+        agents.release(&"7".into(), b, Instant::START);
         assert_eq!(agents.available(), 0, "only the call that took an agent can release them");
-        agents.release(&"7".into(), a);
+        agents.release(&"7".into(), a, Instant::START);
         assert_eq!(agents.available(), 1);
     }
 }

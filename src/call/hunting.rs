@@ -1,6 +1,6 @@
-//! Ringing agents one after the other until one answers, the caller leaves, or nobody is left.
+//! Ringing agents, one after the other or all at once, until one answers, the caller leaves, or nobody is left.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::agent::Agents;
 use super::fact::{RingResult, RingSource, What};
@@ -9,15 +9,16 @@ use super::reason::{EndedBy, Reason};
 use super::talking::Talking;
 use super::{Call, State};
 use crate::clock::{Instant, Now};
-use crate::dialplan::plan::Nobody;
+use crate::dialplan::plan::{Nobody, Strategy};
 use crate::ids::AgentNo;
 use crate::limits;
 
 #[derive(Debug)]
 pub(super) struct Hunting {
     ring: Ring,
-    attempt: Option<Attempt>,
-    attempts: u32,
+    /// The phones that are being reached, by the attempt's number: one at most unless the strategy rings all.
+    attempts: BTreeMap<u32, Attempt>,
+    last_attempt: u32,
     tried: BTreeSet<AgentNo>,
     results: BTreeSet<RingResult>,
     give_up: Instant,
@@ -36,9 +37,8 @@ enum Ring {
 }
 
 /// The agent whose phone is being reached.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Attempt {
-    number: u32,
     agent: AgentNo,
     stage: Stage,
 }
@@ -60,8 +60,8 @@ impl Hunting {
     pub(super) fn new(offered: Instant) -> Hunting {
         Hunting {
             ring: Ring::Silent { at_latest: offered + limits::RING_AFTER },
-            attempt: None,
-            attempts: 0,
+            attempts: BTreeMap::new(),
+            last_attempt: 0,
             tried: BTreeSet::new(),
             results: BTreeSet::new(),
             give_up: offered + limits::LONGEST_WAIT,
@@ -73,30 +73,43 @@ impl Hunting {
             Ring::Silent { at_latest } => Some((at_latest, "ring the caller")),
             Ring::Ordered | Ring::Rung(_) => None,
         };
-        let until = match self.attempt.as_ref().map(|a| a.stage) {
-            Some(Stage::Inviting { until } | Stage::Ringing { until }) => Some((until, "agent does not answer")),
-            Some(Stage::Opening) | None => None,
-        };
+        let until = self.attempts.values().filter_map(Attempt::until).min().map(|at| (at, "agent does not answer"));
         [ring, until, Some((self.give_up, "longest wait"))].into_iter().flatten().min()
     }
 
     fn is_current(&self, attempt: u32) -> bool {
-        self.attempt.as_ref().is_some_and(|a| a.number == attempt)
+        self.attempts.contains_key(&attempt)
+    }
+}
+
+impl Attempt {
+    fn until(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Opening => None,
+            Stage::Inviting { until } | Stage::Ringing { until } => Some(until),
+        }
     }
 }
 
 impl Call {
-    /// Takes the next agent; with nobody left, the caller gets what the dialplan says.
+    /// Takes the next agent, or all who are free; with nobody left, the caller gets what the dialplan says.
+    ///
+    /// Those who became free while all others were rung are rung after them: everybody once in a call.
     pub(super) fn hunt(&mut self, mut hunting: Hunting, now: Instant, at: Now, agents: &mut Agents) -> State {
         let plan = &self.hotline.agents;
-        let Some(agent) = agents.take_next(&self.hotline.id, plan, &hunting.tried, self.id) else {
+        while let Some(agent) = agents.take_next(&self.hotline.id, plan, &hunting.tried, self.id) {
+            hunting.last_attempt += 1;
+            hunting.tried.insert(agent.clone());
+            let attempt = hunting.last_attempt;
+            self.actions.push_back(Action::OpenAgent { attempt, agent: agent.clone() });
+            hunting.attempts.insert(attempt, Attempt { agent, stage: Stage::Opening });
+            if plan.strategy != Strategy::RingAll {
+                break;
+            }
+        }
+        if hunting.attempts.is_empty() {
             return self.nobody(&hunting, now, at);
-        };
-        hunting.attempts += 1;
-        hunting.tried.insert(agent.clone());
-        let number = hunting.attempts;
-        self.actions.push_back(Action::OpenAgent { attempt: number, agent: agent.clone() });
-        hunting.attempt = Some(Attempt { number, agent, stage: Stage::Opening });
+        }
         State::Hunting(hunting)
     }
 
@@ -127,21 +140,23 @@ impl Call {
         agents: &mut Agents,
     ) -> State {
         match input {
-            Input::AgentReady { attempt } if hunting.is_current(attempt) => self.invite(hunting, now),
+            Input::AgentReady { attempt } if hunting.is_current(attempt) => self.invite(hunting, attempt, now),
             Input::AgentNotReady { attempt } if hunting.is_current(attempt) => {
-                self.attempt_failed(hunting, now, at, RingResult::Fault, None, agents)
+                self.attempt_failed(hunting, attempt, now, at, (RingResult::Fault, None), agents)
             }
             Input::Sent(Sent::Invite { attempt }) if hunting.is_current(attempt) => {
-                if let Some(a) = &hunting.attempt {
+                if let Some(a) = hunting.attempts.get(&attempt) {
                     let what = What::AgentInvited { attempt, agent: a.agent.clone() };
                     self.fact(at, what);
                 }
                 State::Hunting(hunting)
             }
-            Input::AgentRinging { attempt } if hunting.is_current(attempt) => self.agent_rings(hunting, at),
-            Input::AgentAnswered { attempt } if hunting.is_current(attempt) => self.agent_answers(hunting, at),
+            Input::AgentRinging { attempt } if hunting.is_current(attempt) => self.agent_rings(hunting, attempt, at),
+            Input::AgentAnswered { attempt } if hunting.is_current(attempt) => {
+                self.agent_answers(hunting, attempt, at, agents)
+            }
             Input::AgentFailed { attempt, result, status } if hunting.is_current(attempt) => {
-                self.attempt_failed(hunting, now, at, result, status, agents)
+                self.attempt_failed(hunting, attempt, now, at, (result, status), agents)
             }
             Input::Sent(Sent::Ring) | Input::Media(Media::RingbackStarted) => {
                 self.fact(at, What::Ring);
@@ -150,16 +165,16 @@ impl Call {
             }
             Input::CallerLeft => {
                 let state = self.end(now, at, Reason::CallerCancelled, EndedBy::Caller);
-                self.drop_attempt(&hunting, at, RingResult::CallerLeft);
+                self.drop_attempts(&mut hunting, at, RingResult::CallerLeft);
                 state
             }
             Input::Lost { .. } => {
                 let state = self.end(now, at, Reason::TrunkFault, EndedBy::Trunk);
-                self.drop_attempt(&hunting, at, RingResult::CallerLeft);
+                self.drop_attempts(&mut hunting, at, RingResult::CallerLeft);
                 state
             }
             Input::Shutdown => {
-                self.drop_attempt(&hunting, at, RingResult::CallerLeft);
+                self.drop_attempts(&mut hunting, at, RingResult::CallerLeft);
                 self.reject(Reason::Shutdown, 503, None)
             }
             // Whatever else belongs to an attempt that is over.
@@ -169,40 +184,42 @@ impl Call {
 
     pub(super) fn handle_hunting_timeout(&mut self, mut hunting: Hunting, now: Now, agents: &mut Agents) -> State {
         if now.mono >= hunting.give_up {
-            self.drop_attempt(&hunting, now, RingResult::NoAnswer);
-            hunting.results.insert(RingResult::NoAnswer);
+            self.drop_attempts(&mut hunting, now, RingResult::NoAnswer);
             return self.nobody(&hunting, now.mono, now);
         }
         if matches!(hunting.ring, Ring::Silent { at_latest } if at_latest <= now.mono) {
             self.ring(&mut hunting);
         }
-        let due = match hunting.attempt.as_ref().map(|a| a.stage) {
-            // A phone that never even rang was not reached.
-            Some(Stage::Inviting { until }) if until <= now.mono => Some(RingResult::Unreachable),
-            Some(Stage::Ringing { until }) if until <= now.mono => Some(RingResult::NoAnswer),
-            _ => None,
-        };
-        match due {
-            Some(result) => self.attempt_failed(hunting, now.mono, now, result, None, agents),
-            None => State::Hunting(hunting),
+        let due = |a: &Attempt| a.until().is_some_and(|until| until <= now.mono);
+        let over: Vec<u32> = hunting.attempts.iter().filter(|(_, a)| due(a)).map(|(number, _)| *number).collect();
+        if over.is_empty() {
+            return State::Hunting(hunting);
         }
+        for attempt in over {
+            // A phone that never even rang was not reached.
+            let result = match hunting.attempts.get(&attempt).map(|a| a.stage) {
+                Some(Stage::Ringing { .. }) => RingResult::NoAnswer,
+                Some(Stage::Inviting { .. } | Stage::Opening) | None => RingResult::Unreachable,
+            };
+            self.release(&mut hunting, attempt, now, (result, None));
+        }
+        self.hunt_on(hunting, now.mono, now, agents)
     }
 
-    fn invite(&mut self, mut hunting: Hunting, now: Instant) -> State {
-        if let Some(attempt) = &mut hunting.attempt {
+    fn invite(&mut self, mut hunting: Hunting, number: u32, now: Instant) -> State {
+        if let Some(attempt) = hunting.attempts.get_mut(&number) {
             attempt.stage = Stage::Inviting { until: now + self.hotline.agents.ring };
-            let (number, agent) = (attempt.number, attempt.agent.clone());
-            self.actions.push_back(Action::InviteAgent { attempt: number, agent });
+            self.actions.push_back(Action::InviteAgent { attempt: number, agent: attempt.agent.clone() });
         }
         State::Hunting(hunting)
     }
 
-    fn agent_rings(&mut self, mut hunting: Hunting, at: Now) -> State {
-        if let Some(attempt) = &mut hunting.attempt
+    fn agent_rings(&mut self, mut hunting: Hunting, number: u32, at: Now) -> State {
+        if let Some(attempt) = hunting.attempts.get_mut(&number)
             && let Stage::Inviting { until } = attempt.stage
         {
             attempt.stage = Stage::Ringing { until };
-            let what = What::AgentRinging { attempt: attempt.number, agent: attempt.agent.clone() };
+            let what = What::AgentRinging { attempt: number, agent: attempt.agent.clone() };
             self.fact(at, what);
             if matches!(hunting.ring, Ring::Silent { .. }) {
                 self.ring(&mut hunting);
@@ -220,10 +237,12 @@ impl Call {
         });
     }
 
-    fn agent_answers(&mut self, hunting: Hunting, at: Now) -> State {
-        let Some(attempt) = hunting.attempt else { return State::Hunting(hunting) };
-        self.fact(at, What::AgentAnswered { attempt: attempt.number, agent: attempt.agent.clone() });
-        self.actions.push_back(Action::AnswerCaller { attempt: attempt.number });
+    fn agent_answers(&mut self, mut hunting: Hunting, number: u32, at: Now, agents: &mut Agents) -> State {
+        let Some(attempt) = hunting.attempts.remove(&number) else { return State::Hunting(hunting) };
+        agents.answered(&attempt.agent, self.id);
+        self.fact(at, What::AgentAnswered { attempt: number, agent: attempt.agent.clone() });
+        self.actions.push_back(Action::AnswerCaller { attempt: number });
+        self.drop_attempts(&mut hunting, at, RingResult::LostRace);
         let late = match hunting.ring {
             Ring::Rung(ring) => {
                 let since_ring = at.mono.as_nanos().saturating_sub(ring.mono.as_nanos());
@@ -231,33 +250,40 @@ impl Call {
             }
             Ring::Silent { .. } | Ring::Ordered => false,
         };
-        State::Talking(Box::new(Talking::new(attempt.number, attempt.agent, late)))
+        State::Talking(Box::new(Talking::new(number, attempt.agent, late)))
     }
 
     fn attempt_failed(
         &mut self,
         mut hunting: Hunting,
+        number: u32,
         now: Instant,
         at: Now,
-        result: RingResult,
-        status: Option<u16>,
+        how: (RingResult, Option<u16>),
         agents: &mut Agents,
     ) -> State {
-        if let Some(attempt) = hunting.attempt.take() {
-            let what = What::AgentReleased { attempt: attempt.number, agent: attempt.agent, result, status };
-            self.fact(at, what);
-            self.actions.push_back(Action::ReleaseAgent { attempt: attempt.number });
-            hunting.results.insert(result);
-        }
-        self.hunt(hunting, now, at, agents)
+        self.release(&mut hunting, number, at, how);
+        self.hunt_on(hunting, now, at, agents)
     }
 
-    /// The call is over: the phone that is being rung must stop.
-    fn drop_attempt(&mut self, hunting: &Hunting, at: Now, result: RingResult) {
-        if let Some(attempt) = hunting.attempt.clone() {
-            let what = What::AgentReleased { attempt: attempt.number, agent: attempt.agent, result, status: None };
-            self.fact(at, what);
-            self.actions.push_back(Action::ReleaseAgent { attempt: attempt.number });
+    /// The next agents' turn comes when no phone rings any more.
+    fn hunt_on(&mut self, hunting: Hunting, now: Instant, at: Now, agents: &mut Agents) -> State {
+        if hunting.attempts.is_empty() { self.hunt(hunting, now, at, agents) } else { State::Hunting(hunting) }
+    }
+
+    /// This phone is to ring no more.
+    fn release(&mut self, hunting: &mut Hunting, number: u32, at: Now, (result, status): (RingResult, Option<u16>)) {
+        let Some(Attempt { agent, .. }) = hunting.attempts.remove(&number) else { return };
+        self.fact(at, What::AgentReleased { attempt: number, agent, result, status });
+        self.actions.push_back(Action::ReleaseAgent { attempt: number });
+        hunting.results.insert(result);
+    }
+
+    /// The hunt is over: every phone that is still being rung must stop.
+    fn drop_attempts(&mut self, hunting: &mut Hunting, at: Now, result: RingResult) {
+        let numbers: Vec<u32> = hunting.attempts.keys().copied().collect();
+        for number in numbers {
+            self.release(hunting, number, at, (result, None));
         }
     }
 }

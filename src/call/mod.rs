@@ -18,20 +18,20 @@ mod closing;
 mod hunting;
 mod talking;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use agent::Agents;
 use closing::Closing;
-use fact::{AnswerRule, Fact, Offered, RingSource, What};
+use fact::{AnswerRule, Fact, Offered, RingResult, RingSource, What};
 use hunting::Hunting;
-use leg::{Action, Input, Sent};
+use leg::{Action, Input, Media, Sent};
 use reason::{EndedBy, Reason};
 use talking::Talking;
 
 use crate::clock::{Instant, Now, RunId, Stamp};
 use crate::dialplan::plan::{Hotline, Ringback};
-use crate::ids::{CallId, SubjectId, TrunkName};
+use crate::ids::{AgentNo, CallId, Side, SubjectId, TrunkName};
 
 /// Who calls, for what.
 #[derive(Debug, Clone)]
@@ -61,6 +61,8 @@ struct Ledger {
     call: CallId,
     run: RunId,
     n: u32,
+    /// Rings that have no end yet, by attempt.
+    ringing: BTreeMap<u32, AgentNo>,
 }
 
 #[derive(Debug)]
@@ -84,7 +86,7 @@ impl Call {
         let mut call = Call {
             id,
             answer: answer.clone(),
-            ledger: Ledger { call: id, run, n: 0 },
+            ledger: Ledger { call: id, run, n: 0, ringing: BTreeMap::new() },
             offered: at,
             state: State::Opening,
             actions: VecDeque::new(),
@@ -129,6 +131,8 @@ impl Call {
                 return;
             }
             Input::LedgerDelayed => return self.fact(at, What::LedgerDelayed),
+            // The two who talk keep their legs to the end, so this is the leg of a phone that was rung in vain.
+            Input::Media(Media::Closed { side: Side::Agent, .. }) if matches!(self.state, State::Talking(_)) => return,
             _ => {}
         }
         let state = std::mem::replace(&mut self.state, State::Sealed);
@@ -171,7 +175,11 @@ impl Call {
 
     /// The machine broke (a bug): the call ends here, as far as it got.
     pub fn fail(&mut self, now: Now) {
-        self.actions.clear();
+        // Facts are numbered already: without them the call would have a gap.
+        self.actions.retain(|action| matches!(action, Action::Fact(_)));
+        for (attempt, agent) in std::mem::take(&mut self.ledger.ringing) {
+            self.fact(now, What::AgentReleased { attempt, agent, result: RingResult::Fault, status: None });
+        }
         self.state = self.end(now.mono, now, Reason::Fault, EndedBy::Gateway);
     }
 
@@ -215,6 +223,13 @@ impl Call {
     fn fact(&mut self, at: Now, what: What) {
         let fact = Fact { call: self.ledger.call, n: self.ledger.n, at: Stamp::new(self.ledger.run, at), what };
         self.ledger.n += 1;
+        match &fact.what {
+            What::AgentInvited { attempt, agent } => drop(self.ledger.ringing.insert(*attempt, agent.clone())),
+            What::AgentAnswered { attempt, .. } | What::AgentReleased { attempt, .. } => {
+                self.ledger.ringing.remove(attempt);
+            }
+            _ => {}
+        }
         self.actions.push_back(Action::Fact(fact));
     }
 }

@@ -34,7 +34,7 @@ impl Machine {
             sip_call_id: "1@carrier".to_owned(),
             early_media: true,
         };
-        let agents = Agents::new(hotline.agents.numbers.clone());
+        let agents = Agents::new(hotline.agents.numbers.clone(), Random::from_number(1));
         let call = Call::new(id, RunId(1), moment(0), hotline, offer);
         Machine { call, agents, facts: Vec::new() }
             .told(10, Input::CallerReady)

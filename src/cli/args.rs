@@ -49,6 +49,17 @@ pub(super) enum Command {
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
     },
+    /// Runs a scenario of callers, agents and network in virtual time, without sockets, and holds every invariant against it.
+    Simulate {
+        /// The scenario (TOML).
+        file: PathBuf,
+        /// Instead of the scenario's own.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Instead of the scenario's own.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+        calls: Option<u32>,
+    },
     /// Ended calls, newest first.
     Calls {
         /// One JSON object a line.

@@ -6,6 +6,7 @@ mod ladder;
 pub mod reading;
 mod route_test;
 mod serve;
+mod simulate;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
@@ -84,6 +85,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let zones = Zones::from_plans(&plans).map_err(ReadingError::from)?;
             Ok(reading::report(&reader(&config)?, ((*span).into(), date), &zones, now, (*format).into(), &mut out)?)
         }
+        Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
         Command::Metrics { json } => Ok(reading::metrics(style(*json), &mut out)?),
         Command::Help { topic: Some(Topic::Reasons) } => Ok(reading::reasons(&mut out)?),
         Command::Help { topic: None } => {

@@ -52,11 +52,21 @@ fn ringing(hotline: &Hotline, out: &mut dyn Write) -> io::Result<()> {
 
 fn agents(loaded: &Loaded, hotline: &Hotline, out: &mut dyn Write) -> io::Result<()> {
     let agents = &hotline.agents;
+    let ring_s = agents.ring.as_secs_f64();
     let how = match agents.strategy {
         Strategy::InOrder => "in this order, always from the first",
         Strategy::RoundRobin => "in this order, from the one after the agent who was rung last",
+        Strategy::LongestIdle => "beginning with whose last call ended longest ago, else in this order",
+        Strategy::FewestCalls => "beginning with who has answered the fewest calls, else in this order",
+        Strategy::Random => "in an order drawn by lot",
+        Strategy::RingAll => "",
     };
-    writeln!(out, "  Agents are rung one after the other for {} s each, {how}:", agents.ring.as_secs_f64())?;
+    match agents.strategy {
+        Strategy::RingAll => {
+            writeln!(out, "  All free agents are rung at once for {ring_s} s; the first who answers has the call:")?;
+        }
+        _ => writeln!(out, "  Free agents are rung one after the other for {ring_s} s each, {how}:")?,
+    }
     for number in &agents.numbers {
         let known = loaded.config.agents.iter().find(|a| a.number == *number);
         match known.and_then(|a| a.contact.as_ref().map(|contact| (&a.name, contact))) {

@@ -91,6 +91,25 @@ pub enum Strategy {
     InOrder,
     /// From the one after the agent who was rung last.
     RoundRobin,
+    /// All at once; the first who answers has the call.
+    RingAll,
+    /// Whose last call ended first; before their first call, since the gateway began.
+    LongestIdle,
+    /// Who answered the fewest calls since the gateway began.
+    FewestCalls,
+    Random,
+}
+
+impl Strategy {
+    /// As `agents.strategy` says it.
+    pub const WORDS: &'static [(&'static str, Strategy)] = &[
+        ("round_robin", Strategy::RoundRobin),
+        ("in_order", Strategy::InOrder),
+        ("longest_idle", Strategy::LongestIdle),
+        ("ring_all", Strategy::RingAll),
+        ("fewest_calls", Strategy::FewestCalls),
+        ("random", Strategy::Random),
+    ];
 }
 
 /// What the caller gets when no agent is left to try.

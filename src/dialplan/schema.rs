@@ -183,10 +183,7 @@ fn ringback(answer: &mut Table<'_>) -> Ringback {
 }
 
 fn strategy(agents: &mut Table<'_>) -> Strategy {
-    let built = [("in_order", Strategy::InOrder), ("round_robin", Strategy::RoundRobin)];
-    let planned = ["longest_idle", "ring_all", "fewest_calls", "random"];
-    let use_instead = "use \"round_robin\" or \"in_order\"";
-    one_of(agents, "strategy", &built, &planned, use_instead).unwrap_or(Strategy::RoundRobin)
+    one_of(agents, "strategy", Strategy::WORDS, &[], "").unwrap_or(Strategy::RoundRobin)
 }
 
 fn nobody(agents: &mut Table<'_>) -> Nobody {

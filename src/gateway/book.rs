@@ -1,7 +1,7 @@
 //! Which session and which media leg belongs to which call.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::call::Call;
 use crate::ids::{AgentNo, CallId, LegId, Side};
@@ -28,6 +28,8 @@ pub(super) struct CallerLeg {
     pub(super) codec: Option<Codec>,
     pub(super) media: Option<LegMedia>,
     pub(super) held: bool,
+    /// The ACK of the call's own 2xx has come; later ones belong to re-INVITEs.
+    pub(super) acknowledged: bool,
 }
 
 /// One ring of one agent's phone.
@@ -41,6 +43,8 @@ pub(super) struct Attempt {
     /// Where the phone's SIP came from.
     pub(super) source: Option<SocketAddr>,
     pub(super) held: bool,
+    /// The call has no more to do with this phone, though its session may have something left to say.
+    pub(super) released: bool,
 }
 
 /// The ports and the description of one leg.
@@ -51,6 +55,8 @@ pub(super) struct LegMedia {
     /// Ports that could not be bound before this one.
     pub(super) failed_binds: u32,
     pub(super) closing: bool,
+    /// Our 2xx made the offer: its ACK brings the answer.
+    pub(super) awaits_answer: bool,
 }
 
 /// A session's place. It outlives the session (its last message is written after it has ended) and, while its phone still
@@ -84,7 +90,37 @@ impl Role {
     }
 }
 
+/// The media of a leg as its peer sees it.
+pub(super) struct Said<'a> {
+    pub(super) peer: &'a mut Option<Peer>,
+    pub(super) codec: &'a mut Option<Codec>,
+    /// It holds us.
+    pub(super) held: &'a mut bool,
+}
+
 impl Entry {
+    /// Where the SIP of a leg comes from.
+    pub(super) fn signalling(&self, role: &Role) -> Option<IpAddr> {
+        match role {
+            Role::Caller => Some(self.caller.flow.remote.ip()),
+            Role::Agent { attempt, .. } => self.attempts.get(attempt)?.source.map(|source| source.ip()),
+        }
+    }
+
+    /// What the peer of a leg has said about its media.
+    pub(super) fn said_mut(&mut self, role: &Role) -> Option<Said<'_>> {
+        match role {
+            Role::Caller => {
+                let CallerLeg { peer, codec, held, .. } = &mut self.caller;
+                Some(Said { peer, codec, held })
+            }
+            Role::Agent { attempt, .. } => {
+                let Attempt { peer, codec, held, .. } = self.attempts.get_mut(attempt)?;
+                Some(Said { peer, codec, held })
+            }
+        }
+    }
+
     pub(super) fn media_mut(&mut self, role: &Role) -> Option<&mut LegMedia> {
         match role {
             Role::Caller => self.caller.media.as_mut(),

@@ -4,16 +4,19 @@
 //! handing back [`Input::Sent`] for marked messages in the same breath), then sleep no longer than [`Gateway::poll_timeout`]. The
 //! same object is driven by `app` with real sockets and by `sim` with a virtual network.
 //!
-//! Files: `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
+//! Files: `guests` (whom else live calls may hear), `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
 //! actions → SIP, media, recorder), `sound` (media events, ports).
 
 mod book;
+mod guests;
 mod orders;
 mod signalling;
 mod sound;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -27,6 +30,7 @@ use crate::clock::{Instant, Now, RunId};
 use crate::dialplan::plan::Plans;
 use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId, TrunkName};
 use crate::media::{self, Ports};
+use crate::peer::known::{Known, Standing};
 use crate::peer::trunk::Peer;
 use crate::protocol::sip::endpoint::{self, Count, Endpoint, Flow, Label, SessionId, Transmit, Transport};
 use crate::protocol::sip::framing::Frame;
@@ -40,6 +44,13 @@ pub struct Settings {
     pub trunks: Vec<Trunk>,
     pub phones: Vec<Phone>,
     pub run: RunId,
+}
+
+impl Settings {
+    /// Everybody whom this configuration names.
+    pub fn known(&self) -> Known {
+        Known::new(self.trunks.iter().flat_map(|t| t.peers.iter().copied()), self.phones.iter().map(|p| p.address))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -132,6 +143,8 @@ pub enum Rejected {
 #[derive(Debug)]
 pub struct Gateway {
     settings: Settings,
+    known: Known,
+    guests: guests::Guests,
     plans: Arc<Plans>,
     random: Random,
     endpoint: Endpoint,
@@ -152,10 +165,13 @@ pub struct Gateway {
 impl Gateway {
     pub fn new(settings: Settings, plans: Arc<Plans>, mut random: Random) -> Gateway {
         let endpoint_random = Random::from_seed(random.bytes());
+        let agents_random = Random::from_seed(random.bytes());
         Gateway {
             endpoint: Endpoint::new(settings.sip.clone(), endpoint_random),
-            agents: Agents::new(settings.phones.iter().map(|p| p.agent.clone())),
+            agents: Agents::new(settings.phones.iter().map(|p| p.agent.clone()), agents_random),
             ports: Ports::new(settings.rtp_ports.clone(), &mut random),
+            known: settings.known(),
+            guests: guests::Guests::default(),
             settings,
             plans,
             random,
@@ -190,9 +206,9 @@ impl Gateway {
                 self.inputs.push_back((call, now, input));
             }
             Input::LedgerFull(full) => self.handle_ledger(now, full),
-            Input::Drain => self.draining = true,
+            Input::Drain => self.drain(),
             Input::Shutdown => {
-                self.draining = true;
+                self.drain();
                 self.inputs.extend(self.calls.keys().map(|id| (*id, now, leg::Input::Shutdown)));
             }
             Input::Timeout => self.handle_timeout(now),
@@ -218,12 +234,35 @@ impl Gateway {
         self.calls.len()
     }
 
+    /// Whether this call is not sealed yet.
+    pub fn has_call(&self, id: CallId) -> bool {
+        self.calls.contains_key(&id)
+    }
+
     pub fn agents(&self) -> &Agents {
         &self.agents
     }
 
     pub fn ports_used(&self) -> usize {
         self.ports.used()
+    }
+
+    pub fn transactions(&self) -> usize {
+        self.endpoint.transaction_count()
+    }
+
+    pub fn sessions(&self) -> usize {
+        self.by_session.len()
+    }
+
+    /// Changes whenever [`Gateway::guests`] does.
+    pub fn guests_version(&self) -> u64 {
+        self.guests.version()
+    }
+
+    /// Addresses that are no trunk's or phone's, but that a dialog of a live call leads to.
+    pub fn guests(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.guests.addresses()
     }
 
     /// Nothing is alive: no call, session, transaction, port or timer.
@@ -234,6 +273,11 @@ impl Gateway {
             && self.wakes.is_empty()
             && self.ports.used() == 0
             && self.endpoint.is_idle()
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
+        self.endpoint.drain();
     }
 
     fn handle_timeout(&mut self, now: Now) {
@@ -265,6 +309,9 @@ impl Gateway {
             }
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
+            if let Some(session) = transmit.mark {
+                self.lead_to(session, transmit.flow.remote);
+            }
             self.outputs.push_back(Output::Transmit(transmit));
         }
     }
@@ -283,7 +330,11 @@ impl Gateway {
     }
 
     fn is_trusted(&self, flow: &Flow) -> bool {
-        self.trunk_of(flow).is_some() || self.phone_at(flow.remote)
+        let standing = match flow.transport {
+            Transport::Udp => self.known.standing(flow.remote),
+            Transport::Tcp => self.known.standing_of_connection(flow.remote),
+        };
+        standing != Standing::Stranger
     }
 
     /// The first trunk that this peer may send on. A TCP connection comes from any port.
@@ -293,10 +344,5 @@ impl Gateway {
             Transport::Tcp => peer.admits_connection(flow.remote),
         };
         self.settings.trunks.iter().find(|t| t.peers.iter().any(admits))
-    }
-
-    /// A phone answers from its own address, not always from the port that its contact names.
-    fn phone_at(&self, source: SocketAddr) -> bool {
-        self.settings.phones.iter().any(|p| p.address.ip() == source.ip())
     }
 }

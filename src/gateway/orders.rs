@@ -88,7 +88,8 @@ impl Gateway {
             self.leg_not_ready(now, id, &role);
         }
         if let Some(entry) = self.calls.get_mut(&id) {
-            let a = Attempt { agent, session: None, media, peer: None, codec: None, source: None, held: false };
+            let (peer, codec, source) = (None, None, None);
+            let a = Attempt { agent, session: None, media, peer, codec, source, held: false, released: false };
             entry.attempts.insert(attempt, a);
         }
     }
@@ -120,12 +121,13 @@ impl Gateway {
     }
 
     fn release_agent(&mut self, now: Now, id: CallId, attempt: u32) {
-        let Some(a) = self.calls.get(&id).and_then(|e| e.attempts.get(&attempt)) else { return };
+        let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) else { return };
+        a.released = true;
         let (session, agent) = (a.session, a.agent.clone());
         match session.filter(|s| self.by_session.get(s).is_some_and(|link| !link.terminated)) {
             // The agent is free again when the session's last message is through.
             Some(session) => self.endpoint.hang_up(now, session),
-            None => self.agents.release(&agent, id),
+            None => self.agents.release(&agent, id, now.mono),
         }
         self.close_leg(id, &Role::Agent { attempt, agent });
     }
@@ -156,6 +158,7 @@ impl Gateway {
 
     fn seal(&mut self, id: CallId) {
         let Some(entry) = self.calls.remove(&id) else { return };
+        self.guests.leave(id);
         for session in entry.attempts.values().filter_map(|a| a.session).chain([entry.caller.session]) {
             if self.by_session.get(&session).is_some_and(|link| link.terminated) {
                 self.by_session.remove(&session);

@@ -11,7 +11,7 @@ use crate::call::reason::Reason;
 use crate::call::{Call, Offer, Refusal};
 use crate::clock::Now;
 use crate::dialplan::plan::Hotline;
-use crate::ids::{CallId, Side, SubjectId, TrunkName};
+use crate::ids::{CallId, Side, SubjectId};
 use crate::limits;
 use crate::media::negotiate::{self, Peer};
 use crate::protocol::sip::address::Address;
@@ -35,13 +35,13 @@ impl Gateway {
                 self.by_session.remove(&session);
             }
             if let Role::Agent { agent, .. } = role {
-                self.agents.release(&agent, id);
+                self.agents.release(&agent, id, now.mono);
             }
             return;
         }
-        let input = match role {
-            Role::Caller => self.caller_event(now, id, session, kind),
-            Role::Agent { attempt, .. } => self.agent_event(now, id, session, attempt, kind),
+        let input = match &role {
+            Role::Caller => self.caller_event(now, at, id, session, kind),
+            Role::Agent { .. } => self.agent_event(now, id, session, &role, kind),
         };
         if let Some(input) = input {
             self.inputs.push_back((id, at, input));
@@ -78,8 +78,10 @@ impl Gateway {
         let subject = SubjectId::new(&mut self.random);
         self.outputs.push_back(Output::Subject { id: subject, number: caller.number.clone() });
         let (peer, refusal) = self.media_of(request);
+        // It goes into the ledger: a real one has 20 to 80 characters.
+        let sip_call_id = request.headers.text(&Name::CALL_ID).unwrap_or_default().chars().take(256).collect();
         let early_media = peer.as_ref().is_some_and(Peer::hears);
-        let offer = Offer { early_media, ..self.offer(trunk, called, subject, request) };
+        let offer = Offer { trunk, called, caller: subject, sip_call_id, early_media };
         tracing::info!(%id, hotline = %hotline.id, trunk = %offer.trunk, "call offered");
         tracing::debug!(%id, caller = %caller.number, "caller");
         let call = match self.refusal().or(refusal) {
@@ -87,16 +89,13 @@ impl Gateway {
             None => Call::new(id, self.settings.run, at, hotline, offer),
         };
         let shown_number = caller.shown();
-        let caller = CallerLeg { session, flow, shown_number, peer, codec: None, media: None, held: false };
+        let caller =
+            CallerLeg { session, flow, shown_number, peer, codec: None, media: None, held: false, acknowledged: false };
         self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
         self.by_session.insert(session, Link { call: id, role: Role::Caller, terminated: false });
+        self.invited_from(id, request);
         self.inputs.push_back((id, at, signal(Side::Caller, &Label::Request(request.method.clone()))));
         self.obey(now, id);
-    }
-
-    fn offer(&self, trunk: TrunkName, called: String, caller: SubjectId, request: &Request) -> Offer {
-        let sip_call_id = request.headers.text(&Name::CALL_ID).unwrap_or_default().to_owned();
-        Offer { trunk, called, caller, sip_call_id, early_media: false }
     }
 
     /// The hotline that owns the number in the Request-URI, else the one in To.
@@ -133,13 +132,10 @@ impl Gateway {
         }
     }
 
-    fn caller_event(&mut self, now: Now, id: CallId, session: SessionId, kind: EventKind) -> Option<Input> {
+    fn caller_event(&mut self, now: Now, at: Now, id: CallId, session: SessionId, kind: EventKind) -> Option<Input> {
         Some(match kind {
             EventKind::Cancelled => Input::CallerLeft,
-            EventKind::Acknowledged { body } => {
-                self.take_late_answer(id, &body);
-                Input::CallerAcknowledged
-            }
+            EventKind::Acknowledged { body } => return self.caller_acknowledged(id, at, &body),
             EventKind::NotAcknowledged => Input::CallerNeverAcknowledged,
             EventKind::Bye => Input::HungUp { side: Side::Caller },
             EventKind::Lost => Input::Lost { side: Side::Caller },
@@ -154,31 +150,32 @@ impl Gateway {
         })
     }
 
-    fn agent_event(
-        &mut self,
-        now: Now,
-        id: CallId,
-        session: SessionId,
-        attempt: u32,
-        kind: EventKind,
-    ) -> Option<Input> {
+    /// The first ACK is the call's; those of re-INVITEs say nothing new but, perhaps, where media goes.
+    fn caller_acknowledged(&mut self, id: CallId, at: Now, body: &[u8]) -> Option<Input> {
+        let entry = self.calls.get_mut(&id)?;
+        if !std::mem::replace(&mut entry.caller.acknowledged, true) {
+            self.inputs.push_back((id, at, Input::CallerAcknowledged));
+        }
+        self.take_late_answer(id, &Role::Caller, body)
+    }
+
+    fn agent_event(&mut self, now: Now, id: CallId, session: SessionId, role: &Role, kind: EventKind) -> Option<Input> {
+        let Role::Agent { attempt, .. } = *role else { return None };
+        let released = self.calls.get(&id)?.attempts.get(&attempt)?.released;
         Some(match kind {
+            EventKind::Received { label } => signal(Side::Agent, &label),
+            // A phone that lost the race and hangs up by itself ends no call of others.
+            _ if released => return None,
             EventKind::Progress { status: 180..=189, .. } => Input::AgentRinging { attempt },
             EventKind::Progress { .. } | EventKind::CrossedAnswer => return None,
             EventKind::Answered { body, source } => return Some(self.agent_answer(now, id, attempt, &body, source)),
             EventKind::Failed { status } => Input::AgentFailed { attempt, result: ring_result(status), status },
             EventKind::Bye => Input::HungUp { side: Side::Agent },
-            EventKind::Lost => Input::Lost { side: Side::Agent },
-            EventKind::Reoffer { body } => {
-                let agent = self.calls.get(&id)?.attempts.get(&attempt)?.agent.clone();
-                return self.reoffer(now, id, session, &Role::Agent { attempt, agent }, &body);
-            }
-            EventKind::Received { label } => signal(Side::Agent, &label),
-            EventKind::Invite { .. }
-            | EventKind::Cancelled
-            | EventKind::Acknowledged { .. }
-            | EventKind::NotAcknowledged
-            | EventKind::Terminated => return None,
+            // No ACK to our answer to its re-INVITE; BYE has been sent.
+            EventKind::Lost | EventKind::NotAcknowledged => Input::Lost { side: Side::Agent },
+            EventKind::Reoffer { body } => return self.reoffer(now, id, session, role, &body),
+            EventKind::Acknowledged { body } => return self.take_late_answer(id, role, &body),
+            EventKind::Invite { .. } | EventKind::Cancelled | EventKind::Terminated => return None,
         })
     }
 }
@@ -210,6 +207,8 @@ impl Caller {
         let asserted = h.list(&Name::P_ASSERTED_IDENTITY).find_map(Address::parse);
         let address = asserted.or_else(|| h.first(&Name::FROM).and_then(Address::parse));
         let number = address.as_ref().map(|a| &a.uri).and_then(Uri::number).unwrap_or_default();
+        // It goes into logs and reports: percent-encoding can hide line ends and escape sequences in it.
+        let number = number.chars().filter(|c| !c.is_control()).take(64).collect();
         let private = ["id", "user", "header", "session"].iter().any(|p| h.has_token(&Name::PRIVACY, p));
         Caller { number, private }
     }

@@ -18,6 +18,8 @@ const BIND_TRIES: u32 = 5;
 
 /// The payload type that we give telephone events when the offer is ours.
 const TELEPHONE_EVENT: u8 = 101;
+/// RFC 3551 section 6: from here on the numbers have no meaning of their own.
+const FIRST_DYNAMIC: u8 = 96;
 
 impl Gateway {
     /// Reserves a port pair beside `listener` and orders it opened. `None`: the range is exhausted.
@@ -30,7 +32,7 @@ impl Gateway {
         let local = Local { rtp, advertise: self.settings.sip.advertise, session, version: 1 };
         self.by_leg.insert(leg, PortLink { role: role.clone(), port });
         self.outputs.push_back(Output::Media(Command::Open { call, leg, side: role.side(), local: rtp }));
-        Some(LegMedia { leg, local, failed_binds: 0, closing: false })
+        Some(LegMedia { leg, local, failed_binds: 0, closing: false, awaits_answer: false })
     }
 
     pub(super) fn handle_media(&mut self, now: Now, event: media::Event) {
@@ -120,9 +122,8 @@ impl Gateway {
             Some(peer) => (peer.codecs.as_slice(), peer.telephone_event),
             None => (&[][..], Some(TELEPHONE_EVENT)),
         };
-        // Our own numbers of codecs stand in this offer: an event may not have one of them.
-        let taken = |number: u8| CODECS.iter().any(|codec| codec.payload_type() == number);
-        let event = event.map(|number| if taken(number) { TELEPHONE_EVENT } else { number });
+        // A caller may number events as one of our static codecs; in our offer that number is taken.
+        let event = event.map(|number| if number >= FIRST_DYNAMIC { number } else { TELEPHONE_EVENT });
         negotiate::offer(local, &preferring(first.iter().map(|(codec, _)| *codec)), event)
     }
 
@@ -177,37 +178,37 @@ impl Gateway {
         let entry = self.calls.get_mut(&id)?;
         let agents = entry.attempts.get(&attempt)?.codec?;
         let caller = &mut entry.caller;
-        let media = caller.media.as_ref()?;
+        let media = caller.media.as_mut()?;
         let Some(peer) = &caller.peer else {
+            media.awaits_answer = true;
             return Some(negotiate::offer(&media.local, &preferring([agents]), Some(TELEPHONE_EVENT)));
         };
         if let Some(early) = caller.codec {
             // What the 183 said stays true (RFC 3261 section 13.2.1).
             return Some(negotiate::answer(&media.local, peer, early));
         }
-        let codec = if peer.carries(agents) { agents } else { peer.codecs.first()?.0 };
+        let codec = peer.keeping(Some(agents));
         let remote = peer.remote(codec, caller.flow.remote.ip());
         caller.codec = Some(codec);
         self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
         Some(negotiate::answer(&media.local, peer, codec))
     }
 
-    /// The ACK of a caller who had made no offer brings the answer to ours.
-    pub(super) fn take_late_answer(&mut self, id: CallId, body: &[u8]) {
-        let Some(entry) = self.calls.get_mut(&id) else { return };
-        if entry.caller.peer.is_some() {
-            return;
+    /// The ACK of a 2xx of ours that made the offer brings the answer. A call that never had media of the caller is over
+    /// without it (RFC 3261 section 13.2.2.4 says so for the other side); a re-INVITE leaves things as they were.
+    pub(super) fn take_late_answer(&mut self, id: CallId, role: &Role, body: &[u8]) -> Option<Input> {
+        let entry = self.calls.get_mut(&id)?;
+        if !std::mem::take(&mut entry.media_mut(role)?.awaits_answer) {
+            return None;
         }
-        let Some(media) = &entry.caller.media else { return };
-        let Ok(peer) = negotiate::read(body) else {
-            return tracing::warn!(call = %id, "the caller's ACK brought no usable media");
-        };
-        entry.caller.codec = peer.codecs.first().map(|(codec, _)| *codec);
-        if let Some(codec) = entry.caller.codec {
-            let remote = peer.remote(codec, entry.caller.flow.remote.ip());
-            self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
+        match negotiate::read(body) {
+            Ok(peer) => self.change_peer(id, role, peer),
+            Err(refusal) => {
+                tracing::warn!(call = %id, %refusal, "an ACK brought no usable media");
+                let without = entry.said_mut(role).is_some_and(|said| said.peer.is_none());
+                without.then(|| Input::Lost { side: role.side() })
+            }
         }
-        entry.caller.peer = Some(peer);
     }
 
     /// A re-INVITE: answered here, toward this leg alone. `Some` if it begins or ends a hold.
@@ -219,54 +220,42 @@ impl Gateway {
         role: &Role,
         body: &[u8],
     ) -> Option<Input> {
-        let Some(entry) = self.calls.get_mut(&id) else {
+        let Some((answer, change)) = self.answer_reoffer(id, role, body) else {
             self.endpoint.reject_reoffer(now.mono, session, 488);
             return None;
-        };
-        let (current, signalling) = match role {
-            Role::Caller => (entry.caller.codec, entry.caller.flow.remote.ip()),
-            Role::Agent { attempt, .. } => {
-                let a = entry.attempts.get(attempt)?;
-                (a.codec, a.source?.ip())
-            }
-        };
-        let media = entry.media_mut(role)?;
-        media.local.version += 1;
-        if body.is_empty() {
-            let codecs = current.map_or_else(|| CODECS.to_vec(), |codec| vec![codec]);
-            let offer = negotiate::offer(&media.local, &codecs, Some(TELEPHONE_EVENT));
-            self.endpoint.accept_reoffer(now.mono, session, offer);
-            return None;
-        }
-        // The codec stays if the peer still has it.
-        let agreed = negotiate::read(body).ok().and_then(|peer| {
-            let codec = current
-                .filter(|codec| peer.carries(*codec))
-                .or_else(|| peer.codecs.first().map(|(codec, _)| *codec))?;
-            Some((peer, codec))
-        });
-        let Some((peer, codec)) = agreed else {
-            self.endpoint.reject_reoffer(now.mono, session, 488);
-            return None;
-        };
-        let answer = negotiate::answer(&media.local, &peer, codec);
-        let leg = media.leg;
-        let remote = peer.remote(codec, signalling);
-        let held = peer.holds();
-        self.outputs.push_back(Output::Media(Command::Remote { leg, remote }));
-        let before = match role {
-            Role::Caller => {
-                (entry.caller.peer, entry.caller.codec) = (Some(peer), Some(codec));
-                std::mem::replace(&mut entry.caller.held, held)
-            }
-            Role::Agent { attempt, .. } => {
-                let a = entry.attempts.get_mut(attempt)?;
-                (a.peer, a.codec) = (Some(peer), Some(codec));
-                std::mem::replace(&mut a.held, held)
-            }
         };
         self.endpoint.accept_reoffer(now.mono, session, answer);
-        (before != held).then(|| Input::Held { by: role.side(), held })
+        change
+    }
+
+    fn answer_reoffer(&mut self, id: CallId, role: &Role, body: &[u8]) -> Option<(Vec<u8>, Option<Input>)> {
+        let entry = self.calls.get_mut(&id)?;
+        let codec = *entry.said_mut(role)?.codec;
+        let media = entry.media_mut(role)?;
+        if body.is_empty() {
+            media.local.version += 1;
+            media.awaits_answer = true;
+            return Some((negotiate::offer(&media.local, &preferring(codec), Some(TELEPHONE_EVENT)), None));
+        }
+        let peer = negotiate::read(body).ok()?;
+        media.local.version += 1;
+        let answer = negotiate::answer(&media.local, &peer, peer.keeping(codec));
+        Some((answer, self.change_peer(id, role, peer)))
+    }
+
+    /// From now on the media of this leg is what its peer has just said; its codec stays if the peer still has it.
+    /// `Some` if that begins or ends a hold.
+    fn change_peer(&mut self, id: CallId, role: &Role, new: Peer) -> Option<Input> {
+        let entry = self.calls.get_mut(&id)?;
+        let signalling = entry.signalling(role)?;
+        let leg = entry.media_mut(role)?.leg;
+        let said = entry.said_mut(role)?;
+        let (codec, now_held) = (new.keeping(*said.codec), new.holds());
+        let remote = new.remote(codec, signalling);
+        (*said.codec, *said.peer) = (Some(codec), Some(new));
+        let before = std::mem::replace(said.held, now_held);
+        self.outputs.push_back(Output::Media(Command::Remote { leg, remote }));
+        (before != now_held).then(|| Input::Held { by: role.side(), held: now_held })
     }
 
     /// The order that joins the two legs.

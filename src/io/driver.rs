@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::clock::RunClock;
 use super::disk::Recorder;
+use super::door::Door;
 use super::ledger::{Batch, Ledger, Refused, Room};
 use super::mailbox::{Inbox, Received};
 use super::rtp::MediaThreads;
@@ -40,13 +41,30 @@ pub struct Wires {
     pub call_metrics: CallMetrics,
     pub counters: Counters,
     pub observer: Option<Observer>,
-    /// Calls that are not sealed, for whoever waits for them to end.
-    pub live: Arc<AtomicUsize>,
+    pub door: Arc<Door>,
+    pub occupancy: Arc<Occupancy>,
+}
+
+/// What is alive in the switch, as of its last round; for whoever waits for calls to end, and for the metrics.
+#[derive(Debug, Default)]
+pub struct Occupancy {
+    /// Calls that are not sealed.
+    pub calls: AtomicUsize,
+    pub transactions: AtomicUsize,
+    pub sessions: AtomicUsize,
+    pub ports: AtomicUsize,
+}
+
+impl Occupancy {
+    pub fn tell(&self, counters: &Counters) {
+        let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        counters.occupancy(of(&self.transactions), of(&self.sessions), of(&self.ports));
+    }
 }
 
 /// Runs the switch until it is told to stop; gives the wires back so that they can be closed in order.
 pub fn run(gateway: Gateway, inbox: Inbox, wires: Wires) -> io::Result<JoinHandle<Wires>> {
-    let driver = Driver { gateway, wires, pending: Batch::default(), ledger_full: false };
+    let driver = Driver { gateway, wires, pending: Batch::default(), ledger_full: false, guests_version: 0 };
     thread::Builder::new().name("switch".to_owned()).spawn(move || driver.run(&inbox))
 }
 
@@ -56,6 +74,8 @@ struct Driver {
     /// Facts of this round, and those that the ledger handed back.
     pending: Batch,
     ledger_full: bool,
+    /// Of the guests that the door knows.
+    guests_version: u64,
 }
 
 impl Driver {
@@ -81,8 +101,16 @@ impl Driver {
                 self.handle(Input::Timeout);
             }
             self.hand_over_facts();
-            self.wires.live.store(self.gateway.live_calls(), Ordering::Release);
+            self.report();
         }
+    }
+
+    fn report(&self) {
+        let (gateway, occupancy) = (&self.gateway, &self.wires.occupancy);
+        occupancy.transactions.store(gateway.transactions(), Ordering::Relaxed);
+        occupancy.sessions.store(gateway.sessions(), Ordering::Relaxed);
+        occupancy.ports.store(gateway.ports_used(), Ordering::Relaxed);
+        occupancy.calls.store(gateway.live_calls(), Ordering::Release);
     }
 
     fn finish(mut self) -> Wires {
@@ -99,7 +127,13 @@ impl Driver {
     }
 
     fn handle(&mut self, input: Input) {
-        self.gateway.handle(self.wires.clock.now(), input);
+        let now = self.wires.clock.now();
+        self.gateway.handle(now, input);
+        // Before anything is written that a guest may answer.
+        if self.guests_version != self.gateway.guests_version() {
+            self.guests_version = self.gateway.guests_version();
+            self.wires.door.publish(now.mono, self.gateway.guests());
+        }
         while let Some(output) = self.gateway.poll_output() {
             self.carry_out(output);
         }
@@ -122,9 +156,9 @@ impl Driver {
             Output::Subject { id, number } => self.pending.subjects.push(Subject { id, number }),
             Output::Count(count) => self.count(&count),
             Output::Rejected(Rejected::UnknownNumber) => {
-                self.wires.counters.sip_rejected(SipRejection::UnknownNumber);
+                self.wires.counters.sip_rejected(SipRejection::UnknownNumber, 1);
             }
-            Output::Rejected(Rejected::FromPhone) => self.wires.counters.sip_rejected(SipRejection::FromPhone),
+            Output::Rejected(Rejected::FromPhone) => self.wires.counters.sip_rejected(SipRejection::FromPhone, 1),
         }
     }
 
@@ -169,8 +203,9 @@ impl Driver {
             Count::Response(code, m) => counters.sip_response(method(m), *code, Direction::In),
             Count::Retransmission => counters.sip_retransmission(Direction::In),
             Count::Unparsable => counters.sip_parse_error(),
-            Count::Stranger => counters.sip_rejected(SipRejection::Stranger),
-            Count::Stray => counters.sip_rejected(SipRejection::NoDialog),
+            Count::Stranger => counters.sip_rejected(SipRejection::Stranger, 1),
+            Count::Stray => counters.sip_rejected(SipRejection::NoDialog, 1),
+            Count::Refused(status) => counters.sip_rejected(refusal(*status), 1),
         }
     }
 
@@ -186,6 +221,16 @@ impl Driver {
             self.ledger_full = full;
             self.handle(Input::LedgerFull(full));
         }
+    }
+}
+
+/// What a failure that the endpoint gave by itself says of the request.
+fn refusal(status: u16) -> SipRejection {
+    match status {
+        405 | 406 | 415 | 416 | 420 | 501 => SipRejection::Unsupported,
+        481 => SipRejection::NoDialog,
+        503 => SipRejection::Overloaded,
+        _ => SipRejection::Malformed,
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod dialplans;
 pub mod disk;
+pub mod door;
 pub mod driver;
 pub mod ledger;
 pub mod mailbox;

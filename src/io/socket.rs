@@ -5,7 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, RecvMsg, SockaddrStorage, recvmsg, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 
 use crate::clock::Wall;
@@ -46,27 +46,14 @@ impl Reader {
 
     /// The next datagram; `None` when no more are waiting.
     pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<Option<Datagram>> {
-        self.read(socket, MsgFlags::MSG_DONTWAIT)
-    }
-
-    /// Waits for the next datagram as long as the socket's read timeout allows; `None` when that has passed.
-    pub(super) fn wait(&mut self, socket: &UdpSocket) -> io::Result<Option<Datagram>> {
-        self.read(socket, MsgFlags::empty())
-    }
-
-    fn read(&mut self, socket: &UdpSocket, flags: MsgFlags) -> io::Result<Option<Datagram>> {
+        let flags = MsgFlags::MSG_DONTWAIT;
         let mut parts = [IoSliceMut::new(&mut self.buffer[..])];
         let message = match recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut parts, Some(&mut self.control), flags) {
             Ok(message) => message,
             Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let stamp = message.cmsgs().ok().and_then(|mut all| {
-            all.find_map(|one| match one {
-                ControlMessageOwned::ScmTimestampns(at) => Some(wall(at)),
-                _ => None,
-            })
-        });
+        let stamp = stamp(&message);
         let source = message.address.as_ref().and_then(address).ok_or(io::ErrorKind::InvalidData)?;
         let length = if message.flags.contains(MsgFlags::MSG_TRUNC) { 0 } else { message.bytes };
         self.length = length;
@@ -78,11 +65,21 @@ impl Reader {
     }
 }
 
+/// The kernel's receive stamp.
+pub(super) fn stamp<S>(message: &RecvMsg<'_, '_, S>) -> Option<Wall> {
+    message.cmsgs().ok().and_then(|mut all| {
+        all.find_map(|one| match one {
+            ControlMessageOwned::ScmTimestampns(at) => Some(wall(at)),
+            _ => None,
+        })
+    })
+}
+
 fn wall(at: TimeSpec) -> Wall {
     Wall::from_micros(at.tv_sec() * 1_000_000 + at.tv_nsec() / 1_000)
 }
 
-fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
+pub(super) fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
     let four = storage.as_sockaddr_in().map(|a| SocketAddr::from(*a));
     four.or_else(|| storage.as_sockaddr_in6().map(|a| SocketAddr::from(*a)))
 }

@@ -1,30 +1,38 @@
 //! SIP over TCP: connections that peers open, and connections that we open toward them.
+//!
+//! A connection carries many calls, so only what makes it useless ends it: its end, an error, a stream in which the next message
+//! cannot be found, a message that is not completed in time, a peer that does not read. A message that is wrong in itself
+//! is answered or passed over.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
 
-use super::clock::RunClock;
-use super::mailbox::Mailbox;
+use super::mailbox::Lane;
+use super::udp::Reception;
+use crate::clock::Instant;
 use crate::gateway::Input;
 use crate::limits;
-use crate::metrics::{Counters, SipRejection};
+use crate::metrics::SipRejection;
 use crate::protocol::sip::endpoint::{ConnectionId, Flow, SessionId, Transport};
-use crate::protocol::sip::framing::Framer;
+use crate::protocol::sip::framing::{Framer, FramingLost};
 
-/// Messages that may wait for a slow peer before its connection counts as dead.
+/// Messages that may wait for a slow peer.
 const WRITE_QUEUE: usize = 256;
 
-/// Whether a peer may open a connection at all.
-pub type Admits = Arc<dyn Fn(SocketAddr) -> bool + Send + Sync>;
+/// What a peer sends to be told that the connection lives, and our answer (RFC 5626 section 4.4.1).
+const PING: &[u8] = b"\r\n\r\n";
+const PONG: &[u8] = b"\r\n";
 
 /// All TCP connections of the gateway; clones share them.
 #[derive(Clone)]
@@ -34,9 +42,7 @@ pub struct Tcp {
 
 struct Shared {
     runtime: Handle,
-    clock: RunClock,
-    mailbox: Mailbox,
-    counters: Counters,
+    reception: Reception,
     next: AtomicU64,
     open: Mutex<Open>,
 }
@@ -50,6 +56,8 @@ struct Open {
 struct Connection {
     remote: SocketAddr,
     writer: mpsc::Sender<Outgoing>,
+    /// Tells the reader that the connection is given up.
+    given_up: Arc<Notify>,
 }
 
 struct Outgoing {
@@ -57,31 +65,32 @@ struct Outgoing {
     session: Option<SessionId>,
 }
 
+/// Both ends of a connection's life.
+struct Line {
+    id: ConnectionId,
+    queue: mpsc::Receiver<Outgoing>,
+    given_up: Arc<Notify>,
+}
+
 impl Tcp {
-    pub fn new(runtime: Handle, clock: RunClock, mailbox: Mailbox, counters: Counters) -> Tcp {
+    pub fn new(runtime: Handle, reception: Reception) -> Tcp {
         let open = Mutex::default();
-        Tcp { shared: Arc::new(Shared { runtime, clock, mailbox, counters, next: AtomicU64::new(1), open }) }
+        Tcp { shared: Arc::new(Shared { runtime, reception, next: AtomicU64::new(1), open }) }
     }
 
     /// Takes connections on this listener until the runtime ends.
-    pub fn listen(&self, listener: TcpListener, local: SocketAddr, admits: Admits) {
+    pub fn listen(&self, listener: TcpListener, local: SocketAddr) {
         let tcp = self.clone();
         self.shared.runtime.spawn(async move {
             loop {
-                let (stream, remote) = match listener.accept().await {
-                    Ok(accepted) => accepted,
+                match listener.accept().await {
+                    Ok((stream, remote)) => tcp.admit(stream, local, remote),
                     Err(error) => {
                         // Out of descriptors: the next try may find some.
                         tracing::warn!(%error, "cannot take a TCP connection");
-                        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                        continue;
+                        tokio::time::sleep(Duration::from_millis(100)).await;
                     }
-                };
-                if !admits(remote) || tcp.open().by_id.len() >= limits::TCP_CONNECTIONS {
-                    tcp.shared.counters.sip_rejected(SipRejection::Stranger);
-                    continue;
                 }
-                tcp.run(stream, local, remote);
             }
         });
     }
@@ -95,74 +104,114 @@ impl Tcp {
         match id.and_then(|id| open.by_id.get(&id)) {
             Some(connection) => {
                 if let Err(error) = connection.writer.try_send(outgoing) {
-                    let session = error.into_inner().session;
-                    self.not_sent(session);
+                    tracing::info!(remote = %flow.remote, "a TCP peer does not read; given up");
+                    connection.given_up.notify_one();
+                    self.not_sent(error.into_inner().session);
                 }
             }
             None => {
-                let (writer, queue) = mpsc::channel(WRITE_QUEUE);
-                let id = self.new_id();
-                let _ = writer.try_send(outgoing);
-                open.by_id.insert(id, Connection { remote: flow.remote, writer });
-                open.by_remote.insert(flow.remote, id);
+                let line = self.add(&mut open, flow.remote, Some(outgoing));
                 let tcp = self.clone();
-                self.shared.runtime.spawn(async move { tcp.connect(id, flow, queue).await });
+                self.shared.runtime.spawn(async move { tcp.connect(line, flow).await });
             }
         }
     }
 
-    async fn connect(&self, id: ConnectionId, flow: Flow, mut queue: mpsc::Receiver<Outgoing>) {
-        match TcpStream::connect(flow.remote).await {
+    /// A connection that a peer has opened.
+    fn admit(&self, stream: TcpStream, local: SocketAddr, remote: SocketAddr) {
+        let reception = &self.shared.reception;
+        if reception.door.connection(reception.clock.now().mono, remote).is_none() {
+            return reception.counters.sip_rejected(SipRejection::Stranger, 1);
+        }
+        let mut open = self.open();
+        if open.by_id.len() >= limits::TCP_CONNECTIONS
+            || open.of_source(remote.ip()) >= limits::TCP_CONNECTIONS_PER_SOURCE
+        {
+            tracing::debug!(%remote, "too many TCP connections; refused");
+            return reception.counters.sip_rejected(SipRejection::Connections, 1);
+        }
+        let line = self.add(&mut open, remote, None);
+        drop(open);
+        let flow = Flow { transport: Transport::Tcp, local, remote, connection: Some(line.id) };
+        self.run(line, stream, flow);
+    }
+
+    fn add(&self, open: &mut Open, remote: SocketAddr, first: Option<Outgoing>) -> Line {
+        let (writer, queue) = mpsc::channel(WRITE_QUEUE);
+        if let Some(first) = first {
+            let _ = writer.try_send(first);
+        }
+        let id = ConnectionId(self.shared.next.fetch_add(1, Ordering::Relaxed));
+        let given_up = Arc::<Notify>::default();
+        open.by_id.insert(id, Connection { remote, writer, given_up: Arc::clone(&given_up) });
+        open.by_remote.insert(remote, id);
+        Line { id, queue, given_up }
+    }
+
+    async fn connect(&self, line: Line, flow: Flow) {
+        let opened = timeout(limits::TCP_CONNECT, TcpStream::connect(flow.remote)).await;
+        match opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(stream) => {
-                let _ = stream.set_nodelay(true);
-                let (read, write) = stream.into_split();
-                self.shared.runtime.spawn(self.clone().write(id, write, queue));
-                self.clone().read(id, read, Flow { connection: Some(id), ..flow }).await;
+                let flow = Flow { connection: Some(line.id), ..flow };
+                self.run(line, stream, flow);
             }
             Err(error) => {
                 tracing::info!(%error, remote = %flow.remote, "cannot connect");
-                self.forget(id);
-                queue.close();
-                while let Some(outgoing) = queue.recv().await {
-                    self.not_sent(outgoing.session);
+                self.forget(line.id);
+                self.drop_queue(line.queue).await;
+            }
+        }
+    }
+
+    fn run(&self, line: Line, stream: TcpStream, flow: Flow) {
+        let _ = stream.set_nodelay(true);
+        let (read, write) = stream.into_split();
+        self.shared.runtime.spawn(self.clone().write(line.id, write, line.queue));
+        self.shared.runtime.spawn(self.clone().read(line.id, read, flow, line.given_up));
+    }
+
+    async fn read(self, id: ConnectionId, stream: OwnedReadHalf, flow: Flow, given_up: Arc<Notify>) {
+        let why = tokio::select! {
+            why = self.follow(stream, flow) => why,
+            () = given_up.notified() => "it was given up",
+        };
+        tracing::debug!(why, remote = %flow.remote, "a TCP connection ends");
+        self.forget(id);
+    }
+
+    /// Reads messages until there is a reason to stop.
+    async fn follow(&self, mut stream: OwnedReadHalf, flow: Flow) -> &'static str {
+        let reception = &self.shared.reception;
+        let mut framer = Framer::default();
+        let mut buffer = vec![0; 16 * 1024];
+        // When the message that is not complete yet began.
+        let mut begun: Option<Instant> = None;
+        loop {
+            let now = reception.clock.now().mono;
+            let patience = begun.map_or(limits::TCP_IDLE, |begun| (begun + limits::TCP_MESSAGE).since(now));
+            let n = match timeout(patience, stream.read(&mut buffer)).await {
+                Ok(Ok(0)) => return "its peer closed it",
+                Ok(Ok(n)) => n,
+                Ok(Err(_)) => return "it failed",
+                Err(_) if begun.is_some() => return "a message was not completed in time",
+                Err(_) => return "it was silent for too long",
+            };
+            let at = reception.clock.now();
+            let Some(lane) = reception.door.connection(at.mono, flow.remote) else { return "its guest has left" };
+            if begun.is_none() && buffer[..n].starts_with(PING) {
+                self.send(flow, Arc::from(PONG), None);
+            }
+            framer.push(&buffer[..n]);
+            match self.take_frames(&mut framer, flow, at, lane) {
+                Ok(_) if framer.is_between_messages() => begun = None,
+                Ok(taken) => begun = begun.filter(|_| taken == 0).or(Some(at.mono)),
+                Err(error) => {
+                    tracing::info!(%error, remote = %flow.remote, "a stream cannot be followed; closed");
+                    reception.counters.sip_parse_error();
+                    return "its messages cannot be told apart";
                 }
             }
         }
-    }
-
-    fn run(&self, stream: TcpStream, local: SocketAddr, remote: SocketAddr) {
-        let _ = stream.set_nodelay(true);
-        let (read, write) = stream.into_split();
-        let (writer, queue) = mpsc::channel(WRITE_QUEUE);
-        let id = self.new_id();
-        let mut open = self.open();
-        open.by_id.insert(id, Connection { remote, writer });
-        open.by_remote.insert(remote, id);
-        drop(open);
-        let flow = Flow { transport: Transport::Tcp, local, remote, connection: Some(id) };
-        self.shared.runtime.spawn(self.clone().write(id, write, queue));
-        self.shared.runtime.spawn(self.clone().read(id, read, flow));
-    }
-
-    async fn read(self, id: ConnectionId, mut stream: OwnedReadHalf, flow: Flow) {
-        let mut framer = Framer::default();
-        let mut buffer = vec![0; 16 * 1024];
-        loop {
-            let read = tokio::time::timeout(limits::TCP_IDLE, stream.read(&mut buffer)).await;
-            let n = match read {
-                Ok(Ok(n)) if n > 0 => n,
-                // End of stream, an error, or silence for too long.
-                Ok(Ok(_) | Err(_)) | Err(_) => break,
-            };
-            let at = self.shared.clock.now();
-            framer.push(&buffer[..n]);
-            if let Err(error) = self.take_frames(&mut framer, flow, at) {
-                tracing::info!(%error, remote = %flow.remote, "a stream cannot be followed; closed");
-                self.shared.counters.sip_parse_error();
-                break;
-            }
-        }
-        self.forget(id);
     }
 
     fn take_frames(
@@ -170,24 +219,45 @@ impl Tcp {
         framer: &mut Framer,
         flow: Flow,
         at: crate::clock::Now,
-    ) -> Result<(), crate::protocol::sip::framing::FramingLost> {
+        lane: Lane,
+    ) -> Result<usize, FramingLost> {
+        let reception = &self.shared.reception;
+        let mut taken = 0;
         while let Some(frame) = framer.next_frame()? {
-            if !self.shared.mailbox.message(Input::Frame { flow, at, frame }) {
-                self.shared.counters.sip_rejected(SipRejection::Budget);
+            taken += 1;
+            if !reception.mailbox.message(lane, Input::Frame { flow, at, frame }) {
+                reception.counters.sip_rejected(SipRejection::QueueFull, 1);
             }
         }
-        Ok(())
+        Ok(taken)
     }
 
     async fn write(self, id: ConnectionId, mut stream: OwnedWriteHalf, mut queue: mpsc::Receiver<Outgoing>) {
         while let Some(outgoing) = queue.recv().await {
-            if let Err(error) = stream.write_all(&outgoing.bytes).await {
+            let written = timeout(limits::TCP_WRITE, stream.write_all(&outgoing.bytes)).await;
+            if let Err(error) = written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 tracing::info!(%error, "a TCP connection failed");
+                self.give_up(id);
                 self.not_sent(outgoing.session);
                 break;
             }
         }
         self.forget(id);
+        self.drop_queue(queue).await;
+    }
+
+    /// Whoever still waits hears that it was in vain.
+    async fn drop_queue(&self, mut queue: mpsc::Receiver<Outgoing>) {
+        queue.close();
+        while let Some(outgoing) = queue.recv().await {
+            self.not_sent(outgoing.session);
+        }
+    }
+
+    fn give_up(&self, id: ConnectionId) {
+        if let Some(connection) = self.open().by_id.get(&id) {
+            connection.given_up.notify_one();
+        }
     }
 
     fn forget(&self, id: ConnectionId) {
@@ -201,16 +271,18 @@ impl Tcp {
 
     fn not_sent(&self, session: Option<SessionId>) {
         if let Some(session) = session {
-            self.shared.mailbox.event(Input::NotSent { session });
+            self.shared.reception.mailbox.event(Input::NotSent { session });
         }
     }
 
-    fn new_id(&self) -> ConnectionId {
-        ConnectionId(self.shared.next.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn open(&self) -> std::sync::MutexGuard<'_, Open> {
+    fn open(&self) -> MutexGuard<'_, Open> {
         self.shared.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn of_source(&self, address: IpAddr) -> usize {
+        self.by_remote.keys().filter(|remote| remote.ip() == address).count()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Offer and answer (RFC 3264) for one audio stream of G.711 with telephone events.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::{Codec, Remote};
 use crate::protocol::sdp::{Description, Direction, Host, Malformed, Media};
@@ -71,7 +71,11 @@ pub fn read(bytes: &[u8]) -> Result<Peer, Refusal> {
     if codecs.is_empty() {
         return Err(Refusal::NoCodec);
     }
-    let Some(Host::Ip(ip)) = description.connection_of(media) else { return Err(Refusal::NoAddress) };
+    // Speech to one caller does not go to a group (RFC 3264 section 5 has other rules for multicast).
+    let one = |ip: &IpAddr| !ip.is_multicast() && *ip != IpAddr::V4(Ipv4Addr::BROADCAST);
+    let Some(Host::Ip(ip)) = description.connection_of(media).filter(|h| matches!(h, Host::Ip(ip) if one(ip))) else {
+        return Err(Refusal::NoAddress);
+    };
     let mut direction = description.direction_of(media);
     // RFC 2543 hold: a connection address of zeros (RFC 3264 section 8.4).
     if ip.is_unspecified() {
@@ -122,6 +126,11 @@ impl Peer {
             send: self.hears(),
             receive: matches!(self.direction, Direction::SendRecv | Direction::SendOnly),
         }
+    }
+
+    /// The codec of this stream from now on: the one that it has, if the peer carries it, else the peer's first.
+    pub fn keeping(&self, codec: Option<Codec>) -> Codec {
+        codec.filter(|c| self.carries(*c)).unwrap_or(self.codecs[0].0)
     }
 
     fn payload_type_of(&self, codec: Codec) -> u8 {
@@ -217,6 +226,14 @@ mod tests {
         assert_eq!(with("m=audio 0 RTP/AVP 8"), Err(Refusal::NoAudio));
         assert_eq!(read(b"v=0\r\nm=audio 4000 RTP/AVP 8\r\n").map(|_| ()), Err(Refusal::NoAddress));
         assert_eq!(with("m=audio 4000 RTP/AVP 8\r\na=rtpmap:8 opus/48000"), Err(Refusal::NoCodec));
+    }
+
+    #[test]
+    fn media_goes_to_one_host() {
+        for group in ["IP4 239.1.2.3/127", "IP6 ff02::1", "IP4 255.255.255.255"] {
+            let text = format!("v=0\r\nc=IN {group}\r\nm=audio 4000 RTP/AVP 8\r\n");
+            assert_eq!(read(text.as_bytes()).map(|_| ()), Err(Refusal::NoAddress), "{group}");
+        }
     }
 
     #[test]

@@ -58,6 +58,10 @@ words! {
         FromPhone "from_phone",
         /// The source's budget of messages was spent.
         Budget "budget",
+        /// The switch did not keep up: its queue of messages was full. The peer repeats what it said.
+        QueueFull "queue_full",
+        /// A connection beyond the bound of its source or of all sources together.
+        Connections "connections",
         /// Larger than any message we take.
         TooLarge "too_large",
         /// A method or extension that we do not take (405, 420, 501).
@@ -104,8 +108,18 @@ impl Counters {
         self.families.add(Id::SipParseErrors, &[], 1);
     }
 
-    pub fn sip_rejected(&self, reason: SipRejection) {
-        self.families.add(Id::SipRejected, &[reason.word()], 1);
+    pub fn sip_rejected(&self, reason: SipRejection, messages: u64) {
+        if messages > 0 {
+            self.families.add(Id::SipRejected, &[reason.word()], messages);
+        }
+    }
+
+    /// What is alive in the switch.
+    pub fn occupancy(&self, transactions: usize, sessions: usize, ports: usize) {
+        let gauges = [(Id::SipTransactions, transactions), (Id::SipSessions, sessions), (Id::RtpPorts, ports)];
+        for (id, count) in gauges {
+            self.families.set(id, &[], i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     pub fn recording_bytes(&self, bytes: u64) {

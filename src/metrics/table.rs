@@ -215,7 +215,13 @@ metrics! {
     SipParseErrors "hotline_sip_parse_errors_total" Counter [] None
         "Datagrams and frames that were no SIP message.";
     SipRejected "hotline_sip_rejected_total" Counter [SIP_REJECTION] None
-        "Requests turned away before they became an offered call.";
+        "Messages turned away before they became an offered call; a stranger's are not read.";
+    SipTransactions "hotline_sip_transactions" Gauge [] None
+        "SIP transactions alive, those that wait for repetitions included (32 s after the last message).";
+    SipSessions "hotline_sip_sessions" Gauge [] None
+        "SIP sessions alive: two for a call that is answered.";
+    RtpPorts "hotline_rtp_ports_in_use" Gauge [] None
+        "RTP port pairs taken by calls; those in quarantine are free.";
     RtpPackets "hotline_rtp_packets_total" Counter [LEG, INWARD] None
         "RTP packets received, by the person who sent them; counted when the call has ended.";
     RtpLost "hotline_rtp_lost_total" Counter [LEG, INWARD] None

@@ -167,7 +167,7 @@ fn each_direct_counter_counts() {
     counters.sip_request(Method::Invite, Direction::In);
     counters.sip_retransmission(Direction::Out);
     counters.sip_parse_error();
-    counters.sip_rejected(SipRejection::UnknownNumber);
+    counters.sip_rejected(SipRejection::UnknownNumber, 1);
     counters.recording_bytes(640);
     counters.recording_blocks_dropped(1);
     counters.ledger_committed(40, std::time::Duration::from_millis(3));

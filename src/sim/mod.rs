@@ -1,7 +1,15 @@
 //! Callers, agents and a network of our own making: the other side of the switch, for the demo and for tests.
 //!
-//! [`phone`] is a SIP phone without IO, driven by a script; [`world`] puts a switch and phones on a virtual network and clock.
+//! [`phone`] is a SIP phone without IO, driven by a script; [`world`] puts a switch and phones on a virtual network and clock;
+//! [`scenario`] says who people are; [`run`] lets them call, and [`invariants`] watches.
 
+pub mod file;
+pub mod invariants;
 pub mod live;
+pub mod network;
+pub mod oracle;
 pub mod phone;
+pub mod run;
+pub mod scenario;
+mod tricks;
 pub mod world;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::tricks::Tricks;
 use crate::clock::{Instant, Now};
 use crate::ids::Random;
 use crate::media::negotiate::{self, CODECS, Local};
@@ -11,6 +12,7 @@ use crate::media::{Codec, Remote};
 use crate::protocol::sip::endpoint::{
     Endpoint, Event, EventKind, Flow, OutgoingInvite, SessionId, Settings, Transmit, Transport,
 };
+use crate::protocol::sip::header::Name;
 use crate::protocol::sip::uri::Uri;
 use crate::schedule::Schedule;
 
@@ -35,6 +37,10 @@ pub enum Then {
         status: u16,
     },
     Ignore,
+    /// Answers nothing any more: the cable is pulled.
+    Vanish {
+        after: Duration,
+    },
 }
 
 /// What a person does with a call that they make.
@@ -44,6 +50,27 @@ pub struct Patience {
     pub wait: Duration,
     /// Hangs up this long after the answer; `None`: the other side does.
     pub talk: Option<Duration>,
+}
+
+/// What a caller does beside waiting and talking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trick {
+    None,
+    /// Says and hears nothing any more.
+    Vanish {
+        after: Duration,
+    },
+    /// Never acknowledges our 200.
+    NeverAck,
+    /// Gives up with BYE in the early dialog instead of CANCEL.
+    EarlyBye {
+        after: Duration,
+    },
+    /// Holds the agent for a while, some time after the answer.
+    Hold {
+        after: Duration,
+        length: Duration,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +85,9 @@ pub enum Happened {
     Over,
 }
 
+/// T1: how soon a re-INVITE is repeated.
+const REPEAT: Duration = Duration::from_millis(500);
+
 #[derive(Debug)]
 struct Person {
     local: Local,
@@ -68,13 +98,24 @@ struct Person {
 #[derive(Debug, Clone, Copy)]
 enum Script {
     Called(Conduct),
-    Calling(Patience),
+    Calling(Patience, Trick),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     Decide,
     HangUp,
+    Vanish,
+    EarlyBye,
+    Hold,
+    Resume,
+    /// A re-INVITE that was not answered yet is written again.
+    Repeat,
+}
+
+impl Step {
+    const ALL: [Step; 7] =
+        [Step::Decide, Step::HangUp, Step::Vanish, Step::EarlyBye, Step::Hold, Step::Resume, Step::Repeat];
 }
 
 #[derive(Debug)]
@@ -85,6 +126,9 @@ pub struct Phone {
     /// For calls that come in; the first one whose turn it is.
     conducts: VecDeque<Conduct>,
     default: Conduct,
+    /// What the person with this user part does with every call.
+    habits: BTreeMap<String, Conduct>,
+    tricks: Tricks,
     people: BTreeMap<SessionId, Person>,
     /// Offers that came in with an INVITE, until they are answered.
     offers: BTreeMap<SessionId, Vec<u8>>,
@@ -108,6 +152,8 @@ impl Phone {
             address,
             conducts: VecDeque::new(),
             default,
+            habits: BTreeMap::new(),
+            tricks: Tricks::default(),
             people: BTreeMap::new(),
             offers: BTreeMap::new(),
             steps: Schedule::default(),
@@ -122,6 +168,16 @@ impl Phone {
     /// The next calls that come in are met so, in order; after them the default holds.
     pub fn expect(&mut self, conducts: impl IntoIterator<Item = Conduct>) {
         self.conducts.extend(conducts);
+    }
+
+    /// How many of the expected calls are still to come.
+    pub fn expected(&self) -> usize {
+        self.conducts.len()
+    }
+
+    /// This person meets every call so, whatever is expected.
+    pub fn habit(&mut self, user: &str, conduct: Conduct) {
+        self.habits.insert(user.to_owned(), conduct);
     }
 
     /// Where the people's media lives.
@@ -147,14 +203,35 @@ impl Phone {
         caller: &str,
         patience: Patience,
     ) -> Option<SessionId> {
+        self.call_with(now, server, number, caller, patience, Trick::None)
+    }
+
+    /// [`Phone::call`] by a caller with a trick.
+    pub fn call_with(
+        &mut self,
+        now: Instant,
+        server: SocketAddr,
+        number: &str,
+        caller: &str,
+        patience: Patience,
+        trick: Trick,
+    ) -> Option<SessionId> {
         let local = self.local();
         let target = Uri::parse(&format!("sip:{number}@{server}"))?;
         let offer = negotiate::offer(&local, &self.codecs, Some(101));
         let (transport, caller) = (Transport::Udp, Some(caller.to_owned()));
         let session =
             self.endpoint.invite(now, OutgoingInvite { target, transport, destination: server, caller, offer })?;
-        self.people.insert(session, Person { local, side: Script::Calling(patience), connected: false });
+        self.people.insert(session, Person { local, side: Script::Calling(patience, trick), connected: false });
         self.steps.set((session, Step::HangUp), Some(now + patience.wait));
+        match trick {
+            Trick::Vanish { after } => self.steps.set((session, Step::Vanish), Some(now + after)),
+            Trick::EarlyBye { after } => self.steps.set((session, Step::EarlyBye), Some(now + after)),
+            Trick::None | Trick::NeverAck | Trick::Hold { .. } => {}
+        }
+        if trick != Trick::None {
+            self.tricks.watch(session);
+        }
         Some(session)
     }
 
@@ -165,6 +242,9 @@ impl Phone {
 
     pub fn handle_datagram(&mut self, now: Now, source: SocketAddr, bytes: &[u8]) {
         let flow = Flow { transport: Transport::Udp, local: self.address, remote: source, connection: None };
+        if !self.tricks.hear(bytes) {
+            return;
+        }
         self.endpoint.handle_datagram(now.mono, flow, now, true, bytes);
         self.work(now);
     }
@@ -183,7 +263,17 @@ impl Phone {
     }
 
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.endpoint.poll_transmit()
+        if let Some(transmit) = self.tricks.poll_transmit() {
+            return Some(transmit);
+        }
+        loop {
+            let transmit = self.endpoint.poll_transmit()?;
+            let trick = transmit.mark.and_then(|s| self.people.get(&s)).map(|p| p.side);
+            let mute = matches!(trick, Some(Script::Calling(_, Trick::NeverAck)));
+            if let Some(transmit) = self.tricks.say(transmit, mute) {
+                return Some(transmit);
+            }
+        }
     }
 
     pub fn poll_happened(&mut self) -> Option<(SessionId, Now, Happened)> {
@@ -213,9 +303,14 @@ impl Phone {
         match kind {
             EventKind::Invite { request, .. } => {
                 let user = request.uri.as_ref().and_then(|u| u.user.clone()).unwrap_or_default();
+                let habit = self.habits.get(&user).copied();
+                let conduct = habit.or_else(|| self.conducts.pop_front()).unwrap_or(self.default);
+                if let Then::Vanish { .. } = conduct.then {
+                    self.tricks.know(session, request.headers.text(&Name::CALL_ID).unwrap_or_default());
+                }
                 self.offers.insert(session, request.body);
                 self.happened.push_back((session, at, Happened::CalledFor { user }));
-                self.ring(now, session);
+                self.ring(now, session, conduct);
             }
             EventKind::Answered { body, source } => self.connected(now, session, &body, source.ip()),
             EventKind::Acknowledged { .. } | EventKind::Progress { .. } | EventKind::Received { .. } => {}
@@ -231,7 +326,8 @@ impl Phone {
                     self.rtp_pool.push_back(person.local.rtp);
                 }
                 self.offers.remove(&session);
-                for step in [Step::Decide, Step::HangUp] {
+                self.tricks.forget(session);
+                for step in Step::ALL {
                     self.steps.set((session, step), None);
                 }
                 self.happened.push_back((session, at, Happened::Over));
@@ -239,8 +335,7 @@ impl Phone {
         }
     }
 
-    fn ring(&mut self, now: Now, session: SessionId) {
-        let conduct = self.conducts.pop_front().unwrap_or(self.default);
+    fn ring(&mut self, now: Now, session: SessionId, conduct: Conduct) {
         let local = self.local();
         self.people.insert(session, Person { local, side: Script::Called(conduct), connected: false });
         if conduct.rings {
@@ -250,6 +345,7 @@ impl Phone {
             Then::Answer { after, .. } | Then::Refuse { after, .. } => {
                 self.steps.set((session, Step::Decide), Some(now.mono + after));
             }
+            Then::Vanish { after } => self.steps.set((session, Step::Vanish), Some(now.mono + after)),
             Then::Ignore => {}
         }
     }
@@ -257,7 +353,37 @@ impl Phone {
     fn take_step(&mut self, now: Now, session: SessionId, step: Step) {
         let Some(person) = self.people.get(&session) else { return };
         match (step, person.side) {
-            (Step::HangUp, _) => self.endpoint.hang_up(now, session),
+            (Step::HangUp, _) => {
+                for step in [Step::Hold, Step::Resume, Step::Repeat] {
+                    self.steps.set((session, step), None);
+                }
+                self.endpoint.hang_up(now, session);
+            }
+            (Step::Vanish, _) => {
+                self.tricks.gag(session);
+                // Unheard; it only lets the session come to its end here.
+                self.endpoint.hang_up(now, session);
+            }
+            (Step::EarlyBye, _) if person.connected => {}
+            (Step::EarlyBye, _) => self.tricks.bye(session, self.address, &self.random.token()),
+            (Step::Hold | Step::Resume, side) => {
+                let local = Local { version: person.local.version + 1, ..person.local };
+                let offer = String::from_utf8_lossy(&negotiate::offer(&local, CODECS, Some(101))).into_owned();
+                let offer = if step == Step::Hold { offer.replace("sendrecv", "sendonly") } else { offer };
+                self.tricks.reinvite(session, self.address, &self.random.token(), &offer);
+                self.steps.set((session, Step::Repeat), Some(now.mono + REPEAT));
+                if let (Step::Hold, Script::Calling(_, Trick::Hold { length, .. })) = (step, side) {
+                    self.steps.set((session, Step::Resume), Some(now.mono + length));
+                }
+                if let Some(person) = self.people.get_mut(&session) {
+                    person.local = local;
+                }
+            }
+            (Step::Repeat, _) => {
+                if self.tricks.repeat(session) {
+                    self.steps.set((session, Step::Repeat), Some(now.mono + REPEAT));
+                }
+            }
             (Step::Decide, Script::Called(Conduct { then: Then::Refuse { status, .. }, .. })) => {
                 self.endpoint.reject(now, session, status, None);
             }
@@ -293,7 +419,12 @@ impl Phone {
         person.connected = true;
         let local = person.local.rtp;
         let hang_up_after = match person.side {
-            Script::Calling(patience) => patience.talk,
+            Script::Calling(patience, trick) => {
+                if let Trick::Hold { after, .. } = trick {
+                    self.steps.set((session, Step::Hold), Some(now.mono + after));
+                }
+                patience.talk
+            }
             Script::Called(Conduct { then: Then::Answer { hang_up_after, .. }, .. }) => hang_up_after,
             Script::Called(_) => None,
         };

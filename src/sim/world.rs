@@ -1,6 +1,6 @@
 //! A switch, a trunk full of callers and a room of agents' phones, on a virtual network and clock.
 //!
-//! The network takes one millisecond. Media is carried in name only: ports open and close, prompts last as long as they
+//! Media is carried in name only: ports open and close, prompts last as long as they
 //! are, recordings close; no packet flows.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::phone::{Conduct, Happened, Patience, Phone, Then};
+use super::network::{Datagram, Network};
+use super::phone::{Conduct, Happened, Patience, Phone, Then, Trick};
 use crate::call::fact::{Fact, RecordingStatus};
 use crate::clock::{Instant, Now, RunId, Wall};
 use crate::dialplan::plan::Plans;
@@ -20,11 +21,8 @@ use crate::protocol::rtp::Received;
 use crate::protocol::sip::endpoint::{Flow, SessionId, Settings, Transmit, Transport};
 use crate::protocol::sip::uri::Uri;
 
-/// One way, between any two hosts.
-const LATENCY: Duration = Duration::from_millis(1);
-
-/// Whether a datagram is lost: who sends it, its text.
-pub type Loss = Box<dyn FnMut(SocketAddr, &str) -> bool>;
+/// How long the recorder takes to close a file.
+const RECORDER: Duration = Duration::from_millis(1);
 
 pub struct World {
     pub gateway: Gateway,
@@ -33,13 +31,13 @@ pub struct World {
     pub agents: Phone,
     pub facts: Vec<Fact>,
     pub numbers: BTreeMap<SubjectId, String>,
-    /// Everything that went over the wire: when it was sent, from where, its first line.
+    /// Everything that went over the wire, while it is logged: when it was sent, from where, its first line.
     pub wire_log: Vec<(Now, SocketAddr, String)>,
+    pub log_wire: bool,
     pub caller_saw: Vec<(SessionId, Now, Happened)>,
     pub agent_saw: Vec<(SessionId, Now, Happened)>,
-    pub loss: Loss,
+    pub network: Network,
     now: Now,
-    wire: VecDeque<(Instant, SocketAddr, SocketAddr, Arc<[u8]>)>,
     media: Media,
 }
 
@@ -82,11 +80,11 @@ impl World {
             facts: Vec::new(),
             numbers: BTreeMap::new(),
             wire_log: Vec::new(),
+            log_wire: true,
             caller_saw: Vec::new(),
             agent_saw: Vec::new(),
-            loss: Box::new(|_, _| false),
+            network: Network::new(split()),
             now: Now { mono: Instant::START, wall: Wall::from_micros(1_795_303_044_000_000) },
-            wire: VecDeque::new(),
             media: Media::default(),
         }
     }
@@ -101,8 +99,12 @@ impl World {
     }
 
     pub fn call(&mut self, number: &str, patience: Patience) -> Option<SessionId> {
+        self.call_as("13912345678", number, patience, Trick::None)
+    }
+
+    pub fn call_as(&mut self, caller: &str, number: &str, patience: Patience, trick: Trick) -> Option<SessionId> {
         let server = self.gateway_address();
-        let session = self.trunk.call(self.now.mono, server, number, "13912345678", patience);
+        let session = self.trunk.call_with(self.now.mono, server, number, caller, patience, trick);
         self.settle();
         session
     }
@@ -119,11 +121,17 @@ impl World {
         self.now = end;
     }
 
+    /// Lets time pass up to `at`, before which nothing may be left to happen.
+    pub(super) fn pass_to(&mut self, at: Instant) {
+        self.now = self.now.after(at.since(self.now.mono));
+    }
+
     /// Runs until nothing is left to happen. False if that never comes (a leak of timers).
     pub fn run_to_rest(&mut self) -> bool {
         (0..1_000_000).any(|_| !self.step())
     }
 
+    /// Everything of the next instant at which anything happens. False if nothing is left.
     pub fn step(&mut self) -> bool {
         let Some(at) = self.next_at() else { return false };
         self.now = self.now.after(at.since(self.now.mono));
@@ -142,8 +150,8 @@ impl World {
         true
     }
 
-    fn next_at(&self) -> Option<Instant> {
-        let wire = self.wire.front().map(|(at, ..)| *at);
+    pub fn next_at(&self) -> Option<Instant> {
+        let wire = self.network.next_at();
         let media = self.media.due.front().map(|(at, _)| *at);
         let gateway = self.gateway.poll_timeout().map(|(at, _)| at);
         [wire, media, gateway, self.trunk.poll_timeout(), self.agents.poll_timeout()].into_iter().flatten().min()
@@ -154,8 +162,7 @@ impl World {
     }
 
     fn deliver(&mut self) {
-        while self.wire.front().is_some_and(|(due, ..)| *due <= self.now.mono) {
-            let Some((_, from, to, bytes)) = self.wire.pop_front() else { return };
+        while let Some(Datagram { from, to, bytes, .. }) = self.network.pop_due(self.now.mono) {
             if to == self.gateway_address() {
                 let flow = Flow { transport: Transport::Udp, local: to, remote: from, connection: None };
                 let input = Input::Datagram { flow, at: self.now, bytes: bytes.to_vec() };
@@ -184,12 +191,11 @@ impl World {
     }
 
     fn post(&mut self, from: SocketAddr, transmit: &Transmit) {
-        let text = String::from_utf8_lossy(&transmit.bytes).into_owned();
-        let line = text.lines().next().unwrap_or_default().to_owned();
-        self.wire_log.push((self.now, from, line));
-        if !(self.loss)(from, &text) {
-            self.wire.push_back((self.now.mono + LATENCY, from, transmit.flow.remote, Arc::clone(&transmit.bytes)));
+        if self.log_wire {
+            let line = transmit.bytes.split(|b| *b == b'\r').next().unwrap_or_default();
+            self.wire_log.push((self.now, from, String::from_utf8_lossy(line).into_owned()));
         }
+        self.network.send(self.now.mono, from, transmit.flow.remote, &transmit.bytes);
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -239,7 +245,7 @@ impl Media {
                     let duration_ms = u64::try_from(millis).unwrap_or(u64::MAX);
                     let (status, reason, sha256) = (RecordingStatus::Ok, None, Some("0".repeat(64)));
                     let closed = RecordingClosed { call, status, reason, duration_ms, sha256 };
-                    self.at(now.mono + LATENCY, Input::Recording(closed));
+                    self.at(now.mono + RECORDER, Input::Recording(closed));
                 }
             }
         }

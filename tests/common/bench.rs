@@ -23,7 +23,8 @@ pub(crate) struct Bench {
     pub(crate) sip: u16,
     pub(crate) metrics: u16,
     http: u16,
-    agents: Vec<(String, u16)>,
+    /// Number, port and the URI parameters of each agent's contact.
+    agents: Vec<(String, u16, &'static str)>,
     /// Lines of the dialplan's `[greeting]` table.
     pub(crate) greeting: String,
     /// Further lines of its `[agents]` table.
@@ -53,7 +54,12 @@ impl Bench {
 
     /// An agent whose phone is at this port.
     pub(crate) fn agent_at(&mut self, number: &str, port: u16) {
-        self.agents.push((number.to_owned(), port));
+        self.agents.push((number.to_owned(), port, ""));
+    }
+
+    /// An agent whose phone is at this TCP port.
+    pub(crate) fn agent_over_tcp(&mut self, number: &str, port: u16) {
+        self.agents.push((number.to_owned(), port, ";transport=tcp"));
     }
 
     /// An agent with a port of its own, which is returned.
@@ -87,26 +93,26 @@ impl Bench {
 
     fn config(&self) -> String {
         let mut text = format!(
-            "[data]\ndirectory = \"data\"\n\n[sip]\nlisten = [\"udp:127.0.0.1:{}\"]\n\n[rtp]\nports = \"{}\"\n\n\
-             [http]\nlisten = \"127.0.0.1:{}\"\n\n[metrics]\nlisten = \"127.0.0.1:{}\"\n\n\
-             [dialplans]\ndirectory = \"dialplans\"\n\n[[trunk]]\nname = \"carrier\"\npeers = [{}]\n",
+            "[data]\ndirectory = \"data\"\n\n[sip]\nlisten = [\"udp:127.0.0.1:{0}\", \"tcp:127.0.0.1:{0}\"]\n\n[rtp]\nports = \"{1}\"\n\n\
+             [http]\nlisten = \"127.0.0.1:{2}\"\n\n[metrics]\nlisten = \"127.0.0.1:{3}\"\n\n\
+             [dialplans]\ndirectory = \"dialplans\"\n\n[[trunk]]\nname = \"carrier\"\npeers = [{4}]\n",
             self.sip,
             self.ports.rtp_range(),
             self.http,
             self.metrics,
             self.peers
         );
-        for (number, port) in &self.agents {
+        for (number, port, parameters) in &self.agents {
             let _ = write!(
                 text,
-                "\n[[agent]]\nnumber = \"{number}\"\nname = \"Agent {number}\"\ncontact = \"sip:{number}@127.0.0.1:{port}\"\n"
+                "\n[[agent]]\nnumber = \"{number}\"\nname = \"Agent {number}\"\ncontact = \"sip:{number}@127.0.0.1:{port}{parameters}\"\n"
             );
         }
         text + &self.extra
     }
 
     fn dialplan(&self) -> String {
-        let numbers: Vec<String> = self.agents.iter().map(|(number, _)| format!("\"{number}\"")).collect();
+        let numbers: Vec<String> = self.agents.iter().map(|(number, ..)| format!("\"{number}\"")).collect();
         format!(
             "[hotline]\nid = \"property\"\norg = \"物业\"\nnumbers = [\"{HOTLINE_NUMBER}\"]\n\n\
              [greeting]\n{}\n\n[agents]\nnumbers = [{}]\n{}\n",

@@ -1,6 +1,6 @@
 //! SIPp as the trunk and as the agents' phones: it signals, the voices of [`super::voice`] speak.
 
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -15,6 +15,7 @@ pub(crate) struct Sipp {
     directory: PathBuf,
     port: u16,
     listens: bool,
+    stream: bool,
     limit_s: u64,
     calls: u64,
     caller: String,
@@ -60,6 +61,7 @@ impl Sipp {
             directory: bench.path().to_owned(),
             port,
             listens: true,
+            stream: false,
             limit_s: 30,
             calls: 1,
             caller: "1390000".into(),
@@ -77,6 +79,18 @@ impl Sipp {
     /// The scenario's pause: how long it rings, or how long the caller talks or waits.
     pub(crate) fn pause_ms(self, ms: u64) -> Sipp {
         self.number("-d", ms)
+    }
+
+    /// All calls over one TCP connection.
+    pub(crate) fn over_tcp(mut self) -> Sipp {
+        self.command.args(["-t", "t1"]);
+        self.stream = true;
+        self
+    }
+
+    /// Loses one message of so many that it sends or receives, by chance.
+    pub(crate) fn lose_percent(self, percent: u64) -> Sipp {
+        self.number("-lost", percent)
     }
 
     pub(crate) fn calls(mut self, count: u64) -> Sipp {
@@ -122,7 +136,11 @@ impl Sipp {
         if self.listens {
             until("SIPp to listen", seconds(5), || {
                 assert!(process.exited().is_none(), "SIPp ended at once\n{}", process.output());
-                UdpSocket::bind(("127.0.0.1", self.port)).is_err().then_some(())
+                let taken = match self.stream {
+                    true => TcpListener::bind(("127.0.0.1", self.port)).is_err(),
+                    false => UdpSocket::bind(("127.0.0.1", self.port)).is_err(),
+                };
+                taken.then_some(())
             });
         }
         Running { process, directory: self.directory, name: self.name, limit_s: self.limit_s }

@@ -79,8 +79,6 @@ impl Direction {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    #[error("not text")]
-    NotText,
     #[error("no v=0 at the start")]
     NoVersion,
     #[error("a c= line cannot be read")]
@@ -90,9 +88,10 @@ pub enum Malformed {
 }
 
 impl Description {
-    /// Tolerates bare LF, missing `s=` and `t=`, unknown lines and attributes.
+    /// Tolerates bare LF, missing `s=` and `t=`, unknown lines and attributes, and any character set in free text (a session
+    /// named in GBK).
     pub fn parse(bytes: &[u8]) -> Result<Description, Malformed> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Malformed::NotText)?;
+        let text = String::from_utf8_lossy(bytes);
         let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
         if lines.next() != Some("v=0") {
             return Err(Malformed::NoVersion);
@@ -160,7 +159,9 @@ impl Description {
 
 impl Media {
     fn print(&self, out: &mut String) {
-        let _ = write!(out, "m={} {} {} {}\r\n", self.kind, self.port, self.protocol, self.formats.join(" "));
+        // The grammar demands one format at least (RFC 8866 section 9), even of a line that is only echoed to be refused.
+        let formats = if self.formats.is_empty() { "0".to_owned() } else { self.formats.join(" ") };
+        let _ = write!(out, "m={} {} {} {formats}\r\n", self.kind, self.port, self.protocol);
         if let Some(host) = &self.connection {
             let _ = write!(out, "c={}\r\n", print_host(host));
         }
@@ -234,8 +235,21 @@ mod tests {
     }
 
     #[test]
+    fn a_session_name_in_gbk_does_not_cost_the_call() {
+        let text = b"v=0\r\ns=\xce\xef\xd2\xb5\r\nc=IN IP4 10.0.0.1\r\nm=audio 4000 RTP/AVP 8\r\n";
+        assert_eq!(Description::parse(text).map(|d| d.media.len()), Ok(1));
+    }
+
+    #[test]
+    fn a_line_without_formats_is_refused_in_legal_words() {
+        let d = Description::parse(b"v=0\r\nm=video 5000 RTP/AVP\r\n").unwrap();
+        let text = String::from_utf8(d.to_bytes()).unwrap();
+        assert!(text.contains("m=video 5000 RTP/AVP 0\r\n"), "{text}");
+    }
+
+    #[test]
     fn refuses_what_is_no_description() {
-        assert_eq!(Description::parse(b"\xff"), Err(Malformed::NotText));
+        assert_eq!(Description::parse(b"\xff"), Err(Malformed::NoVersion));
         assert_eq!(Description::parse(b"hello"), Err(Malformed::NoVersion));
         assert_eq!(Description::parse(b"v=0\r\nm=audio x RTP/AVP 0"), Err(Malformed::BadMedia));
         assert_eq!(Description::parse(b"v=0\r\nc=IN"), Err(Malformed::BadConnection));

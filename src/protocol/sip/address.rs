@@ -1,5 +1,6 @@
 //! `name-addr` and `addr-spec` (RFC 3261 section 20.10, 25.1): From, To, Contact, Route, P-Asserted-Identity.
 
+use super::header::Quotes;
 use super::uri::Uri;
 
 /// One address with its header parameters.
@@ -45,31 +46,24 @@ impl Address {
 
 /// The `<` that opens the URI: the first one outside a quoted display name.
 fn find_bracket(value: &[u8]) -> Option<usize> {
-    let (mut quoted, mut escaped) = (false, false);
-    value.iter().position(|b| {
-        if escaped {
-            escaped = false;
-            return false;
-        }
-        match b {
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'<' if !quoted => return true,
-            _ => {}
-        }
-        false
-    })
+    let mut quotes = Quotes::of(value);
+    value.iter().position(|b| quotes.step(*b) && *b == b'<')
 }
 
 fn unquote(display: &[u8]) -> Option<Vec<u8>> {
     let display = display.trim_ascii();
-    let Some(inner) = display.strip_prefix(b"\"") else { return Some(display.to_vec()) };
-    let mut out = Vec::with_capacity(inner.len());
-    let mut bytes = inner.iter();
-    while let Some(b) = bytes.next() {
+    if !display.starts_with(b"\"") {
+        return Some(display.to_vec());
+    }
+    let mut quotes = Quotes::of(display);
+    let mut out = Vec::with_capacity(display.len());
+    quotes.step(b'"');
+    for (i, b) in display.iter().enumerate().skip(1) {
+        let escaped = quotes.escapes();
+        quotes.step(*b);
         match b {
-            b'\\' => out.push(*bytes.next()?),
-            b'"' => return bytes.as_slice().trim_ascii().is_empty().then_some(out),
+            b'"' if !escaped => return display[i + 1..].is_empty().then_some(out),
+            b'\\' if quotes.escapes() => {}
             _ => out.push(*b),
         }
     }
@@ -78,27 +72,15 @@ fn unquote(display: &[u8]) -> Option<Vec<u8>> {
 
 /// `;name=value;name="quoted"`; parts that are not UTF-8 are left out.
 pub(super) fn parse_params(text: &[u8]) -> Vec<(String, Option<String>)> {
-    let (mut quoted, mut escaped) = (false, false);
-    text.split(|b| {
-        if escaped {
-            escaped = false;
-            return false;
-        }
-        match b {
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b';' if !quoted => return true,
-            _ => {}
-        }
-        false
-    })
-    .filter_map(|part| std::str::from_utf8(part.trim_ascii()).ok())
-    .filter(|part| !part.is_empty())
-    .map(|part| match part.split_once('=') {
-        Some((name, value)) => (name.trim().to_ascii_lowercase(), Some(value.trim().trim_matches('"').to_owned())),
-        None => (part.to_ascii_lowercase(), None),
-    })
-    .collect()
+    let mut quotes = Quotes::of(text);
+    text.split(|b| quotes.step(*b) && *b == b';')
+        .filter_map(|part| std::str::from_utf8(part.trim_ascii()).ok())
+        .filter(|part| !part.is_empty())
+        .map(|part| match part.split_once('=') {
+            Some((name, value)) => (name.trim().to_ascii_lowercase(), Some(value.trim().trim_matches('"').to_owned())),
+            None => (part.to_ascii_lowercase(), None),
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -112,6 +94,14 @@ mod tests {
         assert_eq!(address.display, b"\xce\xef\xd2\xb5");
         assert_eq!(address.uri.number().as_deref(), Some("13912345678"));
         assert_eq!(address.tag(), Some("a1"));
+    }
+
+    #[test]
+    fn a_gbk_character_that_ends_in_a_backslash_escapes_nothing() {
+        let address = Address::parse(b"\"\xd5\x5c\" <sip:a@h>;tag=a1").unwrap();
+        assert_eq!((address.display.as_slice(), address.tag()), (&b"\xd5\x5c"[..], Some("a1")));
+        let address = Address::parse("\"\u{7269}\\\"\u{4e1a}\" <sip:a@h>".as_bytes()).unwrap();
+        assert_eq!(address.display, "\u{7269}\"\u{4e1a}".as_bytes());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::address::Address;
 use super::header::Name;
 use super::message::{Request, Response};
 use super::uri::Uri;
+use super::via::MAGIC_COOKIE;
 use super::vocabulary::Method;
 
 /// Section 12.1: what identifies a dialog from our side.
@@ -36,7 +37,12 @@ impl Dialog {
     pub fn from_request(request: &Request, local_tag: &str) -> Option<Dialog> {
         let from = request.headers.first(&Name::FROM)?;
         let to = request.headers.first(&Name::TO)?;
-        let contact = request.headers.list(&Name::CONTACT).next().and_then(Address::parse)?;
+        // RFC 2543 did without Contact: such a peer is called back at its From.
+        let old = request.top_via()?.branch().is_none_or(|branch| !branch.starts_with(MAGIC_COOKIE));
+        let contact = match request.headers.list(&Name::CONTACT).next() {
+            Some(contact) => Address::parse(contact)?,
+            None => Address::parse(from).filter(|_| old)?,
+        };
         Some(Dialog {
             id: DialogId {
                 call_id: request.headers.text(&Name::CALL_ID)?.to_owned(),
@@ -77,17 +83,17 @@ impl Dialog {
     }
 
     /// A new request within the dialog (section 12.2.1.1); Via, Contact and body are the caller's to add.
-    pub fn request(&mut self, method: Method) -> Request {
+    pub fn request(&mut self, method: &Method) -> Request {
         self.local_seq += 1;
         self.with_seq(method, self.local_seq)
     }
 
     /// The ACK of a 2xx: the sequence number of its INVITE (section 13.2.2.4).
     pub fn ack(&self, invite_seq: u32) -> Request {
-        self.with_seq(Method::ACK, invite_seq)
+        self.with_seq(&Method::ACK, invite_seq)
     }
 
-    fn with_seq(&self, method: Method, seq: u32) -> Request {
+    fn with_seq(&self, method: &Method, seq: u32) -> Request {
         let loose = self.first_hop().is_none_or(|uri| uri.param("lr").is_some());
         let mut routes: Vec<&[u8]> = self.route_set.iter().map(Vec::as_slice).collect();
         // Strict routing (RFC 2543): the first route becomes the Request-URI, the target travels as the last Route.
@@ -155,7 +161,7 @@ mod tests {
     #[test]
     fn a_uas_dialog_turns_the_headers_around_and_counts_from_one() {
         let mut dialog = Dialog::from_request(&invite("Record-Route: <sip:p1;lr>, <sip:p2;lr>\r\n"), "mine").unwrap();
-        let bye = dialog.request(Method::BYE);
+        let bye = dialog.request(&Method::BYE);
         assert_eq!(bye.raw_uri, "sip:a@10.0.0.2:5066");
         assert_eq!(bye.headers.text(&Name::FROM), Some("<sip:400@gw>;tag=mine"));
         assert_eq!(bye.headers.text(&Name::TO), Some("\"A\" <sip:a@h>;tag=f"));
@@ -167,7 +173,7 @@ mod tests {
     #[test]
     fn a_strict_router_becomes_the_request_uri() {
         let mut dialog = Dialog::from_request(&invite("Record-Route: <sip:p1>, <sip:p2;lr>\r\n"), "mine").unwrap();
-        let bye = dialog.request(Method::BYE);
+        let bye = dialog.request(&Method::BYE);
         assert_eq!(bye.raw_uri, "sip:p1");
         let routes: Vec<_> = bye.headers.list(&Name::ROUTE).collect();
         assert_eq!(routes, [&b"<sip:p2;lr>"[..], b"<sip:a@10.0.0.2:5066>"]);

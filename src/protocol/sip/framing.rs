@@ -1,7 +1,7 @@
 //! Where a message ends: the one Content-Length routine, for datagrams and for streams (RFC 3261 sections 18.3, 20.14).
 
+use super::head::Head;
 use super::header::{Headers, Name};
-use super::message;
 use crate::limits;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,16 +30,29 @@ pub fn body_length(headers: &Headers) -> Result<Body, ()> {
 
 /// The number of bytes up to and including the empty line, if it is there yet.
 pub fn head_length(bytes: &[u8]) -> Option<usize> {
-    let mut line_start = 0;
-    for (i, b) in bytes.iter().enumerate() {
-        if *b == b'\n' {
-            if matches!(&bytes[line_start..i], b"" | b"\r") && line_start > 0 {
-                return Some(i + 1);
+    Search::default().head_length(bytes)
+}
+
+/// How far the empty line has been looked for.
+#[derive(Debug, Default)]
+struct Search {
+    scanned: usize,
+    line_start: usize,
+}
+
+impl Search {
+    fn head_length(&mut self, bytes: &[u8]) -> Option<usize> {
+        for (i, b) in bytes.iter().enumerate().skip(self.scanned) {
+            if *b == b'\n' {
+                if matches!(&bytes[self.line_start..i], b"" | b"\r") && self.line_start > 0 {
+                    return Some(i + 1);
+                }
+                self.line_start = i + 1;
             }
-            line_start = i + 1;
         }
+        self.scanned = bytes.len();
+        None
     }
-    None
 }
 
 /// Line ends before a start line are ignored (section 7.5); they are also the keep-alive of RFC 5626.
@@ -49,9 +62,14 @@ pub fn skip_blank(bytes: &[u8]) -> &[u8] {
 }
 
 /// Cuts a stream into messages. A stream needs Content-Length; a message without it has no body.
+///
+/// Each byte is looked at once, however small the pieces are that it comes in.
 #[derive(Debug, Default)]
 pub struct Framer {
     buffer: Vec<u8>,
+    search: Search,
+    /// Lengths of head and body of the message that is being read, once its head is whole.
+    lengths: Option<(usize, usize)>,
 }
 
 /// Head (with its empty line) and body of one message.
@@ -75,37 +93,59 @@ impl Framer {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Whether no message has begun that is not complete.
+    pub fn is_between_messages(&self) -> bool {
+        skip_blank(&self.buffer).is_empty()
+    }
+
     /// The next whole message, `None` if more bytes are needed.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FramingLost> {
-        let blank = self.buffer.len() - skip_blank(&self.buffer).len();
-        self.buffer.drain(..blank);
-        let Some(head_len) = head_length(&self.buffer) else {
-            return if self.buffer.len() > limits::SIP_MESSAGE_BYTES { Err(FramingLost::TooLong) } else { Ok(None) };
-        };
-        // A head whose lines cannot be read still has a place to look for its length: none, so no body.
-        let body_len = match message::parse_head(&self.buffer[..head_len]) {
-            Ok((_, headers)) => match body_length(&headers).map_err(|()| FramingLost::BadLength)? {
-                Body::Length(n) => n,
-                Body::Absent => 0,
-            },
-            Err(_) => return Err(FramingLost::BadLength),
-        };
-        let total = head_len + body_len;
-        if total > limits::SIP_MESSAGE_BYTES {
-            return Err(FramingLost::TooLong);
+        if self.lengths.is_none() {
+            self.lengths = self.read_lengths()?;
         }
-        if self.buffer.len() < total {
+        let Some((head_len, body_len)) = self.lengths else { return Ok(None) };
+        if self.buffer.len() < head_len + body_len {
             return Ok(None);
         }
-        let mut head: Vec<u8> = self.buffer.drain(..total).collect();
+        (self.search, self.lengths) = (Search::default(), None);
+        let mut head: Vec<u8> = self.buffer.drain(..head_len + body_len).collect();
         let body = head.split_off(head_len);
         Ok(Some(Frame { head, body }))
+    }
+
+    fn read_lengths(&mut self) -> Result<Option<(usize, usize)>, FramingLost> {
+        if self.search.scanned == 0 {
+            let blank = self.buffer.len() - skip_blank(&self.buffer).len();
+            self.buffer.drain(..blank);
+        }
+        let Some(head_len) = self.search.head_length(&self.buffer) else {
+            return if self.buffer.len() > limits::SIP_MESSAGE_BYTES { Err(FramingLost::TooLong) } else { Ok(None) };
+        };
+        let head = Head::parse(&self.buffer[..head_len]).ok_or(FramingLost::BadLength)?;
+        let body_len = match body_length(&head.headers).map_err(|()| FramingLost::BadLength)? {
+            Body::Length(n) => n,
+            Body::Absent => 0,
+        };
+        if head_len + body_len > limits::SIP_MESSAGE_BYTES {
+            return Err(FramingLost::TooLong);
+        }
+        Ok(Some((head_len, body_len)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_that_cannot_be_read_but_ends_somewhere_is_passed_over() {
+        let mut framer = Framer::default();
+        framer
+            .push(b"\x01\x02 junk\r\nno colon here\r\nContent-Length: 5\r\n\r\nhelloBYE sip:a SIP/2.0\r\nl: 0\r\n\r\n");
+        assert_eq!(framer.next_frame().unwrap().unwrap().body, b"hello");
+        assert!(framer.next_frame().unwrap().unwrap().head.starts_with(b"BYE"));
+        assert!(framer.is_between_messages());
+    }
 
     #[test]
     fn a_stream_is_cut_the_same_however_it_arrives() {
@@ -123,6 +163,27 @@ mod tests {
             assert_eq!(frames[0].body, b"hello");
             assert!(frames[1].head.starts_with(b"BYE"));
         }
+    }
+
+    #[test]
+    fn a_slow_sender_costs_no_more_than_a_fast_one() {
+        // 60 KB byte by byte: looking at everything again for each byte would be 2 * 10^9 steps.
+        let message = format!("INVITE sip:a SIP/2.0\r\nX: {}\r\nl: 2\r\n\r\nab", "y".repeat(60_000));
+        let mut framer = Framer::default();
+        for byte in message.as_bytes() {
+            assert_eq!(framer.next_frame(), Ok(None));
+            framer.push(&[*byte]);
+            assert!(framer.search.scanned + 1 >= framer.buffer.len() || framer.lengths.is_some());
+        }
+        assert_eq!(framer.next_frame().unwrap().map(|f| f.body), Some(b"ab".to_vec()));
+    }
+
+    #[test]
+    fn a_line_that_is_no_header_field_does_not_end_the_stream() {
+        let mut framer = Framer::default();
+        framer.push(b"FOO sip:a SIP/2.0\r\nno colon\r\nl: 1\r\n\r\nxBYE sip:a SIP/2.0\r\n\r\n");
+        assert_eq!(framer.next_frame().unwrap().map(|f| f.body), Some(b"x".to_vec()));
+        assert!(framer.next_frame().unwrap().is_some_and(|f| f.head.starts_with(b"BYE")));
     }
 
     #[test]

@@ -14,6 +14,7 @@ const KNOWN: &[(&str, Option<char>)] = &[
     ("Content-Length", Some('l')),
     ("Content-Type", Some('c')),
     ("Content-Encoding", Some('e')),
+    ("Content-Disposition", None),
     ("Max-Forwards", None),
     ("Route", None),
     ("Record-Route", None),
@@ -58,6 +59,9 @@ impl Name {
     pub const CONTACT: Name = Name(Cow::Borrowed("Contact"));
     pub const CONTENT_LENGTH: Name = Name(Cow::Borrowed("Content-Length"));
     pub const CONTENT_TYPE: Name = Name(Cow::Borrowed("Content-Type"));
+    pub const CONTENT_ENCODING: Name = Name(Cow::Borrowed("Content-Encoding"));
+    pub const CONTENT_DISPOSITION: Name = Name(Cow::Borrowed("Content-Disposition"));
+    pub const TIMESTAMP: Name = Name(Cow::Borrowed("Timestamp"));
     pub const MAX_FORWARDS: Name = Name(Cow::Borrowed("Max-Forwards"));
     pub const ROUTE: Name = Name(Cow::Borrowed("Route"));
     pub const RECORD_ROUTE: Name = Name(Cow::Borrowed("Record-Route"));
@@ -65,6 +69,7 @@ impl Name {
     pub const UNSUPPORTED: Name = Name(Cow::Borrowed("Unsupported"));
     pub const SUPPORTED: Name = Name(Cow::Borrowed("Supported"));
     pub const ALLOW: Name = Name(Cow::Borrowed("Allow"));
+    pub const ACCEPT_ENCODING: Name = Name(Cow::Borrowed("Accept-Encoding"));
     pub const ACCEPT: Name = Name(Cow::Borrowed("Accept"));
     pub const USER_AGENT: Name = Name(Cow::Borrowed("User-Agent"));
     pub const SERVER: Name = Name(Cow::Borrowed("Server"));
@@ -117,6 +122,10 @@ impl Headers {
         self.0.push((name, value.into()));
     }
 
+    pub fn extend(&mut self, fields: impl IntoIterator<Item = (Name, Vec<u8>)>) {
+        self.0.extend(fields);
+    }
+
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -164,25 +173,62 @@ impl Headers {
 
 /// Splits at commas that stand outside quoted strings and angle brackets; empty parts are left out.
 pub fn split_list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let (mut quoted, mut escaped, mut depth) = (false, false, 0u32);
+    let (mut quotes, mut depth) = (Quotes::of(value), 0u32);
     value
         .split(move |b| {
-            if escaped {
-                escaped = false;
-                return false;
-            }
-            match b {
-                b'\\' if quoted => escaped = true,
-                b'"' => quoted = !quoted,
-                b'<' if !quoted => depth += 1,
-                b'>' if !quoted => depth = depth.saturating_sub(1),
-                b',' if !quoted && depth == 0 => return true,
+            match (quotes.step(*b), b) {
+                (true, b'<') => depth += 1,
+                (true, b'>') => depth = depth.saturating_sub(1),
+                (true, b',') => return depth == 0,
                 _ => {}
             }
             false
         })
         .map(<[u8]>::trim_ascii)
         .filter(|part| !part.is_empty())
+}
+
+/// Walks over a value and tells what stands within quoted strings (section 25.1).
+///
+/// In a value that is not UTF-8 the bytes from 0x81 lead the two-byte characters of GBK, and the second byte may look like
+/// a backslash: 誠 is 0xD5 0x5C. It escapes nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quotes {
+    two_byte: bool,
+    quoted: bool,
+    escaped: bool,
+    led: bool,
+}
+
+impl Quotes {
+    pub(super) fn of(value: &[u8]) -> Quotes {
+        Quotes { two_byte: std::str::from_utf8(value).is_err(), quoted: false, escaped: false, led: false }
+    }
+
+    /// Takes the next byte; true if it is no part of a quoted string, its quotation marks included.
+    pub(super) fn step(&mut self, b: u8) -> bool {
+        if std::mem::take(&mut self.escaped) {
+            return false;
+        }
+        if std::mem::take(&mut self.led) && b >= 0x40 {
+            return !self.quoted;
+        }
+        match b {
+            b'\\' if self.quoted => self.escaped = true,
+            b'"' => {
+                self.quoted = !self.quoted;
+                return false;
+            }
+            0x81.. => self.led = self.two_byte,
+            _ => {}
+        }
+        !self.quoted
+    }
+
+    /// Whether the byte just taken was the backslash of an escape.
+    pub(super) fn escapes(&self) -> bool {
+        self.escaped
+    }
 }
 
 pub(super) fn is_token(b: u8) -> bool {

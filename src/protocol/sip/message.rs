@@ -4,6 +4,8 @@
 //! answered (no start line, no headers, a response that makes no sense) is [`Unusable`].
 
 use super::framing::{self, Body};
+pub use super::head::Fault;
+use super::head::Head;
 use super::header::{Headers, Name};
 use super::uri::Uri;
 use super::vocabulary::{self, Method};
@@ -33,13 +35,6 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// A request that must be refused, with the answer the RFC names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
-    pub status: u16,
-    pub reason: &'static str,
-}
-
 /// Bytes that get silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
@@ -49,10 +44,6 @@ pub enum Unusable {
     NoStartLine,
     #[error("the start line is neither a request's nor a response's")]
     BadStartLine,
-    #[error("a header line has no name or no colon")]
-    BadHeader,
-    #[error("more than {} header fields", limits::SIP_HEADER_FIELDS)]
-    TooManyHeaders,
     #[error("a response with a wrong or missing mandatory header or Content-Length")]
     BadResponse,
     #[error("only white space (a keep-alive)")]
@@ -78,61 +69,25 @@ pub fn parse_datagram(bytes: &[u8]) -> Result<Parsed, Unusable> {
     }
     let head_len = framing::head_length(bytes).unwrap_or(bytes.len());
     let (head, rest) = bytes.split_at(head_len);
-    let (start, headers) = parse_head(head)?;
-    match framing::body_length(&headers) {
-        Ok(Body::Length(n)) if n > rest.len() => finish(start, headers, rest, Some(BODY_SHORT)),
-        Ok(Body::Length(n)) => finish(start, headers, &rest[..n], None),
-        Ok(Body::Absent) => finish(start, headers, rest, None),
-        Err(()) => finish(start, headers, &[], Some(BAD_LENGTH)),
+    let head = Head::parse(head).ok_or(Unusable::NoStartLine)?;
+    match framing::body_length(&head.headers) {
+        Ok(Body::Length(n)) if n > rest.len() => finish(head, rest, Some(BODY_SHORT)),
+        Ok(Body::Length(n)) => finish(head, &rest[..n], None),
+        Ok(Body::Absent) => finish(head, rest, None),
+        Err(()) => finish(head, &[], Some(BAD_LENGTH)),
     }
 }
 
 /// Parses one message that a [`framing::Framer`] has cut out of a stream.
 pub fn parse_framed(head: &[u8], body: &[u8]) -> Result<Parsed, Unusable> {
-    let (start, headers) = parse_head(head)?;
-    let fault = framing::body_length(&headers).is_err().then_some(BAD_LENGTH);
-    finish(start, headers, body, fault)
+    let head = Head::parse(head).ok_or(Unusable::NoStartLine)?;
+    let fault = framing::body_length(&head.headers).is_err().then_some(BAD_LENGTH);
+    finish(head, body, fault)
 }
 
-pub(super) fn parse_head(head: &[u8]) -> Result<(&[u8], Headers), Unusable> {
-    let (start, mut rest) = split_line(head);
-    if start.trim_ascii().is_empty() {
-        return Err(Unusable::NoStartLine);
-    }
-    let mut headers = Headers::default();
-    while !rest.is_empty() {
-        let (line, after) = split_line(rest);
-        rest = after;
-        if line.is_empty() {
-            break;
-        }
-        let mut line = line.to_vec();
-        // Unfolding (section 7.3.1): a line that begins with white space continues the one before.
-        while rest.first().is_some_and(|b| *b == b' ' || *b == b'\t') {
-            let (more, after) = split_line(rest);
-            line.push(b' ');
-            line.extend_from_slice(more.trim_ascii());
-            rest = after;
-        }
-        if headers.len() >= limits::SIP_HEADER_FIELDS {
-            return Err(Unusable::TooManyHeaders);
-        }
-        let colon = line.iter().position(|b| *b == b':').ok_or(Unusable::BadHeader)?;
-        let name = Name::parse(line[..colon].trim_ascii_end()).ok_or(Unusable::BadHeader)?;
-        headers.push(name, line[colon + 1..].trim_ascii());
-    }
-    Ok((start, headers))
-}
-
-/// The line before CRLF (or a bare LF), and what follows.
-fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
-    match bytes.iter().position(|b| *b == b'\n') {
-        Some(lf) => (bytes[..lf].strip_suffix(b"\r").unwrap_or(&bytes[..lf]), &bytes[lf + 1..]),
-        None => (bytes, &[]),
-    }
-}
-
-fn finish(start: &[u8], headers: Headers, body: &[u8], fault: Option<Fault>) -> Result<Parsed, Unusable> {
+fn finish(head: Head<'_>, body: &[u8], fault: Option<Fault>) -> Result<Parsed, Unusable> {
+    let Head { start, headers, fault: head_fault } = head;
+    let fault = head_fault.or(fault);
     let start = String::from_utf8_lossy(start);
     if start.get(..4).is_some_and(|s| s.eq_ignore_ascii_case("SIP/")) {
         let response = parse_status_line(&start, headers, body).ok_or(Unusable::BadResponse)?;
@@ -262,7 +217,7 @@ impl Request {
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
-        print(format!("{} {} SIP/2.0", self.method, self.raw_uri), &self.headers, &self.body)
+        print(&format!("{} {} SIP/2.0", self.method, self.raw_uri), &self.headers, &self.body)
     }
 }
 
@@ -281,23 +236,26 @@ impl Response {
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
-        print(format!("SIP/2.0 {} {}", self.status, self.reason), &self.headers, &self.body)
+        print(&format!("SIP/2.0 {} {}", self.status, self.reason), &self.headers, &self.body)
     }
 }
 
 /// Content-Length is always ours: computed here, last.
-fn print(start: String, headers: &Headers, body: &[u8]) -> Vec<u8> {
-    let mut out = start.into_bytes();
-    out.extend_from_slice(b"\r\n");
+fn print(start: &str, headers: &Headers, body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512 + body.len());
+    print_line(&mut out, start.as_bytes());
     for (name, value) in headers.iter().filter(|(name, _)| **name != Name::CONTENT_LENGTH) {
-        out.extend_from_slice(name.as_str().as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value);
-        out.extend_from_slice(b"\r\n");
+        print_line(&mut out, &[name.as_str().as_bytes(), b": ", value].concat());
     }
     out.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
     out.extend_from_slice(body);
     out
+}
+
+/// One line, whatever is in it: nothing that a value holds can begin another header field.
+fn print_line(out: &mut Vec<u8>, line: &[u8]) {
+    out.extend(line.iter().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b }));
+    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
@@ -341,7 +299,35 @@ mod tests {
         assert_eq!(parse_datagram(b"\r\n\r\n"), Err(Unusable::KeepAlive));
         assert_eq!(parse_datagram(b"hello"), Err(Unusable::BadStartLine));
         assert_eq!(parse_datagram(&vec![b'a'; limits::SIP_MESSAGE_BYTES + 1]), Err(Unusable::TooLong));
-        assert_eq!(parse_datagram(b"INVITE sip:a SIP/2.0\r\nno colon here\r\n\r\n"), Err(Unusable::BadHeader));
         assert_eq!(parse_datagram(b"SIP/2.0 200 OK\r\nVia: x\r\n\r\n"), Err(Unusable::BadResponse));
+    }
+
+    const BASE: &str = "OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n";
+
+    #[test]
+    fn a_line_that_is_no_header_field_does_not_cost_the_message() {
+        let (r, fault) = request(format!("{BASE}no colon here\r\nX y: z\r\nSubject: s\r\n\r\n").as_bytes());
+        assert_eq!((fault, r.headers.len()), (None, 6));
+        let (r, _) = request(format!("{BASE}Content-Length\x0c: 2\r\n\r\nbody").as_bytes());
+        assert_eq!(r.body, b"body", "a control character makes another name");
+    }
+
+    #[test]
+    fn a_bare_carriage_return_is_refused_and_never_printed() {
+        let (r, fault) = request(BASE.replace("Call-ID: x", "Call-ID: x\rContact: <sip:evil@h>").as_bytes());
+        assert_eq!(fault.map(|f| f.status), Some(400));
+        let text = String::from_utf8(r.response(400, None, Some("t")).to_bytes()).unwrap();
+        assert_eq!(text.matches('\r').count(), text.matches("\r\n").count(), "{text}");
+        let mut forged = Request::new(Method::OPTIONS, "sip:h");
+        forged.headers.push(Name::FROM, "<sip:1\r\nX: y@h>");
+        assert!(!String::from_utf8(forged.to_bytes()).unwrap().contains("\nX:"));
+    }
+
+    #[test]
+    fn too_many_header_fields_are_answered() {
+        let many = "X: y\r\n".repeat(limits::SIP_HEADER_FIELDS);
+        let (r, fault) = request(format!("{BASE}{many}Content-Length: 2\r\n\r\nbody").as_bytes());
+        assert_eq!(fault.map(|f| f.status), Some(400));
+        assert_eq!((r.headers.len(), r.body.as_slice()), (limits::SIP_HEADER_FIELDS + 1, &b"bo"[..]));
     }
 }

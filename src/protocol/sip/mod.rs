@@ -1,12 +1,15 @@
 //! SIP (RFC 3261): a user agent core without IO.
 //!
-//! Read in this order: [`message`] (bytes ⇄ messages), [`transaction`] (figures 5 to 8), [`dialog`], [`endpoint`] (the user agent:
-//! routes messages to transactions and sessions, and reports what happened).
+//! Read in this order: [`message`] (bytes ⇄ messages), [`body`] (which part of a body is SDP), [`transaction`] (figures 5
+//! to 8), [`dialog`], [`endpoint`] (the user agent: routes messages to transactions and sessions, and reports what
+//! happened).
 
 pub mod address;
+pub mod body;
 pub mod dialog;
 pub mod endpoint;
 pub mod framing;
+mod head;
 pub mod header;
 pub mod message;
 pub mod timers;

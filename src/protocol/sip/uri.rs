@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use super::vocabulary::is_number;
+
 /// `sip:`, `sips:` (RFC 3261 section 19.1), `tel:` (RFC 3966) or anything else with a scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uri {
@@ -123,7 +125,10 @@ pub(super) fn split_host_port(text: &str) -> Option<(String, Option<u16>)> {
         Some(rest) => {
             let (host, after) = rest.split_once(']')?;
             host.parse::<std::net::Ipv6Addr>().ok()?;
-            (host, after.trim_start().strip_prefix(':').or(if after.trim().is_empty() { None } else { Some("x") }))
+            match after.trim() {
+                "" => (host, None),
+                after => (host, Some(after.strip_prefix(':')?)),
+            }
         }
         None => text.split_once(':').map_or((text, None), |(h, p)| (h.trim_end(), Some(p))),
     };
@@ -132,7 +137,7 @@ pub(super) fn split_host_port(text: &str) -> Option<(String, Option<u16>)> {
         return None;
     }
     let port = match port {
-        Some(p) => Some(p.trim().parse::<u16>().ok().filter(|p| *p > 0)?),
+        Some(p) => Some(Some(p.trim()).filter(|p| is_number(p))?.parse::<u16>().ok().filter(|p| *p > 0)?),
         None => None,
     };
     Some((host.to_owned(), port))
@@ -144,6 +149,7 @@ fn percent_decode(text: &str) -> String {
     let mut i = 0;
     while i < bytes.len() {
         let hex = (bytes[i] == b'%').then(|| bytes.get(i + 1..i + 3)).flatten();
+        let hex = hex.filter(|h| h.iter().all(u8::is_ascii_hexdigit));
         match hex.and_then(|h| std::str::from_utf8(h).ok()).and_then(|h| u8::from_str_radix(h, 16).ok()) {
             Some(byte) => {
                 out.push(byte);
@@ -174,7 +180,18 @@ mod tests {
         ] {
             assert_eq!(Uri::parse(raw).map(|u| u.to_string()).as_deref(), Some(raw));
         }
-        for bad in ["", "nothing", "sip:", "sip:@h", "sip:h:0", "sip:h:70000", "sip:[::zz]", "sip:a b@h", "tel:"] {
+        for bad in [
+            "",
+            "nothing",
+            "sip:",
+            "sip:@h",
+            "sip:h:0",
+            "sip:h:70000",
+            "sip:h:+5060",
+            "sip:[::zz]",
+            "sip:a b@h",
+            "tel:",
+        ] {
             assert_eq!(Uri::parse(bad), None, "{bad}");
         }
     }
@@ -187,6 +204,7 @@ mod tests {
         assert_eq!(number("sip:%34008001234:pw@h").as_deref(), Some("4008001234"));
         assert_eq!(number("sip:bob.smith@h").as_deref(), Some("bob.smith"));
         assert_eq!(number("sip:h"), None);
+        assert_eq!(number("sip:50%+1@h").as_deref(), Some("50%+1"));
     }
 
     #[test]

@@ -75,8 +75,16 @@ pub fn reason_phrase(status: u16) -> String {
     phrase
 }
 
+/// `1*DIGIT`: Rust's own parser would take a plus sign too.
+pub(super) fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// `Max-Forwards` (section 20.22): 0 to 255.
 pub fn max_forwards(value: &str) -> Option<u8> {
+    if !is_number(value.trim()) {
+        return None;
+    }
     rsip::headers::MaxForwards::new(value.trim()).num().ok().and_then(|n| u8::try_from(n).ok())
 }
 
@@ -88,6 +96,9 @@ pub fn expires_s(value: &str) -> Option<u32> {
 /// `CSeq` (section 20.16): a number below 2^31 and a method.
 pub fn cseq(value: &str) -> Option<(u32, Method)> {
     let (number, method) = value.trim().split_once(|c: char| c.is_ascii_whitespace())?;
+    if !is_number(number) {
+        return None;
+    }
     let method = Method::parse(method.trim());
     let number = match &method {
         Method::Known(known) => rsip::headers::CSeq::new(format!("{number} {known}")).seq().ok()?,
@@ -126,6 +137,10 @@ mod tests {
         assert_eq!(cseq("36893488147419103232 REGISTER"), None);
         assert_eq!(max_forwards("70"), Some(70));
         assert_eq!(max_forwards("300"), None);
+        assert_eq!(
+            (max_forwards("+7"), cseq("+7 INVITE"), cseq("-1 INVITE"), cseq("+7 FOO")),
+            (None, None, None, None)
+        );
         assert_eq!(expires_s("3600"), Some(3600));
     }
 }

@@ -1,5 +1,7 @@
 //! Requests from outside.
 
+use std::hash::{Hash as _, Hasher as _};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::session::{Phase, Session};
@@ -7,6 +9,7 @@ use super::{Count, Endpoint, EventKind, Flow, Label, Machine, SessionId, TxId, T
 use crate::clock::{Instant, Now};
 use crate::limits;
 use crate::protocol::sip::address::Address;
+use crate::protocol::sip::body::session_description;
 use crate::protocol::sip::dialog::DialogId;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Fault, Request};
@@ -17,6 +20,37 @@ use crate::protocol::sip::vocabulary::Method;
 
 /// What Allow says.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+const ACCEPT: &str = "application/sdp";
+/// When to come back to one that is overloaded or about to stop.
+const RETRY_AFTER_S: &str = "10";
+
+/// A request that waits for its answer: what every answer needs.
+struct Asked<'a> {
+    now: Instant,
+    at: Now,
+    flow: Flow,
+    key: TxKey,
+    request: &'a Request,
+}
+
+/// A final response of our own making.
+struct Answer<'a> {
+    status: u16,
+    /// Other than the usual phrase.
+    reason: Option<&'a str>,
+    headers: Vec<(Name, Vec<u8>)>,
+}
+
+impl Answer<'_> {
+    fn status(status: u16) -> Self {
+        Answer { status, reason: None, headers: Vec::new() }
+    }
+
+    fn with(mut self, name: Name, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
 
 impl Endpoint {
     pub(super) fn handle_request(
@@ -42,7 +76,7 @@ impl Endpoint {
             request.headers.replace_first(&Name::VIA, marked);
         }
         if let Some(fault) = fault {
-            return self.refuse(now, flow, &request, fault.status, Some(fault.reason));
+            return self.refuse(now, flow, at, &request, fault);
         }
         if request.method == Method::ACK {
             return self.handle_ack(now, at, &request, dialog);
@@ -51,26 +85,20 @@ impl Endpoint {
         if let Some(id) = self.by_key.get(&key).copied() {
             return self.handle_request_again(id);
         }
+        let asked = Asked { now, at, flow, key, request: &request };
         if request.method == Method::CANCEL {
-            return self.handle_cancel(now, flow, at, key, &request);
+            return self.handle_cancel(asked);
         }
-        if let Some((status, unsupported)) = self.cannot_serve(&request) {
-            return self.answer(now, flow, key, &request, status, |r| {
-                if let Some(list) = unsupported {
-                    r.headers.push(Name::UNSUPPORTED, list);
-                }
-                if status == 405 {
-                    r.headers.push(Name::ALLOW, ALLOW);
-                }
-            });
+        if let Some(refusal) = self.cannot_serve(&request) {
+            return self.answer(asked, refusal);
         }
         match (to_tag(&request), dialog) {
-            (Some(_), Some(session)) => self.handle_in_dialog(now, flow, at, key, session, request),
-            (Some(_), None) => self.answer(now, flow, key, &request, 481, |_| {}),
-            (None, _) if request.method == Method::INVITE => self.handle_invite(now, flow, at, key, request),
-            (None, _) if request.method == Method::OPTIONS => self.answer_options(now, flow, key, &request),
+            (Some(_), Some(session)) => self.handle_in_dialog(asked, session),
+            (Some(_), None) => self.answer(asked, Answer::status(481)),
+            (None, _) if request.method == Method::INVITE => self.handle_invite(asked),
+            (None, _) if request.method == Method::OPTIONS => self.answer_options(asked, self.draining),
             // BYE outside a dialog.
-            (None, _) => self.answer(now, flow, key, &request, 481, |_| {}),
+            (None, _) => self.answer(asked, Answer::status(481)),
         }
     }
 
@@ -91,25 +119,38 @@ impl Endpoint {
         self.dialogs.get(&id).copied()
     }
 
-    /// Status (and Unsupported) for what section 8.2 refuses before looking at state.
-    fn cannot_serve(&self, request: &Request) -> Option<(u16, Option<Vec<u8>>)> {
+    /// What section 8.2 refuses before looking at state.
+    fn cannot_serve(&self, request: &Request) -> Option<Answer<'static>> {
         let served = [Method::INVITE, Method::BYE, Method::OPTIONS].contains(&request.method);
         if !served {
-            return Some((if matches!(request.method, Method::Other(_)) { 501 } else { 405 }, None));
+            let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
+            return Some(Answer::status(status).with(Name::ALLOW, ALLOW));
         }
         if request.uri.as_ref().is_some_and(|uri| uri.scheme == Scheme::Other) {
-            return Some((416, None));
+            return Some(Answer::status(416));
         }
         let required: Vec<&[u8]> = request.headers.list(&Name::REQUIRE).collect();
         if !required.is_empty() {
-            return Some((420, Some(required.join(&b", "[..]))));
+            return Some(Answer::status(420).with(Name::UNSUPPORTED, required.join(&b", "[..])));
         }
-        if self.transactions.len() >= limits::SIP_SERVER_TRANSACTIONS {
-            return Some((503, None));
+        let invite = request.method == Method::INVITE;
+        if invite && session_description(&request.headers, &request.body).is_err() {
+            return Some(Answer::status(415).with(Name::ACCEPT, ACCEPT));
         }
-        let tagless = to_tag(request).is_none() && request.method == Method::INVITE;
-        let merged = tagless && merge_key(request).is_some_and(|key| self.merges.contains_key(&key));
-        merged.then_some((482, None))
+        if invite && !accepts_sdp(request) {
+            return Some(Answer::status(406));
+        }
+        let outside = to_tag(request).is_none();
+        if outside && self.is_full() {
+            return Some(Answer::status(503).with(Name::RETRY_AFTER, RETRY_AFTER_S));
+        }
+        let merged = outside && invite && merge_key(request).is_some_and(|key| self.merges.contains_key(&key));
+        merged.then(|| Answer::status(482))
+    }
+
+    /// No more server transactions: what is answered now is answered without one.
+    fn is_full(&self) -> bool {
+        self.transactions.len() >= limits::SIP_SERVER_TRANSACTIONS
     }
 
     fn handle_request_again(&mut self, id: TxId) {
@@ -126,11 +167,14 @@ impl Endpoint {
         }
     }
 
-    fn handle_invite(&mut self, now: Instant, flow: Flow, at: Now, key: TxKey, request: Request) {
+    fn handle_invite(&mut self, asked: Asked<'_>) {
+        let mut request = asked.request.clone();
+        request.body = sdp_of(&request);
         let local_tag = self.random.token();
         let Some(dialog) = crate::protocol::sip::dialog::Dialog::from_request(&request, &local_tag) else {
-            return self.answer_with(now, flow, key, &request, 400, Some("Missing Contact"), |_| {});
+            return self.answer(asked, Answer { reason: Some("Missing Contact"), ..Answer::status(400) });
         };
+        let Asked { now, at, flow, key, .. } = asked;
         let session = SessionId(self.new_id());
         let reply = reply_flow(flow, &request);
         let machine = Machine::InviteServer {
@@ -157,13 +201,14 @@ impl Endpoint {
             && let Some(tx) = self.transactions.get_mut(&id)
             && let Machine::InviteServer { tx: machine, .. } = &mut tx.machine
         {
-            machine.handle_ack(now);
+            let (confirms, accepted) = (machine.handle_ack(now), machine.accepted());
             let session = tx.session;
             self.settle(id);
-            if let Some(session) = session {
+            if let Some(session) = session.filter(|_| confirms) {
                 self.event(session, at, EventKind::Received { label: Label::Request(Method::ACK) });
             }
-            if dialog.is_none() {
+            // Some phones give the ACK of a 2xx the branch of the INVITE too.
+            if !accepted {
                 return;
             }
         }
@@ -172,15 +217,16 @@ impl Endpoint {
         let Some(unacked) = session.unacked.take_if(|u| Some(u.seq) == request.cseq()) else { return };
         self.wakes.set(Wake::Session(session_id), None);
         self.event(session_id, at, EventKind::Received { label: Label::Request(Method::ACK) });
-        self.event(session_id, at, EventKind::Acknowledged { body: request.body.clone() });
+        self.event(session_id, at, EventKind::Acknowledged { body: sdp_of(request) });
         if unacked.bye_waits {
             self.send_bye(now, session_id);
         }
     }
 
-    fn handle_cancel(&mut self, now: Instant, flow: Flow, at: Now, key: TxKey, request: &Request) {
-        let invite = server_key_as(request, &Method::INVITE).and_then(|key| self.by_key.get(&key).copied());
-        let Some(id) = invite else { return self.answer(now, flow, key, request, 481, |_| {}) };
+    fn handle_cancel(&mut self, asked: Asked<'_>) {
+        let (now, at) = (asked.now, asked.at);
+        let invite = server_key_as(asked.request, &Method::INVITE).and_then(|key| self.by_key.get(&key).copied());
+        let Some(id) = invite else { return self.answer(asked, Answer::status(481)) };
         let Some(tx) = self.transactions.get(&id) else { return };
         let Machine::InviteServer { tx: machine, local_tag, .. } = &tx.machine else { return };
         let (session, proceeding, tag) = (tx.session, machine.proceeding(), local_tag.clone());
@@ -188,7 +234,7 @@ impl Endpoint {
             self.event(session, at, EventKind::Received { label: Label::Request(Method::CANCEL) });
         }
         // Section 9.2: 200 to the CANCEL whatever becomes of the INVITE, with the To tag of its responses.
-        self.answer_tagged(now, flow, key, request, 200, None, &tag, session, |_| {});
+        self.answer_tagged(asked, Answer::status(200), &tag, session);
         let Some(id_of_session) = session else { return };
         let Some(state) = self.sessions.get(&id_of_session) else { return };
         match state.phase {
@@ -197,27 +243,32 @@ impl Endpoint {
                 self.respond(now, id_of_session, id, 487, &[], Vec::new());
                 self.terminate_session(id_of_session, at);
             }
+            // A re-INVITE that is taken back: the session goes on as it was.
+            Phase::Reoffered { tx } if proceeding && tx == id => {
+                self.respond(now, id_of_session, id, 487, &[], Vec::new());
+            }
             // Our 2xx crossed it: the owner ends the session with BYE (section 9.2).
             Phase::Established if state.unacked.is_some() => self.event(id_of_session, at, EventKind::Cancelled),
             _ => {}
         }
     }
 
-    fn handle_in_dialog(&mut self, now: Instant, flow: Flow, at: Now, key: TxKey, id: SessionId, request: Request) {
+    fn handle_in_dialog(&mut self, asked: Asked<'_>, id: SessionId) {
+        let (now, at, request) = (asked.now, asked.at, asked.request);
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let in_order = session.dialog.as_mut().is_some_and(|d| d.accept(&request).is_ok());
+        let in_order = session.dialog.as_mut().is_some_and(|d| d.accept(request).is_ok());
         let label = Label::Request(request.method.clone());
         self.event(id, at, EventKind::Received { label });
         if !in_order {
-            return self.answer_in(now, flow, key, &request, 500, id);
+            return self.answer_in(asked, 500, id);
         }
         if request.method == Method::BYE {
-            self.answer_in(now, flow, key, &request, 200, id);
+            self.answer_in(asked, 200, id);
             self.handle_bye(now, at, id);
         } else if request.method == Method::INVITE {
-            self.handle_reinvite(now, flow, at, key, id, request);
+            self.handle_reinvite(asked, id);
         } else {
-            self.answer_options(now, flow, key, &request);
+            self.answer_options(asked, false);
         }
     }
 
@@ -238,21 +289,29 @@ impl Endpoint {
         self.terminate_session(id, at);
     }
 
-    fn handle_reinvite(&mut self, now: Instant, flow: Flow, at: Now, key: TxKey, id: SessionId, request: Request) {
+    fn handle_reinvite(&mut self, asked: Asked<'_>, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        // Section 14.2: one offer at a time; the first 2xx must be acknowledged before the next.
-        let busy = !matches!(session.phase, Phase::Established) || session.unacked.is_some();
-        if busy {
-            return self.answer_in(now, flow, key, &request, 491, id);
+        let refusal = match session.phase {
+            // Section 14.2: an earlier INVITE of theirs has no final response yet.
+            Phase::Incoming { .. } | Phase::Reoffered { .. } => Some(500),
+            // One offer at a time: the 2xx must be acknowledged before the next.
+            Phase::Established if session.unacked.is_some() => Some(491),
+            // Our BYE crossed it: the session is over, and asking again later will not help.
+            Phase::Outgoing { .. } | Phase::Ending => Some(481),
+            Phase::Established => None,
+        };
+        if let Some(status) = refusal {
+            return self.answer_in(asked, status, id);
         }
+        let Asked { now, at, flow, key, request } = asked;
         if let Some(dialog) = session.dialog.as_mut() {
             dialog.refresh_target(request.headers.list(&Name::CONTACT).next());
         }
-        let body = request.body.clone();
-        let reply = reply_flow(flow, &request);
+        let body = sdp_of(request);
+        let reply = reply_flow(flow, request);
         let machine = Machine::InviteServer {
             tx: InviteServer::new(flow.transport.reliable()),
-            request: Box::new(request),
+            request: Box::new(request.clone()),
             local_tag: String::new(),
         };
         let tx = self.add_tx(key, reply, Some(id), machine);
@@ -263,68 +322,52 @@ impl Endpoint {
         self.event(id, at, EventKind::Reoffer { body });
     }
 
-    fn answer_options(&mut self, now: Instant, flow: Flow, key: TxKey, request: &Request) {
-        self.answer(now, flow, key, request, 200, |r| {
-            r.headers.push(Name::ALLOW, ALLOW);
-            r.headers.push(Name::ACCEPT, "application/sdp");
-        });
+    /// Section 11.2: the answer that an INVITE would get, so that a trunk that asks learns that we are about to stop.
+    fn answer_options(&mut self, asked: Asked<'_>, draining: bool) {
+        let answer =
+            Answer::status(if draining { 503 } else { 200 }).with(Name::ALLOW, ALLOW).with(Name::ACCEPT, ACCEPT);
+        self.answer(asked, if draining { answer.with(Name::RETRY_AFTER, RETRY_AFTER_S) } else { answer });
     }
 
     /// A final response with a server transaction of its own.
-    fn answer(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        key: TxKey,
-        request: &Request,
-        status: u16,
-        fill: impl FnOnce(&mut super::super::message::Response),
-    ) {
-        self.answer_with(now, flow, key, request, status, None, fill);
+    fn answer(&mut self, asked: Asked<'_>, answer: Answer<'_>) {
+        let tag = self.tag_of(&asked.key);
+        self.answer_tagged(asked, answer, &tag, None);
     }
 
-    fn answer_with(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        key: TxKey,
-        request: &Request,
-        status: u16,
-        reason: Option<&str>,
-        fill: impl FnOnce(&mut super::super::message::Response),
-    ) {
-        let tag = self.random.token();
-        self.answer_tagged(now, flow, key, request, status, reason, &tag, None, fill);
+    fn answer_in(&mut self, asked: Asked<'_>, status: u16, id: SessionId) {
+        let mut answer = Answer::status(status);
+        if status == 500 {
+            // Section 14.2: a random value from 0 to 10.
+            answer = answer.with(Name::RETRY_AFTER, self.random.below(11).to_string());
+        }
+        self.answer_tagged(asked, answer, "", Some(id));
     }
 
-    fn answer_in(&mut self, now: Instant, flow: Flow, key: TxKey, request: &Request, status: u16, id: SessionId) {
-        self.answer_tagged(now, flow, key, request, status, None, "", Some(id), |r| {
-            if status == 500 {
-                r.headers.push(Name::RETRY_AFTER, "5");
-            }
-        });
+    /// The To tag of an answer that makes no dialog. The same for each copy of a request, so that an answer without state
+    /// stays the same answer (section 8.2.7).
+    fn tag_of(&self, key: &TxKey) -> String {
+        let mut hasher = std::hash::DefaultHasher::new();
+        (self.tag_secret, key).hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one response; a struct would only rename them")]
-    fn answer_tagged(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        key: TxKey,
-        request: &Request,
-        status: u16,
-        reason: Option<&str>,
-        tag: &str,
-        session: Option<SessionId>,
-        fill: impl FnOnce(&mut super::super::message::Response),
-    ) {
-        let mut response = request.response(status, reason, Some(tag));
+    fn answer_tagged(&mut self, asked: Asked<'_>, answer: Answer<'_>, tag: &str, session: Option<SessionId>) {
+        let Asked { now, flow, key, request, .. } = asked;
+        let status = answer.status;
+        if session.is_none() && status >= 400 {
+            self.counts.push_back(Count::Refused(status));
+        }
+        let mut response = request.response(status, answer.reason, Some(tag));
         response.headers.push(Name::SERVER, self.settings.product.clone());
-        fill(&mut response);
+        response.headers.extend(answer.headers);
         let bytes: Arc<[u8]> = response.to_bytes().into();
         let reply = reply_flow(flow, request);
         let reliable = flow.transport.reliable();
         let label = Label::Response(status, request.method.clone());
+        if self.is_full() {
+            return self.transmit(reply, bytes, label, session);
+        }
         // An INVITE's failure must be repeated until its ACK; everything else only when asked again.
         let (machine, action) = if request.method == Method::INVITE {
             let mut tx = InviteServer::new(reliable);
@@ -342,30 +385,55 @@ impl Endpoint {
         }
     }
 
-    /// Answers a malformed request without keeping state; an ACK gets silence.
-    fn refuse(&mut self, now: Instant, flow: Flow, request: &Request, status: u16, reason: Option<&str>) {
+    /// Answers a malformed request. An ACK gets silence, but ends the repetition of the answer to its INVITE.
+    fn refuse(&mut self, now: Instant, flow: Flow, at: Now, request: &Request, fault: Fault) {
         self.counts.push_back(Count::Unparsable);
-        if request.method == Method::ACK || request.headers.first(&Name::VIA).is_none() {
-            return;
+        let Fault { status, reason } = fault;
+        if request.method == Method::ACK {
+            return self.handle_ack(now, at, request, None);
         }
-        match server_key(request) {
-            Some(key) if self.by_key.contains_key(&key) => {}
-            Some(key) => self.answer_with(now, flow, key, request, status, reason, |_| {}),
-            None => {
+        let Some(key) = server_key(request) else {
+            if request.headers.first(&Name::VIA).is_some() {
+                self.counts.push_back(Count::Refused(status));
                 let tag = self.random.token();
-                let bytes = request.response(status, reason, Some(&tag)).to_bytes().into();
+                let bytes = request.response(status, Some(reason), Some(&tag)).to_bytes().into();
                 let label = Label::Response(status, request.method.clone());
                 self.transmit(reply_flow(flow, request), bytes, label, None);
+            }
+            return;
+        };
+        match self.by_key.get(&key).copied() {
+            Some(id) => self.handle_request_again(id),
+            None => {
+                let asked = Asked { now, at, flow, key, request };
+                self.answer(asked, Answer { reason: Some(reason), ..Answer::status(status) });
             }
         }
     }
 }
 
-/// Section 18.2.2: where responses to this request go.
+/// Section 20.1: without Accept it reads SDP; with it, only if it says so.
+fn accepts_sdp(request: &Request) -> bool {
+    let ours = |range: &[u8]| {
+        let range = range.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+        [&b"application/sdp"[..], b"application/*", b"*/*"].iter().any(|kind| range.eq_ignore_ascii_case(kind))
+    };
+    let mut ranges = request.headers.list(&Name::ACCEPT).peekable();
+    ranges.peek().is_none() || ranges.any(ours)
+}
+
+/// The SDP of a request whose body has been found readable.
+fn sdp_of(request: &Request) -> Vec<u8> {
+    session_description(&request.headers, &request.body).unwrap_or_default().to_vec()
+}
+
+/// Section 18.2.2: where responses to this request go. Over a stream that is the connection it came by and, should that
+/// be gone, the port of `sent-by`. `maddr` is not followed: whoever can send us a datagram could aim our answers.
 fn reply_flow(flow: Flow, request: &Request) -> Flow {
     let remote = match (flow.connection, request.top_via()) {
         (None, Some(via)) => via.response_target(flow.remote),
-        _ => flow.remote,
+        (Some(_), Some(via)) => SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060)),
+        (_, None) => flow.remote,
     };
     Flow { remote, ..flow }
 }
@@ -377,7 +445,8 @@ fn server_key(request: &Request) -> Option<TxKey> {
 fn server_key_as(request: &Request, method: &Method) -> Option<TxKey> {
     let via = request.top_via()?;
     let branch = match via.branch() {
-        Some(branch) if branch.starts_with(MAGIC_COOKIE) => branch.to_owned(),
+        // The cookie alone tells no two requests apart.
+        Some(branch) if branch.starts_with(MAGIC_COOKIE) && branch != MAGIC_COOKIE => branch.to_owned(),
         // RFC 2543 peers: what stays the same over INVITE, ACK and CANCEL (section 17.2.3).
         _ => {
             let call_id = request.headers.text(&Name::CALL_ID)?;

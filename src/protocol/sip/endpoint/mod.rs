@@ -13,13 +13,15 @@ mod responses;
 mod session;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use orders::OutgoingInvite;
-use session::Session;
+use session::{Phase, Session};
 
 use super::dialog::DialogId;
 use super::message::{Request, Unusable};
@@ -159,12 +161,14 @@ pub enum Count {
     Stranger,
     /// A response that belongs to no transaction, or an ACK of none.
     Stray,
+    /// A request that the endpoint itself answered with this failure, outside every session.
+    Refused(u16),
 }
 
 pub(super) type TxId = u64;
 
 /// Section 17.1.3, 17.2.3: branch, sender (server side) and method (ACK matches INVITE).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum TxKey {
     Client { branch: String, method: String },
     Server { branch: String, sent_by: String, method: String },
@@ -215,12 +219,17 @@ pub struct Endpoint {
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
     counts: VecDeque<Count>,
+    /// Makes To tags that others cannot foretell.
+    tag_secret: u64,
+    draining: bool,
 }
 
 impl Endpoint {
-    pub fn new(settings: Settings, random: Random) -> Self {
+    pub fn new(settings: Settings, mut random: Random) -> Self {
         Endpoint {
             settings,
+            tag_secret: random.u64(),
+            draining: false,
             random,
             next_id: 1,
             transactions: BTreeMap::new(),
@@ -304,6 +313,11 @@ impl Endpoint {
             && self.wakes.is_empty()
     }
 
+    /// OPTIONS outside a dialog are answered with 503 from now on. New INVITEs are the owner's to refuse.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
     pub fn transaction_count(&self) -> usize {
         self.transactions.len()
     }
@@ -339,6 +353,7 @@ impl Endpoint {
             self.by_key.remove(&tx.key);
             if let Machine::InviteServer { request, .. } = &tx.machine
                 && let Some(key) = incoming::merge_key(request)
+                && self.merges.get(&key) == Some(&id)
             {
                 self.merges.remove(&key);
             }
@@ -370,8 +385,11 @@ impl Endpoint {
         self.events.push_back(Event { session, at, kind });
     }
 
-    /// Forgets a session; its transactions live on by themselves.
+    /// Forgets a session; its transactions live on by themselves. An INVITE of theirs that nobody has answered is answered.
     fn terminate_session(&mut self, id: SessionId, at: Now) {
+        if let Some(Phase::Incoming { tx } | Phase::Reoffered { tx }) = self.sessions.get(&id).map(|s| &s.phase) {
+            self.respond(at.mono, id, *tx, 500, &[], Vec::new());
+        }
         let Some(session) = self.sessions.remove(&id) else { return };
         if let Some(dialog) = &session.dialog {
             self.dialogs.remove(&dialog.id);
@@ -382,7 +400,7 @@ impl Endpoint {
 
     /// The host and port that a peer is told to reach us by over this flow.
     fn sent_by(&self, flow: &Flow) -> String {
-        let ip = self.settings.advertise.unwrap_or(flow.local.ip());
+        let ip = self.settings.advertise.unwrap_or_else(|| flow.local.ip());
         SocketAddr::new(ip, flow.local.port()).to_string()
     }
 

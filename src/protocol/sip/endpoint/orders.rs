@@ -117,8 +117,13 @@ impl Endpoint {
                     Cancel::Wanted | Cancel::Sent => {}
                 }
             }
-            (Phase::Established | Phase::Reoffered { .. }, Some(unacked)) => unacked.bye_waits = true,
-            (Phase::Established | Phase::Reoffered { .. }, None) => self.send_bye(now.mono, id),
+            (Phase::Reoffered { tx }, _) => {
+                let tx = *tx;
+                self.respond(now.mono, id, tx, 487, &[], Vec::new());
+                self.send_bye(now.mono, id);
+            }
+            (Phase::Established, Some(unacked)) => unacked.bye_waits = true,
+            (Phase::Established, None) => self.send_bye(now.mono, id),
             (Phase::Ending, _) => {}
         }
     }
@@ -180,6 +185,10 @@ impl Endpoint {
             h.push(Name::CONTACT, self.contact(&flow));
             h.push(Name::ALLOW, ALLOW);
         }
+        // Section 8.2.6.1: only the 100 carries it back.
+        for stamp in request.headers.fields(&Name::TIMESTAMP).take(usize::from(status == 100)) {
+            h.push(Name::TIMESTAMP, stamp);
+        }
         for (name, value) in extra {
             h.push(name.clone(), value.clone());
         }
@@ -215,7 +224,7 @@ impl Endpoint {
     pub(super) fn send_bye(&mut self, now: Instant, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(dialog) = session.dialog.as_mut() else { return };
-        let bye = dialog.request(Method::BYE);
+        let bye = dialog.request(&Method::BYE);
         session.phase = Phase::Ending;
         session.unacked = None;
         self.wakes.set(Wake::Session(id), None);
@@ -303,12 +312,8 @@ impl Endpoint {
         let Some(address) = uri.as_ref().and_then(Uri::socket_addr) else {
             return Flow { remote: heard_from.remote, connection: heard_from.connection, ..flow };
         };
-        let connection = flow.connection.filter(|_| flow.transport == Transport::Tcp);
-        match connection {
-            // The connection that the peer opened is the way back through its NAT.
-            Some(_) => flow,
-            None => Flow { remote: address, ..flow },
-        }
+        // The connection that the peer opened is the way back through its NAT; `address` counts when it is gone.
+        Flow { remote: address, ..flow }
     }
 }
 

@@ -5,15 +5,42 @@ use std::sync::Arc;
 use super::session::{Cancel, Phase, Repeat};
 use super::{Count, Endpoint, EventKind, Flow, Label, Machine, SentAck, SessionId, TxId, TxKey, Wake};
 use crate::clock::{Instant, Now};
+use crate::protocol::sip::body::session_description;
 use crate::protocol::sip::dialog::Dialog;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Request, Response};
 use crate::protocol::sip::transaction::Action;
 use crate::protocol::sip::vocabulary::Method;
 
+/// Answers of different forks to one INVITE that are acknowledged: nobody has more phones on one number.
+const FORKS: usize = 16;
+
+/// A response that its transaction passes on.
+struct Heard<'a> {
+    now: Instant,
+    at: Now,
+    /// Where it came from.
+    flow: Flow,
+    tx: TxId,
+    session: Option<SessionId>,
+    method: Method,
+    response: &'a Response,
+}
+
+impl Heard<'_> {
+    fn label(&self) -> Label {
+        Label::Response(self.response.status, self.method.clone())
+    }
+}
+
 impl Endpoint {
-    pub(super) fn handle_response(&mut self, now: Instant, flow: Flow, at: Now, response: Response) {
+    pub(super) fn handle_response(&mut self, now: Instant, flow: Flow, at: Now, mut response: Response) {
         let (Some((_, method)), Some(via)) = (response.cseq(), response.top_via()) else { return };
+        // Section 8.1.3.3: a second Via means that it was for somebody else.
+        if response.headers.list(&Name::VIA).nth(1).is_some() {
+            return self.counts.push_back(Count::Stray);
+        }
+        response.body = session_description(&response.headers, &response.body).unwrap_or_default().to_vec();
         let key = TxKey::Client { branch: via.branch().unwrap_or_default().to_owned(), method: method.to_string() };
         let Some(id) = self.by_key.get(&key).copied() else {
             // Nobody asked: from a stranger or long after (section 17.1.3 drops it).
@@ -29,13 +56,13 @@ impl Endpoint {
             Machine::Client { tx, .. } => tx.handle_response(now, response.status),
             Machine::InviteServer { .. } | Machine::Server(_) => Action::Nothing,
         };
-        let label = Label::Response(response.status, method.clone());
+        let heard = Heard { now, at, flow, tx: id, session, method, response: &response };
         match action {
             Action::DeliverAndTransmit(ack) => {
                 self.transmit(tx_flow, ack, Label::Request(Method::ACK), session);
-                self.deliver(now, flow, at, id, session, &method, label, &response);
+                self.deliver(&heard);
             }
-            Action::Deliver => self.deliver(now, flow, at, id, session, &method, label, &response),
+            Action::Deliver => self.deliver(&heard),
             Action::Transmit(ack) => {
                 self.counts.push_back(Count::Retransmission);
                 self.transmit_again(tx_flow, ack, Label::Request(Method::ACK));
@@ -45,24 +72,14 @@ impl Endpoint {
         self.settle(id);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one response and its context, split off for length only")]
-    fn deliver(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        at: Now,
-        tx: TxId,
-        session: Option<SessionId>,
-        method: &Method,
-        label: Label,
-        response: &Response,
-    ) {
+    fn deliver(&mut self, heard: &Heard<'_>) {
+        let Heard { now, at, session, ref method, response, .. } = *heard;
         let invite = *method == Method::INVITE;
         if invite && (200..300).contains(&response.status) {
-            return self.handle_2xx(now, flow, at, tx, session, label, response);
+            return self.handle_2xx(heard);
         }
         let Some(session) = session.filter(|s| self.sessions.contains_key(s)) else { return };
-        self.event(session, at, EventKind::Received { label });
+        self.event(session, at, EventKind::Received { label: heard.label() });
         match (invite, response.status) {
             (true, 100) => self.cancel_if_wanted(now, session),
             (true, 101..=199) => {
@@ -88,17 +105,8 @@ impl Endpoint {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one response and its context, split off for length only")]
-    fn handle_2xx(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        at: Now,
-        tx_id: TxId,
-        session: Option<SessionId>,
-        label: Label,
-        response: &Response,
-    ) {
+    fn handle_2xx(&mut self, heard: &Heard<'_>) {
+        let Heard { now, flow, tx: tx_id, session, response, .. } = *heard;
         let to_tag = response.to_tag();
         let Some(tx) = self.transactions.get(&tx_id) else { return };
         let Machine::InviteClient { request, acks, .. } = &tx.machine else { return };
@@ -106,6 +114,9 @@ impl Endpoint {
             let (flow, bytes) = (ack.flow, Arc::clone(&ack.bytes));
             self.counts.push_back(Count::Retransmission);
             return self.transmit_again(flow, bytes, Label::Request(Method::ACK));
+        }
+        if acks.len() >= FORKS {
+            return self.counts.push_back(Count::Stray);
         }
         let first = acks.is_empty();
         let Some(dialog) = Dialog::from_response(request, response) else { return };
@@ -121,26 +132,18 @@ impl Endpoint {
             acks.push(SentAck { to_tag, flow: next, bytes: Arc::clone(&bytes) });
         }
         if let Some(session) = session {
-            self.event(session, at, EventKind::Received { label });
+            self.event(session, heard.at, EventKind::Received { label: heard.label() });
         }
         self.transmit(next, bytes, Label::Request(Method::ACK), session);
         match session.filter(|s| first && self.sessions.contains_key(s)) {
-            Some(session) => self.establish(now, at, session, dialog, next, flow, response),
+            Some(session) => self.establish(heard, session, dialog, next),
             None => self.end_foreign_dialog(now, dialog, next),
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one response and its context, split off for length only")]
-    fn establish(
-        &mut self,
-        now: Instant,
-        at: Now,
-        id: SessionId,
-        dialog: Dialog,
-        flow: Flow,
-        source: Flow,
-        response: &Response,
-    ) {
+    /// `flow`: the way of our requests from now on.
+    fn establish(&mut self, heard: &Heard<'_>, id: SessionId, dialog: Dialog, flow: Flow) {
+        let at = heard.at;
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let cancelled = matches!(session.phase, Phase::Outgoing { cancel: Cancel::Wanted | Cancel::Sent, .. });
         self.dialogs.insert(dialog.id.clone(), id);
@@ -149,15 +152,16 @@ impl Endpoint {
         session.phase = Phase::Established;
         if cancelled {
             self.event(id, at, EventKind::CrossedAnswer);
-            self.send_bye(now, id);
+            self.send_bye(heard.now, id);
         } else {
-            self.event(id, at, EventKind::Answered { body: response.body.clone(), source: source.remote });
+            let (body, source) = (heard.response.body.clone(), heard.flow.remote);
+            self.event(id, at, EventKind::Answered { body, source });
         }
     }
 
     /// A second fork answered, or the session is gone: ACK was sent, BYE follows (section 13.2.2.4).
     fn end_foreign_dialog(&mut self, now: Instant, mut dialog: Dialog, flow: Flow) {
-        let bye = dialog.request(Method::BYE);
+        let bye = dialog.request(&Method::BYE);
         self.send_request(now, bye, flow, None);
     }
 

@@ -60,8 +60,9 @@ impl InviteServer {
         }
     }
 
-    /// An ACK that belongs to this transaction: only that of a failure does.
-    pub fn handle_ack(&mut self, now: Instant) {
+    /// An ACK that belongs to this transaction: only that of a failure does. False if none was awaited.
+    pub fn handle_ack(&mut self, now: Instant) -> bool {
+        let awaited = matches!(self.state, State::Completed { .. });
         if let State::Completed { .. } = self.state {
             self.timers.clear_all();
             if self.reliable {
@@ -71,6 +72,7 @@ impl InviteServer {
                 self.state = State::Confirmed;
             }
         }
+        awaited
     }
 
     pub fn handle_timeout(&mut self, now: Instant) -> Action {
@@ -100,6 +102,11 @@ impl InviteServer {
 
     pub fn proceeding(&self) -> bool {
         matches!(self.state, State::Proceeding { .. })
+    }
+
+    /// A 2xx was sent.
+    pub fn accepted(&self) -> bool {
+        matches!(self.state, State::Accepted)
     }
 
     pub fn next_timeout(&self) -> Option<Instant> {

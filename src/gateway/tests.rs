@@ -1,0 +1,243 @@
+//! The switch between a hand-written trunk and a hand-written phone.
+
+use std::time::Duration;
+
+use super::*;
+use crate::call::fact::What;
+use crate::clock::Wall;
+use crate::dialplan::plan::{Answer, Cadence, Greeting, Hotline, Nobody, Ringback, Strategy};
+use crate::media::Command;
+use crate::protocol::sip::address::Address;
+use crate::protocol::sip::header::Name;
+use crate::protocol::sip::message::{Message, Request, Response, parse_datagram};
+
+const TRUNK: &str = "10.0.0.2:5060";
+const PHONE: &str = "10.0.0.3:5060";
+const SDP: &str = "v=0\nc=IN IP4 10.0.0.2\nm=audio 4000 RTP/AVP 8\n";
+
+struct Switch {
+    gateway: Gateway,
+    now: Now,
+    remotes: Vec<SocketAddr>,
+    facts: Vec<Fact>,
+    numbers: Vec<String>,
+}
+
+fn plans() -> Plans {
+    let cadence = Cadence { name: "cn".into(), burst: Duration::from_secs(1), period: Duration::from_secs(5) };
+    let hotline = Arc::new(Hotline {
+        id: "property".into(),
+        org: "物业".into(),
+        numbers: vec!["400".into()],
+        language: "zh-CN".into(),
+        time_zone: "Asia/Shanghai".into(),
+        version: "0123456789abcdef".into(),
+        answer: Answer { max_rings: 3, cadence, ringback: Ringback::Network, short_abandon: Duration::ZERO },
+        greeting: Greeting::default(),
+        agents: crate::dialplan::plan::Agents {
+            numbers: vec!["8".into()],
+            strategy: Strategy::InOrder,
+            ring: Duration::from_secs(20),
+            nobody: Nobody::BusyTone,
+        },
+    });
+    Plans { by_number: [("400".to_owned(), Arc::clone(&hotline))].into(), hotlines: vec![hotline] }
+}
+
+impl Switch {
+    fn new() -> Switch {
+        let phone: SocketAddr = PHONE.parse().unwrap();
+        let uri = Uri::parse("sip:8@10.0.0.3").unwrap();
+        let settings = Settings {
+            sip: endpoint::Settings {
+                listen: vec![(Transport::Udp, "10.0.0.1:5060".parse().unwrap())],
+                advertise: None,
+                product: "test".into(),
+            },
+            rtp_ports: 20_000..=20_099,
+            trunks: vec![Trunk { name: "carrier".into(), peers: vec![TRUNK.parse().unwrap()] }],
+            phones: vec![Phone { agent: "8".into(), uri, transport: Transport::Udp, address: phone }],
+            run: RunId(1),
+        };
+        let now = Now { mono: Instant::START, wall: Wall::from_micros(0) };
+        let gateway = Gateway::new(settings, Arc::new(plans()), Random::from_number(3));
+        Switch { gateway, now, remotes: Vec::new(), facts: Vec::new(), numbers: Vec::new() }
+    }
+
+    fn tell(&mut self, from: &str, text: &str) -> Vec<Message> {
+        let flow = Flow {
+            transport: Transport::Udp,
+            local: "10.0.0.1:5060".parse().unwrap(),
+            remote: from.parse().unwrap(),
+            connection: None,
+        };
+        let bytes = text.replace('\n', "\r\n").into_bytes();
+        self.gateway.handle(self.now, Input::Datagram { flow, at: self.now, bytes });
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Vec<Message> {
+        let mut sent = Vec::new();
+        while let Some(output) = self.gateway.poll_output() {
+            match output {
+                Output::Transmit(t) => {
+                    sent.push(parse_datagram(&t.bytes).unwrap().message);
+                    if let Some(session) = t.mark {
+                        self.gateway.handle(self.now, Input::Sent { session, label: t.label, at: self.now });
+                    }
+                }
+                Output::Media(Command::Open { call, leg, .. }) => {
+                    self.gateway.handle(self.now, Input::Media(media::Event::Bound { call, leg }));
+                }
+                Output::Media(Command::Remote { remote, .. }) => self.remotes.push(remote.rtp),
+                Output::Fact(fact) => self.facts.push(fact),
+                Output::Subject { number, .. } => self.numbers.push(number),
+                Output::Media(_) | Output::Record { .. } | Output::Count(_) | Output::Rejected(_) => {}
+            }
+        }
+        sent
+    }
+
+    fn pass(&mut self, d: Duration) -> Vec<Message> {
+        let end = self.now.after(d);
+        let mut sent = Vec::new();
+        while let Some((at, _)) = self.gateway.poll_timeout().filter(|(at, _)| *at <= end.mono) {
+            self.now = self.now.after(at.since(self.now.mono));
+            self.gateway.handle(self.now, Input::Timeout);
+            sent.extend(self.settle());
+        }
+        self.now = end;
+        sent
+    }
+
+    fn facts(&self, wanted: fn(&What) -> bool) -> usize {
+        self.facts.iter().filter(|f| wanted(&f.what)).count()
+    }
+
+    /// A call up to the 200 to the caller: our INVITE to the phone and that 200.
+    fn answered(&mut self, body: &str) -> (Request, Response) {
+        let invite = requests(self.tell(TRUNK, &theirs("INVITE", 1, "", body))).remove(0);
+        let sent = self.tell(PHONE, &ok(&invite, SDP));
+        let to_caller = sent.into_iter().find_map(|m| match m {
+            Message::Response(r) if r.status == 200 => Some(r),
+            _ => None,
+        });
+        (invite, to_caller.expect("200 to the caller"))
+    }
+}
+
+fn requests(sent: Vec<Message>) -> Vec<Request> {
+    let request = |m| match m {
+        Message::Request(r) => Some(r),
+        Message::Response(_) => None,
+    };
+    sent.into_iter().filter_map(request).collect()
+}
+
+fn methods(sent: Vec<Message>) -> Vec<String> {
+    requests(sent).iter().map(|r| format!("{} {}", r.method, r.raw_uri)).collect()
+}
+
+fn typed(body: &str) -> String {
+    if body.is_empty() { "\n".to_owned() } else { format!("Content-Type: application/sdp\n\n{body}") }
+}
+
+fn theirs(method: &str, seq: u32, tag: &str, body: &str) -> String {
+    format!(
+        "{method} sip:400@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK{method}{seq}\nFrom: <sip:139@h>;tag=f\nTo: <sip:400@h>{tag}\nCall-ID: c\nCSeq: {seq} {method}\nContact: <sip:trunk@10.0.0.2>\n{}",
+        typed(body)
+    )
+}
+
+/// The phone's 200 to a request of ours.
+fn ok(request: &Request, body: &str) -> String {
+    let field = |name: Name| request.headers.text(&name).unwrap().to_owned();
+    format!(
+        "SIP/2.0 200 OK\nVia: {}\nFrom: {}\nTo: {};tag=phone\nCall-ID: {}\nCSeq: {}\nContact: <sip:8@10.0.0.3>\n{}",
+        field(Name::VIA),
+        field(Name::FROM),
+        field(Name::TO),
+        field(Name::CALL_ID),
+        field(Name::CSEQ),
+        typed(body)
+    )
+}
+
+fn tag(response: &Response) -> String {
+    format!(";tag={}", response.to_tag().unwrap())
+}
+
+#[test]
+fn an_empty_reinvite_moves_the_media_when_its_ack_says_where() {
+    let mut switch = Switch::new();
+    let (_, answer) = switch.answered(SDP);
+    let tag = tag(&answer);
+    switch.tell(TRUNK, &theirs("ACK", 1, &tag, ""));
+    let sent = switch.tell(TRUNK, &theirs("INVITE", 2, &tag, ""));
+    assert!(matches!(&sent[1], Message::Response(r) if r.status == 200 && !r.body.is_empty()));
+    let moved = SDP.replace("10.0.0.2", "10.0.0.77").replace("4000", "4444");
+    switch.tell(TRUNK, &theirs("ACK", 2, &tag, &moved));
+    assert_eq!(switch.remotes.last(), Some(&"10.0.0.77:4444".parse().unwrap()));
+    assert_eq!(switch.facts(|w| matches!(w, What::Acknowledged)), 1, "the ACK of a re-INVITE is no news");
+}
+
+#[test]
+fn a_caller_who_never_says_where_its_media_is_gets_bye() {
+    let mut switch = Switch::new();
+    let (_, answer) = switch.answered("");
+    assert!(!answer.body.is_empty(), "our offer");
+    let sent = switch.tell(TRUNK, &theirs("ACK", 1, &tag(&answer), ""));
+    assert_eq!(methods(sent), ["BYE sip:trunk@10.0.0.2", "BYE sip:8@10.0.0.3"]);
+}
+
+#[test]
+fn a_phone_that_never_acknowledges_its_reinvite_ends_the_call() {
+    let mut switch = Switch::new();
+    let (invite, answer) = switch.answered(SDP);
+    switch.tell(TRUNK, &theirs("ACK", 1, &tag(&answer), ""));
+    let reinvite = format!(
+        "INVITE sip:x@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.3;branch=z9hG4bKr\nFrom: {};tag=phone\nTo: {}\nCall-ID: {}\nCSeq: 1 INVITE\nContact: <sip:8@10.0.0.3>\n{}",
+        invite.headers.text(&Name::TO).unwrap(),
+        invite.headers.text(&Name::FROM).unwrap(),
+        invite.headers.text(&Name::CALL_ID).unwrap(),
+        typed(SDP)
+    );
+    let sent = switch.tell(PHONE, &reinvite);
+    assert!(matches!(&sent[1], Message::Response(r) if r.status == 200));
+    let byes = methods(switch.pass(Duration::from_secs(33)));
+    assert!(byes.contains(&"BYE sip:trunk@10.0.0.2".to_owned()), "{byes:?}");
+}
+
+#[test]
+fn what_the_trunk_writes_in_the_number_cannot_reach_the_phone_or_the_log_as_code() {
+    let mut switch = Switch::new();
+    let nasty = "sip:139%0d%0aX-Evil%3a%20y%1b[31m%3e@h";
+    let long = "c".repeat(5_000);
+    let text =
+        theirs("INVITE", 1, "", SDP).replace("sip:139@h", nasty).replace("Call-ID: c", &format!("Call-ID: {long}"));
+    let invite = requests(switch.tell(TRUNK, &text)).remove(0);
+    assert!(!switch.numbers[0].chars().any(char::is_control), "{:?}", switch.numbers);
+    let from = Address::parse(invite.headers.first(&Name::FROM).unwrap()).unwrap();
+    assert_eq!(from.uri.user.as_deref(), Some("139X-Evily31m"));
+    let offered = |f: &&Fact| matches!(&f.what, What::Offered(o) if o.sip_call_id.len() == 256);
+    assert_eq!(switch.facts.iter().filter(offered).count(), 1);
+}
+
+#[test]
+fn an_offer_that_numbers_events_as_a_codec_is_not_passed_on_so() {
+    let mut switch = Switch::new();
+    let offer = SDP.replace("AVP 8", "AVP 8 0\na=rtpmap:0 telephone-event/8000");
+    let invite = requests(switch.tell(TRUNK, &theirs("INVITE", 1, "", &offer))).remove(0);
+    let body = String::from_utf8(invite.body).unwrap();
+    assert!(body.contains("RTP/AVP 8 0 101\r\n") && body.contains("a=rtpmap:101 telephone-event"), "{body}");
+}
+
+#[test]
+fn a_draining_switch_tells_those_who_ask() {
+    let mut switch = Switch::new();
+    switch.gateway.handle(switch.now, Input::Drain);
+    for (method, seq) in [("OPTIONS", 1), ("INVITE", 2)] {
+        let sent = switch.tell(TRUNK, &theirs(method, seq, "", ""));
+        assert!(matches!(sent.last(), Some(Message::Response(r)) if r.status == 503), "{method} {sent:?}");
+    }
+}

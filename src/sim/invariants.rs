@@ -1,0 +1,251 @@
+//! What must hold at every moment of every run, whatever people and the network do.
+//!
+//! It reads facts and asks the switch only which calls it still has, and at the end whether anything is left.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::phone::Happened;
+use super::world::World;
+use crate::call::fact::{Fact, What};
+use crate::call::reason::Reason;
+use crate::cdr::{Fold, Record};
+use crate::clock::Instant;
+use crate::ids::{AgentNo, CallId};
+use crate::ledger::codec::{decode, encode};
+use crate::limits;
+use crate::protocol::sip::endpoint::SessionId;
+
+/// No call of a simulation may last longer: the longest wait and talk that people are given, all time-outs included.
+const LONGEST_CALL: Duration = Duration::from_secs(3_600);
+
+/// More are only counted.
+const TOLD: usize = 20;
+
+#[derive(Debug, Default)]
+pub struct Invariants {
+    live: BTreeMap<CallId, Live>,
+    sealed: BTreeSet<CallId>,
+    /// Who is rung or talked to, and by which call.
+    engaged: BTreeMap<AgentNo, CallId>,
+    /// What rings or talks on each agent's desk, as their phone knows it.
+    desks: BTreeMap<String, SessionId>,
+    pub offered: usize,
+    pub ended: usize,
+    /// Of sealed calls, in the order of their sealing.
+    pub records: Vec<Record>,
+    pub violations: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Live {
+    fold: Fold,
+    facts: Vec<Fact>,
+    /// Rings without an end, by attempt.
+    ringing: BTreeMap<u32, AgentNo>,
+    /// Attempts that have had their end.
+    over: BTreeSet<u32>,
+    winner: Option<AgentNo>,
+    ended: bool,
+}
+
+impl Invariants {
+    /// After every step: the new facts, the sums, the calls that the switch has forgotten.
+    pub fn check(&mut self, world: &mut World) {
+        if world.facts.is_empty() && world.gateway.live_calls() == self.live.len() {
+            return;
+        }
+        for fact in std::mem::take(&mut world.facts) {
+            self.take(fact);
+        }
+        let forgotten: Vec<CallId> = self.live.keys().filter(|id| !world.gateway.has_call(**id)).copied().collect();
+        for id in forgotten {
+            self.seal(id);
+        }
+        let in_progress = self.live.values().filter(|live| !live.ended).count();
+        if self.offered != self.ended + in_progress {
+            self.violation(format!("offered {} != outcomes {} + in progress {in_progress}", self.offered, self.ended));
+        }
+        if world.gateway.live_calls() != self.live.len() {
+            let (switch, facts) = (world.gateway.live_calls(), self.live.len());
+            self.violation(format!("the switch has {switch} calls, by the facts it should have {facts}"));
+        }
+    }
+
+    /// What the agents' phones saw, which no fact can talk away: in fine weather nobody is rung whose phone still has
+    /// another call. (In bad weather a phone may not have heard yet that a call is over.)
+    pub fn check_desks(&mut self, world: &World) {
+        for (session, _, happened) in &world.agent_saw {
+            match happened {
+                Happened::CalledFor { user } => {
+                    if self.desks.insert(user.clone(), *session).is_some() {
+                        self.violation(format!("the phone of agent {user} is rung while it has a call"));
+                    }
+                }
+                Happened::Over => self.desks.retain(|_, other| other != session),
+                Happened::Connected { .. } | Happened::Refused { .. } => {}
+            }
+        }
+    }
+
+    /// Nothing moves any more: nothing may be left.
+    pub fn check_rest(&mut self, world: &World) {
+        for id in self.live.keys().copied().collect::<Vec<_>>() {
+            self.violation(format!("call {id} never ended"));
+        }
+        for agent in std::mem::take(&mut self.engaged).into_keys() {
+            self.violation(format!("agent {agent} never became free"));
+        }
+        if !world.gateway.is_idle() {
+            self.violation(format!("something is left in the switch; {} ports are used", world.gateway.ports_used()));
+        }
+        if world.gateway.agents().taken() > 0 {
+            self.violation(format!("{} agents are taken by nobody", world.gateway.agents().taken()));
+        }
+        if !world.trunk.is_idle() || !world.agents.is_idle() {
+            self.violation("a phone does not come to rest".to_owned());
+        }
+    }
+
+    /// The world goes on for longer than any call may last.
+    pub fn check_time(&mut self, now: Instant, last_offered: Instant) -> bool {
+        let in_time = now.since(last_offered) < LONGEST_CALL;
+        if !in_time {
+            self.violation("the world does not come to rest within an hour after the last call".to_owned());
+        }
+        in_time
+    }
+
+    fn violation(&mut self, what: String) {
+        if self.violations.len() < TOLD {
+            self.violations.push(what);
+        }
+    }
+
+    fn take(&mut self, fact: Fact) {
+        let (id, n) = (fact.call, fact.n);
+        if self.sealed.contains(&id) {
+            return self.violation(format!("call {id}: fact {n} comes after the call was sealed: {:?}", fact.what));
+        }
+        if let Some(fold) = Fold::begin(&fact).filter(|_| n == 0) {
+            self.offered += 1;
+            let live = Live {
+                fold,
+                facts: vec![fact],
+                ringing: BTreeMap::new(),
+                over: BTreeSet::new(),
+                winner: None,
+                ended: false,
+            };
+            if self.live.insert(id, live).is_some() {
+                self.violation(format!("call {id} is offered twice"));
+            }
+            return;
+        }
+        let Some(live) = self.live.get_mut(&id) else {
+            return self.violation(format!("call {id} begins with fact {n}: {:?}", fact.what));
+        };
+        let wrong_order = live.facts.len() != n as usize;
+        let faults = live.ring(&fact, &mut self.engaged);
+        live.fold.push(&fact);
+        let again = matches!(fact.what, What::Ended { .. }) && std::mem::replace(&mut live.ended, true);
+        if matches!(fact.what, What::Ended { .. }) {
+            self.ended += 1;
+            if let Some(agent) = live.winner.take()
+                && self.engaged.get(&agent) == Some(&id)
+            {
+                self.engaged.remove(&agent);
+            }
+        }
+        live.facts.push(fact);
+        if wrong_order {
+            self.violation(format!("call {id}: fact {n} is out of order"));
+        }
+        if again {
+            self.violation(format!("call {id} ends twice"));
+        }
+        for fault in faults {
+            self.violation(format!("call {id}: {fault}"));
+        }
+    }
+
+    fn seal(&mut self, id: CallId) {
+        let Some(live) = self.live.remove(&id) else { return };
+        self.sealed.insert(id);
+        if !live.ended {
+            self.violation(format!("call {id} is forgotten and has no end"));
+        }
+        for (attempt, agent) in &live.ringing {
+            self.violation(format!("call {id}: attempt {attempt} (agent {agent}) has no end"));
+        }
+        let record = live.fold.record();
+        let longest_wait = limits::LONGEST_WAIT + limits::RING_AFTER;
+        if record.wait_ms.is_none_or(|ms| Duration::from_millis(ms) > longest_wait) {
+            self.violation(format!("call {id} waited {:?} ms", record.wait_ms));
+        }
+        if record.reason == Some(Reason::Fault) {
+            self.violation(format!("call {id} ends with a fault of the gateway"));
+        }
+        match replayed(&live.facts) {
+            Ok(again) if again == record => {}
+            Ok(_) => self.violation(format!("call {id}: replayed from its rows it gives another record")),
+            Err(error) => self.violation(format!("call {id}: {error}")),
+        }
+        self.records.push(record);
+    }
+}
+
+impl Live {
+    /// Every ring ends exactly once, and nobody is in two calls.
+    fn ring(&mut self, fact: &Fact, engaged: &mut BTreeMap<AgentNo, CallId>) -> Vec<String> {
+        let mut faults = Vec::new();
+        match &fact.what {
+            What::AgentInvited { attempt, agent } => {
+                if self.over.contains(attempt) || self.ringing.insert(*attempt, agent.clone()).is_some() {
+                    faults.push(format!("attempt {attempt} begins twice"));
+                }
+                if let Some(other) = engaged.insert(agent.clone(), fact.call) {
+                    faults.push(format!("agent {agent} is rung while in call {other}"));
+                }
+                if self.ended {
+                    faults.push(format!("agent {agent} is rung after the end"));
+                }
+            }
+            What::AgentRinging { attempt, .. } if !self.ringing.contains_key(attempt) => {
+                faults.push(format!("attempt {attempt} rings and is not under way"));
+            }
+            What::AgentAnswered { attempt, agent } => {
+                if self.ringing.remove(attempt).is_none() || !self.over.insert(*attempt) {
+                    faults.push(format!("attempt {attempt} is answered and was not under way"));
+                }
+                if self.winner.replace(agent.clone()).is_some() {
+                    faults.push(format!("agent {agent} is the second who answers"));
+                }
+            }
+            What::AgentReleased { attempt, agent, .. } => {
+                self.ringing.remove(attempt);
+                if !self.over.insert(*attempt) {
+                    faults.push(format!("attempt {attempt} ends twice"));
+                }
+                if engaged.get(agent) == Some(&fact.call) {
+                    engaged.remove(agent);
+                }
+            }
+            _ => {}
+        }
+        faults
+    }
+}
+
+/// The record that the facts give when they are read back from their rows.
+fn replayed(facts: &[Fact]) -> anyhow::Result<Record> {
+    let mut fold = None;
+    for fact in facts {
+        let again = decode(&encode(fact)?)?;
+        match &mut fold {
+            None => fold = Fold::begin(&again),
+            Some(fold) => fold.push(&again),
+        }
+    }
+    fold.map(|fold| fold.record()).ok_or_else(|| anyhow::anyhow!("the first fact is not `offered`"))
+}

@@ -1,0 +1,229 @@
+//! Who calls, who answers and what the network is like, as distributions to draw people from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::network::Weather;
+use super::phone::{Conduct, Patience, Then, Trick};
+use crate::dialplan::plan::{
+    AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Prompt, Ringback, Strategy,
+};
+use crate::ids::{AgentNo, HotlineId, Random};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    pub calls: u32,
+    pub seed: u64,
+    pub hotlines: Vec<Line>,
+    pub callers: Callers,
+    pub staff: Staff,
+    pub weather: Weather,
+}
+
+/// One hotline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    pub id: String,
+    pub number: String,
+    pub agents: Vec<String>,
+    pub strategy: Strategy,
+    pub ring: Duration,
+    pub nobody: Nobody,
+}
+
+/// From the first to the second, every value equally likely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration, pub Duration);
+
+/// Of a hundred people, how many do so.
+pub type Percent = u32;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Callers {
+    /// Mean time between two calls; each gap lies between none and twice this.
+    pub every: Duration,
+    pub patience: Span,
+    pub talk: Span,
+    pub vanish: Percent,
+    pub never_ack: Percent,
+    pub early_bye: Percent,
+    pub hold: Percent,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Staff {
+    pub pickup: Span,
+    /// An agent hangs up after so long if the caller has not.
+    pub talk: Span,
+    pub ignore: Percent,
+    pub busy: Percent,
+    pub decline: Percent,
+    pub unavailable: Percent,
+    pub vanish: Percent,
+    /// Phones that never say 180.
+    pub silent: Percent,
+}
+
+impl Span {
+    pub fn secs(from: f64, to: f64) -> Span {
+        Span(Duration::from_secs_f64(from), Duration::from_secs_f64(to))
+    }
+
+    pub fn draw(self, random: &mut Random) -> Duration {
+        let width = u32::try_from(self.1.saturating_sub(self.0).as_millis()).unwrap_or(u32::MAX);
+        // Not on whole milliseconds: what people do does not keep step with the network.
+        self.0 + Duration::from_millis(random.below(width.saturating_add(1)).into()) + micros(random)
+    }
+}
+
+fn micros(random: &mut Random) -> Duration {
+    Duration::from_micros(random.below(1_000).into())
+}
+
+fn one_of<T: Copy>(random: &mut Random, all: &[T]) -> T {
+    all[random.below(u32::try_from(all.len()).unwrap_or(1)) as usize]
+}
+
+impl Scenario {
+    /// A scenario by lot: small enough to be read when it fails, crowded enough that everything meets everything.
+    pub fn random(seed: u64, calls: u32) -> Scenario {
+        let random = &mut Random::from_number(seed ^ 0x5ce9_a710);
+        let agents: Vec<String> = (1..=1 + random.below(5)).map(|n| n.to_string()).collect();
+        let strategies: Vec<Strategy> = Strategy::WORDS.iter().map(|(_, strategy)| *strategy).collect();
+        let lines = (0..1 + random.below(3)).map(|i| Line {
+            id: format!("line{i}"),
+            number: format!("400800{i:04}"),
+            // Some agents serve several hotlines.
+            agents: agents.iter().filter(|_| i == 0 || random.below(3) > 0).cloned().collect(),
+            strategy: one_of(random, &strategies),
+            ring: Duration::from_secs(one_of(random, &[1, 3, 10, 20, 60])),
+            nobody: one_of(random, &[Nobody::BusyTone, Nobody::Unavailable]),
+        });
+        let hotlines = lines.filter(|line| !line.agents.is_empty()).collect();
+        let percent = |random: &mut Random, most: u32| if random.below(2) == 0 { 0 } else { random.below(most + 1) };
+        let callers = Callers {
+            every: Duration::from_millis(one_of(random, &[5, 300, 2_000, 10_000])),
+            patience: one_of(random, &[Span::secs(0.0, 2.0), Span::secs(0.5, 30.0), Span::secs(20.0, 240.0)]),
+            talk: one_of(random, &[Span::secs(0.0, 1.0), Span::secs(1.0, 20.0), Span::secs(5.0, 120.0)]),
+            vanish: percent(random, 20),
+            never_ack: percent(random, 20),
+            early_bye: percent(random, 20),
+            hold: percent(random, 30),
+        };
+        let staff = Staff {
+            pickup: one_of(random, &[Span::secs(0.0, 0.1), Span::secs(0.2, 3.0), Span::secs(1.0, 25.0)]),
+            talk: one_of(random, &[Span::secs(0.0, 1.0), Span::secs(1.0, 30.0), Span::secs(60.0, 180.0)]),
+            ignore: percent(random, 30),
+            busy: percent(random, 30),
+            decline: percent(random, 20),
+            unavailable: percent(random, 10),
+            vanish: percent(random, 15),
+            silent: percent(random, 40),
+        };
+        let ms = Duration::from_millis;
+        let weather = match random.below(3) {
+            0 => Weather::FINE,
+            1 => Weather { delay: ms(20), jitter: ms(60), loss_permille: 30, doubled_permille: 20 },
+            _ => {
+                let (delay, jitter) = (ms(random.below(150).into()), ms(random.below(1_200).into()));
+                Weather { delay, jitter, loss_permille: random.below(300), doubled_permille: random.below(200) }
+            }
+        };
+        Scenario { calls, seed, hotlines, callers, staff, weather }
+    }
+
+    pub fn plans(&self) -> Plans {
+        let prompt = |text: &str| Prompt { text: text.to_owned(), files: Vec::new(), audio: vec![0; 16_000].into() };
+        let greeting = AgentGreeting { normal: prompt("您好"), late: prompt("让您久等了") };
+        let mut plans = Plans::default();
+        for line in &self.hotlines {
+            let hotline = Arc::new(line.plan(&greeting));
+            plans.by_number.insert(line.number.clone(), Arc::clone(&hotline));
+            plans.hotlines.push(hotline);
+        }
+        plans
+    }
+}
+
+impl Line {
+    fn plan(&self, greeting: &AgentGreeting) -> Hotline {
+        let numbers: Vec<AgentNo> = self.agents.iter().map(|n| AgentNo::from(n.as_str())).collect();
+        let secs = Duration::from_secs;
+        Hotline {
+            id: HotlineId::from(self.id.as_str()),
+            org: self.id.clone(),
+            numbers: vec![self.number.clone()],
+            language: "zh-CN".to_owned(),
+            time_zone: "Asia/Shanghai".to_owned(),
+            version: "0000000000000000".to_owned(),
+            answer: Answer {
+                max_rings: 3,
+                cadence: Cadence { name: "cn".to_owned(), burst: secs(1), period: secs(5) },
+                ringback: Ringback::Network,
+                short_abandon: secs(5),
+            },
+            greeting: Greeting { by_agent: numbers.iter().map(|n| (n.clone(), greeting.clone())).collect() },
+            agents: Agents { numbers, strategy: self.strategy, ring: self.ring, nobody: self.nobody },
+        }
+    }
+}
+
+impl Callers {
+    pub fn gap(&self, random: &mut Random) -> Duration {
+        Span(Duration::ZERO, self.every * 2).draw(random)
+    }
+
+    pub fn draw(&self, random: &mut Random) -> (Patience, Trick) {
+        let patience = Patience { wait: self.patience.draw(random), talk: Some(self.talk.draw(random)) };
+        let whole = patience.wait + patience.talk.unwrap_or_default();
+        let lot = random.below(100);
+        let sometime = Span(Duration::ZERO, whole).draw(random);
+        let mut below = 0;
+        let mut is = |percent: Percent| {
+            below += percent;
+            lot < below
+        };
+        let trick = if is(self.vanish) {
+            Trick::Vanish { after: sometime }
+        } else if is(self.never_ack) {
+            Trick::NeverAck
+        } else if is(self.early_bye) {
+            Trick::EarlyBye { after: Span(Duration::ZERO, patience.wait).draw(random) }
+        } else if is(self.hold) {
+            let half = self.talk.1 / 2;
+            Trick::Hold {
+                after: Span(Duration::ZERO, half).draw(random),
+                length: Span(Duration::ZERO, half).draw(random),
+            }
+        } else {
+            Trick::None
+        };
+        (patience, trick)
+    }
+}
+
+impl Staff {
+    pub fn draw(&self, random: &mut Random) -> Conduct {
+        let rings = random.below(100) >= self.silent;
+        let (after, lot) = (self.pickup.draw(random), random.below(100));
+        let mut below = 0;
+        let mut is = |percent: Percent| {
+            below += percent;
+            lot < below
+        };
+        let then = if is(self.ignore) {
+            Then::Ignore
+        } else if is(self.busy) {
+            Then::Refuse { after: micros(random), status: 486 }
+        } else if is(self.decline) {
+            Then::Refuse { after, status: 603 }
+        } else if is(self.unavailable) {
+            Then::Refuse { after: micros(random), status: 480 }
+        } else if is(self.vanish) {
+            Then::Vanish { after }
+        } else {
+            Then::Answer { after, hang_up_after: Some(self.talk.draw(random)) }
+        };
+        Conduct { rings, then }
+    }
+}

@@ -1,0 +1,116 @@
+//! Random callers, agents and weather by seed: what must hold, holds after every step.
+
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hotline::sim::network::Weather;
+use hotline::sim::oracle::Script;
+use hotline::sim::run::{run, shrink};
+use hotline::sim::scenario::{Scenario, Span};
+use tracing::{Event, Level, Metadata, Subscriber, span};
+
+const CALLS_PER_WORLD: u32 = 40;
+
+/// Counts ERROR logs; nothing else is looked at.
+struct Errors;
+
+static ERRORS: AtomicUsize = AtomicUsize::new(0);
+
+impl Subscriber for Errors {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == Level::ERROR
+    }
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn event(&self, _: &Event<'_>) {
+        ERRORS.fetch_add(1, Ordering::Relaxed);
+    }
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+fn watch_errors() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Errors).expect("the first subscriber"));
+}
+
+/// The worlds of these seeds. Returns how many calls ended, by outcome.
+fn worlds(seeds: std::ops::Range<u64>) -> std::collections::BTreeMap<String, usize> {
+    watch_errors();
+    let mut outcomes = std::collections::BTreeMap::new();
+    for seed in seeds {
+        let scenario = Scenario::random(seed, CALLS_PER_WORLD);
+        let errors = ERRORS.load(Ordering::Relaxed);
+        let result = run(&scenario);
+        if result.failed() || ERRORS.load(Ordering::Relaxed) > errors {
+            let least = shrink(&scenario);
+            let again = run(&least);
+            panic!(
+                "seed {seed} fails (replay: HOTLINE_SEED={seed} cargo test --test simulation one_seed)\n{:#?}\n\
+                 {} errors logged\nfewest calls: {}: {:#?}\n{least:#?}",
+                result.violations,
+                ERRORS.load(Ordering::Relaxed) - errors,
+                least.calls,
+                again.violations,
+            );
+        }
+        // In bad weather now and then nothing of a caller's INVITE arrives, or they vanish before it does.
+        let lost = CALLS_PER_WORLD as usize - result.records.len();
+        assert!(lost == 0 || scenario.weather != Weather::FINE, "seed {seed}: {lost} calls were not offered");
+        for record in result.records {
+            *outcomes.entry(record.outcome.expect("an ended call").to_string()).or_default() += 1;
+        }
+    }
+    outcomes
+}
+
+#[test]
+fn random_worlds() {
+    let outcomes = worlds(0..75);
+    for outcome in ["answered", "short_abandoned", "abandoned", "failed"] {
+        assert!(outcomes.get(outcome).is_some_and(|n| *n > 30), "{outcomes:?}");
+    }
+}
+
+#[test]
+fn one_seed() {
+    if let Some(seed) = std::env::var("HOTLINE_SEED").ok().and_then(|seed| seed.parse().ok()) {
+        worlds(seed..seed + 1);
+    }
+}
+
+/// The measure of the README: 100,000 calls. `cargo test --release --test simulation -- --ignored --nocapture`
+#[test]
+#[ignore = "long; for release builds"]
+#[allow(clippy::disallowed_methods, clippy::print_stdout, reason = "it measures the machine")]
+fn a_hundred_thousand_calls() {
+    let from: u64 = std::env::var("HOTLINE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1_000);
+    let begin = std::time::Instant::now();
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let each = 100_000 / u64::from(CALLS_PER_WORLD) / threads;
+    let begun: Vec<_> =
+        (0..threads).map(|i| std::thread::spawn(move || worlds(from + i * each..from + (i + 1) * each))).collect();
+    let outcomes: Vec<_> = begun.into_iter().map(|thread| thread.join().expect("no seed fails")).collect();
+    let calls: usize = outcomes.iter().flat_map(|o| o.values()).sum();
+    println!("{calls} calls in {:.1} s on {threads} threads: {outcomes:?}", begin.elapsed().as_secs_f64());
+}
+
+/// The naive model and the switch say the same of calls that come one after the other, and of calls that meet.
+#[test]
+fn the_oracle_agrees() {
+    watch_errors();
+    for (gap, at_least) in [(Span::secs(400.0, 500.0), 95), (Span::secs(1.0, 30.0), 60)] {
+        let (mut checked, mut abstained) = (0, 0);
+        for seed in 0..60 {
+            let tried = Script::random(seed, 12, gap).play(seed);
+            assert!(tried.differences.is_empty(), "seed {seed}, {gap:?}: {:#?}", tried.differences);
+            checked += tried.checked;
+            abstained += tried.abstained;
+        }
+        assert!(checked * 100 >= (checked + abstained) * at_least, "{checked} checked, {abstained} abstained");
+    }
+    assert_eq!(ERRORS.load(Ordering::Relaxed), 0);
+}
