@@ -1,5 +1,6 @@
 //! Random callers, agents and weather by seed: what must hold, holds after every step.
 
+use std::collections::BTreeMap;
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -37,10 +38,13 @@ fn watch_errors() {
     ONCE.call_once(|| tracing::subscriber::set_global_default(Errors).expect("the first subscriber"));
 }
 
-/// The worlds of these seeds. Returns how many calls ended, by outcome.
-fn worlds(seeds: std::ops::Range<u64>) -> std::collections::BTreeMap<String, usize> {
+/// How many calls there were of each outcome, of each reason, and with a hold.
+type Seen = BTreeMap<String, usize>;
+
+/// The worlds of these seeds.
+fn worlds(seeds: std::ops::Range<u64>) -> Seen {
     watch_errors();
-    let mut outcomes = std::collections::BTreeMap::new();
+    let mut seen = Seen::new();
     for seed in seeds {
         let scenario = Scenario::random(seed, CALLS_PER_WORLD);
         let errors = ERRORS.load(Ordering::Relaxed);
@@ -61,17 +65,36 @@ fn worlds(seeds: std::ops::Range<u64>) -> std::collections::BTreeMap<String, usi
         let lost = CALLS_PER_WORLD as usize - result.records.len();
         assert!(lost == 0 || scenario.weather != Weather::FINE, "seed {seed}: {lost} calls were not offered");
         for record in result.records {
-            *outcomes.entry(record.outcome.expect("an ended call").to_string()).or_default() += 1;
+            let (outcome, reason) = (record.outcome.expect("an outcome"), record.reason.expect("a reason"));
+            let held = if record.holds > 0 { "held" } else { "not held" };
+            for what in [outcome.to_string(), reason.to_string(), held.to_owned()] {
+                *seen.entry(what).or_default() += 1;
+            }
         }
     }
-    outcomes
+    seen
 }
 
 #[test]
 fn random_worlds() {
-    let outcomes = worlds(0..75);
-    for outcome in ["answered", "short_abandoned", "abandoned", "failed"] {
-        assert!(outcomes.get(outcome).is_some_and(|n| *n > 30), "{outcomes:?}");
+    let seen = worlds(0..75);
+    // What never happens is not tried.
+    for what in [
+        "answered",
+        "short_abandoned",
+        "abandoned",
+        "failed",
+        "caller_hung_up",
+        "agent_hung_up",
+        "no_ack",
+        "agents_busy",
+        "agents_declined",
+        "no_answer",
+        "agents_mixed",
+        "agents_unreachable",
+        "held",
+    ] {
+        assert!(seen.get(what).is_some_and(|n| *n > 0), "{what}: {seen:?}");
     }
 }
 
@@ -93,9 +116,9 @@ fn a_hundred_thousand_calls() {
     let each = 100_000 / u64::from(CALLS_PER_WORLD) / threads;
     let begun: Vec<_> =
         (0..threads).map(|i| std::thread::spawn(move || worlds(from + i * each..from + (i + 1) * each))).collect();
-    let outcomes: Vec<_> = begun.into_iter().map(|thread| thread.join().expect("no seed fails")).collect();
-    let calls: usize = outcomes.iter().flat_map(|o| o.values()).sum();
-    println!("{calls} calls in {:.1} s on {threads} threads: {outcomes:?}", begin.elapsed().as_secs_f64());
+    let seen: Vec<_> = begun.into_iter().map(|thread| thread.join().expect("no seed fails")).collect();
+    let calls: usize = seen.iter().map(|s| s["held"] + s["not held"]).sum();
+    println!("{calls} calls in {:.1} s on {threads} threads: {seen:#?}", begin.elapsed().as_secs_f64());
 }
 
 /// The naive model and the switch say the same of calls that come one after the other, and of calls that meet.

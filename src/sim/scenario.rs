@@ -102,7 +102,7 @@ impl Scenario {
         let hotlines = lines.filter(|line| !line.agents.is_empty()).collect();
         let percent = |random: &mut Random, most: u32| if random.below(2) == 0 { 0 } else { random.below(most + 1) };
         let callers = Callers {
-            every: Duration::from_millis(one_of(random, &[5, 300, 2_000, 10_000])),
+            every: Duration::from_millis(one_of(random, &[5, 1_000, 5_000, 20_000, 60_000])),
             patience: one_of(random, &[Span::secs(0.0, 2.0), Span::secs(0.5, 30.0), Span::secs(20.0, 240.0)]),
             talk: one_of(random, &[Span::secs(0.0, 1.0), Span::secs(1.0, 20.0), Span::secs(5.0, 120.0)]),
             vanish: percent(random, 20),
