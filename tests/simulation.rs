@@ -137,3 +137,37 @@ fn the_oracle_agrees() {
     }
     assert_eq!(ERRORS.load(Ordering::Relaxed), 0);
 }
+
+fn simulate(args: &[&str]) -> std::process::Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hotline"));
+    command.arg("simulate").args(args).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("the binary runs")
+}
+
+#[test]
+fn the_command_prints_the_figures_and_the_same_seed_gives_the_same() {
+    let example = "fixtures/scenarios/monday.toml";
+    let run = |seed| simulate(&[example, "--calls", "60", "--seed", seed]);
+    let first = run("7");
+    let text = String::from_utf8_lossy(&first.stdout).into_owned();
+    assert_eq!(first.status.code(), Some(0), "{text}");
+    for part in ["Offered 60: ", "Service level", "Ring to answer: mean", "Talk: mean", "seed 7\n", "No violation"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(run("7").stdout, first.stdout);
+    assert_ne!(run("8").stdout, first.stdout);
+}
+
+#[test]
+fn a_wrong_scenario_is_refused_with_its_line() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("s.toml");
+    std::fs::write(&file, "[network]\nlos_percent = 3\n").expect("a file");
+    let out = simulate(&[file.to_str().expect("a name")]);
+    assert_eq!(out.status.code(), Some(64));
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(
+        said.contains("s.toml:2: unknown key \"los_percent\" in [network]: did you mean \"loss_percent\"?"),
+        "{said}"
+    );
+    assert_eq!(simulate(&["no-such-file.toml"]).status.code(), Some(64));
+}
