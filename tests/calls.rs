@@ -410,3 +410,14 @@ fn a_loser_who_hangs_up_late_ends_no_call_of_others() {
         }
     }
 }
+
+/// Seed 4 of the simulator: the call stayed in rejection for ever.
+#[test]
+fn a_rejection_that_cannot_be_written_still_ends_the_call() {
+    let mut world = world([refuses(486), refuses(486)]);
+    world.call(NUMBER, patience(60.0, None));
+    world.run_for(secs(0.15));
+    world.troubles.unwritten_permille = 1_000;
+    let (_, record) = one(world);
+    assert_eq!(record.outcome, Some(Outcome::Failed));
+}

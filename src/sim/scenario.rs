@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::network::Weather;
 use super::phone::{Conduct, Patience, Then, Trick};
+use super::world::Troubles;
 use crate::dialplan::plan::{
     AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Prompt, Ringback, Strategy,
 };
@@ -18,6 +19,9 @@ pub struct Scenario {
     pub callers: Callers,
     pub staff: Staff,
     pub weather: Weather,
+    pub troubles: Troubles,
+    /// The gateway is stopped at this moment.
+    pub stopped_at: Option<Duration>,
 }
 
 /// One hotline.
@@ -129,7 +133,12 @@ impl Scenario {
                 Weather { delay, jitter, loss_permille: random.below(300), doubled_permille: random.below(200) }
             }
         };
-        Scenario { calls, seed, hotlines, callers, staff, weather }
+        let unbound_permille = one_of(random, &[0, 0, 0, 100, 500]);
+        let unwritten_permille = one_of(random, &[0, 0, 0, 5, 50]);
+        let troubles = Troubles { unbound_permille, unwritten_permille };
+        let stopped = callers.every * random.below(2 * calls.max(1));
+        let stopped_at = (random.below(8) == 0).then_some(stopped);
+        Scenario { calls, seed, hotlines, callers, staff, weather, troubles, stopped_at }
     }
 
     pub fn plans(&self) -> Plans {
