@@ -574,4 +574,27 @@ fn a_caller_without_an_offer_hears_the_network_ring() {
     let (_, record) = one(world);
     assert_eq!(serde_json::to_value(&record).unwrap()["ring_source"], "network");
     assert!(record.ring_at.is_some());
+
+/// Seed 4 of the simulator: the call stayed in rejection for ever.
+#[test]
+fn a_rejection_that_cannot_be_written_still_ends_the_call() {
+    let mut world = world([refuses(486), refuses(486)]);
+    world.call(NUMBER, patience(60.0, None));
+    world.run_for(secs(0.15));
+    world.troubles.unwritten_permille = 1_000;
+    let (_, record) = one(world);
+    assert_eq!(record.outcome, Some(Outcome::Failed));
+}
+
+/// Seed 58 of the simulator: the port was tried again for a call that was over.
+#[test]
+fn a_port_that_cannot_be_opened_for_a_call_that_is_over_is_not_tried_again() {
+    let mut world = world([]);
+    world.troubles.unbound_permille = 1_000;
+    world.call(NUMBER, patience(60.0, None));
+    assert!(world.step(), "the INVITE arrives, and a port is ordered");
+    world.troubles.unbound_permille = 0;
+    world.tell(Input::Shutdown);
+    assert!(world.run_to_rest());
+    assert!(world.gateway.is_idle(), "{} ports are used", world.gateway.ports_used());
 }

@@ -1,5 +1,6 @@
 //! Random callers, agents and weather by seed: what must hold, holds after every step.
 
+use std::collections::BTreeMap;
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,6 +8,7 @@ use hotline::sim::network::Weather;
 use hotline::sim::oracle::Script;
 use hotline::sim::run::{run, shrink};
 use hotline::sim::scenario::{Scenario, Span};
+use hotline::sim::world::Troubles;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 const CALLS_PER_WORLD: u32 = 40;
@@ -37,10 +39,13 @@ fn watch_errors() {
     ONCE.call_once(|| tracing::subscriber::set_global_default(Errors).expect("the first subscriber"));
 }
 
-/// The worlds of these seeds. Returns how many calls ended, by outcome.
-fn worlds(seeds: std::ops::Range<u64>) -> std::collections::BTreeMap<String, usize> {
+/// How many calls there were of each outcome, of each reason, and with a hold.
+type Seen = BTreeMap<String, usize>;
+
+/// The worlds of these seeds.
+fn worlds(seeds: std::ops::Range<u64>) -> Seen {
     watch_errors();
-    let mut outcomes = std::collections::BTreeMap::new();
+    let mut seen = Seen::new();
     for seed in seeds {
         let scenario = Scenario::random(seed, CALLS_PER_WORLD);
         let errors = ERRORS.load(Ordering::Relaxed);
@@ -59,19 +64,43 @@ fn worlds(seeds: std::ops::Range<u64>) -> std::collections::BTreeMap<String, usi
         }
         // In bad weather now and then nothing of a caller's INVITE arrives, or they vanish before it does.
         let lost = CALLS_PER_WORLD as usize - result.records.len();
-        assert!(lost == 0 || scenario.weather != Weather::FINE, "seed {seed}: {lost} calls were not offered");
+        assert!(
+            lost == 0 || scenario.weather != Weather::FINE || scenario.troubles != Troubles::default(),
+            "seed {seed}: {lost} calls were not offered"
+        );
         for record in result.records {
-            *outcomes.entry(record.outcome.expect("an ended call").to_string()).or_default() += 1;
+            let (outcome, reason) = (record.outcome.expect("an outcome"), record.reason.expect("a reason"));
+            let held = if record.holds > 0 { "held" } else { "not held" };
+            for what in [outcome.to_string(), reason.to_string(), held.to_owned()] {
+                *seen.entry(what).or_default() += 1;
+            }
         }
     }
-    outcomes
+    seen
 }
 
 #[test]
 fn random_worlds() {
-    let outcomes = worlds(0..75);
-    for outcome in ["answered", "short_abandoned", "abandoned", "failed"] {
-        assert!(outcomes.get(outcome).is_some_and(|n| *n > 30), "{outcomes:?}");
+    let seen = worlds(0..75);
+    // What never happens is not tried.
+    for what in [
+        "answered",
+        "short_abandoned",
+        "abandoned",
+        "failed",
+        "caller_hung_up",
+        "agent_hung_up",
+        "session_lost",
+        "trunk_fault",
+        "shutdown",
+        "agents_busy",
+        "agents_declined",
+        "no_answer",
+        "agents_mixed",
+        "agents_unreachable",
+        "held",
+    ] {
+        assert!(seen.get(what).is_some_and(|n| *n > 0), "{what}: {seen:?}");
     }
 }
 
@@ -93,9 +122,9 @@ fn a_hundred_thousand_calls() {
     let each = 100_000 / u64::from(CALLS_PER_WORLD) / threads;
     let begun: Vec<_> =
         (0..threads).map(|i| std::thread::spawn(move || worlds(from + i * each..from + (i + 1) * each))).collect();
-    let outcomes: Vec<_> = begun.into_iter().map(|thread| thread.join().expect("no seed fails")).collect();
-    let calls: usize = outcomes.iter().flat_map(|o| o.values()).sum();
-    println!("{calls} calls in {:.1} s on {threads} threads: {outcomes:?}", begin.elapsed().as_secs_f64());
+    let seen: Vec<_> = begun.into_iter().map(|thread| thread.join().expect("no seed fails")).collect();
+    let calls: usize = seen.iter().map(|s| s["held"] + s["not held"]).sum();
+    println!("{calls} calls in {:.1} s on {threads} threads: {seen:#?}", begin.elapsed().as_secs_f64());
 }
 
 /// The naive model and the switch say the same of calls that come one after the other, and of calls that meet.
@@ -113,4 +142,38 @@ fn the_oracle_agrees() {
         assert!(checked * 100 >= (checked + abstained) * at_least, "{checked} checked, {abstained} abstained");
     }
     assert_eq!(ERRORS.load(Ordering::Relaxed), 0);
+}
+
+fn simulate(args: &[&str]) -> std::process::Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hotline"));
+    command.arg("simulate").args(args).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("the binary runs")
+}
+
+#[test]
+fn the_command_prints_the_figures_and_the_same_seed_gives_the_same() {
+    let example = "fixtures/scenarios/monday.toml";
+    let run = |seed| simulate(&[example, "--calls", "60", "--seed", seed]);
+    let first = run("7");
+    let text = String::from_utf8_lossy(&first.stdout).into_owned();
+    assert_eq!(first.status.code(), Some(0), "{text}");
+    for part in ["Offered 60: ", "Service level", "Ring to answer: mean", "Talk: mean", "seed 7\n", "No violation"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(run("7").stdout, first.stdout);
+    assert_ne!(run("8").stdout, first.stdout);
+}
+
+#[test]
+fn a_wrong_scenario_is_refused_with_its_line() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("s.toml");
+    std::fs::write(&file, "[network]\nlos_percent = 3\n").expect("a file");
+    let out = simulate(&[file.to_str().expect("a name")]);
+    assert_eq!(out.status.code(), Some(64));
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(
+        said.contains("s.toml:2: unknown key \"los_percent\" in [network]: did you mean \"loss_percent\"?"),
+        "{said}"
+    );
+    assert_eq!(simulate(&["no-such-file.toml"]).status.code(), Some(64));
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 
 use super::Failure;
 use crate::cdr::{Record, Word as _};
@@ -14,7 +14,7 @@ use crate::sim::scenario::Scenario;
 
 pub(super) fn simulate(path: &Path, seed: Option<u64>, calls: Option<u32>, out: &mut dyn Write) -> Result<(), Failure> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
+    let bytes = std::fs::read(path).map_err(|error| Failure::Usage(format!("cannot read {name}: {error}")))?;
     let mut scenario = file::read(&name, &bytes).map_err(Failure::Faults)?;
     scenario.seed = seed.unwrap_or(scenario.seed);
     scenario.calls = calls.unwrap_or(scenario.calls);

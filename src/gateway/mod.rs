@@ -198,7 +198,10 @@ impl Gateway {
                 self.endpoint.handle_frame(now.mono, flow, at, trusted, &frame);
             }
             Input::Sent { session, label, at } => self.handle_sent(session, &label, at),
-            Input::NotSent { session } => self.endpoint.handle_send_failure(now, session),
+            Input::NotSent { session } => self.handle_not_sent(now, session),
+            Input::Media(media::Event::BindFailed { call, leg, .. }) if self.is_closing(call, leg) => {
+                self.forget_leg(now, leg);
+            }
             Input::Media(event) => self.handle_media(now, event),
             Input::Recording(closed) => {
                 let RecordingClosed { call, status, reason, duration_ms, sha256 } = closed;

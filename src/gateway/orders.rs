@@ -5,7 +5,7 @@ use super::{Gateway, Output};
 use crate::call::fact::{RingResult, What};
 use crate::call::leg::{Action, Input};
 use crate::clock::Now;
-use crate::ids::{AgentNo, CallId};
+use crate::ids::{AgentNo, CallId, LegId};
 use crate::media::Command;
 use crate::protocol::sip::endpoint::OutgoingInvite;
 
@@ -142,6 +142,20 @@ impl Gateway {
         }
         if any {
             self.outputs.push_back(Output::Media(Command::CloseCall { call: id, ended }));
+        }
+    }
+
+    /// Whether a leg is not wanted any more: a port that could not be opened for it is not tried again.
+    pub(super) fn is_closing(&mut self, call: CallId, leg: LegId) -> bool {
+        let Some(role) = self.by_leg.get(&leg).map(|link| link.role.clone()) else { return false };
+        let media = self.calls.get_mut(&call).and_then(|e| e.media_mut(&role));
+        media.is_none_or(|media| media.closing)
+    }
+
+    /// A leg that never came to be.
+    pub(super) fn forget_leg(&mut self, now: Now, leg: LegId) {
+        if let Some(link) = self.by_leg.remove(&leg) {
+            self.ports.free(link.port, now.mono);
         }
     }
 

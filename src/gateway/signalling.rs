@@ -64,6 +64,15 @@ impl Gateway {
         self.inputs.push_back((id, at, Input::Sent(sent)));
     }
 
+    /// io could not write a message. The endpoint reports what that means for a session; of a final failure, the last
+    /// message of a session that it has forgotten already, only the call itself still knows.
+    pub(super) fn handle_not_sent(&mut self, now: Now, session: SessionId) {
+        self.endpoint.handle_send_failure(now, session);
+        if let Some(Link { call, role: Role::Caller, terminated: true }) = self.by_session.get(&session) {
+            self.inputs.push_back((*call, now, Input::Lost { side: Side::Caller }));
+        }
+    }
+
     fn handle_invite(&mut self, now: Now, at: Now, session: SessionId, flow: Flow, request: &Request) {
         let Some(trunk) = self.trunk_of(&flow).map(|t| t.name.clone()) else {
             self.outputs.push_back(Output::Rejected(Rejected::FromPhone));

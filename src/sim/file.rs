@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::network::Weather;
 use super::scenario::{Callers, Line, Percent, Scenario, Span, Staff};
+use super::world::Troubles;
 use crate::dialplan::plan::{Nobody, Strategy};
 use crate::fault::{Fault, did_you_mean};
 use crate::written::{At, Document, Table, text_of};
@@ -28,7 +29,8 @@ fn scenario(root: &mut Table<'_>) -> Scenario {
     if hotlines.is_empty() {
         hotlines.push(line(0, &mut root.section("hotline")));
     }
-    Scenario { calls, seed: seed.into(), hotlines, callers, staff, weather }
+    let (troubles, stopped_at) = (Troubles::default(), None);
+    Scenario { calls, seed: seed.into(), hotlines, callers, staff, weather, troubles, stopped_at }
 }
 
 fn line(place: usize, table: &mut Table<'_>) -> Line {

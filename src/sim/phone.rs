@@ -88,6 +88,9 @@ pub enum Happened {
 /// T1: how soon a re-INVITE is repeated.
 const REPEAT: Duration = Duration::from_millis(500);
 
+/// A phone that nobody answers stops by itself some time; what should have stopped it may have been lost.
+const RINGS_AT_MOST: Duration = Duration::from_secs(200);
+
 #[derive(Debug)]
 struct Person {
     local: Local,
@@ -346,7 +349,7 @@ impl Phone {
                 self.steps.set((session, Step::Decide), Some(now.mono + after));
             }
             Then::Vanish { after } => self.steps.set((session, Step::Vanish), Some(now.mono + after)),
-            Then::Ignore => {}
+            Then::Ignore => self.steps.set((session, Step::Decide), Some(now.mono + RINGS_AT_MOST)),
         }
     }
 
@@ -386,6 +389,9 @@ impl Phone {
             }
             (Step::Decide, Script::Called(Conduct { then: Then::Refuse { status, .. }, .. })) => {
                 self.endpoint.reject(now, session, status, None);
+            }
+            (Step::Decide, Script::Called(Conduct { then: Then::Ignore, .. })) => {
+                self.endpoint.reject(now, session, 480, None);
             }
             (Step::Decide, _) => self.answer(now, session),
         }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::invariants::Invariants;
 use super::network::Weather;
 use super::scenario::Scenario;
-use super::world::World;
+use super::world::{Troubles, World};
 use crate::cdr::Record;
 use crate::clock::Instant;
+use crate::gateway::Input;
 use crate::ids::Random;
 
 /// Conducts that are kept ready: more than phones that can be rung in one instant.
@@ -34,12 +35,20 @@ pub fn run(scenario: &Scenario) -> Run {
     let mut world = World::new(scenario.plans(), scenario.seed);
     world.network.weather = scenario.weather;
     world.log_wire = false;
+    world.troubles = scenario.troubles;
+    let troubled = scenario.troubles != Troubles::default();
     let mut invariants = Invariants::default();
+    invariants.troubled = troubled;
+    let mut stop = scenario.stopped_at.map(|after| Instant::START + after);
     let (mut left, mut next_call) = (scenario.calls, Instant::START);
     while invariants.violations.is_empty() {
         let missing = READY - world.agents.expected().min(READY);
         world.agents.expect((0..missing).map(|_| scenario.staff.draw(&mut people)));
-        if left > 0 && world.next_at().is_none_or(|at| next_call <= at) {
+        if let Some(at) = stop.filter(|at| world.next_at().is_some_and(|next| next >= *at)) {
+            world.pass_to(at);
+            world.tell(Input::Shutdown);
+            stop = None;
+        } else if left > 0 && world.next_at().is_none_or(|at| next_call <= at) {
             world.pass_to(next_call);
             call(&mut world, scenario, &mut people);
             left -= 1;
@@ -47,7 +56,7 @@ pub fn run(scenario: &Scenario) -> Run {
         } else if !world.step() {
             break;
         }
-        if scenario.weather == Weather::FINE {
+        if scenario.weather == Weather::FINE && !troubled {
             invariants.check_desks(&world);
         }
         world.caller_saw.clear();

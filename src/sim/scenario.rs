@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::network::Weather;
 use super::phone::{Conduct, Patience, Then, Trick};
+use super::world::Troubles;
 use crate::dialplan::plan::{
     AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Prompt, Ringback, Strategy,
 };
@@ -18,6 +19,9 @@ pub struct Scenario {
     pub callers: Callers,
     pub staff: Staff,
     pub weather: Weather,
+    pub troubles: Troubles,
+    /// The gateway is stopped at this moment.
+    pub stopped_at: Option<Duration>,
 }
 
 /// One hotline.
@@ -102,7 +106,7 @@ impl Scenario {
         let hotlines = lines.filter(|line| !line.agents.is_empty()).collect();
         let percent = |random: &mut Random, most: u32| if random.below(2) == 0 { 0 } else { random.below(most + 1) };
         let callers = Callers {
-            every: Duration::from_millis(one_of(random, &[5, 300, 2_000, 10_000])),
+            every: Duration::from_millis(one_of(random, &[5, 1_000, 5_000, 20_000, 60_000])),
             patience: one_of(random, &[Span::secs(0.0, 2.0), Span::secs(0.5, 30.0), Span::secs(20.0, 240.0)]),
             talk: one_of(random, &[Span::secs(0.0, 1.0), Span::secs(1.0, 20.0), Span::secs(5.0, 120.0)]),
             vanish: percent(random, 20),
@@ -129,7 +133,12 @@ impl Scenario {
                 Weather { delay, jitter, loss_permille: random.below(300), doubled_permille: random.below(200) }
             }
         };
-        Scenario { calls, seed, hotlines, callers, staff, weather }
+        let unbound_permille = one_of(random, &[0, 0, 0, 100, 500]);
+        let unwritten_permille = one_of(random, &[0, 0, 0, 5, 50]);
+        let troubles = Troubles { unbound_permille, unwritten_permille };
+        let stopped = callers.every * random.below(2 * calls.max(1));
+        let stopped_at = (random.below(8) == 0).then_some(stopped);
+        Scenario { calls, seed, hotlines, callers, staff, weather, troubles, stopped_at }
     }
 
     pub fn plans(&self) -> Plans {

@@ -37,8 +37,19 @@ pub struct World {
     pub caller_saw: Vec<(SessionId, Now, Happened)>,
     pub agent_saw: Vec<(SessionId, Now, Happened)>,
     pub network: Network,
+    pub troubles: Troubles,
+    trouble: Random,
     now: Now,
     media: Media,
+}
+
+/// What the gateway's own machine does to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Troubles {
+    /// Of 1,000 RTP ports so many cannot be opened.
+    pub unbound_permille: u32,
+    /// Of 1,000 messages so many cannot be written.
+    pub unwritten_permille: u32,
 }
 
 /// What the media threads would have reported, and when.
@@ -84,6 +95,8 @@ impl World {
             caller_saw: Vec::new(),
             agent_saw: Vec::new(),
             network: Network::new(split()),
+            troubles: Troubles::default(),
+            trouble: split(),
             now: Now { mono: Instant::START, wall: Wall::from_micros(1_795_303_044_000_000) },
             media: Media::default(),
         }
@@ -198,13 +211,26 @@ impl World {
         self.network.send(self.now.mono, from, transmit.flow.remote, &transmit.bytes);
     }
 
+    fn hits(&mut self, permille: u32) -> bool {
+        permille > 0 && self.trouble.below(1_000) < permille
+    }
+
     fn carry_out(&mut self, output: Output) {
         match output {
+            Output::Transmit(transmit) if self.hits(self.troubles.unwritten_permille) => {
+                if let Some(session) = transmit.mark {
+                    self.gateway.handle(self.now, Input::NotSent { session });
+                }
+            }
             Output::Transmit(transmit) => {
                 self.post(self.gateway_address(), &transmit);
                 if let Some(session) = transmit.mark {
                     self.gateway.handle(self.now, Input::Sent { session, label: transmit.label, at: self.now });
                 }
+            }
+            Output::Media(Command::Open { call, leg, .. }) if self.hits(self.troubles.unbound_permille) => {
+                let error = "the port is taken".to_owned();
+                self.media.at(self.now.mono, Input::Media(media::Event::BindFailed { call, leg, error }));
             }
             Output::Media(command) => self.media.order(self.now, command),
             Output::Fact(fact) => self.facts.push(fact),

@@ -141,7 +141,12 @@ impl Endpoint {
                 self.settle(tx);
                 EventKind::Failed { status: None }
             }
-            Phase::Incoming { .. } | Phase::Established | Phase::Reoffered { .. } => EventKind::Lost,
+            Phase::Incoming { tx } | Phase::Reoffered { tx } => {
+                // Without a final response their INVITE's transaction would wait for one for ever.
+                self.respond(now.mono, id, tx, 500, &[], Vec::new());
+                EventKind::Lost
+            }
+            Phase::Established => EventKind::Lost,
             Phase::Ending => return self.terminate_session(id, now),
         };
         self.event(id, now, kind);

@@ -352,3 +352,16 @@ fn strangers_get_silence() {
     }
     assert!(pair.b.endpoint.is_idle());
 }
+
+/// Seed 2 of the simulator: their INVITE's transaction stayed for ever.
+#[test]
+fn a_call_whose_180_cannot_be_written_leaves_nothing() {
+    let mut pair = Pair::new();
+    pair.call();
+    pair.run_for(Duration::from_millis(10));
+    let session = pair.incoming();
+    pair.b.endpoint.handle_send_failure(pair.now, session);
+    pair.settle();
+    pair.run_to_rest();
+    assert!(pair.a.endpoint.is_idle() && pair.b.endpoint.is_idle());
+}
