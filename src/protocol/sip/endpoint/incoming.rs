@@ -104,7 +104,8 @@ impl Endpoint {
         if !required.is_empty() {
             return Some((420, Some(required.join(&b", "[..]))));
         }
-        if self.transactions.len() >= limits::SIP_SERVER_TRANSACTIONS {
+        // A live dialog is never refused: a BYE turned away is a call that nobody ends any more.
+        if self.transactions.len() >= limits::SIP_TRANSACTIONS && self.dialog_of(request).is_none() {
             return Some((503, None));
         }
         let tagless = to_tag(request).is_none() && request.method == Method::INVITE;
