@@ -8,8 +8,9 @@ pub const SIP_MESSAGE_BYTES: usize = 65_535;
 /// Header fields of one message: a real INVITE has 15 to 40; parsing is linear in them.
 pub const SIP_HEADER_FIELDS: usize = 256;
 
-/// INVITE server transactions at once. Each costs a few KB; a call has one.
-pub const SIP_SERVER_TRANSACTIONS: usize = 20_000;
+/// SIP transactions at once, from which on new dialogs get 503; requests within live dialogs are always served. A call leaves
+/// three behind for 32 s and one for 5 s (RFC 3261 and 6026: timers J, L, M, K), so 1,000 calls a second hold 101,000.
+pub const SIP_TRANSACTIONS: usize = 160_000;
 
 /// Calls at once. Ports run out first (two pairs a call).
 pub const CALLS: usize = 5_000;

@@ -574,6 +574,7 @@ fn a_caller_without_an_offer_hears_the_network_ring() {
     let (_, record) = one(world);
     assert_eq!(serde_json::to_value(&record).unwrap()["ring_source"], "network");
     assert!(record.ring_at.is_some());
+}
 
 /// Seed 4 of the simulator: the call stayed in rejection for ever.
 #[test]

@@ -96,6 +96,8 @@ pub enum Input {
     Recording(RecordingClosed),
     /// Whether the queue of facts not yet on disk is at its bound.
     LedgerFull(bool),
+    /// Whether the database takes facts. While it does not, they wait in memory, and each live call's record tells.
+    LedgerFailing(bool),
     /// Take no new calls; live ones go on.
     Drain,
     /// End every call now.
@@ -160,6 +162,7 @@ pub struct Gateway {
     outputs: VecDeque<Output>,
     draining: bool,
     ledger_full: bool,
+    ledger_failing: bool,
 }
 
 impl Gateway {
@@ -184,6 +187,7 @@ impl Gateway {
             outputs: VecDeque::new(),
             draining: false,
             ledger_full: false,
+            ledger_failing: false,
         }
     }
 
@@ -208,7 +212,8 @@ impl Gateway {
                 let input = leg::Input::RecordingClosed { status, reason, duration_ms, sha256 };
                 self.inputs.push_back((call, now, input));
             }
-            Input::LedgerFull(full) => self.handle_ledger(now, full),
+            Input::LedgerFull(full) => self.ledger_full = full,
+            Input::LedgerFailing(failing) => self.handle_ledger(now, failing),
             Input::Drain => self.drain(),
             Input::Shutdown => {
                 self.drain();
@@ -290,11 +295,11 @@ impl Gateway {
         }
     }
 
-    fn handle_ledger(&mut self, now: Now, full: bool) {
-        if full && !self.ledger_full {
+    fn handle_ledger(&mut self, now: Now, failing: bool) {
+        if failing && !self.ledger_failing {
             self.inputs.extend(self.calls.keys().map(|id| (*id, now, leg::Input::LedgerDelayed)));
         }
-        self.ledger_full = full;
+        self.ledger_failing = failing;
     }
 
     /// Carries events and inputs around until nothing is left to do at this moment.

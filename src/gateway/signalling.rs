@@ -104,6 +104,9 @@ impl Gateway {
         self.by_session.insert(session, Link { call: id, role: Role::Caller, terminated: false });
         self.invited_from(id, request);
         self.inputs.push_back((id, at, signal(Side::Caller, &Label::Request(request.method.clone()))));
+        if self.ledger_failing {
+            self.inputs.push_back((id, at, Input::LedgerDelayed));
+        }
         self.obey(now, id);
     }
 

@@ -222,3 +222,92 @@ fn a_folder_that_cannot_be_made_is_no_recording() {
     let closed = bench.closed();
     assert_eq!((closed.status, closed.reason, closed.sha256), (RecordingStatus::None, Some("disk_error"), None));
 }
+
+/// A disk whose n-th operation fails, that one only: counts down to it.
+#[derive(Clone)]
+struct FailsOnce(Arc<Mutex<u32>>);
+
+impl FailsOnce {
+    fn step(&self) -> io::Result<()> {
+        let mut left = self.0.lock().unwrap();
+        if *left == 0 {
+            return Ok(());
+        }
+        *left -= 1;
+        if *left == 0 { Err(io::Error::other("a fault on order")) } else { Ok(()) }
+    }
+
+    /// Whether the fault is still to come.
+    fn is_armed(&self) -> bool {
+        *self.0.lock().unwrap() > 0
+    }
+}
+
+struct FailingFile(File, FailsOnce);
+
+impl Medium for FailsOnce {
+    type File = FailingFile;
+
+    fn create(&self, path: &Path) -> io::Result<FailingFile> {
+        self.step()?;
+        Ok(FailingFile(File::create(path)?, self.clone()))
+    }
+}
+
+impl Write for FailingFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.1.step()?;
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.1.step()?;
+        self.0.flush()
+    }
+}
+
+impl Seek for FailingFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.1.step()?;
+        self.0.seek(to)
+    }
+}
+
+/// The first, the second, the third … operation fails, until a whole recording is through before the fault comes.
+#[test]
+fn whichever_operation_fails_the_recording_says_so_and_what_it_keeps_is_true() {
+    const BLOCKS: u64 = 30;
+    let whole: Vec<i16> = (0..BLOCKS).flat_map(|n| block(call(1), n).samples).collect();
+    let mut swept = 0;
+    for n in 1.. {
+        let disk = FailsOnce(Arc::new(Mutex::new(n)));
+        let mut bench = Bench::start(disk.clone());
+        for number in 0..BLOCKS {
+            // The call goes on: its blocks are taken whatever the disk does.
+            bench.sink.block(block(call(1), number)).unwrap();
+        }
+        bench.sink.end(call(1), BLOCKS * 800);
+        let closed = bench.closed();
+        let kept = if bench.path.exists() { read(&bench.path) } else { Vec::new() };
+        assert_eq!(kept, whole[..kept.len()], "fault {n}: what is kept is the beginning");
+        assert_eq!(closed.duration_ms, kept.len() as u64 / 2 / 8, "fault {n}");
+        assert_eq!(closed.sha256.is_some(), !kept.is_empty(), "fault {n}");
+        if disk.is_armed() {
+            assert_eq!((closed.status, closed.reason), (RecordingStatus::Ok, None));
+            assert_eq!(kept, whole);
+            break;
+        }
+        swept = n;
+        assert_eq!(closed.reason, Some("disk_error"), "fault {n}");
+        let status = if kept.is_empty() { RecordingStatus::None } else { RecordingStatus::Partial };
+        assert_eq!(closed.status, status, "fault {n}");
+        assert!(bench.closed.try_recv().is_err(), "fault {n}: closed twice");
+        // The next call's recording is not concerned.
+        let next = bench.folder.path().join("next.wav");
+        bench.recorder.begin(call(2), next.clone());
+        bench.sink.block(block(call(2), 0)).unwrap();
+        bench.sink.end(call(2), 800);
+        assert_eq!(bench.closed().status, RecordingStatus::Ok, "fault {n}");
+    }
+    assert!(swept > 20, "only {swept} operations in three seconds of sound");
+}

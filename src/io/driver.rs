@@ -64,7 +64,8 @@ impl Occupancy {
 
 /// Runs the switch until it is told to stop; gives the wires back so that they can be closed in order.
 pub fn run(gateway: Gateway, inbox: Inbox, wires: Wires) -> io::Result<JoinHandle<Wires>> {
-    let driver = Driver { gateway, wires, pending: Batch::default(), ledger_full: false, guests_version: 0 };
+    let pending = Batch::default();
+    let driver = Driver { gateway, wires, pending, ledger_full: false, ledger_failing: false, guests_version: 0 };
     thread::Builder::new().name("switch".to_owned()).spawn(move || driver.run(&inbox))
 }
 
@@ -74,6 +75,7 @@ struct Driver {
     /// Facts of this round, and those that the ledger handed back.
     pending: Batch,
     ledger_full: bool,
+    ledger_failing: bool,
     /// Of the guests that the door knows.
     guests_version: u64,
 }
@@ -220,6 +222,11 @@ impl Driver {
         if full != self.ledger_full {
             self.ledger_full = full;
             self.handle(Input::LedgerFull(full));
+        }
+        let failing = self.wires.ledger.is_failing() || full;
+        if failing != self.ledger_failing {
+            self.ledger_failing = failing;
+            self.handle(Input::LedgerFailing(failing));
         }
     }
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use crate::call::fact::Fact;
 use crate::ledger::Subject;
 use crate::metrics::Counters;
-use crate::store::{StoreError, SubjectKey, Writer};
+use crate::store::{Appended, StoreError, SubjectKey, Writer};
 
 /// How many batches may wait for the thread. It takes them at once unless it is inside a commit.
 const CHANNEL_BATCHES: usize = 65_536;
@@ -96,8 +96,24 @@ enum Message {
     Stop,
 }
 
+/// Where facts are kept: the database, or in tests one that fails on order.
+pub(super) trait Keep: Send + 'static {
+    /// All or nothing; after an error the same facts may be given again.
+    fn append(&mut self, facts: &[Fact], subjects: &[Subject]) -> Result<Appended, StoreError>;
+}
+
+impl Keep for Writer {
+    fn append(&mut self, facts: &[Fact], subjects: &[Subject]) -> Result<Appended, StoreError> {
+        Writer::append(self, facts, subjects)
+    }
+}
+
 /// Starts the thread on an opened store.
 pub fn start(writer: Writer, bounds: Bounds, counters: Counters) -> io::Result<Running> {
+    start_on(writer, bounds, counters)
+}
+
+fn start_on(writer: impl Keep, bounds: Bounds, counters: Counters) -> io::Result<Running> {
     let (sender, receiver) = sync_channel(CHANNEL_BATCHES);
     let state = Arc::new(State { bound: bounds.backlog, ..State::default() });
     let ledger = Ledger { sender, state: Arc::clone(&state) };
@@ -198,8 +214,8 @@ impl Running {
 }
 
 /// What the thread owns.
-struct Desk {
-    writer: Writer,
+struct Desk<K> {
+    writer: K,
     bounds: Bounds,
     counters: Counters,
     state: Arc<State>,
@@ -220,7 +236,7 @@ enum Intake {
     Closed,
 }
 
-impl Desk {
+impl<K: Keep> Desk<K> {
     fn run(mut self, receiver: &Receiver<Message>) -> Batch {
         let mut intake = Intake::Open;
         while intake == Intake::Open {
@@ -523,6 +539,68 @@ mod tests {
         assert_eq!(Reader::open(dir.path()).unwrap().calls(Which::Ended, None, 9).unwrap().len(), 1);
         assert!(metrics.encode().unwrap().contains("hotline_ledger_facts_refused_total 1"));
         running.stop().unwrap();
+    }
+
+    /// A database whose n-th commit fails: nothing of it is kept, or all of it is kept and only the answer is lost.
+    struct FailsOnce {
+        writer: Writer,
+        left: Arc<AtomicU64>,
+        kept: bool,
+    }
+
+    impl Keep for FailsOnce {
+        fn append(&mut self, facts: &[Fact], subjects: &[Subject]) -> Result<Appended, StoreError> {
+            let left = self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1));
+            if left != Ok(1) {
+                return self.writer.append(facts, subjects);
+            }
+            if self.kept {
+                self.writer.append(facts, subjects)?;
+            }
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+            Err(StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, None)))
+        }
+    }
+
+    /// The first, the second, the third … commit fails, until a whole call is through before the fault comes.
+    #[test]
+    fn whichever_commit_fails_every_fact_is_kept_once() {
+        let facts = call(1);
+        let number = |fact: &Fact| match &fact.what {
+            What::Offered(offered) => vec![Subject { id: offered.caller, number: "13912345678".to_owned() }],
+            _ => Vec::new(),
+        };
+        for kept in [false, true] {
+            let mut swept = 0;
+            for n in 1.. {
+                let dir = tempfile::tempdir().unwrap();
+                let writer = Writer::open(dir.path(), subject_key(dir.path()).unwrap()).unwrap();
+                let metrics = Metrics::new(LabelSets::default()).unwrap();
+                let left = Arc::new(AtomicU64::new(n));
+                let bounds = Bounds { interval: Duration::from_millis(1), group: 1, ..Bounds::default() };
+                let keep = FailsOnce { writer, left: Arc::clone(&left), kept };
+                let running = start_on(keep, bounds, metrics.counters()).unwrap();
+                let ledger = running.ledger();
+                for fact in &facts {
+                    ledger.append(Batch { facts: vec![fact.clone()], subjects: number(fact) }).unwrap();
+                }
+                assert!(ledger.flush(PATIENCE), "fault {n}");
+                assert!(!ledger.is_failing() && ledger.backlog() == 0, "fault {n}");
+                running.stop().unwrap();
+                let read = Reader::open(dir.path()).unwrap().call(facts[0].call).unwrap().unwrap();
+                assert_eq!(read.facts, facts, "fault {n}");
+                let failed = u64::from(left.load(Ordering::Acquire) == 0);
+                let text = metrics.encode().unwrap();
+                assert!(text.contains(&format!("hotline_ledger_commit_failures_total {failed}")), "fault {n}");
+                assert!(text.contains(&format!("hotline_ledger_facts_total {}", facts.len())), "fault {n}");
+                assert!(text.contains("hotline_ledger_facts_refused_total 0"), "fault {n}");
+                if failed == 0 {
+                    break;
+                }
+                swept = n;
+            }
+            assert_eq!(swept, facts.len() as u64, "one commit a fact");
+        }
     }
 
     #[test]

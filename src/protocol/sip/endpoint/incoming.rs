@@ -150,7 +150,7 @@ impl Endpoint {
 
     /// No more server transactions: what is answered now is answered without one.
     fn is_full(&self) -> bool {
-        self.transactions.len() >= limits::SIP_SERVER_TRANSACTIONS
+        self.transactions.len() >= limits::SIP_TRANSACTIONS
     }
 
     fn handle_request_again(&mut self, id: TxId) {

@@ -182,7 +182,7 @@ fn a_malformed_invite_is_answered_again_and_its_ack_ends_that() {
 fn a_flood_is_answered_without_state_and_a_bye_still_works() {
     let mut solo = Solo::new();
     let (_, tag) = solo.established();
-    for n in 0..limits::SIP_SERVER_TRANSACTIONS + 1_000 {
+    for n in 0..limits::SIP_TRANSACTIONS + 1_000 {
         let kind = ["OPTIONS", "FOO", "INVITE"][n % 3];
         let text =
             request(kind, &format!("flood{n}"), 1, "", "Content-Length: x\n").replace("Call-ID: c", "Call-ID: d");
@@ -195,7 +195,7 @@ fn a_flood_is_answered_without_state_and_a_bye_still_works() {
         );
         solo.drain();
     }
-    assert!(solo.endpoint.transaction_count() <= limits::SIP_SERVER_TRANSACTIONS);
+    assert!(solo.endpoint.transaction_count() <= limits::SIP_TRANSACTIONS);
     let late = request("INVITE", "late", 1, "", "").replace("Call-ID: c", "Call-ID: e");
     let answers = [solo.tell(&late).remove(0), solo.tell(&late).remove(0)];
     assert_eq!(answers[0].line(), "SIP/2.0 503 Service Unavailable");
