@@ -54,30 +54,28 @@ impl Agents {
         tried: &BTreeSet<AgentNo>,
         call: CallId,
     ) -> Option<AgentNo> {
-        let free: Vec<(usize, &AgentNo, &Agent)> = plan
-            .numbers
-            .iter()
-            .enumerate()
-            .filter(|(_, number)| !tried.contains(*number))
-            .filter_map(|(place, number)| Some((place, number, self.agents.get(number)?)))
-            .filter(|(_, _, agent)| agent.state == State::Available)
-            .collect();
+        let agents = &self.agents;
+        let free = |number: &&AgentNo| {
+            !tried.contains(*number) && agents.get(*number).is_some_and(|a| a.state == State::Available)
+        };
+        let mut all = plan.numbers.iter().filter(free);
         // Of equals the first in the list is taken.
         let next = match plan.strategy {
-            Strategy::InOrder | Strategy::RingAll => free.first(),
+            Strategy::InOrder | Strategy::RingAll => all.next(),
             Strategy::RoundRobin => {
                 let last = self.last_rung.get(hotline);
                 let start = last.and_then(|last| plan.numbers.iter().position(|n| n == last)).map_or(0, |i| i + 1);
-                free.iter().find(|(place, ..)| *place >= start).or_else(|| free.first())
+                let (before, after) = plan.numbers.split_at(start);
+                after.iter().chain(before).find(free)
             }
-            Strategy::LongestIdle => free.iter().min_by_key(|(_, _, agent)| agent.idle_since),
-            Strategy::FewestCalls => free.iter().min_by_key(|(_, _, agent)| agent.answered),
+            Strategy::LongestIdle => all.min_by_key(|number| agents.get(*number).map(|a| a.idle_since)),
+            Strategy::FewestCalls => all.min_by_key(|number| agents.get(*number).map(|a| a.answered)),
             Strategy::Random => {
-                let one = self.random.below(u32::try_from(free.len()).unwrap_or(u32::MAX));
-                free.get(one as usize)
+                let one = self.random.below(u32::try_from(all.clone().count()).unwrap_or(u32::MAX));
+                all.nth(one as usize)
             }
         };
-        let next = next.map(|(_, number, _)| (*number).clone())?;
+        let next = next.cloned()?;
         self.agents.get_mut(&next)?.state = State::Rung { call };
         self.last_rung.insert(hotline.clone(), next.clone());
         Some(next)

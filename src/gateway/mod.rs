@@ -151,6 +151,7 @@ pub struct Gateway {
     random: Random,
     endpoint: Endpoint,
     agents: Agents,
+    phones: BTreeMap<AgentNo, Phone>,
     ports: Ports,
     calls: BTreeMap<CallId, Entry>,
     by_session: BTreeMap<SessionId, Link>,
@@ -172,6 +173,7 @@ impl Gateway {
         Gateway {
             endpoint: Endpoint::new(settings.sip.clone(), endpoint_random),
             agents: Agents::new(settings.phones.iter().map(|p| p.agent.clone()), agents_random),
+            phones: settings.phones.iter().map(|p| (p.agent.clone(), p.clone())).collect(),
             ports: Ports::new(settings.rtp_ports.clone(), &mut random),
             known: settings.known(),
             guests: guests::Guests::default(),

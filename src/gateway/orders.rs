@@ -81,7 +81,7 @@ impl Gateway {
 
     fn open_agent(&mut self, now: Now, id: CallId, attempt: u32, agent: AgentNo) {
         let role = Role::Agent { attempt, agent: agent.clone() };
-        let phone = self.settings.phones.iter().find(|p| p.agent == agent);
+        let phone = self.phones.get(&agent);
         let listener = phone.and_then(|p| self.endpoint.listener_for(p.transport, p.address));
         let media = listener.and_then(|l| self.open_leg(now, id, &role, l));
         if media.is_none() {
@@ -110,7 +110,7 @@ impl Gateway {
     fn outgoing_invite(&self, id: CallId, attempt: u32, agent: &AgentNo) -> Option<OutgoingInvite> {
         let entry = self.calls.get(&id)?;
         let media = entry.attempts.get(&attempt)?.media.as_ref()?;
-        let phone = self.settings.phones.iter().find(|p| p.agent == *agent)?;
+        let phone = self.phones.get(agent)?;
         Some(OutgoingInvite {
             target: phone.uri.clone(),
             transport: phone.transport,

@@ -32,6 +32,10 @@ impl CallMetrics {
     }
 
     pub fn fact(&mut self, fact: &Fact) {
+        // Half of all facts, and no figure depends on them.
+        if let What::Signal { .. } = fact.what {
+            return;
+        }
         let whole = self.whole.clone();
         let _held = whole.hold();
         self.count_at_once(fact);
@@ -39,7 +43,9 @@ impl CallMetrics {
         self.withdraw(&fold);
         fold.push(fact);
         self.enter(&fold);
-        self.show_agents();
+        if concerns_agents(&fact.what) {
+            self.show_agents();
+        }
         if fold.phase() == Phase::Ended {
             self.count_ended(&fold);
         } else {
@@ -154,6 +160,13 @@ impl CallMetrics {
         show(AgentState::Busy, self.busy.len());
         show(AgentState::Available, self.sets.agents.len().saturating_sub(engaged));
     }
+}
+
+fn concerns_agents(what: &What) -> bool {
+    matches!(
+        what,
+        What::AgentInvited { .. } | What::AgentReleased { .. } | What::AgentAnswered { .. } | What::Ended { .. }
+    )
 }
 
 fn leave(counts: &mut BTreeMap<AgentNo, u32>, agent: &AgentNo) {
