@@ -183,7 +183,7 @@ impl Gateway {
 
     fn list(&self, more: &[&str]) -> Vec<Value> {
         let config = self.config.to_str().expect("a path in UTF-8");
-        let output = hotline(&[&["calls", "--json", "--config", config], more].concat());
+        let output = hotline(&[&["calls", "--json", "--limit", "100000", "--config", config], more].concat());
         assert!(output.status.success(), "hotline calls: {output:?}");
         String::from_utf8(output.stdout)
             .expect("records in UTF-8")
