@@ -25,6 +25,8 @@ pub(crate) struct Bench {
     http: u16,
     /// Number, port and the URI parameters of each agent's contact.
     agents: Vec<(String, u16, &'static str)>,
+    /// The gateway's range of RTP ports.
+    pub(crate) rtp: String,
     /// Lines of the dialplan's `[greeting]` table.
     pub(crate) greeting: String,
     /// Further lines of its `[agents]` table.
@@ -43,6 +45,7 @@ impl Bench {
             sip: ports.one(),
             metrics: ports.one(),
             http: ports.one(),
+            rtp: ports.rtp_range(),
             ports,
             agents: Vec::new(),
             greeting: "text = \"您好,{org}客户服务中心{agent_no}号接待员为您服务\"".into(),
@@ -96,11 +99,7 @@ impl Bench {
             "[data]\ndirectory = \"data\"\n\n[sip]\nlisten = [\"udp:127.0.0.1:{0}\", \"tcp:127.0.0.1:{0}\"]\n\n[rtp]\nports = \"{1}\"\n\n\
              [http]\nlisten = \"127.0.0.1:{2}\"\n\n[metrics]\nlisten = \"127.0.0.1:{3}\"\n\n\
              [dialplans]\ndirectory = \"dialplans\"\n\n[[trunk]]\nname = \"carrier\"\npeers = [{4}]\n",
-            self.sip,
-            self.ports.rtp_range(),
-            self.http,
-            self.metrics,
-            self.peers
+            self.sip, self.rtp, self.http, self.metrics, self.peers
         );
         for (number, port, parameters) in &self.agents {
             let _ = write!(
@@ -184,7 +183,7 @@ impl Gateway {
 
     fn list(&self, more: &[&str]) -> Vec<Value> {
         let config = self.config.to_str().expect("a path in UTF-8");
-        let output = hotline(&[&["calls", "--json", "--config", config], more].concat());
+        let output = hotline(&[&["calls", "--json", "--limit", "100000", "--config", config], more].concat());
         assert!(output.status.success(), "hotline calls: {output:?}");
         String::from_utf8(output.stdout)
             .expect("records in UTF-8")

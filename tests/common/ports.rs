@@ -12,6 +12,11 @@ const BLOCK: u16 = 512;
 /// Ports for signalling, HTTP and the people's voices; the rest of a block is the gateway's RTP range.
 const SINGLES: u16 = 96;
 
+/// Below the blocks: ranges for a gateway that needs more ports than a block has.
+const FIRST_WIDE: u16 = 2_048;
+const WIDES: u16 = 4;
+const WIDE: u16 = 2_048;
+
 pub(crate) struct Ports {
     base: u16,
     next: Cell<u16>,
@@ -57,5 +62,25 @@ impl Ports {
     /// The gateway's range, as the configuration writes it.
     pub(crate) fn rtp_range(&self) -> String {
         format!("{}-{}", self.base + SINGLES, self.base + BLOCK - 1)
+    }
+}
+
+/// A wide range for a gateway's RTP, held like a block. Ports in it may be taken: the gateway goes on to the next.
+pub(crate) struct Wide {
+    base: u16,
+    _held: UdpSocket,
+}
+
+impl Wide {
+    pub(crate) fn reserve() -> Wide {
+        (0..WIDES)
+            .map(|i| FIRST_WIDE + i * WIDE)
+            .find_map(|base| Some(Wide { base, _held: UdpSocket::bind(("127.0.0.1", base)).ok()? }))
+            .expect("no free wide range of ports")
+    }
+
+    /// As the configuration writes it.
+    pub(crate) fn rtp_range(&self) -> String {
+        format!("{}-{}", self.base + 2, self.base + WIDE - 1)
     }
 }

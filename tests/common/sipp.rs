@@ -88,9 +88,10 @@ impl Sipp {
         self
     }
 
-    /// Loses one message of so many that it sends or receives, by chance.
+    /// Loses so many of a hundred messages that it sends or receives, by chance, and repeats its own for half a minute
+    /// as RFC 3261 (17.1) wants; SIPp by itself gives up after five times.
     pub(crate) fn lose_percent(self, percent: u64) -> Sipp {
-        self.number("-lost", percent)
+        self.number("-lost", percent).number("-max_invite_retrans", 10).number("-max_non_invite_retrans", 10)
     }
 
     pub(crate) fn calls(mut self, count: u64) -> Sipp {
