@@ -1,4 +1,4 @@
-//! The house's order, held by the text of `src`: floors, clocks, sizes, names, one place for each protocol crate.
+//! The house's order, held by the text of `src` (and, where it applies, of `benches`): floors, clocks, sizes, names, one place for each protocol crate.
 //!
 //! Each rule is a function from sources to faults, and each is shown to fail on a made-up text below.
 
@@ -24,6 +24,9 @@ const CLOCK_READERS: &[(&str, &str)] = &[
     ("media/tests.rs", "`packet_cost`, ignored by default, measures the machine"),
     ("store/tests.rs", "`measure_appending`, ignored by default, measures the machine"),
 ];
+/// The same for `benches`.
+const CLOCK_READERS_OF_BENCHES: &[(&str, &str)] =
+    &[("../benches/step/measure.rs", "it measures the machine; what is measured gets its time as an argument")];
 const BANNED: [&str; 6] = ["util", "utils", "helper", "helpers", "manager", "managers"];
 const ONE_PLACE: [&str; 4] = ["rsip", "rtp_rs", "hound", "prometheus"];
 const LONGEST_FUNCTION: usize = 70;
@@ -32,7 +35,7 @@ const LONGEST_FILE: usize = 800;
 const LONG: &[(&str, usize)] = &[];
 
 struct Source {
-    /// Below `src`, with `/`.
+    /// From `src`, with `/`.
     path: String,
     text: String,
     /// The text with comments and literals blanked out, octet for octet.
@@ -63,6 +66,13 @@ fn line_at(code: &str, at: usize) -> usize {
 }
 
 fn sources() -> Vec<Source> {
+    let found = sources_below("");
+    assert!(found.len() > 5, "found only {} sources", found.len());
+    found
+}
+
+/// The sources below a folder that is named from `src`.
+fn sources_below(folder: &str) -> Vec<Source> {
     fn walk(root: &Path, directory: &Path, found: &mut Vec<Source>) {
         for entry in std::fs::read_dir(directory).expect("a directory of sources").flatten() {
             let path = entry.path();
@@ -77,9 +87,8 @@ fn sources() -> Vec<Source> {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
-    walk(&root, &root, &mut found);
+    walk(&root, &root.join(folder), &mut found);
     found.sort_by(|a, b| a.path.cmp(&b.path));
-    assert!(found.len() > 5, "found only {} sources", found.len());
     found
 }
 
@@ -467,6 +476,20 @@ fn each_protocol_crate_has_one_place() {
 #[test]
 fn there_is_no_unsafe_code() {
     clean(&unsafe_code(&sources()));
+}
+
+/// Benches stand above all floors and belong to no module tree of ours; everything else holds for them too.
+#[test]
+fn benches_keep_the_same_order() {
+    let benches = sources_below("../benches");
+    assert!(!benches.is_empty());
+    clean(&clock_reads(&benches, CLOCK_READERS_OF_BENCHES));
+    clean(&overlong(&benches, &[]));
+    clean(&banned_names(&benches));
+    clean(&unsafe_code(&benches));
+    for name in ONE_PLACE {
+        assert_eq!(users(&benches, name), BTreeSet::new(), "{name} has its place in src");
+    }
 }
 
 #[test]

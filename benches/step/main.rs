@@ -1,0 +1,38 @@
+//! What one step of the gateway costs: a message, a call, a fact, a packet. Each table's first row is a plain thing of
+//! the same size, done in the same run, so that a ratio can be told where a time alone says nothing.
+//!
+//!     cargo bench                 all tables
+//!     cargo bench -- media        those whose title has this word
+//!
+//! Without the `--bench` that cargo gives, every step is done once: that it runs is shown, not what it costs.
+
+mod ledger;
+mod measure;
+mod media;
+mod signalling;
+
+use measure::Report;
+
+type Table = (&'static str, fn(&mut Report));
+
+const TABLES: [Table; 5] = [
+    ("sip: parse a datagram", signalling::parse),
+    ("call: offered, rung, answered, talked, hung up; the two phones' own SIP included", signalling::whole_call),
+    ("record: the fold of a call's facts", ledger::fold),
+    ("ledger: facts through store::Writer, by facts a commit", ledger::commit),
+    ("media: 200 calls, G.711, packets of 20 ms; no sockets", media::steps),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let has = |option: &str| arguments.iter().any(|argument| argument == option);
+    if has("--list") {
+        return;
+    }
+    let wanted = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let mut report = Report::new(has("--bench"));
+    for (title, measure) in TABLES.into_iter().filter(|(title, _)| wanted.is_none_or(|word| title.contains(word))) {
+        report.title(title);
+        measure(&mut report);
+    }
+}
