@@ -56,14 +56,10 @@ words! {
         UnknownNumber "unknown_number",
         /// An agent's phone that calls by itself (403).
         FromPhone "from_phone",
-        /// The source's budget of messages was spent.
-        Budget "budget",
         /// The switch did not keep up: its queue of messages was full. The peer repeats what it said.
         QueueFull "queue_full",
         /// A connection beyond the bound of its source or of all sources together.
         Connections "connections",
-        /// Larger than any message we take.
-        TooLarge "too_large",
         /// A method or extension that we do not take (405, 420, 501).
         Unsupported "unsupported",
         /// Breaks the grammar or a rule of RFC 3261 (400).
