@@ -398,6 +398,7 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
             product: format!("hotline/{}", env!("CARGO_PKG_VERSION")),
         },
         rtp_ports: config.rtp_ports.clone(),
+        media: config.media.clone(),
         trunks,
         phones,
         run,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fact::{Fact, RecordingStatus, RingResult};
+use super::fact::{Fact, KeyPath, RecordingStatus, RingResult};
 use crate::clock::Now;
 use crate::ids::{AgentNo, Side};
 use crate::media::Play;
@@ -54,6 +54,13 @@ pub enum Input {
     Held {
         by: Side,
         held: bool,
+    },
+    /// A key was pressed and let go.
+    Key {
+        side: Side,
+        key: char,
+        duration: Duration,
+        via: KeyPath,
     },
     /// For the ladder.
     Signal {

@@ -28,8 +28,10 @@ use crate::call::fact::{Fact, RecordingStatus};
 use crate::call::leg;
 use crate::clock::{Instant, Now, RunId};
 use crate::dialplan::plan::Plans;
-use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId, TrunkName};
-use crate::media::{self, Ports};
+use crate::ids::{AgentNo, CallId, LegId, Random, Side, SubjectId, TrunkName};
+use crate::media::keying::Policy;
+use crate::media::negotiate::CODECS;
+use crate::media::{self, Codec, Ports};
 use crate::peer::known::{Known, Standing};
 use crate::peer::trunk::Peer;
 use crate::protocol::sip::endpoint::{self, Count, Endpoint, Flow, Label, SessionId, Transmit, Transport};
@@ -41,9 +43,46 @@ use crate::schedule::Schedule;
 pub struct Settings {
     pub sip: endpoint::Settings,
     pub rtp_ports: RangeInclusive<u16>,
+    pub media: MediaSettings,
     pub trunks: Vec<Trunk>,
     pub phones: Vec<Phone>,
     pub run: RunId,
+}
+
+/// What is spoken on legs, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaSettings {
+    /// In our order of preference; never empty.
+    pub codecs: Vec<Codec>,
+    pub trunk_srtp: Policy,
+    pub agent_srtp: Policy,
+}
+
+impl Default for MediaSettings {
+    fn default() -> Self {
+        let (trunk_srtp, agent_srtp) = Default::default();
+        MediaSettings { codecs: CODECS.to_vec(), trunk_srtp, agent_srtp }
+    }
+}
+
+impl MediaSettings {
+    fn srtp(&self, side: Side) -> Policy {
+        match side {
+            Side::Caller => self.trunk_srtp,
+            Side::Agent => self.agent_srtp,
+        }
+    }
+
+    /// All codecs of ours, `first` ones first.
+    fn preferring(&self, first: impl IntoIterator<Item = Codec>) -> Vec<Codec> {
+        let mut codecs = Vec::with_capacity(self.codecs.len());
+        for codec in first.into_iter().chain(self.codecs.iter().copied()) {
+            if self.codecs.contains(&codec) && !codecs.contains(&codec) {
+                codecs.push(codec);
+            }
+        }
+        codecs
+    }
 }
 
 impl Settings {

@@ -1,10 +1,13 @@
 //! SIP events become call inputs; new INVITEs become calls.
 
+use std::time::Duration;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::book::{CallerLeg, Entry, Link, Role};
 use super::{Gateway, Output, Rejected};
+use crate::call::fact::KeyPath;
 use crate::call::fact::RingResult;
 use crate::call::leg::{Input, Sent};
 use crate::call::reason::Reason;
@@ -15,6 +18,7 @@ use crate::ids::{CallId, Side, SubjectId};
 use crate::limits;
 use crate::media::negotiate::{self, Peer};
 use crate::protocol::sip::address::Address;
+use crate::protocol::sip::dtmf::Key;
 use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, SessionId};
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
@@ -135,7 +139,8 @@ impl Gateway {
         if request.body.is_empty() {
             return (None, None);
         }
-        match negotiate::read(&request.body) {
+        let secured = |peer: &Peer| self.settings.media.trunk_srtp.admits(peer.key.is_some());
+        match negotiate::read(&request.body).and_then(|peer| secured(&peer).map(|()| peer)) {
             Ok(peer) => (Some(peer), None),
             Err(refusal) => {
                 tracing::info!(%refusal, "offer refused");
@@ -150,6 +155,7 @@ impl Gateway {
             EventKind::Acknowledged { body } => return self.caller_acknowledged(id, at, &body),
             EventKind::NotAcknowledged => Input::CallerNeverAcknowledged,
             EventKind::Bye => Input::HungUp { side: Side::Caller },
+            EventKind::Key(key) => told(Side::Caller, key),
             EventKind::Lost => Input::Lost { side: Side::Caller },
             EventKind::Reoffer { body } => return self.reoffer(now, id, session, &Role::Caller, &body),
             EventKind::Received { label } => signal(Side::Caller, &label),
@@ -183,6 +189,7 @@ impl Gateway {
             EventKind::Answered { body, source } => return Some(self.agent_answer(now, id, attempt, &body, source)),
             EventKind::Failed { status } => Input::AgentFailed { attempt, result: ring_result(status), status },
             EventKind::Bye => Input::HungUp { side: Side::Agent },
+            EventKind::Key(key) => told(Side::Agent, key),
             // No ACK to our answer to its re-INVITE; BYE has been sent.
             EventKind::Lost | EventKind::NotAcknowledged => Input::Lost { side: Side::Agent },
             EventKind::Reoffer { body } => return self.reoffer(now, id, session, role, &body),
@@ -194,6 +201,12 @@ impl Gateway {
 
 fn signal(side: Side, label: &Label) -> Input {
     Input::Signal { side, sent: false, message: label.to_string() }
+}
+
+/// A key by INFO; it ended when the message came.
+fn told(side: Side, key: Key) -> Input {
+    let duration = Duration::from_millis(u64::from(key.duration_ms));
+    Input::Key { side, key: key.key, duration, via: KeyPath::Info }
 }
 
 /// What a failure of an agent's phone means for the ring.

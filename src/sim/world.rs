@@ -78,6 +78,7 @@ impl World {
                 product: "hotline".into(),
             },
             rtp_ports: 20_000..=29_999,
+            media: gateway::MediaSettings::default(),
             trunks: vec![gateway::Trunk { name: "carrier".into(), peers: vec![Peer::Address(address(TRUNK).ip())] }],
             phones,
             run: RunId(1),

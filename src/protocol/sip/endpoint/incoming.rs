@@ -11,6 +11,7 @@ use crate::limits;
 use crate::protocol::sip::address::Address;
 use crate::protocol::sip::body::session_description;
 use crate::protocol::sip::dialog::DialogId;
+use crate::protocol::sip::dtmf;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Fault, Request};
 use crate::protocol::sip::transaction::{Action, InviteServer, Server};
@@ -19,7 +20,7 @@ use crate::protocol::sip::via::{MAGIC_COOKIE, Via};
 use crate::protocol::sip::vocabulary::Method;
 
 /// What Allow says.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
 const ACCEPT: &str = "application/sdp";
 /// When to come back to one that is overloaded or about to stop.
 const RETRY_AFTER_S: &str = "10";
@@ -121,7 +122,7 @@ impl Endpoint {
 
     /// What section 8.2 refuses before looking at state.
     fn cannot_serve(&self, request: &Request) -> Option<Answer<'static>> {
-        let served = [Method::INVITE, Method::BYE, Method::OPTIONS].contains(&request.method);
+        let served = [Method::INVITE, Method::BYE, Method::OPTIONS, Method::INFO].contains(&request.method);
         if !served {
             let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
             return Some(Answer::status(status).with(Name::ALLOW, ALLOW));
@@ -267,8 +268,23 @@ impl Endpoint {
             self.handle_bye(now, at, id);
         } else if request.method == Method::INVITE {
             self.handle_reinvite(asked, id);
+        } else if request.method == Method::INFO {
+            self.handle_info(asked, id);
         } else {
             self.answer_options(asked, false);
+        }
+    }
+
+    /// Keys are taken; an empty INFO asks whether the session lives; of other bodies we know nothing (RFC 6086 section 4.2.2).
+    fn handle_info(&mut self, asked: Asked<'_>, id: SessionId) {
+        let (at, request) = (asked.at, asked.request);
+        let key = dtmf::key_of(&request.headers, &request.body);
+        if key.is_none() && !request.body.is_empty() {
+            return self.answer_in(asked, 415, id);
+        }
+        self.answer_in(asked, 200, id);
+        if let Some(key) = key {
+            self.event(id, at, EventKind::Key(key));
         }
     }
 

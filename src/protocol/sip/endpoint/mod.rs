@@ -16,6 +16,7 @@ mod tests;
 #[cfg(test)]
 mod wire_tests;
 
+use crate::protocol::sip::dtmf::Key;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -141,6 +142,8 @@ pub enum EventKind {
     Reoffer { body: Vec<u8> },
     /// The peer's BYE. 200 has been sent.
     Bye,
+    /// INFO told of a key; it has been answered.
+    Key(Key),
     /// 408 or 481 to a request of ours within the dialog, or no answer to it: the peer has lost the session.
     Lost,
     /// A message of this session was read (for the ladder).

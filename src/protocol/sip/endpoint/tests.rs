@@ -134,6 +134,7 @@ fn kinds(side: &Side) -> Vec<&'static str> {
             EventKind::Failed { .. } => "failed",
             EventKind::Reoffer { .. } => "reoffer",
             EventKind::Bye => "bye",
+            EventKind::Key(_) => "key",
             EventKind::Lost => "lost",
             EventKind::Received { .. } => "received",
             EventKind::Terminated => "terminated",
