@@ -12,6 +12,8 @@ pub mod framing;
 mod head;
 pub mod header;
 pub mod message;
+pub mod reason;
+pub mod session_timer;
 pub mod timers;
 pub mod transaction;
 pub mod uri;
