@@ -72,7 +72,9 @@ impl LabelSets {
 
     /// The label of an agent: the number, or `other` beyond the bound.
     pub(super) fn agent_label<'a>(&self, agent: &'a AgentNo) -> &'a str {
-        if self.agents.iter().take(AGENTS_MAX).any(|known| known == agent) { agent.as_str() } else { OTHER }
+        // In the order of their numbers: beyond the last who has a label of his own, nobody has.
+        let beyond = self.agents.iter().nth(AGENTS_MAX).is_some_and(|first| agent >= first);
+        if !beyond && self.agents.contains(agent) { agent.as_str() } else { OTHER }
     }
 
     pub(super) fn agent_labels(&self) -> Vec<String> {
