@@ -11,5 +11,6 @@ mod media_thread;
 mod recording;
 pub mod rtp;
 mod socket;
+pub mod supervisor;
 pub mod tcp;
 pub mod udp;
