@@ -12,5 +12,6 @@ mod priority;
 mod recording;
 pub mod rtp;
 mod socket;
+pub mod supervisor;
 pub mod tcp;
 pub mod udp;

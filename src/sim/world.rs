@@ -127,6 +127,14 @@ impl World {
         self.settle();
     }
 
+    /// Another configuration: agents of these plans, all with phones at [`AGENTS`].
+    pub fn reload(&mut self, plans: Plans) {
+        let phones = phones(&plans, self.agents.address());
+        let trunks =
+            vec![gateway::Trunk { name: "carrier".into(), peers: vec![Peer::Address(self.trunk.address().ip())] }];
+        self.tell(Input::Reload(Box::new(gateway::Reload { trunks, phones, plans: Arc::new(plans) })));
+    }
+
     /// Runs until this much time has passed or nothing is left to happen.
     pub fn run_for(&mut self, d: Duration) {
         let end = self.now.after(d);
