@@ -122,6 +122,12 @@ impl World {
         session
     }
 
+    /// A datagram out of nowhere reaches the gateway's SIP port.
+    pub fn hear_from(&mut self, from: SocketAddr, bytes: &[u8]) {
+        let flow = Flow { transport: Transport::Udp, local: self.gateway_address(), remote: from, connection: None };
+        self.tell(Input::Datagram { flow, at: self.now, bytes: bytes.to_vec() });
+    }
+
     pub fn tell(&mut self, input: Input) {
         self.gateway.handle(self.now, input);
         self.settle();
