@@ -27,6 +27,7 @@ const KNOWN: &[(&str, Option<char>)] = &[
     ("User-Agent", None),
     ("Server", None),
     ("Expires", None),
+    ("Min-Expires", None),
     ("Retry-After", None),
     ("Reason", None),
     ("Privacy", None),
@@ -76,6 +77,12 @@ impl Name {
     pub const RETRY_AFTER: Name = Name(Cow::Borrowed("Retry-After"));
     pub const REASON: Name = Name(Cow::Borrowed("Reason"));
     pub const PRIVACY: Name = Name(Cow::Borrowed("Privacy"));
+    pub const EXPIRES: Name = Name(Cow::Borrowed("Expires"));
+    pub const MIN_EXPIRES: Name = Name(Cow::Borrowed("Min-Expires"));
+    pub const WWW_AUTHENTICATE: Name = Name(Cow::Borrowed("WWW-Authenticate"));
+    pub const AUTHORIZATION: Name = Name(Cow::Borrowed("Authorization"));
+    pub const PROXY_AUTHENTICATE: Name = Name(Cow::Borrowed("Proxy-Authenticate"));
+    pub const PROXY_AUTHORIZATION: Name = Name(Cow::Borrowed("Proxy-Authorization"));
     pub const P_ASSERTED_IDENTITY: Name = Name(Cow::Borrowed("P-Asserted-Identity"));
 
     /// `None` if the bytes are no token (RFC 3261 section 25.1).
