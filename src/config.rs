@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::dialplan::compile::{PlanFile, Roster, compile};
 use crate::dialplan::plan::Plans;
@@ -21,6 +22,7 @@ use crate::io::dialplans::{BuiltIn, Directory};
 use crate::media::keying::Policy;
 use crate::media::negotiate::CODECS;
 use crate::peer::trunk::{Peer, PeerError};
+use crate::protocol::sip::session_timer;
 use crate::written::{At, Document, Table, text_of};
 
 /// The whole configuration, without a fault.
@@ -43,6 +45,8 @@ pub struct Config {
     pub trunks: Vec<TrunkSettings>,
     pub agents: Vec<AgentSettings>,
     pub targets: Vec<TargetSettings>,
+    /// How long live calls may go on once the gateway is told to stop.
+    pub drain: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +54,8 @@ pub struct SipSettings {
     pub listen: Vec<Listen>,
     /// What Contact and SDP say instead of the address listened on.
     pub advertise: Option<IpAddr>,
+    /// The session timer that we ask for (RFC 4028); `None` if it is switched off.
+    pub session_expires_s: Option<u32>,
 }
 
 /// An address to listen on, written `udp:127.0.0.1:5060`.
@@ -177,6 +183,9 @@ struct Read {
 
 const FILE: &str = "hotline.toml";
 
+/// RFC 4028 section 4 recommends half an hour.
+const SESSION_EXPIRES_S: u32 = 1_800;
+
 /// An error only if the file cannot be read at all.
 fn read_from(directory: &Path, file: Option<&Path>) -> Result<(Read, Vec<Fault>), Vec<Fault>> {
     let path = match file {
@@ -228,8 +237,15 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         trunks,
         agents: agents.unwrap_or_default(),
         targets,
+        drain: drain(&mut root.section("shutdown")),
     };
     Read { config, default_agents }
+}
+
+fn drain(shutdown: &mut Table<'_>) -> Duration {
+    const DEFAULT_S: u32 = 300;
+    const DAY_S: u32 = 86_400;
+    Duration::from_secs(shutdown.integer("drain_s", 0..=DAY_S).map_or(DEFAULT_S, |at| at.value).into())
 }
 
 fn loopback(port: u16) -> SocketAddr {
@@ -258,7 +274,19 @@ fn sip(sip: &mut Table<'_>) -> SipSettings {
             listens(sip, list.value, advertise.is_some())
         }
     };
-    SipSettings { listen, advertise: advertise.and_then(|at| advertised(sip, &at)) }
+    let session_expires_s = session_expires(sip);
+    SipSettings { listen, advertise: advertise.and_then(|at| advertised(sip, &at)), session_expires_s }
+}
+
+fn session_expires(sip: &mut Table<'_>) -> Option<u32> {
+    let Some(At { value, line }) = sip.integer("session_expires_s", 0..=session_timer::LONGEST_S) else {
+        return Some(SESSION_EXPIRES_S);
+    };
+    if (1..session_timer::SMALLEST_S).contains(&value) {
+        let what = format!("sip.session_expires_s = {value} is shorter than RFC 4028 allows");
+        sip.fault(line, what, "write 90 or more, or 0 to ask for no session timer");
+    }
+    Some(value).filter(|s| *s > 0)
 }
 
 fn listens(sip: &Table<'_>, written: Vec<At<String>>, advertised: bool) -> Vec<Listen> {

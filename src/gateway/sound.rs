@@ -147,10 +147,7 @@ impl Gateway {
         let failed = Input::AgentFailed { attempt, result: RingResult::Unreachable, status: Some(488) };
         let Some(entry) = self.calls.get_mut(&id) else { return failed };
         let Some(a) = entry.attempts.get_mut(&attempt) else { return failed };
-        let policy = self.settings.media.agent_srtp;
-        let agreed = negotiate::read(body).ok().and_then(|peer| {
-            // An answer keeps to what was offered; ours was secured only if it must be.
-            policy.admits(peer.key.is_some()).ok()?;
+        let agreed = self.settings.media.read(Side::Agent, body).ok().and_then(|peer| {
             let (codec, _) = *peer.codecs.first()?;
             Some((peer, codec, a.media.as_ref()?.local))
         });
@@ -217,9 +214,7 @@ impl Gateway {
         if !std::mem::take(&mut entry.media_mut(role)?.awaits_answer) {
             return None;
         }
-        let policy = self.settings.media.srtp(role.side());
-        let admitted = |peer: Peer| policy.admits(peer.key.is_some()).map(|()| peer);
-        match negotiate::read(body).and_then(admitted) {
+        match self.settings.media.read(role.side(), body) {
             Ok(peer) => self.change_peer(id, role, peer),
             Err(refusal) => {
                 tracing::warn!(call = %id, %refusal, "an ACK brought no usable media");
@@ -229,7 +224,41 @@ impl Gateway {
         }
     }
 
-    /// A re-INVITE: answered here, toward this leg alone. `Some` if it begins or ends a hold.
+    /// The answer to an offer that we made within the session.
+    pub(super) fn take_reanswer(&mut self, id: CallId, role: &Role, body: &[u8]) -> Option<Input> {
+        if body.is_empty() {
+            return None;
+        }
+        match self.settings.media.read(role.side(), body) {
+            Ok(peer) => self.change_peer(id, role, peer),
+            Err(refusal) => {
+                tracing::warn!(call = %id, %refusal, "a 2xx brought no usable media; the call goes on as it was");
+                None
+            }
+        }
+    }
+
+    /// The offer that we had asked a peer for, in its 2xx: the ACK brings our answer.
+    pub(super) fn answer_in_ack(&mut self, id: CallId, session: SessionId, role: &Role, body: &[u8]) -> Option<Input> {
+        let (answer, change) = self.answer_reoffer(id, role, body).unwrap_or_default();
+        self.endpoint.acknowledge(session, answer);
+        change
+    }
+
+    /// Our offer in the first 18x, if the caller made none and demands to acknowledge it (RFC 3261 section 13.2.1).
+    pub(super) fn early_offer(&mut self, id: CallId) -> Vec<u8> {
+        let Some(caller) = self.calls.get_mut(&id).map(|e| &mut e.caller) else { return Vec::new() };
+        let asked = caller.peer.is_none() && self.endpoint.rings_reliably(caller.session);
+        match &mut caller.media {
+            Some(media) if asked => {
+                media.awaits_answer = true;
+                negotiate::offer(&media.local, &self.settings.media.codecs, Some(TELEPHONE_EVENT))
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A re-INVITE or UPDATE: answered here, toward this leg alone. `Some` if it begins or ends a hold.
     pub(super) fn reoffer(
         &mut self,
         now: Now,
@@ -258,8 +287,7 @@ impl Gateway {
                 None,
             ));
         }
-        let peer = negotiate::read(body).ok()?;
-        media.local.srtp.admits(peer.key.is_some()).ok()?;
+        let peer = self.settings.media.read(role.side(), body).ok()?;
         media.local.version += 1;
         let answer = negotiate::answer(&media.local, &peer, peer.keeping(codec));
         Some((answer, self.change_peer(id, role, peer)))

@@ -152,6 +152,12 @@ fn meaning(media: &Media, payload_type: u8) -> Option<Format> {
 }
 
 impl Peer {
+    /// The same without the codecs that are not among `ours`.
+    pub fn with(mut self, ours: &[Codec]) -> Result<Peer, Refusal> {
+        self.codecs.retain(|(codec, _)| ours.contains(codec));
+        if self.codecs.is_empty() { Err(Refusal::NoCodec) } else { Ok(self) }
+    }
+
     pub fn carries(&self, codec: Codec) -> bool {
         self.codecs.iter().any(|(c, _)| *c == codec)
     }

@@ -7,12 +7,15 @@
 pub mod address;
 pub mod body;
 pub mod dialog;
+pub mod digest;
 pub mod dtmf;
 pub mod endpoint;
 pub mod framing;
 mod head;
 pub mod header;
 pub mod message;
+pub mod reason;
+pub mod session_timer;
 pub mod timers;
 pub mod transaction;
 pub mod uri;
