@@ -8,7 +8,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{self, Addresses, Running};
 use crate::config::Loaded;
-use crate::protocol::sip::endpoint::Transport;
 
 /// How long live calls may go on after the first signal; a second signal ends them at once.
 const GRACE: Duration = Duration::from_secs(30);
@@ -55,19 +54,12 @@ pub(super) async fn stop(running: Running) -> Result<()> {
 fn announce(addresses: &Addresses) -> Result<()> {
     let mut out = std::io::stdout().lock();
     for (transport, address) in &addresses.sip {
-        writeln!(out, "sip {}:{address}", word(*transport))?;
+        writeln!(out, "sip {}:{address}", transport.word())?;
     }
     writeln!(out, "metrics http://{}/metrics", addresses.metrics)?;
     writeln!(out, "ready")?;
     out.flush()?;
     Ok(())
-}
-
-fn word(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Udp => "udp",
-        Transport::Tcp => "tcp",
-    }
 }
 
 /// Waits until every call is sealed, at most so long.

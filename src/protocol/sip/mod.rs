@@ -12,6 +12,7 @@ pub mod framing;
 mod head;
 pub mod header;
 pub mod message;
+pub mod sips;
 pub mod timers;
 pub mod transaction;
 pub mod uri;
