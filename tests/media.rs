@@ -103,7 +103,8 @@ impl Attack {
         let number = |text: &str| text.parse::<u16>().expect("a port");
         let ports = number(first)..=number(last);
         let socket = UdpSocket::bind("127.0.0.66:0").expect("a socket of the stranger");
-        socket.set_nonblocking(true).expect("a socket that does not wait");
+        // Its pace, too: it waits so long for an answer.
+        socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a time-out");
         let ended = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&ended);
         let thread = std::thread::spawn(move || {
@@ -122,10 +123,7 @@ impl Attack {
                     sent += usize::from(socket.send_to(&packet, ("127.0.0.1", port)).is_ok());
                 }
                 let mut buffer = [0; 2_000];
-                while socket.recv_from(&mut buffer).is_ok() {
-                    answered += 1;
-                }
-                std::thread::sleep(Duration::from_millis(20));
+                answered += usize::from(socket.recv_from(&mut buffer).is_ok());
             }
             (sent, answered)
         });

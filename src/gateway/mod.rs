@@ -398,7 +398,7 @@ impl Gateway {
     fn is_trusted(&self, flow: &Flow) -> bool {
         let standing = match flow.transport {
             Transport::Udp => self.known.standing(flow.remote),
-            Transport::Tcp => self.known.standing_of_connection(flow.remote),
+            Transport::Tcp | Transport::Tls => self.known.standing_of_connection(flow.remote),
         };
         standing != Standing::Stranger
     }
@@ -407,7 +407,7 @@ impl Gateway {
     fn trunk_of(&self, flow: &Flow) -> Option<&Trunk> {
         let admits = |peer: &Peer| match flow.transport {
             Transport::Udp => peer.admits(flow.remote),
-            Transport::Tcp => peer.admits_connection(flow.remote),
+            Transport::Tcp | Transport::Tls => peer.admits_connection(flow.remote),
         };
         self.settings.trunks.iter().find(|t| t.peers.iter().any(admits))
     }

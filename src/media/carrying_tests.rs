@@ -188,9 +188,10 @@ fn what_was_lost_is_concealed_so_that_it_is_heard() {
             zeros += pesq::pesq_8k(&voice, &silenced).unwrap() / seeds as f32;
         }
         println!("{percent} %: PESQ {ours:.3} concealed, {zeros:.3} silenced");
+        assert!(ours > zeros);
         sum = (sum.0 + ours, sum.1 + zeros);
     }
-    assert!(sum.0 - sum.1 > 1.0, "{sum:?}");
+    assert!(sum.0 - sum.1 > 0.7, "{sum:?}");
 }
 
 #[test]

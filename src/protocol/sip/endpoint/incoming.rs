@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::session::{Phase, Session};
-use super::{Count, Endpoint, EventKind, Flow, Label, Machine, SessionId, TxId, TxKey, Wake};
+use super::{Count, Endpoint, EventKind, Flow, Label, Machine, SessionId, Transport, TxId, TxKey, Wake};
 use crate::clock::{Instant, Now};
 use crate::limits;
 use crate::protocol::sip::address::Address;
@@ -131,8 +131,13 @@ impl Endpoint {
             let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
             return Some(Answer::status(status).with(Name::ALLOW, ALLOW));
         }
-        if request.uri.as_ref().is_some_and(|uri| uri.scheme == Scheme::Other) {
+        let tls = self.settings.listen.iter().any(|(transport, _)| *transport == Transport::Tls);
+        if request.uri.as_ref().is_some_and(|uri| uri.scheme == Scheme::Other || (uri.is_secure() && !tls)) {
             return Some(Answer::status(416));
+        }
+        if request.asks_for_sips() && !tls {
+            // A Contact that our own requests could not reach (RFC 5630 section 5.1.1.1; code of section 6.2).
+            return Some(Answer::status(480).with(Name::WARNING, "380 hotline \"SIPS Not Allowed\""));
         }
         let known = |tag: &&[u8]| SUPPORTED.split(", ").any(|ours| tag.eq_ignore_ascii_case(ours.as_bytes()));
         let unknown: Vec<&[u8]> = request.headers.list(&Name::REQUIRE).filter(|tag| !known(tag)).collect();
@@ -480,7 +485,9 @@ pub(super) fn sdp_of(request: &Request) -> Vec<u8> {
 pub(super) fn reply_flow(flow: Flow, request: &Request) -> Flow {
     let remote = match (flow.connection, request.top_via()) {
         (None, Some(via)) => via.response_target(flow.remote),
-        (Some(_), Some(via)) => SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060)),
+        (Some(_), Some(via)) => {
+            SocketAddr::new(flow.remote.ip(), via.port.unwrap_or_else(|| flow.transport.default_port()))
+        }
         (_, None) => flow.remote,
     };
     Flow { remote, ..flow }

@@ -35,6 +35,7 @@ use super::dialog::DialogId;
 use super::message::{Request, Unusable};
 use super::reason::Reason;
 use super::transaction::{Action, Client, InviteClient, InviteServer, Server};
+use super::uri::{Scheme, Uri};
 use super::vocabulary::Method;
 use crate::clock::{Instant, Now};
 use crate::ids::Random;
@@ -56,6 +57,7 @@ pub struct Settings {
 pub enum Transport {
     Udp,
     Tcp,
+    Tls,
 }
 
 impl Transport {
@@ -63,13 +65,41 @@ impl Transport {
         match self {
             Transport::Udp => "UDP",
             Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+        }
+    }
+
+    /// As the configuration and the parameter `transport` of a URI write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
         }
     }
 
     pub fn reliable(self) -> bool {
         match self {
             Transport::Udp => false,
-            Transport::Tcp => true,
+            Transport::Tcp | Transport::Tls => true,
+        }
+    }
+
+    /// Where a peer listens that names no port (RFC 3261 section 18.2.1).
+    pub fn default_port(self) -> u16 {
+        match self {
+            Transport::Udp | Transport::Tcp => 5060,
+            Transport::Tls => 5061,
+        }
+    }
+
+    /// What a URI asks for, if it asks: `sips` is TLS whatever its parameter says (RFC 5630 section 3.1.4).
+    pub fn asked_by(uri: &Uri) -> Option<Transport> {
+        let named =
+            |word: &str| [Transport::Udp, Transport::Tcp, Transport::Tls].into_iter().find(|t| t.word() == word);
+        match uri.scheme {
+            Scheme::Sips => Some(Transport::Tls),
+            _ => uri.param("transport").flatten().and_then(|word| named(&word.to_ascii_lowercase())),
         }
     }
 }
@@ -441,15 +471,22 @@ impl Endpoint {
 
     /// The host and port that a peer is told to reach us by over this flow.
     fn sent_by(&self, flow: &Flow) -> String {
-        let ip = self.settings.advertise.unwrap_or_else(|| flow.local.ip());
-        SocketAddr::new(ip, flow.local.port()).to_string()
+        // An address of the other family says nothing to this peer.
+        let advertised = self.settings.advertise.filter(|ip| ip.is_ipv4() == flow.local.is_ipv4());
+        SocketAddr::new(advertised.unwrap_or_else(|| flow.local.ip()), flow.local.port()).to_string()
     }
 
-    fn contact(&self, flow: &Flow) -> String {
-        let transport = match flow.transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-        };
-        format!("<sip:{}{transport}>", self.sent_by(flow))
+    /// A `secure` dialog must be reachable by `sips` (section 12.1.1), whatever the message itself came by.
+    fn contact(&self, flow: &Flow, secure: bool) -> String {
+        if secure {
+            let tls = self.flow_to(Transport::Tls, flow.remote).filter(|_| flow.transport != Transport::Tls);
+            return format!("<sips:{}>", self.sent_by(&tls.unwrap_or(*flow)));
+        }
+        match flow.transport {
+            Transport::Udp => format!("<sip:{}>", self.sent_by(flow)),
+            Transport::Tcp | Transport::Tls => {
+                format!("<sip:{};transport={}>", self.sent_by(flow), flow.transport.word())
+            }
+        }
     }
 }

@@ -66,8 +66,12 @@ impl Endpoint {
         }
     }
 
-    /// Calls somebody. `None` if no listener speaks the transport and address family.
+    /// Calls somebody. `None` if no listener speaks the transport and address family, or if a `sips` target were to be
+    /// called by anything but TLS (RFC 5630 section 3.1).
     pub fn invite(&mut self, now: Instant, call: OutgoingInvite) -> Option<SessionId> {
+        if call.target.is_secure() && call.transport != Transport::Tls {
+            return None;
+        }
         let flow = self.flow_to(call.transport, call.destination)?;
         let id = SessionId(self.new_id());
         let (call_id, tag) = (self.random.token(), self.random.token());
@@ -208,7 +212,7 @@ impl Endpoint {
             for route in request.headers.fields(&Name::RECORD_ROUTE) {
                 h.push(Name::RECORD_ROUTE, route);
             }
-            h.push(Name::CONTACT, self.contact(&flow));
+            h.push(Name::CONTACT, self.contact(&flow, request.asks_for_sips()));
             h.push(Name::ALLOW, ALLOW);
             h.push(Name::SUPPORTED, SUPPORTED);
         }
@@ -324,7 +328,7 @@ impl Endpoint {
             headers.push(name.clone(), value);
         }
         if request.method == Method::INVITE || request.method == Method::UPDATE {
-            headers.push(Name::CONTACT, self.contact(flow));
+            headers.push(Name::CONTACT, self.contact(flow, request.asks_for_sips()));
             headers.push(Name::ALLOW, ALLOW);
             // A reliable 18x to an INVITE without an offer would make one; ours comes in the 2xx or not at all.
             let asks = request.method == Method::INVITE && request.body.is_empty();
@@ -347,7 +351,7 @@ impl Endpoint {
     }
 
     /// The way to an address: our first listener of that transport and family, a loopback one for a loopback peer.
-    fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
+    pub(super) fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
         let fits = |l: &&(Transport, SocketAddr)| l.0 == transport && l.1.is_ipv4() == remote.is_ipv4();
         let same_reach = |l: &&(Transport, SocketAddr)| l.1.ip().is_loopback() == remote.ip().is_loopback();
         let mut listeners = self.settings.listen.iter().filter(fits);
@@ -361,8 +365,16 @@ impl Endpoint {
         let Some(address) = uri.as_ref().and_then(Uri::socket_addr) else {
             return Flow { remote: heard_from.remote, connection: heard_from.connection, ..flow };
         };
-        // The connection that the peer opened is the way back through its NAT; `address` counts when it is gone.
-        Flow { remote: address, ..flow }
+        if uri.is_some_and(|uri| uri.is_secure())
+            && flow.transport != Transport::Tls
+            && let Some(tls) = self.flow_to(Transport::Tls, address)
+        {
+            return tls;
+        }
+        // The connection that the peer opened is the way back through its NAT, and so is the one of ours by which it
+        // answered; `address` counts when it is gone.
+        let answered_by = heard_from.connection.filter(|_| heard_from.remote.ip() == address.ip());
+        Flow { remote: address, connection: flow.connection.or(answered_by), ..flow }
     }
 }
 
