@@ -61,7 +61,6 @@ fn a_call_without_media_ends_on_both_sides() {
 fn what_a_stranger_sends_to_every_port_reaches_nobody() {
     let mut bench = Bench::new();
     let phone = bench.agent("8");
-    bench.ringing.push_str("\n\n[answer]\nringback = \"gateway\"");
     let (caller, agent) = (Voice::new(bench.ports.even(), 440.0), Voice::new(bench.ports.even(), 1_000.0));
     let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(3_000).voice(caller.port);
     let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(500).voice(agent.port);

@@ -174,7 +174,7 @@ impl Gateway {
         let (peer, media) = (caller.peer.as_ref()?, caller.media.as_ref()?);
         let (codec, _) = *peer.codecs.first()?;
         caller.codec = Some(codec);
-        let remote = peer.remote_of(&media.local, codec, peer.rtp.ip());
+        let remote = peer.remote_of(&media.local, codec, caller.flow.remote.ip());
         let leg = media.leg;
         self.outputs.push_back(Output::Media(Command::Remote { leg, remote }));
         self.outputs.push_back(Output::Media(Command::Ringback { leg, burst, period }));
@@ -201,7 +201,7 @@ impl Gateway {
             return Some(negotiate::answer(&media.local, peer, early));
         }
         let codec = peer.keeping(Some(agents));
-        let remote = peer.remote_of(&media.local, codec, peer.rtp.ip());
+        let remote = peer.remote_of(&media.local, codec, caller.flow.remote.ip());
         caller.codec = Some(codec);
         self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
         Some(negotiate::answer(&media.local, peer, codec))
@@ -297,11 +297,7 @@ impl Gateway {
     /// `Some` if that begins or ends a hold.
     fn change_peer(&mut self, id: CallId, role: &Role, new: Peer) -> Option<Input> {
         let entry = self.calls.get_mut(&id)?;
-        // A trunk says where its media comes from. A phone may be behind a router, where its signalling comes from.
-        let signalling = match role {
-            Role::Caller => new.rtp.ip(),
-            Role::Agent { .. } => entry.signalling(role)?,
-        };
+        let signalling = entry.signalling(role)?;
         let (leg, local) = entry.media_mut(role).map(|media| (media.leg, media.local))?;
         let said = entry.said_mut(role)?;
         let (codec, now_held) = (new.keeping(*said.codec), new.holds());
