@@ -1,6 +1,6 @@
 //! SIP events become call inputs; new INVITEs become calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::book::{CallerLeg, Entry, Link, Role};
@@ -15,7 +15,7 @@ use crate::ids::{CallId, Side, SubjectId};
 use crate::limits;
 use crate::media::negotiate::{self, Peer};
 use crate::protocol::sip::address::Address;
-use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, SessionId};
+use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, Seen, SessionId};
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
 use crate::protocol::sip::uri::Uri;
@@ -23,7 +23,7 @@ use crate::protocol::sip::vocabulary::Method;
 
 impl Gateway {
     pub(super) fn handle_sip(&mut self, now: Now, event: Event) {
-        let Event { session, at, kind } = event;
+        let Event { session, at, kind, seen } = event;
         if let EventKind::Invite { request, flow } = kind {
             return self.handle_invite(now, at, session, flow, &request);
         }
@@ -39,6 +39,9 @@ impl Gateway {
             }
             return;
         }
+        if let EventKind::Received { label } = &kind {
+            return self.note_received(id, &role, at, label, seen);
+        }
         let input = match &role {
             Role::Caller => self.caller_event(now, at, id, session, kind),
             Role::Agent { .. } => self.agent_event(now, id, session, &role, kind),
@@ -52,8 +55,7 @@ impl Gateway {
     pub(super) fn handle_sent(&mut self, session: SessionId, label: &Label, at: Now) {
         let Some(link) = self.by_session.get(&session) else { return };
         let (id, role) = (link.call, link.role.clone());
-        let message = label.to_string();
-        self.inputs.push_back((id, at, Input::Signal { side: role.side(), sent: true, message }));
+        self.note_written(session, label, at);
         let sent = match (role, label) {
             (Role::Caller, Label::Response(180, _)) => Sent::Ring,
             (Role::Caller, Label::Response(200, Method::INVITE)) => Sent::Answer,
@@ -68,7 +70,7 @@ impl Gateway {
     /// message of a session that it has forgotten already, only the call itself still knows.
     pub(super) fn handle_not_sent(&mut self, now: Now, session: SessionId) {
         self.endpoint.handle_send_failure(now, session);
-        if let Some(Link { call, role: Role::Caller, terminated: true }) = self.by_session.get(&session) {
+        if let Some(Link { call, role: Role::Caller, terminated: true, .. }) = self.by_session.get(&session) {
             self.inputs.push_back((*call, now, Input::Lost { side: Side::Caller }));
         }
     }
@@ -101,9 +103,11 @@ impl Gateway {
         let caller =
             CallerLeg { session, flow, shown_number, peer, codec: None, media: None, held: false, acknowledged: false };
         self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
-        self.by_session.insert(session, Link { call: id, role: Role::Caller, terminated: false });
+        self.by_session
+            .insert(session, Link { call: id, role: Role::Caller, terminated: false, unwritten: VecDeque::new() });
         self.invited_from(id, request);
-        self.inputs.push_back((id, at, signal(Side::Caller, &Label::Request(request.method.clone()))));
+        let seen = Box::new(Seen::of_request(request, flow.remote));
+        self.note_received(id, &Role::Caller, at, &Label::Request(request.method.clone()), Some(seen));
         if self.ledger_failing {
             self.inputs.push_back((id, at, Input::LedgerDelayed));
         }
@@ -152,8 +156,8 @@ impl Gateway {
             EventKind::Bye => Input::HungUp { side: Side::Caller },
             EventKind::Lost => Input::Lost { side: Side::Caller },
             EventKind::Reoffer { body } => return self.reoffer(now, id, session, &Role::Caller, &body),
-            EventKind::Received { label } => signal(Side::Caller, &label),
-            EventKind::Invite { .. }
+            EventKind::Received { .. }
+            | EventKind::Invite { .. }
             | EventKind::Progress { .. }
             | EventKind::Answered { .. }
             | EventKind::CrossedAnswer
@@ -175,7 +179,6 @@ impl Gateway {
         let Role::Agent { attempt, .. } = *role else { return None };
         let released = self.calls.get(&id)?.attempts.get(&attempt)?.released;
         Some(match kind {
-            EventKind::Received { label } => signal(Side::Agent, &label),
             // A phone that lost the race and hangs up by itself ends no call of others.
             _ if released => return None,
             EventKind::Progress { status: 180..=189, .. } => Input::AgentRinging { attempt },
@@ -187,13 +190,11 @@ impl Gateway {
             EventKind::Lost | EventKind::NotAcknowledged => Input::Lost { side: Side::Agent },
             EventKind::Reoffer { body } => return self.reoffer(now, id, session, role, &body),
             EventKind::Acknowledged { body } => return self.take_late_answer(id, role, &body),
-            EventKind::Invite { .. } | EventKind::Cancelled | EventKind::Terminated => return None,
+            EventKind::Received { .. } | EventKind::Invite { .. } | EventKind::Cancelled | EventKind::Terminated => {
+                return None;
+            }
         })
     }
-}
-
-fn signal(side: Side, label: &Label) -> Input {
-    Input::Signal { side, sent: false, message: label.to_string() }
 }
 
 /// What a failure of an agent's phone means for the ring.

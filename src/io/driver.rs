@@ -179,7 +179,7 @@ impl Driver {
     }
 
     fn transmit(&mut self, transmit: &Transmit) {
-        let Transmit { flow, bytes, label, mark, again } = transmit;
+        let Transmit { flow, bytes, label, mark, again, session: _ } = transmit;
         let written = match flow.transport {
             Transport::Udp => self.send_udp(flow.local, bytes, flow.remote),
             Transport::Tcp => {
