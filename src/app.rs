@@ -454,6 +454,7 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
             listen: addresses.sip.clone(),
             advertise: config.sip.advertise,
             product: format!("hotline/{}", env!("CARGO_PKG_VERSION")),
+            session_expires_s: config.sip.session_expires_s,
         },
         rtp_ports: config.rtp_ports.clone(),
         trunks: trunks(config),

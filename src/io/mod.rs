@@ -8,6 +8,7 @@ pub mod driver;
 pub mod ledger;
 pub mod mailbox;
 mod media_thread;
+mod priority;
 pub mod probe;
 mod recording;
 pub mod rtp;

@@ -76,6 +76,7 @@ impl World {
                 listen: vec![(Transport::Udp, address(GATEWAY))],
                 advertise: None,
                 product: "hotline".into(),
+                session_expires_s: Some(1_800),
             },
             rtp_ports: 20_000..=29_999,
             trunks: vec![gateway::Trunk { name: "carrier".into(), peers: vec![Peer::Address(address(TRUNK).ip())] }],
@@ -120,6 +121,12 @@ impl World {
         let session = self.trunk.call_with(self.now.mono, server, number, caller, patience, trick);
         self.settle();
         session
+    }
+
+    /// A datagram out of nowhere reaches the gateway's SIP port.
+    pub fn hear_from(&mut self, from: SocketAddr, bytes: &[u8]) {
+        let flow = Flow { transport: Transport::Udp, local: self.gateway_address(), remote: from, connection: None };
+        self.tell(Input::Datagram { flow, at: self.now, bytes: bytes.to_vec() });
     }
 
     pub fn tell(&mut self, input: Input) {

@@ -27,6 +27,7 @@ const KNOWN: &[(&str, Option<char>)] = &[
     ("User-Agent", None),
     ("Server", None),
     ("Expires", None),
+    ("Min-Expires", None),
     ("Retry-After", None),
     ("Reason", None),
     ("Privacy", None),
@@ -44,6 +45,10 @@ const KNOWN: &[(&str, Option<char>)] = &[
     ("Proxy-Authorization", None),
     ("Warning", None),
     ("Timestamp", None),
+    ("Min-SE", None),
+    ("RSeq", None),
+    ("RAck", None),
+    ("Replaces", None),
 ];
 
 /// A header name; equal without regard to case, compact forms resolved.
@@ -76,6 +81,17 @@ impl Name {
     pub const RETRY_AFTER: Name = Name(Cow::Borrowed("Retry-After"));
     pub const REASON: Name = Name(Cow::Borrowed("Reason"));
     pub const PRIVACY: Name = Name(Cow::Borrowed("Privacy"));
+    pub const SESSION_EXPIRES: Name = Name(Cow::Borrowed("Session-Expires"));
+    pub const MIN_SE: Name = Name(Cow::Borrowed("Min-SE"));
+    pub const RSEQ: Name = Name(Cow::Borrowed("RSeq"));
+    pub const RACK: Name = Name(Cow::Borrowed("RAck"));
+    pub const REPLACES: Name = Name(Cow::Borrowed("Replaces"));
+    pub const EXPIRES: Name = Name(Cow::Borrowed("Expires"));
+    pub const MIN_EXPIRES: Name = Name(Cow::Borrowed("Min-Expires"));
+    pub const WWW_AUTHENTICATE: Name = Name(Cow::Borrowed("WWW-Authenticate"));
+    pub const AUTHORIZATION: Name = Name(Cow::Borrowed("Authorization"));
+    pub const PROXY_AUTHENTICATE: Name = Name(Cow::Borrowed("Proxy-Authenticate"));
+    pub const PROXY_AUTHORIZATION: Name = Name(Cow::Borrowed("Proxy-Authorization"));
     pub const P_ASSERTED_IDENTITY: Name = Name(Cow::Borrowed("P-Asserted-Identity"));
 
     /// `None` if the bytes are no token (RFC 3261 section 25.1).
@@ -84,10 +100,10 @@ impl Name {
         if word.is_empty() || !word.bytes().all(is_token) {
             return None;
         }
-        let known = KNOWN.iter().find(|(name, compact)| {
-            name.eq_ignore_ascii_case(word)
-                || compact.is_some_and(|c| word.eq_ignore_ascii_case(c.encode_utf8(&mut [0; 4])))
-        });
+        let known = match *bytes {
+            [letter] => KNOWN.iter().find(|(_, compact)| *compact == Some(char::from(letter.to_ascii_lowercase()))),
+            _ => KNOWN.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)),
+        };
         Some(match known {
             Some((name, _)) => Name(Cow::Borrowed(name)),
             None => Name(Cow::Owned(word.to_owned())),
@@ -164,6 +180,11 @@ impl Headers {
         if let Some((_, v)) = self.0.iter_mut().find(|(n, _)| n == name) {
             *v = value;
         }
+    }
+
+    /// Takes every field of this name out.
+    pub fn remove(&mut self, name: &Name) {
+        self.0.retain(|(n, _)| n != name);
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&Name, &[u8])> {

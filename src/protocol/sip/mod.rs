@@ -7,11 +7,14 @@
 pub mod address;
 pub mod body;
 pub mod dialog;
+pub mod digest;
 pub mod endpoint;
 pub mod framing;
 mod head;
 pub mod header;
 pub mod message;
+pub mod reason;
+pub mod session_timer;
 pub mod timers;
 pub mod transaction;
 pub mod uri;
