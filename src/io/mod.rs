@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod mailbox;
 mod media_thread;
 mod priority;
+pub mod probe;
 mod recording;
 pub mod refusals;
 pub mod rtp;

@@ -300,7 +300,7 @@ impl Phone {
     }
 
     fn work(&mut self, now: Now) {
-        while let Some(Event { session, at, kind }) = self.endpoint.poll_event() {
+        while let Some(Event { session, at, kind, .. }) = self.endpoint.poll_event() {
             self.handle(now, session, at, kind);
         }
         while self.endpoint.poll_count().is_some() {}

@@ -16,6 +16,7 @@ mod orders;
 mod refresh;
 mod reliable;
 mod responses;
+mod seen;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 pub use change::NotNow;
 pub use orders::OutgoingInvite;
+pub use seen::Seen;
 use session::{Phase, Session};
 
 use super::dialog::DialogId;
@@ -147,6 +149,8 @@ pub struct Transmit {
     pub label: Label,
     /// Set on the first transmission of a session's message.
     pub mark: Option<SessionId>,
+    /// Whose message it is, first or again.
+    pub session: Option<SessionId>,
     pub again: bool,
 }
 
@@ -156,6 +160,8 @@ pub struct Event {
     /// Receive stamp of the message that caused it; the time of the call for what no message caused.
     pub at: Now,
     pub kind: EventKind,
+    /// The message of `Received`.
+    pub seen: Option<Box<Seen>>,
 }
 
 #[derive(Debug)]
@@ -197,7 +203,7 @@ pub enum EventKind {
     Lost,
     /// What the message said of its cause, or when to come back; just before the event of that message.
     Explained { reason: Option<Reason>, retry_after_s: Option<u32> },
-    /// A message of this session was read (for the ladder).
+    /// A message of this session was read (for the ladder), for the first time or again: [`Seen::again`].
     Received { label: Label },
     /// The session is forgotten.
     Terminated,
@@ -277,6 +283,8 @@ pub struct Endpoint {
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
     counts: VecDeque<Count>,
+    /// The message that is being handled.
+    reading: Option<Seen>,
     /// Makes To tags that others cannot foretell.
     tag_secret: u64,
     draining: bool,
@@ -299,6 +307,7 @@ impl Endpoint {
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             counts: VecDeque::new(),
+            reading: None,
         }
     }
 
@@ -396,7 +405,7 @@ impl Endpoint {
             Machine::Client { tx, method } => (tx.handle_timeout(now.mono), Label::Request(method.clone())),
         };
         match action {
-            Action::Transmit(bytes) => self.transmit_again(flow, bytes, label),
+            Action::Transmit(bytes) => self.transmit_again(flow, bytes, label, session),
             Action::TimedOut => self.handle_tx_gave_up(now, id, session),
             Action::Nothing | Action::Deliver | Action::DeliverAndTransmit(_) => {}
         }
@@ -438,15 +447,28 @@ impl Endpoint {
     }
 
     fn transmit(&mut self, flow: Flow, bytes: Arc<[u8]>, label: Label, mark: Option<SessionId>) {
-        self.transmits.push_back(Transmit { flow, bytes, label, mark, again: false });
+        self.transmits.push_back(Transmit { flow, bytes, label, mark, session: mark, again: false });
     }
 
-    fn transmit_again(&mut self, flow: Flow, bytes: Arc<[u8]>, label: Label) {
-        self.transmits.push_back(Transmit { flow, bytes, label, mark: None, again: true });
+    fn transmit_again(&mut self, flow: Flow, bytes: Arc<[u8]>, label: Label, session: Option<SessionId>) {
+        self.transmits.push_back(Transmit { flow, bytes, label, mark: None, session, again: true });
     }
 
     fn event(&mut self, session: SessionId, at: Now, kind: EventKind) {
-        self.events.push_back(Event { session, at, kind });
+        let seen = match &kind {
+            EventKind::Received { .. } => self.reading.clone().map(Box::new),
+            _ => None,
+        };
+        self.events.push_back(Event { session, at, kind, seen });
+    }
+
+    /// The message that is being handled has come before.
+    fn heard_again(&mut self, session: Option<SessionId>, at: Now, label: Label) {
+        let Some(session) = session else { return };
+        if let Some(seen) = &mut self.reading {
+            seen.again = true;
+        }
+        self.event(session, at, EventKind::Received { label });
     }
 
     /// Forgets a session; its transactions live on by themselves. An INVITE of theirs that nobody has answered is answered.
