@@ -5,10 +5,12 @@ pub mod dialplans;
 pub mod disk;
 pub mod door;
 pub mod driver;
+#[cfg(test)]
+pub(crate) mod faulty;
 pub mod ledger;
 pub mod mailbox;
 mod media_thread;
-mod recording;
+pub(crate) mod recording;
 pub mod rtp;
 mod socket;
 pub mod tcp;
