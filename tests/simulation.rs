@@ -95,6 +95,7 @@ fn random_worlds() {
         "caller_hung_up",
         "agent_hung_up",
         "session_lost",
+        "media_timeout",
         "trunk_fault",
         "shutdown",
         "agents_busy",

@@ -8,13 +8,15 @@ pub mod dialplans;
 pub mod disk;
 pub mod door;
 pub mod driver;
+#[cfg(test)]
+pub(crate) mod faulty;
 pub mod ledger;
 pub mod mailbox;
 mod media_thread;
 mod priority;
 pub mod probe;
-mod recording;
 pub mod refusals;
+pub(crate) mod recording;
 pub mod rtp;
 mod socket;
 pub mod supervisor;

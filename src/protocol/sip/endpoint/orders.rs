@@ -171,6 +171,11 @@ impl Endpoint {
                 self.respond(now.mono, id, tx, 500, &[], Vec::new());
                 EventKind::Lost
             }
+            // One message may fail where the next does not: a peer who can be told is told. If that fails too, it was all.
+            Phase::Established if session.unacked.is_none() => {
+                self.event(id, now, EventKind::Lost);
+                return self.send_bye(now.mono, id);
+            }
             Phase::Established => EventKind::Lost,
             Phase::Ending => return self.terminate_session(id, now),
         };
