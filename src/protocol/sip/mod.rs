@@ -17,3 +17,4 @@ pub mod transaction;
 pub mod uri;
 pub mod via;
 pub mod vocabulary;
+pub mod voice_quality;
