@@ -1,14 +1,14 @@
 //! The door: whether a source is heard, and in which queue, before a byte of its message is read.
 //!
-//! Trunks and phones are fixed at the start. A dialog may lead to other addresses (a Contact or Record-Route that names
+//! Trunks and phones are those of the configuration. A dialog may lead to other addresses (a Contact or Record-Route that names
 //! another machine of the carrier): these guests are heard while a live call has them, and for as long after it as a peer
 //! repeats its last request. The switch's thread writes the set, and only when it changes; receive threads look into it only
-//! when there is a guest at all, so a flood of strangers takes no lock.
+//! when there is a guest at all. What a flood of strangers costs is one shared lock, which nobody writes but a reload.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use super::mailbox::Lane;
@@ -20,7 +20,7 @@ const LINGER: Duration = Duration::from_secs(32);
 
 #[derive(Debug)]
 pub struct Door {
-    known: Known,
+    known: RwLock<Known>,
     /// Each with the end of its welcome; `None` while a live call has it.
     guests: RwLock<BTreeMap<IpAddr, Option<Instant>>>,
     any: AtomicBool,
@@ -28,17 +28,22 @@ pub struct Door {
 
 impl Door {
     pub fn new(known: Known) -> Door {
-        Door { known, guests: RwLock::default(), any: AtomicBool::new(false) }
+        Door { known: RwLock::new(known), guests: RwLock::default(), any: AtomicBool::new(false) }
+    }
+
+    /// Another configuration. Guests of live calls are to be published first, or those it drops are cut off meanwhile.
+    pub fn renew(&self, known: Known) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
     /// The queue for a datagram of this source; `None`: a stranger, who gets silence.
     pub fn datagram(&self, now: Instant, source: SocketAddr) -> Option<Lane> {
-        self.lane(now, source, self.known.standing(source))
+        self.lane(now, source, self.known().standing(source))
     }
 
     /// The queue for what comes over a connection from there; `None`: it is not to be taken.
     pub fn connection(&self, now: Instant, source: SocketAddr) -> Option<Lane> {
-        self.lane(now, source, self.known.standing_of_connection(source))
+        self.lane(now, source, self.known().standing_of_connection(source))
     }
 
     /// All guests of the live calls; those that were here until now may linger.
@@ -56,6 +61,10 @@ impl Door {
             Standing::Phone => Some(Lane::Other),
             Standing::Stranger => self.is_guest(now, source.ip()).then_some(Lane::Other),
         }
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_guest(&self, now: Instant, address: IpAddr) -> bool {
@@ -91,5 +100,8 @@ mod tests {
         assert_eq!(door.datagram(end + LINGER, guest), None);
         door.publish(end + LINGER, []);
         assert!(!door.any.load(Ordering::Acquire));
+        door.renew(Known::new(["203.0.113.5".parse().unwrap()], []));
+        assert_eq!(door.datagram(end + LINGER, guest), Some(Lane::Trunk));
+        assert_eq!(door.datagram(end + LINGER, at("192.0.2.1:5060")), None);
     }
 }
