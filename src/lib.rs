@@ -27,7 +27,7 @@
 //! 6  store  metrics                         SQLite; names as data
 //! 5  cdr  report                            computed from facts; pure
 //! 4  gateway  ledger                        the switch without a socket; encoding and recovery of facts
-//! 3  call                                   one call; agents
+//! 3  call  capture                          one call; agents; what a capture holds
 //! 2  media  peer  dialplan  quality         bridge, playout, tap, recording format; trunks; plans and prompts; meters, E-model
 //! 1  protocol: sip  sdp  rtp  audio         the standards
 //! 0  clock  fault  ids  limits  schedule  written
@@ -55,6 +55,7 @@
 
 pub mod app;
 pub mod call;
+pub mod capture;
 pub mod cdr;
 pub mod cli;
 pub mod clock;

@@ -96,6 +96,13 @@ pub(super) enum Command {
         #[arg(long, default_value = "text")]
         format: FormatWord,
     },
+    /// Measures the calls and RTP streams of a capture (pcap or pcapng): loss, jitter, bursts, R and MOS.
+    Analyze {
+        file: PathBuf,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
     /// The catalogue of metrics.
     Metrics {
         /// One JSON object a line.

@@ -1,6 +1,7 @@
 //! The commands: arguments in, exit code out (0 done, 1 failed, 64 wrong use or wrong configuration).
 
 mod admission;
+mod analyze;
 mod args;
 mod demo;
 mod ladder;
@@ -94,6 +95,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             Ok(reading::report(&reader(&config)?, ((*span).into(), date), &zones, now, (*format).into(), &mut out)?)
         }
         Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
+        Command::Analyze { file, json } => analyze::run(file, style(*json), &mut out),
         Command::Metrics { json } => Ok(reading::metrics(style(*json), &mut out)?),
         Command::Help { topic: Some(Topic::Reasons) } => Ok(reading::reasons(&mut out)?),
         Command::Help { topic: None } => {

@@ -4,6 +4,7 @@ mod packet;
 mod receiver;
 pub mod rtcp;
 mod sender;
+pub mod xr;
 
 pub use packet::{Header, MAX_PACKET_BYTES, Malformed, Packet, write};
 pub use receiver::{Receiver, Sequenced};
