@@ -42,6 +42,8 @@ use crate::protocol::sip::uri::Uri;
 use crate::store::Writer;
 use crate::web;
 
+mod reload;
+
 /// A gateway that is up.
 pub struct Running {
     pub addresses: Addresses,
@@ -54,6 +56,9 @@ pub struct Running {
     ledger: ledger::Running,
     metrics: Arc<Metrics>,
     tls: Option<Arc<Tls>>,
+    /// What is in force.
+    config: Config,
+    clock: RunClock,
     _lock: File,
 }
 
@@ -90,6 +95,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     };
     let (wires, receivers) = house.wire(sockets, &shared, observer)?;
     let switch = start_switch(gateway, inbox, wires)?;
+    metrics.counters().config_in_force(clock.now().wall);
     Ok(Running {
         addresses,
         mailbox,
@@ -101,6 +107,8 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         ledger,
         metrics,
         tls,
+        config,
+        clock,
         _lock: lock,
     })
 }
@@ -122,6 +130,26 @@ impl Running {
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
         self.mailbox.event(Input::Drain);
+    }
+
+    /// How long live calls may go on after [`Running::drain`].
+    pub fn drain_time(&self) -> Duration {
+        self.config.drain
+    }
+
+    /// Every call that there was has ended and is sealed, and none will come any more.
+    pub fn is_drained(&self) -> bool {
+        self.occupancy.draining.load(Ordering::Acquire) && self.live_calls() == 0
+    }
+
+    /// SIP sessions that still have something to say (a BYE without an answer).
+    pub fn sessions(&self) -> usize {
+        self.occupancy.sessions.load(Ordering::Relaxed)
+    }
+
+    /// How to see that the switch is at work.
+    pub fn pulse(&self) -> Pulse {
+        Pulse { mailbox: self.mailbox.clone(), occupancy: Arc::clone(&self.occupancy) }
     }
 
     /// Ends every call that is still up.
@@ -149,12 +177,17 @@ impl Running {
         self.ledger.ledger().flush(Duration::from_secs(10))
     }
 
-    /// Stops the threads in order; facts that could not be written within the ledger's patience are an error.
-    pub fn stop(self) -> Result<()> {
+    /// Reads no more SIP: calls that are still up end without their peers.
+    pub fn stop_listening(&mut self) {
         self.stop.store(true, Ordering::Release);
-        for receiver in self.receivers {
+        for receiver in self.receivers.drain(..) {
             let _ = receiver.join();
         }
+    }
+
+    /// Stops the threads in order; facts that could not be written within the ledger's patience are an error.
+    pub fn stop(mut self) -> Result<()> {
+        self.stop_listening();
         self.mailbox.stop();
         let Ok(wires) = self.switch.join() else { bail!("the switch's thread panicked") };
         drop(wires.media);
@@ -163,6 +196,34 @@ impl Running {
             Ok(()) => Ok(()),
             Err(left) => bail!("{} facts could not be written to the ledger", left.facts.len()),
         }
+    }
+}
+
+/// Whether the switch's thread makes progress.
+#[derive(Clone)]
+pub struct Pulse {
+    mailbox: Mailbox,
+    occupancy: Arc<Occupancy>,
+}
+
+impl Pulse {
+    /// Rounds of the switch's thread so far.
+    pub fn rounds(&self) -> u64 {
+        self.occupancy.rounds.load(Ordering::Acquire)
+    }
+
+    /// Asks for a round: a switch that has nothing to do sleeps.
+    pub fn nudge(&self) {
+        self.mailbox.event(Input::Timeout);
+    }
+
+    /// Calls that have not ended, or whose recording is not closed.
+    pub fn live_calls(&self) -> usize {
+        self.occupancy.calls.load(Ordering::Acquire)
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.occupancy.draining.load(Ordering::Acquire)
     }
 }
 
@@ -420,9 +481,6 @@ fn label_sets(config: &Config, plans: &Plans) -> LabelSets {
 }
 
 fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gateway::Settings> {
-    let trunks =
-        config.trunks.iter().map(|t| gateway::Trunk { name: t.name.clone(), peers: t.peers.clone() }).collect();
-    let phones = config.agents.iter().filter_map(|a| phone(a).transpose()).collect::<Result<Vec<_>>>()?;
     Ok(gateway::Settings {
         sip: endpoint::Settings {
             listen: addresses.sip.clone(),
@@ -430,10 +488,18 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
             product: format!("hotline/{}", env!("CARGO_PKG_VERSION")),
         },
         rtp_ports: config.rtp_ports.clone(),
-        trunks,
-        phones,
+        trunks: trunks(config),
+        phones: phones(config)?,
         run,
     })
+}
+
+fn trunks(config: &Config) -> Vec<gateway::Trunk> {
+    config.trunks.iter().map(|t| gateway::Trunk { name: t.name.clone(), peers: t.peers.clone() }).collect()
+}
+
+fn phones(config: &Config) -> Result<Vec<gateway::Phone>> {
+    config.agents.iter().filter_map(|a| phone(a).transpose()).collect()
 }
 
 /// The phone of an agent with a fixed contact.

@@ -5,11 +5,12 @@
 //! same object is driven by `app` with real sockets and by `sim` with a virtual network.
 //!
 //! Files: `guests` (whom else live calls may hear), `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
-//! actions → SIP, media, recorder), `sound` (media events, ports).
+//! actions → SIP, media, recorder), `sound` (media events, ports), `reload` (another configuration).
 
 mod book;
 mod guests;
 mod orders;
+mod reload;
 mod signalling;
 mod sound;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use book::{Entry, Link, PortLink};
+pub use reload::Reload;
 
 use crate::call::agent::Agents;
 use crate::call::fact::{Fact, RecordingStatus};
@@ -98,6 +100,8 @@ pub enum Input {
     LedgerFull(bool),
     /// Whether the database takes facts. While it does not, they wait in memory, and each live call's record tells.
     LedgerFailing(bool),
+    /// Go on with this configuration.
+    Reload(Box<Reload>),
     /// Take no new calls; live ones go on.
     Drain,
     /// End every call now.
@@ -216,6 +220,7 @@ impl Gateway {
             }
             Input::LedgerFull(full) => self.ledger_full = full,
             Input::LedgerFailing(failing) => self.handle_ledger(now, failing),
+            Input::Reload(reload) => self.reload(now, *reload),
             Input::Drain => self.drain(),
             Input::Shutdown => {
                 self.drain();
@@ -283,6 +288,11 @@ impl Gateway {
             && self.wakes.is_empty()
             && self.ports.used() == 0
             && self.endpoint.is_idle()
+    }
+
+    /// No new calls are taken.
+    pub fn is_draining(&self) -> bool {
+        self.draining
     }
 
     fn drain(&mut self) {

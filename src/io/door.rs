@@ -1,14 +1,15 @@
 //! The door: whether a source is heard, and in which queue, before a byte of its message is read.
 //!
-//! Trunks and phones are fixed at the start. A dialog may lead to other addresses (a Contact or Record-Route that names
+//! Trunks and phones are those of the configuration. A dialog may lead to other addresses (a Contact or Record-Route that names
 //! another machine of the carrier): these guests are heard while a live call has them, and for as long after it as a peer
 //! repeats its last request. The switch's thread writes the set, and only when it changes; receive threads look into it only
-//! when there is a guest at all, so a flood of strangers takes no lock. Who is heard has a budget of messages.
+//! when there is a guest at all. What a flood of strangers costs is one shared lock, which nobody writes but a reload. Who is heard
+//! has a budget of messages.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use super::budget::Budgets;
@@ -43,7 +44,7 @@ impl Class {
 
 #[derive(Debug)]
 pub struct Door {
-    known: Known,
+    known: RwLock<Known>,
     /// Each with the end of its welcome; `None` while a live call has it.
     guests: RwLock<BTreeMap<IpAddr, Option<Instant>>>,
     any: AtomicBool,
@@ -52,17 +53,27 @@ pub struct Door {
 
 impl Door {
     pub fn new(known: Known) -> Door {
-        Door { known, guests: RwLock::default(), any: AtomicBool::new(false), budgets: Budgets::default() }
+        Door {
+            known: RwLock::new(known),
+            guests: RwLock::default(),
+            any: AtomicBool::new(false),
+            budgets: Budgets::default(),
+        }
+    }
+
+    /// Another configuration. Guests of live calls are to be published first, or those it drops are cut off meanwhile.
+    pub fn renew(&self, known: Known) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
     /// Who has sent a datagram.
     pub fn class(&self, now: Instant, source: SocketAddr) -> Class {
-        self.classify(now, source, self.known.standing(source))
+        self.classify(now, source, self.known().standing(source))
     }
 
     /// Who is at the far end of a connection.
     pub fn class_of_connection(&self, now: Instant, source: SocketAddr) -> Class {
-        self.classify(now, source, self.known.standing_of_connection(source))
+        self.classify(now, source, self.known().standing_of_connection(source))
     }
 
     /// The queue for a datagram of this source, or why it has none. A stranger gets silence.
@@ -96,6 +107,10 @@ impl Door {
             Standing::Stranger if self.is_guest(now, source.ip()) => Class::Guest,
             Standing::Stranger => Class::Stranger,
         }
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_guest(&self, now: Instant, address: IpAddr) -> bool {
@@ -134,5 +149,8 @@ mod tests {
         assert_eq!(door.datagram(end + LINGER, guest), stranger);
         door.publish(end + LINGER, []);
         assert!(!door.any.load(Ordering::Acquire));
+        door.renew(Known::new(["203.0.113.5".parse().unwrap()], []));
+        assert_eq!(door.datagram(end + LINGER, guest), Ok(Lane::Trunk));
+        assert_eq!(door.datagram(end + LINGER, at("192.0.2.1:5060")), stranger);
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -56,6 +56,10 @@ pub struct Occupancy {
     pub transactions: AtomicUsize,
     pub sessions: AtomicUsize,
     pub ports: AtomicUsize,
+    /// No new calls are taken. Set after `calls` of the same round: with it, `calls` counts every call there will be.
+    pub draining: AtomicBool,
+    /// Counts the switch's rounds: one that hangs makes none.
+    pub rounds: AtomicU64,
 }
 
 impl Occupancy {
@@ -117,6 +121,8 @@ impl Driver {
         occupancy.sessions.store(gateway.sessions(), Ordering::Relaxed);
         occupancy.ports.store(gateway.ports_used(), Ordering::Relaxed);
         occupancy.calls.store(gateway.live_calls(), Ordering::Release);
+        occupancy.draining.store(gateway.is_draining(), Ordering::Release);
+        occupancy.rounds.fetch_add(1, Ordering::Release);
     }
 
     fn finish(mut self) -> Wires {
@@ -134,11 +140,19 @@ impl Driver {
 
     fn handle(&mut self, input: Input) {
         let now = self.wires.clock.now();
+        let known = match &input {
+            Input::Reload(reload) => Some(reload.known()),
+            _ => None,
+        };
         self.gateway.handle(now, input);
         // Before anything is written that a guest may answer.
         if self.guests_version != self.gateway.guests_version() {
             self.guests_version = self.gateway.guests_version();
             self.wires.door.publish(now.mono, self.gateway.guests());
+        }
+        if let Some(known) = known {
+            self.wires.door.renew(known);
+            self.wires.call_metrics.show_agents();
         }
         while let Some(output) = self.gateway.poll_output() {
             self.carry_out(output);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::registry::{Families, OTHER};
 use super::table::Id;
 use crate::cdr::{Word, words};
+use crate::clock::Wall;
 
 /// A handle; clones count into the same series.
 #[derive(Debug, Clone)]
@@ -44,6 +45,15 @@ words! {
     Direction {
         In "in",
         Out "out",
+    }
+}
+
+words! {
+    /// What became of a new configuration.
+    Reload {
+        Ok "ok",
+        /// It had faults; the old one stays.
+        Refused "refused",
     }
 }
 
@@ -116,6 +126,15 @@ impl Counters {
         if messages > 0 {
             self.families.add(Id::SipRejected, &[reason.word()], messages);
         }
+    }
+
+    pub fn config_reload(&self, result: Reload) {
+        self.families.add(Id::ConfigReloads, &[result.word()], 1);
+    }
+
+    /// The configuration that is in force was read at this time.
+    pub fn config_in_force(&self, since: Wall) {
+        self.families.set(Id::ConfigReloaded, &[], since.as_micros() / 1_000_000);
     }
 
     /// What is alive in the switch.

@@ -27,6 +27,7 @@ const KNOWN: &[(&str, Option<char>)] = &[
     ("User-Agent", None),
     ("Server", None),
     ("Expires", None),
+    ("Min-Expires", None),
     ("Retry-After", None),
     ("Reason", None),
     ("Privacy", None),
@@ -77,6 +78,12 @@ impl Name {
     pub const WARNING: Name = Name(Cow::Borrowed("Warning"));
     pub const REASON: Name = Name(Cow::Borrowed("Reason"));
     pub const PRIVACY: Name = Name(Cow::Borrowed("Privacy"));
+    pub const EXPIRES: Name = Name(Cow::Borrowed("Expires"));
+    pub const MIN_EXPIRES: Name = Name(Cow::Borrowed("Min-Expires"));
+    pub const WWW_AUTHENTICATE: Name = Name(Cow::Borrowed("WWW-Authenticate"));
+    pub const AUTHORIZATION: Name = Name(Cow::Borrowed("Authorization"));
+    pub const PROXY_AUTHENTICATE: Name = Name(Cow::Borrowed("Proxy-Authenticate"));
+    pub const PROXY_AUTHORIZATION: Name = Name(Cow::Borrowed("Proxy-Authorization"));
     pub const P_ASSERTED_IDENTITY: Name = Name(Cow::Borrowed("P-Asserted-Identity"));
 
     /// `None` if the bytes are no token (RFC 3261 section 25.1).
@@ -85,10 +92,10 @@ impl Name {
         if word.is_empty() || !word.bytes().all(is_token) {
             return None;
         }
-        let known = KNOWN.iter().find(|(name, compact)| {
-            name.eq_ignore_ascii_case(word)
-                || compact.is_some_and(|c| word.eq_ignore_ascii_case(c.encode_utf8(&mut [0; 4])))
-        });
+        let known = match *bytes {
+            [letter] => KNOWN.iter().find(|(_, compact)| *compact == Some(char::from(letter.to_ascii_lowercase()))),
+            _ => KNOWN.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)),
+        };
         Some(match known {
             Some((name, _)) => Name(Cow::Borrowed(name)),
             None => Name(Cow::Owned(word.to_owned())),

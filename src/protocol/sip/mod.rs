@@ -7,6 +7,7 @@
 pub mod address;
 pub mod body;
 pub mod dialog;
+pub mod digest;
 pub mod endpoint;
 pub mod framing;
 mod head;
