@@ -55,10 +55,10 @@ pub struct Running {
     occupancy: Arc<Occupancy>,
     ledger: ledger::Running,
     metrics: Arc<Metrics>,
-    tls: Option<Arc<Tls>>,
     /// What is in force.
     config: Config,
     clock: RunClock,
+    tls: Option<Arc<Tls>>,
     _lock: File,
 }
 
@@ -106,9 +106,9 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         occupancy: shared.occupancy,
         ledger,
         metrics,
-        tls,
         config,
         clock,
+        tls,
         _lock: lock,
     })
 }
@@ -486,6 +486,7 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
             listen: addresses.sip.clone(),
             advertise: config.sip.advertise,
             product: format!("hotline/{}", env!("CARGO_PKG_VERSION")),
+            session_expires_s: config.sip.session_expires_s,
         },
         rtp_ports: config.rtp_ports.clone(),
         trunks: trunks(config),

@@ -24,6 +24,7 @@ use crate::io::dialplans::{BuiltIn, Directory};
 use crate::io::tls;
 use crate::peer::trunk::{Peer, PeerError};
 pub use crate::protocol::sip::endpoint::Transport;
+use crate::protocol::sip::session_timer;
 use crate::written::{At, Document, Table, text_of};
 
 /// The whole configuration, without a fault.
@@ -54,6 +55,8 @@ pub struct SipSettings {
     pub listen: Vec<Listen>,
     /// What Contact and SDP say instead of the address listened on.
     pub advertise: Option<IpAddr>,
+    /// The session timer that we ask for (RFC 4028); `None` if it is switched off.
+    pub session_expires_s: Option<u32>,
     /// Whose certificates `tls:` listeners and TLS connections of ours use.
     pub tls: Option<tls::Files>,
 }
@@ -179,6 +182,9 @@ struct Read {
 
 const FILE: &str = "hotline.toml";
 
+/// RFC 4028 section 4 recommends half an hour.
+const SESSION_EXPIRES_S: u32 = 1_800;
+
 /// An error only if the file cannot be read at all.
 fn read_from(directory: &Path, file: Option<&Path>) -> Result<(Read, Vec<Fault>), Vec<Fault>> {
     let path = match file {
@@ -267,7 +273,19 @@ fn sip(sip: &mut Table<'_>, base: &Path) -> (SipSettings, Option<certificates::W
     };
     let tls = certificates::files(sip, base, &listen);
     let advertise = advertise.and_then(|at| advertised(sip, &at));
-    (SipSettings { listen, advertise, tls: tls.as_ref().map(|tls| tls.files.clone()) }, tls)
+    let session_expires_s = session_expires(sip);
+    (SipSettings { listen, advertise, session_expires_s, tls: tls.as_ref().map(|tls| tls.files.clone()) }, tls)
+}
+
+fn session_expires(sip: &mut Table<'_>) -> Option<u32> {
+    let Some(At { value, line }) = sip.integer("session_expires_s", 0..=session_timer::LONGEST_S) else {
+        return Some(SESSION_EXPIRES_S);
+    };
+    if (1..session_timer::SMALLEST_S).contains(&value) {
+        let what = format!("sip.session_expires_s = {value} is shorter than RFC 4028 allows");
+        sip.fault(line, what, "write 90 or more, or 0 to ask for no session timer");
+    }
+    Some(value).filter(|s| *s > 0)
 }
 
 fn listens(sip: &Table<'_>, written: Vec<At<String>>, advertised: bool) -> Vec<Listen> {

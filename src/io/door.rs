@@ -3,8 +3,8 @@
 //! Trunks and phones are those of the configuration. A dialog may lead to other addresses (a Contact or Record-Route that names
 //! another machine of the carrier): these guests are heard while a live call has them, and for as long after it as a peer
 //! repeats its last request. The switch's thread writes the set, and only when it changes; receive threads look into it only
-//! when there is a guest at all. What a flood of strangers costs is one shared lock, which nobody writes but a reload. Who is heard
-//! has a budget of messages.
+//! when there is a guest at all. What a flood of strangers costs is one shared lock, which nobody writes but a reload. Who is
+//! heard has a budget of messages.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -53,12 +53,8 @@ pub struct Door {
 
 impl Door {
     pub fn new(known: Known) -> Door {
-        Door {
-            known: RwLock::new(known),
-            guests: RwLock::default(),
-            any: AtomicBool::new(false),
-            budgets: Budgets::default(),
-        }
+        let (known, guests) = (RwLock::new(known), RwLock::default());
+        Door { known, guests, any: AtomicBool::new(false), budgets: Budgets::default() }
     }
 
     /// Another configuration. Guests of live calls are to be published first, or those it drops are cut off meanwhile.
@@ -151,6 +147,6 @@ mod tests {
         assert!(!door.any.load(Ordering::Acquire));
         door.renew(Known::new(["203.0.113.5".parse().unwrap()], []));
         assert_eq!(door.datagram(end + LINGER, guest), Ok(Lane::Trunk));
-        assert_eq!(door.datagram(end + LINGER, at("192.0.2.1:5060")), stranger);
+        assert_eq!(door.datagram(end + LINGER, at("192.0.2.1:5060")), Err(SipRejection::Stranger));
     }
 }

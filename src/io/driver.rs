@@ -183,7 +183,7 @@ impl Driver {
     }
 
     fn transmit(&mut self, transmit: &Transmit) {
-        let Transmit { flow, bytes, label, mark, again } = transmit;
+        let Transmit { flow, bytes, label, mark, again, session: _ } = transmit;
         let written = match flow.transport {
             // RFC 5630 section 3.1: whoever chose this way, a `sips` request does not leave by it.
             Transport::Udp | Transport::Tcp if needs_tls(bytes) => Err(io::ErrorKind::InvalidInput.into()),

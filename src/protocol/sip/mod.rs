@@ -13,6 +13,8 @@ pub mod framing;
 mod head;
 pub mod header;
 pub mod message;
+pub mod reason;
+pub mod session_timer;
 pub mod sips;
 pub mod timers;
 pub mod transaction;
