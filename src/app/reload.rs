@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::{Running, label_sets, phones, trunks};
 use crate::config::{Config, Loaded};
@@ -36,6 +36,9 @@ impl Running {
         let Loaded { config, plans } = loaded;
         // What can fail comes first.
         let phones = phones(&config)?;
+        if let Err(problems) = self.reload_certificates() {
+            bail!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+        }
         for key in needs_restart(&self.config, &config) {
             tracing::warn!("reload: {key} has changed: it stays as it was until the next start");
         }
@@ -58,6 +61,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("data.directory", old.data_directory != new.data_directory),
         ("sip.listen", old.sip.listen != new.sip.listen),
         ("sip.advertise", old.sip.advertise != new.sip.advertise),
+        ("sip.tls_certificate and its like", old.sip.tls != new.sip.tls),
         ("rtp.ports", old.rtp_ports != new.rtp_ports),
         ("http.listen", old.http_listen != new.http_listen),
         ("metrics.listen", old.metrics_listen != new.metrics_listen),

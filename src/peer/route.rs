@@ -29,25 +29,21 @@ impl Destination {
 
     /// `None` if the URI names no host or a transport that we do not have.
     pub fn of(uri: &Uri) -> Option<Destination> {
-        let transport = match uri.param("transport").flatten().map(str::to_ascii_lowercase).as_deref() {
-            None => None,
-            Some("udp") => Some(Transport::Udp),
-            Some("tcp") => Some(Transport::Tcp),
-            Some(_) => return None,
-        };
+        let transport = Transport::asked_by(uri);
+        if transport.is_none() && uri.param("transport").is_some() {
+            return None;
+        }
         (!uri.host.is_empty()).then(|| Destination::new(&uri.host, uri.port, transport))
     }
 
     /// The only target of an address, which needs no look-up.
     pub fn literal(&self) -> Option<Target> {
         let ip: IpAddr = self.host.parse().ok()?;
-        let address = SocketAddr::new(ip, self.port.unwrap_or(DEFAULT_PORT));
-        Some(Target { transport: self.transport.unwrap_or(Transport::Udp), address })
+        let transport = self.transport.unwrap_or(Transport::Udp);
+        let address = SocketAddr::new(ip, self.port.unwrap_or_else(|| transport.default_port()));
+        Some(Target { transport, address })
     }
 }
-
-/// RFC 3261 section 19.1.2.
-pub const DEFAULT_PORT: u16 = 5060;
 
 /// One place to send a request to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
