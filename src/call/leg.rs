@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fact::{Fact, RecordingStatus, RingResult};
+use super::fact::{Fact, RecordingStatus, RingResult, Signal};
 use crate::clock::Now;
 use crate::ids::{AgentNo, Side};
 use crate::media::Play;
@@ -56,11 +56,7 @@ pub enum Input {
         held: bool,
     },
     /// For the ladder.
-    Signal {
-        side: Side,
-        sent: bool,
-        message: String,
-    },
+    Signal(Box<Signal>),
     /// What a peer said of the cause of what comes next.
     Explained {
         side: Side,

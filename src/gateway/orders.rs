@@ -1,5 +1,7 @@
 //! What a call orders, done.
 
+use std::collections::VecDeque;
+
 use super::book::{Attempt, Link, Role};
 use super::{Gateway, Output};
 use crate::call::fact::{RingResult, What};
@@ -111,7 +113,7 @@ impl Gateway {
             return self.inputs.push_back((id, now, failed));
         };
         let role = Role::Agent { attempt, agent: agent.clone() };
-        self.by_session.insert(session, Link { call: id, role, terminated: false });
+        self.by_session.insert(session, Link { call: id, role, terminated: false, unwritten: VecDeque::new() });
         if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
             a.session = Some(session);
         }

@@ -81,6 +81,8 @@ pub enum Happened {
     Connected { local: SocketAddr, remote: Remote },
     /// The call was refused.
     Refused { status: Option<u16> },
+    /// The cable is pulled.
+    Gone,
     /// No more of this session.
     Over,
 }
@@ -301,7 +303,7 @@ impl Phone {
     }
 
     fn work(&mut self, now: Now) {
-        while let Some(Event { session, at, kind }) = self.endpoint.poll_event() {
+        while let Some(Event { session, at, kind, .. }) = self.endpoint.poll_event() {
             self.handle(now, session, at, kind);
         }
         while self.endpoint.poll_count().is_some() {}
@@ -376,6 +378,7 @@ impl Phone {
             }
             (Step::Vanish, _) => {
                 self.tricks.gag(session);
+                self.happened.push_back((session, now, Happened::Gone));
                 // Unheard; it only lets the session come to its end here.
                 self.endpoint.hang_up(now, session);
             }

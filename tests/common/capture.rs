@@ -56,13 +56,40 @@ impl Capture {
         });
     }
 
+    /// Ends the capture; every SIP message in the order of the wire.
+    pub(crate) fn messages(mut self) -> Vec<Passed> {
+        self.end();
+        let read = |line: &str| {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let [time, source, method, status, cseq, ..] = fields[..] else { panic!("tshark's line: {line}") };
+            let title = if method.is_empty() { format!("{status} {cseq}") } else { method.to_owned() };
+            Passed { at_s: time.parse().expect("a time"), sent: source.parse() == Ok(self.sip), title }
+        };
+        fields(&self.file, self.sip).lines().map(read).collect()
+    }
+
     /// Ends the capture; the calls by the caller's number.
     pub(crate) fn finish(mut self) -> BTreeMap<String, Seen> {
+        self.end();
+        read(&self.file, self.sip)
+    }
+
+    fn end(&mut self) {
         self.flush("the-capture-may-end");
         self.process.signal(Signal::SIGINT);
         self.process.wait(seconds(10));
-        read(&self.file, self.sip)
     }
+}
+
+/// A message on the wire.
+#[derive(Debug, Clone)]
+pub(crate) struct Passed {
+    /// Seconds since 1970.
+    pub(crate) at_s: f64,
+    /// By the gateway.
+    pub(crate) sent: bool,
+    /// `INVITE`, `200 INVITE`.
+    pub(crate) title: String,
 }
 
 const FIELDS: [&str; 7] = [
@@ -75,7 +102,8 @@ const FIELDS: [&str; 7] = [
     "sip.from.user",
 ];
 
-fn read(file: &Path, sip: u16) -> BTreeMap<String, Seen> {
+/// tshark's lines of [`FIELDS`].
+fn fields(file: &Path, sip: u16) -> String {
     let mut command = Command::new("tshark");
     command.arg("-r").arg(file).args(["-d", &format!("udp.port=={sip},sip"), "-Y", "sip", "-T", "fields"]);
     for field in FIELDS {
@@ -84,6 +112,11 @@ fn read(file: &Path, sip: u16) -> BTreeMap<String, Seen> {
     let output = command.output().expect("tshark runs; tests/run installs what is missing");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!text.is_empty(), "tshark read nothing: {}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+fn read(file: &Path, sip: u16) -> BTreeMap<String, Seen> {
+    let text = fields(file, sip);
     let mut legs = BTreeMap::new();
     let mut calls = BTreeMap::new();
     for line in text.lines() {

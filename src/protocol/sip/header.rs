@@ -79,6 +79,7 @@ impl Name {
     pub const USER_AGENT: Name = Name(Cow::Borrowed("User-Agent"));
     pub const SERVER: Name = Name(Cow::Borrowed("Server"));
     pub const RETRY_AFTER: Name = Name(Cow::Borrowed("Retry-After"));
+    pub const WARNING: Name = Name(Cow::Borrowed("Warning"));
     pub const REASON: Name = Name(Cow::Borrowed("Reason"));
     pub const PRIVACY: Name = Name(Cow::Borrowed("Privacy"));
     pub const SESSION_EXPIRES: Name = Name(Cow::Borrowed("Session-Expires"));

@@ -409,7 +409,7 @@ impl Endpoint {
         let confirmed = self.sessions.get(&id).is_some_and(|s| matches!(s.phase, Phase::Established));
         let update = request.method == Method::UPDATE;
         if update && status < 300 {
-            h.push(Name::CONTACT, self.contact(&flow));
+            h.push(Name::CONTACT, self.contact(&flow, request.asks_for_sips()));
             h.push(Name::ALLOW, ALLOW);
             h.push(Name::SUPPORTED, SUPPORTED);
         }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::session::{Phase, Session};
-use super::{Count, Endpoint, EventKind, Flow, Label, Machine, SessionId, TxId, TxKey, Wake};
+use super::{Count, Endpoint, EventKind, Flow, Label, Machine, Seen, SessionId, Transport, TxId, TxKey, Wake};
 use crate::clock::{Instant, Now};
 use crate::limits;
 use crate::protocol::sip::address::Address;
@@ -71,6 +71,7 @@ impl Endpoint {
             return self.counts.push_back(Count::Stranger);
         }
         self.counts.push_back(Count::Request(request.method.clone()));
+        self.reading = Some(Seen::of_request(&request, flow.remote));
         if let Some(top) = request.headers.first(&Name::VIA) {
             // A list of several Vias in one field: only the first belongs to the sender.
             let end = crate::protocol::sip::header::split_list(top)
@@ -87,7 +88,7 @@ impl Endpoint {
         }
         let Some(key) = server_key(&request) else { return };
         if let Some(id) = self.by_key.get(&key).copied() {
-            return self.handle_request_again(id);
+            return self.handle_request_again(id, at, &request.method);
         }
         let asked = Asked { now, at, flow, key, request: &request };
         if request.method == Method::CANCEL {
@@ -130,8 +131,13 @@ impl Endpoint {
             let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
             return Some(Answer::status(status).with(Name::ALLOW, ALLOW));
         }
-        if request.uri.as_ref().is_some_and(|uri| uri.scheme == Scheme::Other) {
+        let tls = self.settings.listen.iter().any(|(transport, _)| *transport == Transport::Tls);
+        if request.uri.as_ref().is_some_and(|uri| uri.scheme == Scheme::Other || (uri.is_secure() && !tls)) {
             return Some(Answer::status(416));
+        }
+        if request.asks_for_sips() && !tls {
+            // A Contact that our own requests could not reach (RFC 5630 section 5.1.1.1; code of section 6.2).
+            return Some(Answer::status(480).with(Name::WARNING, "380 hotline \"SIPS Not Allowed\""));
         }
         let known = |tag: &&[u8]| SUPPORTED.split(", ").any(|ours| tag.eq_ignore_ascii_case(ours.as_bytes()));
         let unknown: Vec<&[u8]> = request.headers.list(&Name::REQUIRE).filter(|tag| !known(tag)).collect();
@@ -167,17 +173,18 @@ impl Endpoint {
         self.transactions.len() >= limits::SIP_TRANSACTIONS
     }
 
-    fn handle_request_again(&mut self, id: TxId) {
+    fn handle_request_again(&mut self, id: TxId, at: Now, method: &Method) {
         self.counts.push_back(Count::Retransmission);
         let Some(tx) = self.transactions.get(&id) else { return };
-        let flow = tx.flow;
+        let (flow, session) = (tx.flow, tx.session);
         let action = match &tx.machine {
             Machine::InviteServer { tx, .. } => tx.handle_retransmission(),
             Machine::Server(tx) => tx.handle_retransmission(),
             Machine::InviteClient { .. } | Machine::Client { .. } => Action::Nothing,
         };
+        self.heard_again(session, at, Label::Request(method.clone()));
         if let Action::Transmit(bytes) = action {
-            self.transmit_again(flow, bytes, Label::Response(0, Method::INVITE));
+            self.transmit_again(flow, bytes, Label::Response(0, Method::INVITE), session);
         }
     }
 
@@ -221,6 +228,8 @@ impl Endpoint {
             self.settle(id);
             if let Some(session) = session.filter(|_| confirms) {
                 self.event(session, at, EventKind::Received { label: Label::Request(Method::ACK) });
+            } else if !accepted {
+                self.heard_again(session, at, Label::Request(Method::ACK));
             }
             // Some phones give the ACK of a 2xx the branch of the INVITE too.
             if !accepted {
@@ -229,7 +238,9 @@ impl Endpoint {
         }
         let Some(session_id) = dialog else { return self.counts.push_back(Count::Stray) };
         let Some(session) = self.sessions.get_mut(&session_id) else { return };
-        let Some(unacked) = session.unacked.take_if(|u| Some(u.seq) == request.cseq()) else { return };
+        let Some(unacked) = session.unacked.take_if(|u| Some(u.seq) == request.cseq()) else {
+            return self.heard_again(Some(session_id), at, Label::Request(Method::ACK));
+        };
         self.wakes.set(Wake::Session(session_id), None);
         self.event(session_id, at, EventKind::Received { label: Label::Request(Method::ACK) });
         self.event(session_id, at, EventKind::Acknowledged { body: sdp_of(request) });
@@ -439,7 +450,7 @@ impl Endpoint {
             return;
         };
         match self.by_key.get(&key).copied() {
-            Some(id) => self.handle_request_again(id),
+            Some(id) => self.handle_request_again(id, at, &request.method),
             None => {
                 let asked = Asked { now, at, flow, key, request };
                 self.answer(asked, Answer { reason: Some(reason), ..Answer::status(status) });
@@ -468,7 +479,9 @@ pub(super) fn sdp_of(request: &Request) -> Vec<u8> {
 pub(super) fn reply_flow(flow: Flow, request: &Request) -> Flow {
     let remote = match (flow.connection, request.top_via()) {
         (None, Some(via)) => via.response_target(flow.remote),
-        (Some(_), Some(via)) => SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060)),
+        (Some(_), Some(via)) => {
+            SocketAddr::new(flow.remote.ip(), via.port.unwrap_or_else(|| flow.transport.default_port()))
+        }
         (_, None) => flow.remote,
     };
     Flow { remote, ..flow }

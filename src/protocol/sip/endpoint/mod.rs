@@ -16,6 +16,7 @@ mod orders;
 mod refresh;
 mod reliable;
 mod responses;
+mod seen;
 mod session;
 mod size;
 #[cfg(test)]
@@ -29,12 +30,14 @@ use std::sync::Arc;
 
 pub use change::NotNow;
 pub use orders::{MAX_FORWARDS, OutgoingInvite};
+pub use seen::Seen;
 use session::{Phase, Session};
 
 use super::dialog::DialogId;
 use super::message::{Request, Unusable};
 use super::reason::Reason;
 use super::transaction::{Action, Client, InviteClient, InviteServer, Server};
+use super::uri::{Scheme, Uri};
 use super::vocabulary::Method;
 use crate::clock::{Instant, Now};
 use crate::ids::Random;
@@ -56,6 +59,7 @@ pub struct Settings {
 pub enum Transport {
     Udp,
     Tcp,
+    Tls,
 }
 
 impl Transport {
@@ -63,13 +67,41 @@ impl Transport {
         match self {
             Transport::Udp => "UDP",
             Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+        }
+    }
+
+    /// As the configuration and the parameter `transport` of a URI write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
         }
     }
 
     pub fn reliable(self) -> bool {
         match self {
             Transport::Udp => false,
-            Transport::Tcp => true,
+            Transport::Tcp | Transport::Tls => true,
+        }
+    }
+
+    /// Where a peer listens that names no port (RFC 3261 section 18.2.1).
+    pub fn default_port(self) -> u16 {
+        match self {
+            Transport::Udp | Transport::Tcp => 5060,
+            Transport::Tls => 5061,
+        }
+    }
+
+    /// What a URI asks for, if it asks: `sips` is TLS whatever its parameter says (RFC 5630 section 3.1.4).
+    pub fn asked_by(uri: &Uri) -> Option<Transport> {
+        let named =
+            |word: &str| [Transport::Udp, Transport::Tcp, Transport::Tls].into_iter().find(|t| t.word() == word);
+        match uri.scheme {
+            Scheme::Sips => Some(Transport::Tls),
+            _ => uri.param("transport").flatten().and_then(|word| named(&word.to_ascii_lowercase())),
         }
     }
 }
@@ -118,6 +150,8 @@ pub struct Transmit {
     pub label: Label,
     /// Set on the first transmission of a session's message.
     pub mark: Option<SessionId>,
+    /// Whose message it is, first or again.
+    pub session: Option<SessionId>,
     pub again: bool,
 }
 
@@ -127,6 +161,8 @@ pub struct Event {
     /// Receive stamp of the message that caused it; the time of the call for what no message caused.
     pub at: Now,
     pub kind: EventKind,
+    /// The message of `Received`.
+    pub seen: Option<Box<Seen>>,
 }
 
 #[derive(Debug)]
@@ -168,7 +204,7 @@ pub enum EventKind {
     Lost,
     /// What the message said of its cause, or when to come back; just before the event of that message.
     Explained { reason: Option<Reason>, retry_after_s: Option<u32> },
-    /// A message of this session was read (for the ladder).
+    /// A message of this session was read (for the ladder), for the first time or again: [`Seen::again`].
     Received { label: Label },
     /// The session is forgotten.
     Terminated,
@@ -248,6 +284,8 @@ pub struct Endpoint {
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
     counts: VecDeque<Count>,
+    /// The message that is being handled.
+    reading: Option<Seen>,
     /// Makes To tags that others cannot foretell.
     tag_secret: u64,
     draining: bool,
@@ -272,6 +310,7 @@ impl Endpoint {
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             counts: VecDeque::new(),
+            reading: None,
         }
     }
 
@@ -369,7 +408,7 @@ impl Endpoint {
             Machine::Client { tx, method } => (tx.handle_timeout(now.mono), Label::Request(method.clone())),
         };
         match action {
-            Action::Transmit(bytes) => self.transmit_again(flow, bytes, label),
+            Action::Transmit(bytes) => self.transmit_again(flow, bytes, label, session),
             Action::TimedOut => self.handle_tx_gave_up(now, id, session),
             Action::Nothing | Action::Deliver | Action::DeliverAndTransmit(_) => {}
         }
@@ -412,15 +451,28 @@ impl Endpoint {
     }
 
     fn transmit(&mut self, flow: Flow, bytes: Arc<[u8]>, label: Label, mark: Option<SessionId>) {
-        self.transmits.push_back(Transmit { flow, bytes, label, mark, again: false });
+        self.transmits.push_back(Transmit { flow, bytes, label, mark, session: mark, again: false });
     }
 
-    fn transmit_again(&mut self, flow: Flow, bytes: Arc<[u8]>, label: Label) {
-        self.transmits.push_back(Transmit { flow, bytes, label, mark: None, again: true });
+    fn transmit_again(&mut self, flow: Flow, bytes: Arc<[u8]>, label: Label, session: Option<SessionId>) {
+        self.transmits.push_back(Transmit { flow, bytes, label, mark: None, session, again: true });
     }
 
     fn event(&mut self, session: SessionId, at: Now, kind: EventKind) {
-        self.events.push_back(Event { session, at, kind });
+        let seen = match &kind {
+            EventKind::Received { .. } => self.reading.clone().map(Box::new),
+            _ => None,
+        };
+        self.events.push_back(Event { session, at, kind, seen });
+    }
+
+    /// The message that is being handled has come before.
+    fn heard_again(&mut self, session: Option<SessionId>, at: Now, label: Label) {
+        let Some(session) = session else { return };
+        if let Some(seen) = &mut self.reading {
+            seen.again = true;
+        }
+        self.event(session, at, EventKind::Received { label });
     }
 
     /// Forgets a session; its transactions live on by themselves. An INVITE of theirs that nobody has answered is answered.
@@ -442,15 +494,22 @@ impl Endpoint {
 
     /// The host and port that a peer is told to reach us by over this flow.
     fn sent_by(&self, flow: &Flow) -> String {
-        let ip = self.settings.advertise.unwrap_or_else(|| flow.local.ip());
-        SocketAddr::new(ip, flow.local.port()).to_string()
+        // An address of the other family says nothing to this peer.
+        let advertised = self.settings.advertise.filter(|ip| ip.is_ipv4() == flow.local.is_ipv4());
+        SocketAddr::new(advertised.unwrap_or_else(|| flow.local.ip()), flow.local.port()).to_string()
     }
 
-    fn contact(&self, flow: &Flow) -> String {
-        let transport = match flow.transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-        };
-        format!("<sip:{}{transport}>", self.sent_by(flow))
+    /// A `secure` dialog must be reachable by `sips` (section 12.1.1), whatever the message itself came by.
+    fn contact(&self, flow: &Flow, secure: bool) -> String {
+        if secure {
+            let tls = self.flow_to(Transport::Tls, flow.remote).filter(|_| flow.transport != Transport::Tls);
+            return format!("<sips:{}>", self.sent_by(&tls.unwrap_or(*flow)));
+        }
+        match flow.transport {
+            Transport::Udp => format!("<sip:{}>", self.sent_by(flow)),
+            Transport::Tcp | Transport::Tls => {
+                format!("<sip:{};transport={}>", self.sent_by(flow), flow.transport.word())
+            }
+        }
     }
 }

@@ -72,8 +72,12 @@ impl Endpoint {
         }
     }
 
-    /// Calls somebody. `None` if no listener speaks the transport and address family.
+    /// Calls somebody. `None` if no listener speaks the transport and address family, or if a `sips` target were to be
+    /// called by anything but TLS (RFC 5630 section 3.1).
     pub fn invite(&mut self, now: Instant, call: OutgoingInvite) -> Option<SessionId> {
+        if call.target.is_secure() && call.transport != Transport::Tls {
+            return None;
+        }
         let flow = self.flow_to(call.transport, call.destination)?;
         let id = SessionId(self.new_id());
         let (call_id, tag) = (self.random.token(), self.random.token());
@@ -188,6 +192,11 @@ impl Endpoint {
                 self.respond(now.mono, id, tx, 500, &[], Vec::new());
                 EventKind::Lost
             }
+            // One message may fail where the next does not: a peer who can be told is told. If that fails too, it was all.
+            Phase::Established if session.unacked.is_none() => {
+                self.event(id, now, EventKind::Lost);
+                return self.send_bye(now.mono, id);
+            }
             Phase::Established => EventKind::Lost,
             Phase::Ending => return self.terminate_session(id, now),
         };
@@ -229,7 +238,7 @@ impl Endpoint {
             for route in request.headers.fields(&Name::RECORD_ROUTE) {
                 h.push(Name::RECORD_ROUTE, route);
             }
-            h.push(Name::CONTACT, self.contact(&flow));
+            h.push(Name::CONTACT, self.contact(&flow, request.asks_for_sips()));
             h.push(Name::ALLOW, ALLOW);
             h.push(Name::SUPPORTED, SUPPORTED);
         }
@@ -345,7 +354,7 @@ impl Endpoint {
             headers.push(name.clone(), value);
         }
         if request.method == Method::INVITE || request.method == Method::UPDATE {
-            headers.push(Name::CONTACT, self.contact(flow));
+            headers.push(Name::CONTACT, self.contact(flow, request.asks_for_sips()));
             headers.push(Name::ALLOW, ALLOW);
             // A reliable 18x to an INVITE without an offer would make one; ours comes in the 2xx or not at all.
             let asks = request.method == Method::INVITE && request.body.is_empty();
@@ -384,6 +393,9 @@ impl Endpoint {
         };
         let named = uri.as_ref().and_then(|uri| uri.param("transport")).flatten();
         let wanted = match named.map(str::to_ascii_lowercase).as_deref() {
+            _ if uri.as_ref().is_some_and(Uri::is_secure) => Transport::Tls,
+            // What began behind TLS does not leave it.
+            _ if flow.transport == Transport::Tls => Transport::Tls,
             Some("udp") => Transport::Udp,
             Some("tcp") => Transport::Tcp,
             _ => flow.transport,
@@ -393,8 +405,10 @@ impl Endpoint {
         {
             return other;
         }
-        // The connection that the peer opened is the way back through its NAT; `address` counts when it is gone.
-        Flow { remote: address, ..flow }
+        // The connection that the peer opened is the way back through its NAT, and so is the one of ours by which it
+        // answered; `address` counts when it is gone.
+        let same = heard_from.transport == flow.transport && heard_from.remote.ip() == address.ip();
+        Flow { remote: address, connection: flow.connection.or_else(|| heard_from.connection.filter(|_| same)), ..flow }
     }
 }
 
