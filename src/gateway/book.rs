@@ -28,6 +28,8 @@ pub(super) struct CallerLeg {
     pub(super) codec: Option<Codec>,
     pub(super) media: Option<LegMedia>,
     pub(super) held: bool,
+    /// For the INVITEs that this call leads to.
+    pub(super) max_forwards: u8,
     /// The ACK of the call's own 2xx has come; later ones belong to re-INVITEs.
     pub(super) acknowledged: bool,
 }

@@ -129,6 +129,7 @@ impl Gateway {
             destination: phone.address,
             caller: entry.caller.shown_number.clone(),
             offer: self.agent_offer(entry.caller.peer.as_ref(), &media.local),
+            max_forwards: entry.caller.max_forwards,
         })
     }
 

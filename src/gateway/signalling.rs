@@ -15,7 +15,7 @@ use crate::ids::{CallId, Side, SubjectId};
 use crate::limits;
 use crate::media::negotiate::{self, Peer};
 use crate::protocol::sip::address::Address;
-use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, Seen, SessionId};
+use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, MAX_FORWARDS, Seen, SessionId};
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
 use crate::protocol::sip::reason::Reason as Cause;
@@ -101,8 +101,18 @@ impl Gateway {
             None => Call::new(id, self.settings.run, at, hotline, offer),
         };
         let shown_number = caller.shown();
-        let caller =
-            CallerLeg { session, flow, shown_number, peer, codec: None, media: None, held: false, acknowledged: false };
+        let max_forwards = request.max_forwards().unwrap_or(MAX_FORWARDS).saturating_sub(1);
+        let caller = CallerLeg {
+            session,
+            flow,
+            shown_number,
+            peer,
+            codec: None,
+            media: None,
+            held: false,
+            max_forwards,
+            acknowledged: false,
+        };
         self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
         self.by_session
             .insert(session, Link { call: id, role: Role::Caller, terminated: false, unwritten: VecDeque::new() });

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::hold::Hold;
 use super::playout::Playout;
 use super::ringback::Ringback;
 use super::session::{Accepted, Kind, Session};
@@ -44,6 +45,8 @@ struct Joined {
     caller: LegId,
     agent: LegId,
     sound: Sound,
+    /// One of the two holds the other.
+    hold: Option<Hold>,
     /// `None`: this call is not recorded.
     tap: Option<Tap>,
 }
@@ -113,6 +116,7 @@ impl Bridge {
                     session.set_remote(now.mono, remote);
                 }
                 self.watch(now.mono);
+                self.note_hold(now);
             }
             Command::Ringback { leg, burst, period } => {
                 if let State::Apart = self.state {
@@ -122,8 +126,9 @@ impl Bridge {
             }
             Command::Bridge { call, caller, agent, connected, record } => {
                 let tap = record.then(|| Tap::new(call, connected.mono));
-                self.state = State::Joined(Box::new(Joined { caller, agent, sound: Sound::Relay, tap }));
+                self.state = State::Joined(Box::new(Joined { caller, agent, sound: Sound::Relay, hold: None, tap }));
                 self.watch(connected.mono);
+                self.note_hold(now);
             }
             Command::Play { play, audio, .. } => self.play(now, play, audio),
             Command::CloseLeg { leg } => self.close_leg(now, leg),
@@ -179,7 +184,7 @@ impl Bridge {
         let (play, tap) = match &self.state {
             State::Apart | State::Ended => (None, None),
             State::Ringing(ringback) => (Some((ringback.deadline(), "ringback")), None),
-            State::Joined(joined) => (joined.sound.deadline(), joined.tap.as_ref().map(|tap| (tap.deadline(), "tap"))),
+            State::Joined(joined) => (joined.deadline(), joined.tap.as_ref().map(|tap| (tap.deadline(), "tap"))),
         };
         play.into_iter().chain(tap).chain(self.sessions.iter().filter_map(Session::deadline)).min()
     }
@@ -225,7 +230,10 @@ impl Bridge {
     fn run_clock(&mut self, now: Now) {
         match self.state {
             State::Ringing(_) => self.run_ringback(now),
-            State::Joined(_) => self.run_playout(now),
+            State::Joined(_) => {
+                self.run_playout(now);
+                self.run_hold(now);
+            }
             State::Apart | State::Ended => {}
         }
     }
@@ -262,6 +270,35 @@ impl Bridge {
         if playout.is_over(now.mono) {
             let at = moment(now, playout.deadline());
             self.end_play(at, true);
+        }
+    }
+
+    /// Whether one of the two holds the other. If both do, nobody would hear anything.
+    fn note_hold(&mut self, now: Now) {
+        let State::Joined(joined) = &mut self.state else { return };
+        let holds = |leg: LegId| self.sessions.iter().any(|s| s.leg == leg && s.holds());
+        let by = match (holds(joined.caller), holds(joined.agent)) {
+            (true, false) => Some(joined.caller),
+            (false, true) => Some(joined.agent),
+            (true, true) | (false, false) => None,
+        };
+        if joined.hold.as_ref().map(|hold| hold.by) != by {
+            joined.hold = by.map(|by| Hold::new(by, now.mono));
+        }
+        self.run_hold(now);
+    }
+
+    fn run_hold(&mut self, now: Now) {
+        let State::Joined(joined) = &mut self.state else { return };
+        let Joined { caller, agent, sound, hold: Some(hold), tap } = &mut **joined else { return };
+        let held = if hold.by == *caller { *agent } else { *caller };
+        while let Some((at, samples)) = hold.frame(now.mono) {
+            // A prompt goes on for whoever can hear it.
+            let (Some(samples), Sound::Relay) = (samples, &*sound) else { continue };
+            let heard = find(&mut self.sessions, held).is_some_and(|s| s.play(at, &samples, &mut self.outbox));
+            if let (true, true, Some(tap)) = (heard, held == *caller, tap.as_mut()) {
+                tap.played(at, &samples);
+            }
         }
     }
 
@@ -344,6 +381,11 @@ impl Sound {
 }
 
 impl Joined {
+    fn deadline(&self) -> Option<(Instant, &'static str)> {
+        let hold = self.hold.as_ref().map(|hold| (hold.deadline(), "hold"));
+        self.sound.deadline().into_iter().chain(hold).min()
+    }
+
     fn across(&self, leg: LegId) -> Option<LegId> {
         match leg {
             _ if leg == self.caller => Some(self.agent),
@@ -364,6 +406,9 @@ impl Joined {
     ) {
         let Some(across) = self.across(leg) else { return };
         let is_caller = leg == self.caller;
+        if let Some(hold) = self.hold.as_mut().filter(|hold| hold.by == leg) {
+            hold.hear(now);
+        }
         if let (Kind::Audio(codec), Some(tap)) = (accepted.kind, &mut self.tap) {
             match is_caller {
                 true => tap.caller(arrival, &accepted.packet, codec),

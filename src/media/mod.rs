@@ -5,6 +5,9 @@
 
 mod bridge;
 mod control;
+mod hold;
+#[cfg(test)]
+mod hold_tests;
 pub mod negotiate;
 mod playout;
 mod ports;
@@ -98,7 +101,8 @@ pub struct Remote {
 pub enum Command {
     /// Binds `local` (RTP, even) and the odd port above it (RTCP). Answered by [`Event::Bound`] or [`Event::BindFailed`].
     Open { call: CallId, leg: LegId, side: Side, local: SocketAddr },
-    /// Sets or changes the peer of a leg (answer received, re-INVITE).
+    /// Sets or changes the peer of a leg (answer received, re-INVITE). One that is not to be sent to holds the other, who
+    /// hears a soft tone then.
     Remote { leg: LegId, remote: Remote },
     /// Plays the ringing tone of ITU-T E.180 to the caller until the legs are joined: `burst` on, then silence up to `period`.
     /// Reported by [`Event::RingbackStarted`].

@@ -96,6 +96,14 @@ impl Session {
         self.watchdog.expect(now, expected);
     }
 
+    /// The peer holds us: it will not play what we send.
+    pub(super) fn holds(&self) -> bool {
+        match &self.peer {
+            Peer::Unknown => false,
+            Peer::Open(remote) | Peer::Latched(remote, _) => !remote.send,
+        }
+    }
+
     pub(super) fn accept<'a>(&mut self, source: SocketAddr, arrival: Instant, bytes: &'a [u8]) -> Option<Accepted<'a>> {
         let allowed = match &self.peer {
             Peer::Unknown => {

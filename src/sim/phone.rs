@@ -10,7 +10,7 @@ use crate::ids::Random;
 use crate::media::negotiate::{self, CODECS, Local};
 use crate::media::{Codec, Remote};
 use crate::protocol::sip::endpoint::{
-    Endpoint, Event, EventKind, Flow, OutgoingInvite, SessionId, Settings, Transmit, Transport,
+    Endpoint, Event, EventKind, Flow, MAX_FORWARDS, OutgoingInvite, SessionId, Settings, Transmit, Transport,
 };
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::uri::Uri;
@@ -229,8 +229,9 @@ impl Phone {
         let target = Uri::parse(&format!("sip:{number}@{server}"))?;
         let offer = negotiate::offer(&local, &self.codecs, Some(101));
         let (transport, caller) = (Transport::Udp, Some(caller.to_owned()));
-        let session =
-            self.endpoint.invite(now, OutgoingInvite { target, transport, destination: server, caller, offer })?;
+        let (destination, max_forwards) = (server, MAX_FORWARDS);
+        let call = OutgoingInvite { target, transport, destination, caller, offer, max_forwards };
+        let session = self.endpoint.invite(now, call)?;
         self.people.insert(session, Person { local, side: Script::Calling(patience, trick), connected: false });
         self.steps.set((session, Step::HangUp), Some(now + patience.wait));
         match trick {

@@ -152,6 +152,10 @@ impl Endpoint {
         if invite && !accepts_sdp(request) {
             return Some(Answer::status(406));
         }
+        // A call goes on from here to a phone: without this a loop over us would have no end (RFC 7332).
+        if invite && request.max_forwards() == Some(0) {
+            return Some(Answer::status(483));
+        }
         let refreshes = invite || request.method == Method::UPDATE;
         if refreshes && Terms::answer(&request.headers, None).is_err() {
             return Some(Answer::status(422).with(Name::MIN_SE, session_timer::SMALLEST_S.to_string()));

@@ -6,7 +6,7 @@
 //!
 //! Files: `incoming` (requests), `responses` (responses and time-outs of our requests), `orders` (what the owner may
 //! ask for), `session` (the INVITE usage's state), `change` (re-INVITE and UPDATE), `reliable` (PRACK), `refresh` (session
-//! timers).
+//! timers), `size` (what is too large for UDP).
 
 mod change;
 #[cfg(test)]
@@ -18,6 +18,7 @@ mod reliable;
 mod responses;
 mod seen;
 mod session;
+mod size;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -28,7 +29,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use change::NotNow;
-pub use orders::OutgoingInvite;
+pub use orders::{MAX_FORWARDS, OutgoingInvite};
 pub use seen::Seen;
 use session::{Phase, Session};
 
@@ -288,6 +289,7 @@ pub struct Endpoint {
     /// Makes To tags that others cannot foretell.
     tag_secret: u64,
     draining: bool,
+    sizes: size::Sizes,
 }
 
 impl Endpoint {
@@ -296,6 +298,7 @@ impl Endpoint {
             settings,
             tag_secret: random.u64(),
             draining: false,
+            sizes: size::Sizes::default(),
             random,
             next_id: 1,
             transactions: BTreeMap::new(),
@@ -423,6 +426,7 @@ impl Endpoint {
         };
         self.wakes.set(Wake::Tx(id), next);
         if terminated && let Some(tx) = self.transactions.remove(&id) {
+            self.sizes.forget(id);
             self.by_key.remove(&tx.key);
             if let Machine::InviteServer { request, .. } = &tx.machine
                 && let Some(key) = incoming::merge_key(request)

@@ -162,7 +162,7 @@ impl Endpoint {
         let first = acks.is_empty();
         let Some(dialog) = Dialog::from_response(request, response) else { return };
         let (seq, offerless) = (request.cseq().unwrap_or_default(), request.body.is_empty());
-        let next = self.flow_of(&dialog, tx.flow, flow);
+        let next = self.flow_of(&dialog, self.own_flow(tx_id, tx.flow), flow);
         let calls = |s: &super::Session| matches!(s.phase, Phase::Outgoing { cancel: Cancel::No, .. });
         let called = alive.filter(|s| first && self.sessions.get(s).is_some_and(calls));
         let waits = called.is_some() && offerless && !response.body.is_empty();
