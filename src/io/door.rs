@@ -24,21 +24,45 @@ pub struct Door {
     /// Each with the end of its welcome; `None` while a live call has it.
     guests: RwLock<BTreeMap<IpAddr, Option<Instant>>>,
     any: AtomicBool,
+    /// Trunks and phones that are known by a name.
+    looked_up: RwLock<Known>,
+    any_looked_up: AtomicBool,
 }
 
 impl Door {
     pub fn new(known: Known) -> Door {
-        Door { known, guests: RwLock::default(), any: AtomicBool::new(false) }
+        Door {
+            known,
+            guests: RwLock::default(),
+            any: AtomicBool::new(false),
+            looked_up: RwLock::default(),
+            any_looked_up: AtomicBool::new(false),
+        }
     }
 
     /// The queue for a datagram of this source; `None`: a stranger, who gets silence.
     pub fn datagram(&self, now: Instant, source: SocketAddr) -> Option<Lane> {
-        self.lane(now, source, self.known.standing(source))
+        self.lane(now, source, self.standing(source, Known::standing))
     }
 
     /// The queue for what comes over a connection from there; `None`: it is not to be taken.
     pub fn connection(&self, now: Instant, source: SocketAddr) -> Option<Lane> {
-        self.lane(now, source, self.known.standing_of_connection(source))
+        self.lane(now, source, self.standing(source, Known::standing_of_connection))
+    }
+
+    /// Who is known by looking up names, in place of those until now.
+    pub fn look_out_for(&self, known: Known) {
+        self.any_looked_up.store(!known.is_empty(), Ordering::Release);
+        *self.looked_up.write().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
+    fn standing(&self, source: SocketAddr, of: impl Fn(&Known, SocketAddr) -> Standing) -> Standing {
+        match of(&self.known, source) {
+            Standing::Stranger if self.any_looked_up.load(Ordering::Acquire) => {
+                of(&self.looked_up.read().unwrap_or_else(PoisonError::into_inner), source)
+            }
+            standing => standing,
+        }
     }
 
     /// All guests of the live calls; those that were here until now may linger.
@@ -72,6 +96,20 @@ impl Door {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trunk_known_by_name_is_heard_where_its_name_leads_now() {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let (door, start) = (Door::new(Known::default()), Instant::START);
+        assert_eq!(door.datagram(start, at("192.0.2.1:5060")), None);
+        door.look_out_for(Known::new(["192.0.2.1:5060".parse().unwrap()], [at("192.0.2.8:5060")]));
+        assert_eq!(door.datagram(start, at("192.0.2.1:5060")), Some(Lane::Trunk));
+        assert_eq!(door.connection(start, at("192.0.2.1:40000")), Some(Lane::Trunk));
+        assert_eq!(door.datagram(start, at("192.0.2.8:5061")), Some(Lane::Other));
+        door.look_out_for(Known::new(["192.0.2.2:5060".parse().unwrap()], []));
+        assert_eq!(door.datagram(start, at("192.0.2.1:5060")), None);
+        assert_eq!(door.datagram(start, at("192.0.2.2:5060")), Some(Lane::Trunk));
+    }
 
     #[test]
     fn a_guest_is_heard_while_its_call_lives_and_a_little_longer() {

@@ -13,6 +13,7 @@ use super::disk::Recorder;
 use super::door::Door;
 use super::ledger::{Batch, Ledger, Refused, Room};
 use super::mailbox::{Inbox, Received};
+use super::resolver::Resolver;
 use super::rtp::MediaThreads;
 use super::tcp::Tcp;
 use super::udp::Udp;
@@ -34,6 +35,7 @@ pub struct Wires {
     pub clock: RunClock,
     pub udp: Vec<Arc<Udp>>,
     pub tcp: Tcp,
+    pub resolver: Resolver,
     pub media: MediaThreads,
     pub recorder: Recorder,
     pub data_directory: PathBuf,
@@ -65,7 +67,15 @@ impl Occupancy {
 /// Runs the switch until it is told to stop; gives the wires back so that they can be closed in order.
 pub fn run(gateway: Gateway, inbox: Inbox, wires: Wires) -> io::Result<JoinHandle<Wires>> {
     let pending = Batch::default();
-    let driver = Driver { gateway, wires, pending, ledger_full: false, ledger_failing: false, guests_version: 0 };
+    let driver = Driver {
+        gateway,
+        wires,
+        pending,
+        ledger_full: false,
+        ledger_failing: false,
+        guests_version: 0,
+        looked_up_version: 0,
+    };
     thread::Builder::new().name("switch".to_owned()).spawn(move || driver.run(&inbox))
 }
 
@@ -78,6 +88,8 @@ struct Driver {
     ledger_failing: bool,
     /// Of the guests that the door knows.
     guests_version: u64,
+    /// Of the trunks and phones that were looked up.
+    looked_up_version: u64,
 }
 
 impl Driver {
@@ -136,6 +148,10 @@ impl Driver {
             self.guests_version = self.gateway.guests_version();
             self.wires.door.publish(now.mono, self.gateway.guests());
         }
+        if self.looked_up_version != self.gateway.looked_up_version() {
+            self.looked_up_version = self.gateway.looked_up_version();
+            self.wires.door.look_out_for(self.gateway.looked_up());
+        }
         while let Some(output) = self.gateway.poll_output() {
             self.carry_out(output);
         }
@@ -156,6 +172,12 @@ impl Driver {
                 self.pending.facts.push(fact);
             }
             Output::Subject { id, number } => self.pending.subjects.push(Subject { id, number }),
+            Output::Resolve(destination) => self.wires.resolver.look_up(destination),
+            Output::Trunk(shown) => self.wires.counters.trunk(
+                &shown.trunk,
+                shown.up,
+                shown.registered_until.map(crate::clock::Wall::as_unix_millis),
+            ),
             Output::Count(count) => self.count(&count),
             Output::Rejected(Rejected::UnknownNumber) => {
                 self.wires.counters.sip_rejected(SipRejection::UnknownNumber, 1);

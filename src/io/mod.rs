@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod mailbox;
 mod media_thread;
 mod recording;
+pub mod resolver;
 pub mod rtp;
 mod socket;
 pub mod tcp;

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use super::registry::{Families, OTHER};
+use super::registry::{Families, LabelSets, OTHER};
 use super::table::Id;
 use crate::cdr::{Word, words};
+use crate::ids::TrunkName;
 
 /// A handle; clones count into the same series.
 #[derive(Debug, Clone)]
 pub struct Counters {
     families: Families,
+    sets: std::sync::Arc<LabelSets>,
 }
 
 words! {
@@ -82,8 +84,8 @@ pub(super) fn response_codes() -> Vec<String> {
 }
 
 impl Counters {
-    pub(super) fn new(families: Families) -> Counters {
-        Counters { families }
+    pub(super) fn new(families: Families, sets: LabelSets) -> Counters {
+        Counters { families, sets: std::sync::Arc::new(sets) }
     }
 
     pub fn sip_request(&self, method: Method, direction: Direction) {
@@ -115,6 +117,19 @@ impl Counters {
         let gauges = [(Id::SipTransactions, transactions), (Id::SipSessions, sessions), (Id::RtpPorts, ports)];
         for (id, count) in gauges {
             self.families.set(id, &[], i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// What is known of a trunk: whether it answers OPTIONS (`None`: it is not asked), and until when we are registered there
+    /// (milliseconds since the epoch).
+    pub fn trunk(&self, trunk: &TrunkName, up: Option<bool>, registered_until_ms: Option<u64>) {
+        if let Some(up) = up {
+            self.families.set(Id::TrunkUp, &[trunk.as_str()], i64::from(up));
+        }
+        let seconds = registered_until_ms.map_or(0, |ms| i64::try_from(ms / 1_000).unwrap_or(i64::MAX));
+        if self.sets.registering.contains(trunk) {
+            self.families.set(Id::TrunkRegistered, &[trunk.as_str()], i64::from(seconds > 0));
+            self.families.set(Id::TrunkRegistrationExpires, &[trunk.as_str()], seconds);
         }
     }
 

@@ -20,6 +20,10 @@ pub(super) const OTHER: &str = "other";
 pub struct LabelSets {
     pub hotlines: BTreeSet<HotlineId>,
     pub trunks: BTreeSet<TrunkName>,
+    /// Trunks that get OPTIONS: of the others nobody knows whether they are up.
+    pub probed: BTreeSet<TrunkName>,
+    /// Trunks that we register with.
+    pub registering: BTreeSet<TrunkName>,
     pub agents: BTreeSet<AgentNo>,
     /// Every threshold that a dialplan configures on waiting: each is a bucket's bound, exactly.
     pub thresholds_ms: Vec<u64>,
@@ -98,7 +102,7 @@ impl Metrics {
 
     /// The handle of the direct counters; clone it freely.
     pub fn counters(&self) -> Counters {
-        Counters::new(self.families.clone())
+        Counters::new(self.families.clone(), self.sets.clone())
     }
 
     /// Prometheus' text format, version 0.0.4.

@@ -78,7 +78,9 @@ impl World {
                 product: "hotline".into(),
             },
             rtp_ports: 20_000..=29_999,
-            trunks: vec![gateway::Trunk { name: "carrier".into(), peers: vec![Peer::Address(address(TRUNK).ip())] }],
+            trunks: vec![gateway::Trunk::of_peers("carrier", vec![Peer::Address(address(TRUNK).ip())])],
+            named_phones: Vec::new(),
+            targets: Vec::new(),
             phones,
             run: RunId(1),
         };
@@ -237,7 +239,8 @@ impl World {
             Output::Subject { id, number } => {
                 self.numbers.insert(id, number);
             }
-            Output::Record { .. } | Output::Count(_) | Output::Rejected(_) => {}
+            // No trunk of the simulator has a name or a registrar.
+            Output::Resolve(_) | Output::Trunk(_) | Output::Record { .. } | Output::Count(_) | Output::Rejected(_) => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 //! SIPp as the trunk and as the agents' phones: it signals, the voices of [`super::voice`] speak.
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -33,9 +33,14 @@ pub(crate) struct Running {
 impl Sipp {
     /// Callers: a scenario `fixtures/sipp/trunk_….xml` that dials the hotline.
     pub(crate) fn trunk(bench: &Bench, scenario: &str) -> Sipp {
+        Sipp::trunk_by(bench, scenario, bench.sip_address())
+    }
+
+    /// The same by way of somebody else.
+    pub(crate) fn trunk_by(bench: &Bench, scenario: &str, way: SocketAddr) -> Sipp {
         let mut sipp = Sipp::new(bench, scenario, bench.ports.one());
         sipp.listens = false;
-        sipp.command.arg(bench.sip_address().to_string()).args(["-s", HOTLINE_NUMBER]);
+        sipp.command.arg(way.to_string()).args(["-s", HOTLINE_NUMBER]);
         sipp
     }
 

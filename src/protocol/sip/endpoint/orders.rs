@@ -28,6 +28,19 @@ pub struct OutgoingInvite {
     pub offer: Vec<u8>,
 }
 
+/// What an INVITE through a trunk has beside what every INVITE has.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// Call-ID, From tag and number of CSeq: an INVITE that answers a challenge goes on where the first one was
+    /// (RFC 3261 section 22.2).
+    pub call_id: String,
+    pub from_tag: String,
+    pub seq: u32,
+    /// The URI of From, where the trunk asks for another than the caller's number at our address.
+    pub from: Option<String>,
+    pub headers: Vec<(Name, String)>,
+}
+
 impl Endpoint {
     /// Sends a provisional response (180, 183) to their INVITE.
     pub fn ring(&mut self, now: Instant, session: SessionId, status: u16, body: Vec<u8>) {
@@ -67,23 +80,36 @@ impl Endpoint {
 
     /// Calls somebody. `None` if no listener speaks the transport and address family.
     pub fn invite(&mut self, now: Instant, call: OutgoingInvite) -> Option<SessionId> {
+        let (call_id, from_tag) = (self.random.token(), self.random.token());
+        self.invite_by(now, call, Way { call_id, from_tag, seq: 1, from: None, headers: Vec::new() })
+    }
+
+    /// The same through a trunk.
+    pub fn invite_by(&mut self, now: Instant, call: OutgoingInvite, way: Way) -> Option<SessionId> {
         let flow = self.flow_to(call.transport, call.destination)?;
         let id = SessionId(self.new_id());
-        let (call_id, tag, branch) = (self.random.token(), self.random.token(), self.new_branch());
+        let branch = self.new_branch();
+        let tag = &way.from_tag;
         let host = self.sent_by(&flow);
         let mut request = Request::new(Method::INVITE, call.target.as_str());
         let h = &mut request.headers;
         h.push(Name::MAX_FORWARDS, "70");
         match &call.caller {
+            Some(_) if way.from.is_some() => {
+                h.push(Name::FROM, format!("<{}>;tag={tag}", way.from.as_deref().unwrap_or_default()));
+            }
             Some(user) => h.push(Name::FROM, format!("<sip:{user}@{host}>;tag={tag}")),
             None => h.push(Name::FROM, format!("\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag={tag}")),
         }
         h.push(Name::TO, format!("<{}>", call.target));
-        h.push(Name::CALL_ID, call_id);
-        h.push(Name::CSEQ, "1 INVITE");
+        h.push(Name::CALL_ID, way.call_id);
+        h.push(Name::CSEQ, format!("{} INVITE", way.seq));
         match &call.caller {
             Some(user) => h.push(Name::P_ASSERTED_IDENTITY, format!("<sip:{user}@{host}>")),
             None => h.push(Name::PRIVACY, "id"),
+        }
+        for (name, value) in way.headers {
+            h.push(name, value);
         }
         request.body = call.offer;
         self.complete(&mut request, &flow, &branch);
@@ -303,7 +329,7 @@ impl Endpoint {
     }
 
     /// The way to an address: our first listener of that transport and family, a loopback one for a loopback peer.
-    fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
+    pub(super) fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
         let fits = |l: &&(Transport, SocketAddr)| l.0 == transport && l.1.is_ipv4() == remote.is_ipv4();
         let same_reach = |l: &&(Transport, SocketAddr)| l.1.ip().is_loopback() == remote.ip().is_loopback();
         let mut listeners = self.settings.listen.iter().filter(fits);
@@ -322,6 +348,6 @@ impl Endpoint {
     }
 }
 
-fn client_key(branch: &str, method: &Method) -> TxKey {
+pub(super) fn client_key(branch: &str, method: &Method) -> TxKey {
     TxKey::Client { branch: branch.to_owned(), method: method.to_string() }
 }

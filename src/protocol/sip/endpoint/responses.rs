@@ -74,6 +74,9 @@ impl Endpoint {
 
     fn deliver(&mut self, heard: &Heard<'_>) {
         let Heard { now, at, session, ref method, response, .. } = *heard;
+        if self.answer_asked(heard.tx, at, heard.flow, response) {
+            return;
+        }
         let invite = *method == Method::INVITE;
         if invite && (200..300).contains(&response.status) {
             return self.handle_2xx(heard);
@@ -87,6 +90,10 @@ impl Endpoint {
                 self.cancel_if_wanted(now, session);
             }
             (true, status) => {
+                if matches!(status, 401 | 407) {
+                    let (response, source) = (Box::new(response.clone()), heard.flow.remote);
+                    self.event(session, at, EventKind::Challenged { response, source });
+                }
                 self.event(session, at, EventKind::Failed { status: Some(status) });
                 self.terminate_session(session, at);
             }
@@ -174,6 +181,9 @@ impl Endpoint {
 
     /// Timers B, F and H: nobody answered.
     pub(super) fn handle_tx_gave_up(&mut self, now: Now, id: TxId, session: Option<SessionId>) {
+        if self.give_up_asked(id, now) {
+            return;
+        }
         let Some(session) = session.filter(|s| self.sessions.contains_key(s)) else { return };
         let Some(tx) = self.transactions.get(&id) else { return };
         match &tx.machine {

@@ -131,6 +131,7 @@ fn kinds(side: &Side) -> Vec<&'static str> {
             EventKind::Progress { .. } => "progress",
             EventKind::Answered { .. } => "answered",
             EventKind::CrossedAnswer => "crossed",
+            EventKind::Challenged { .. } => "challenged",
             EventKind::Failed { .. } => "failed",
             EventKind::Reoffer { .. } => "reoffer",
             EventKind::Bye => "bye",
