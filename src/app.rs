@@ -41,6 +41,8 @@ use crate::protocol::sip::uri::Uri;
 use crate::store::Writer;
 use crate::web;
 
+mod reload;
+
 /// A gateway that is up.
 pub struct Running {
     pub addresses: Addresses,
@@ -52,6 +54,9 @@ pub struct Running {
     occupancy: Arc<Occupancy>,
     ledger: ledger::Running,
     metrics: Arc<Metrics>,
+    /// What is in force.
+    config: Config,
+    clock: RunClock,
     _lock: File,
 }
 
@@ -79,6 +84,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let house = House { config: &config, clock, metrics: &metrics, ledger: ledger.ledger(), mailbox: &mailbox, door };
     let (wires, receivers) = house.wire(sockets, &shared, observer)?;
     let switch = start_switch(gateway, inbox, wires)?;
+    metrics.counters().config_in_force(clock.now().wall);
     Ok(Running {
         addresses,
         mailbox,
@@ -89,6 +95,8 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         occupancy: shared.occupancy,
         ledger,
         metrics,
+        config,
+        clock,
         _lock: lock,
     })
 }
@@ -102,6 +110,26 @@ impl Running {
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
         self.mailbox.event(Input::Drain);
+    }
+
+    /// How long live calls may go on after [`Running::drain`].
+    pub fn drain_time(&self) -> Duration {
+        self.config.drain
+    }
+
+    /// Every call that there was has ended and is sealed, and none will come any more.
+    pub fn is_drained(&self) -> bool {
+        self.occupancy.draining.load(Ordering::Acquire) && self.live_calls() == 0
+    }
+
+    /// SIP sessions that still have something to say (a BYE without an answer).
+    pub fn sessions(&self) -> usize {
+        self.occupancy.sessions.load(Ordering::Relaxed)
+    }
+
+    /// How to see that the switch is at work.
+    pub fn pulse(&self) -> Pulse {
+        Pulse { mailbox: self.mailbox.clone(), occupancy: Arc::clone(&self.occupancy) }
     }
 
     /// Ends every call that is still up.
@@ -124,12 +152,17 @@ impl Running {
         self.ledger.ledger().flush(Duration::from_secs(10))
     }
 
-    /// Stops the threads in order; facts that could not be written within the ledger's patience are an error.
-    pub fn stop(self) -> Result<()> {
+    /// Reads no more SIP: calls that are still up end without their peers.
+    pub fn stop_listening(&mut self) {
         self.stop.store(true, Ordering::Release);
-        for receiver in self.receivers {
+        for receiver in self.receivers.drain(..) {
             let _ = receiver.join();
         }
+    }
+
+    /// Stops the threads in order; facts that could not be written within the ledger's patience are an error.
+    pub fn stop(mut self) -> Result<()> {
+        self.stop_listening();
         self.mailbox.stop();
         let Ok(wires) = self.switch.join() else { bail!("the switch's thread panicked") };
         drop(wires.media);
@@ -138,6 +171,34 @@ impl Running {
             Ok(()) => Ok(()),
             Err(left) => bail!("{} facts could not be written to the ledger", left.facts.len()),
         }
+    }
+}
+
+/// Whether the switch's thread makes progress.
+#[derive(Clone)]
+pub struct Pulse {
+    mailbox: Mailbox,
+    occupancy: Arc<Occupancy>,
+}
+
+impl Pulse {
+    /// Rounds of the switch's thread so far.
+    pub fn rounds(&self) -> u64 {
+        self.occupancy.rounds.load(Ordering::Acquire)
+    }
+
+    /// Asks for a round: a switch that has nothing to do sleeps.
+    pub fn nudge(&self) {
+        self.mailbox.event(Input::Timeout);
+    }
+
+    /// Calls that have not ended, or whose recording is not closed.
+    pub fn live_calls(&self) -> usize {
+        self.occupancy.calls.load(Ordering::Acquire)
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.occupancy.draining.load(Ordering::Acquire)
     }
 }
 
@@ -391,27 +452,14 @@ fn label_sets(config: &Config, plans: &Plans) -> LabelSets {
     let of = |wanted: fn(&gateway::Trunk) -> bool| {
         config.trunks.iter().filter(|t| wanted(t)).map(|t| t.name.clone()).collect()
     };
-    LabelSets {
-        probed: of(|t| t.options.is_some()),
-        registering: of(|t| t.registration.is_some()),
-        ..LabelSets::from_plans(plans, trunks, config.agents.iter().map(|a| a.number.clone()))
-    }
+    let mut sets = LabelSets::from_plans(plans, trunks, config.agents.iter().map(|a| a.number.clone()));
+    sets.probed = of(|t| t.options.is_some());
+    sets.registering = of(|t| t.registration.is_some());
+    sets
 }
 
 fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gateway::Settings> {
-    let target = |t: &config::TargetSettings| gateway::CallTarget {
-        name: t.name.as_str().into(),
-        trunk: t.trunk.clone(),
-        number: t.number.clone(),
-    };
-    let (mut phones, mut named_phones) = (Vec::new(), Vec::new());
-    for agent in &config.agents {
-        match phone(agent)? {
-            Some(Reached::At(phone)) => phones.push(phone),
-            Some(Reached::ByName(phone)) => named_phones.push(phone),
-            None => {}
-        }
-    }
+    let (phones, named_phones) = phones(config)?;
     Ok(gateway::Settings {
         sip: endpoint::Settings {
             listen: addresses.sip.clone(),
@@ -422,7 +470,7 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
         trunks: config.trunks.clone(),
         phones,
         named_phones,
-        targets: config.targets.iter().map(target).collect(),
+        targets: targets(config),
         run,
     })
 }
@@ -431,6 +479,28 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
 enum Reached {
     At(gateway::Phone),
     ByName(gateway::NamedPhone),
+}
+
+fn targets(config: &Config) -> Vec<gateway::CallTarget> {
+    let target = |t: &config::TargetSettings| gateway::CallTarget {
+        name: t.name.as_str().into(),
+        trunk: t.trunk.clone(),
+        number: t.number.clone(),
+    };
+    config.targets.iter().map(target).collect()
+}
+
+/// Those at an address, and those whose contact names a host.
+fn phones(config: &Config) -> Result<(Vec<gateway::Phone>, Vec<gateway::NamedPhone>)> {
+    let (mut phones, mut named_phones) = (Vec::new(), Vec::new());
+    for agent in &config.agents {
+        match phone(agent)? {
+            Some(Reached::At(phone)) => phones.push(phone),
+            Some(Reached::ByName(phone)) => named_phones.push(phone),
+            None => {}
+        }
+    }
+    Ok((phones, named_phones))
 }
 
 /// The phone of an agent with a fixed contact.

@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::dialplan::compile::{PlanFile, Roster, compile};
 use crate::dialplan::plan::Plans;
@@ -44,6 +45,8 @@ pub struct Config {
     pub targets: Vec<TargetSettings>,
     /// Name servers; none: those of the system.
     pub dns_servers: Vec<SocketAddr>,
+    /// How long live calls may go on once the gateway is told to stop.
+    pub drain: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,8 +225,15 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         agents: agents.unwrap_or_default(),
         targets,
         dns_servers: trunks::dns_servers(&mut root.section("dns")),
+        drain: drain(&mut root.section("shutdown")),
     };
     Read { config, default_agents }
+}
+
+fn drain(shutdown: &mut Table<'_>) -> Duration {
+    const DEFAULT_S: u32 = 300;
+    const DAY_S: u32 = 86_400;
+    Duration::from_secs(shutdown.integer("drain_s", 0..=DAY_S).map_or(DEFAULT_S, |at| at.value).into())
 }
 
 fn loopback(port: u16) -> SocketAddr {

@@ -28,7 +28,7 @@
 //! 5  cdr  report                            computed from facts; pure
 //! 4  gateway  ledger                        the switch without a socket; encoding and recovery of facts
 //! 3  call                                   one call; agents
-//! 2  media  peer  dialplan                  bridge, playout, tap, recording format; trunks; plans and prompts
+//! 2  media  peer  dialplan  quality         bridge, playout, tap, recording format; trunks; plans and prompts; meters, E-model
 //! 1  protocol: sip  sdp  rtp  audio         the standards
 //! 0  clock  fault  ids  limits  schedule  written
 //! ```
@@ -48,7 +48,8 @@
 //! | 放弃, abandon | the caller leaves before an agent answers |
 //! | 三声内接听 | answered within three rings; a ring is one period of the ringing tone (`cn`: 5 s) |
 //! | *ring*, *answered*, *connected* | our first 180 (or first sample of ringing tone) written; the agent's 2xx read; our 200 written |
-//! | trunk | the carrier's SIP peer that calls arrive from |
+//! | trunk | the carrier's SIP peer that calls arrive from, and that targets are called through |
+//! | target | a number outside, called through a trunk when no agent is left: the call is an overflow |
 //! | leg | one of the two SIP sessions and RTP streams of a call |
 //! | attempt | one ring of one agent's phone |
 //! | sealed | a call whose recording is closed too: nothing more will come |
@@ -70,6 +71,7 @@ pub mod media;
 pub mod metrics;
 pub mod peer;
 pub mod protocol;
+pub mod quality;
 pub mod report;
 pub mod schedule;
 pub mod sim;

@@ -6,12 +6,13 @@
 //!
 //! Files: `guests` (whom else live calls may hear), `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
 //! actions → SIP, media, recorder), `sound` (media events, ports), `trunks` (where they are, health, registration, limits),
-//! `outbound` (calls of ours through them).
+//! `outbound` (calls of ours through them), `reload` (another configuration).
 
 mod book;
 mod guests;
 mod orders;
 mod outbound;
+mod reload;
 mod signalling;
 mod sound;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use book::{Entry, Link, PortLink};
+pub use reload::Reload;
 use trunks::Trunks;
 pub use trunks::{CallTarget, NamedPhone, Trunk, TrunkShown};
 
@@ -57,7 +59,7 @@ pub struct Settings {
 
 impl Settings {
     /// A trunk that targets are called through must lead somewhere.
-    fn find_ways(&mut self) {
+    pub(super) fn find_ways(&mut self) {
         for trunk in &mut self.trunks {
             if self.targets.iter().any(|target| target.trunk == trunk.name) {
                 trunk.server = trunk.way_of_calls();
@@ -115,6 +117,8 @@ pub enum Input {
     LedgerFull(bool),
     /// Whether the database takes facts. While it does not, they wait in memory, and each live call's record tells.
     LedgerFailing(bool),
+    /// Go on with this configuration.
+    Reload(Box<Reload>),
     /// Take no new calls; live ones go on.
     Drain,
     /// End every call now.
@@ -243,6 +247,7 @@ impl Gateway {
             }
             Input::LedgerFull(full) => self.ledger_full = full,
             Input::LedgerFailing(failing) => self.handle_ledger(now, failing),
+            Input::Reload(reload) => self.reload(now, *reload),
             Input::Drain => self.drain(),
             Input::Shutdown => {
                 self.drain();
@@ -310,6 +315,11 @@ impl Gateway {
             && self.wakes.is_empty()
             && self.ports.used() == 0
             && self.endpoint.is_idle()
+    }
+
+    /// No new calls are taken.
+    pub fn is_draining(&self) -> bool {
+        self.draining
     }
 
     fn drain(&mut self) {

@@ -98,7 +98,10 @@ impl Gateway {
     fn invite_agent(&mut self, now: Now, id: CallId, attempt: u32, agent: &AgentNo) {
         let session = self.outgoing_invite(id, attempt, agent).and_then(|call| self.endpoint.invite(now.mono, call));
         let Some(session) = session else {
-            let failed = Input::AgentFailed { attempt, result: RingResult::Fault, status: None };
+            // A phone that the configuration has dropped meanwhile is no fault of ours.
+            let gone = !self.phones.contains_key(agent);
+            let result = if gone { RingResult::Unreachable } else { RingResult::Fault };
+            let failed = Input::AgentFailed { attempt, result, status: None };
             return self.inputs.push_back((id, now, failed));
         };
         let role = Role::Agent { attempt, agent: Callee::Agent(agent.clone()) };

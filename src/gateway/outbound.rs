@@ -58,6 +58,19 @@ struct Leg {
 }
 
 impl Legs {
+    /// The trunks stand elsewhere in the settings. A leg through one that is gone has no other target to try.
+    pub(super) fn move_lines(&mut self, moved: impl Fn(usize) -> Option<usize>) {
+        self.of.retain(|_, leg| match moved(leg.line) {
+            Some(line) => {
+                leg.line = line;
+                true
+            }
+            None => false,
+        });
+        let gone: Vec<Of> = self.failover.keys().filter(|of| !self.of.contains_key(of)).collect();
+        gone.into_iter().for_each(|of| self.failover.set(of, None));
+    }
+
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         self.failover.next().map(|(at, _)| (at, "next target"))
     }

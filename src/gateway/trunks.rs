@@ -104,8 +104,8 @@ pub struct TrunkShown {
     pub trunk: TrunkName,
     /// A target answers OPTIONS; `None`: it is not asked.
     pub up: Option<bool>,
-    /// When the registration ends; `None`: there is none (now).
-    pub registered_until: Option<Wall>,
+    /// When the registration ends (the inner `None`: there is none now); `None`: we do not register.
+    pub registered_until: Option<Option<Wall>>,
 }
 
 /// Looking for the first answers goes on from there; the rest is said by the machines.
@@ -122,6 +122,14 @@ pub(super) struct Trunks {
     /// Counts changes of whom we know by looking up.
     version: u64,
     random: Random,
+}
+
+/// Every name of a configuration.
+pub(super) fn wanted(settings: &Settings) -> BTreeSet<Destination> {
+    let phones = settings.named_phones.iter().map(|phone| phone.destination.clone());
+    let trunks =
+        settings.trunks.iter().flat_map(|t| t.names.iter().cloned().chain(t.destination()).chain(t.registrar()));
+    phones.chain(trunks).collect()
 }
 
 /// The state of one trunk.
@@ -141,6 +149,38 @@ pub(super) struct Line {
     shown: Option<TrunkShown>,
 }
 
+impl Line {
+    pub(super) fn new(trunk: &Trunk, now: Instant, random: &mut Random) -> Line {
+        Line {
+            limit: Limit::new(trunk.limits, now),
+            health: BTreeMap::new(),
+            credentials: trunk.account.clone().map(Credentials::new),
+            registration: trunk.registration.clone().map(|r| Registration::new(r, now, random)),
+            peers: Vec::new(),
+            call_id: random.token(),
+            tag: random.token(),
+            seq: 0,
+            shown: None,
+        }
+    }
+
+    /// The same trunk with other settings: what has not changed goes on.
+    fn changed(self, old: &Trunk, new: &Trunk, now: Instant, random: &mut Random) -> Line {
+        let mut line = Line::new(new, now, random);
+        line.limit = self.limit.with(new.limits, now);
+        if old.registration == new.registration {
+            line.registration = self.registration;
+        }
+        if old.options == new.options {
+            line.health = self.health;
+        }
+        if old.account == new.account {
+            line.credentials = self.credentials;
+        }
+        line
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
     Register,
@@ -150,23 +190,8 @@ enum What {
 impl Trunks {
     pub(super) fn new(settings: &Settings, mut random: Random) -> Trunks {
         let mut names = Names::default();
-        let line = |trunk: &Trunk, random: &mut Random| Line {
-            limit: Limit::new(trunk.limits, Instant::START),
-            health: BTreeMap::new(),
-            credentials: trunk.account.clone().map(Credentials::new),
-            registration: trunk.registration.clone().map(|r| Registration::new(r, Instant::START, random)),
-            peers: Vec::new(),
-            call_id: random.token(),
-            tag: random.token(),
-            seq: 0,
-            shown: None,
-        };
-        let lines = settings.trunks.iter().map(|trunk| line(trunk, &mut random)).collect();
-        for trunk in &settings.trunks {
-            let wanted = trunk.names.iter().cloned().chain(trunk.destination()).chain(trunk.registrar());
-            wanted.for_each(|destination| names.want(Instant::START, &destination));
-        }
-        settings.named_phones.iter().for_each(|phone| names.want(Instant::START, &phone.destination));
+        let lines = settings.trunks.iter().map(|trunk| Line::new(trunk, Instant::START, &mut random)).collect();
+        names.want_only(Instant::START, &wanted(settings));
         let reached = |t: &Trunk| t.server.is_some() || t.registration.is_some() || !t.names.is_empty();
         let fresh = settings.trunks.iter().any(reached) || !settings.named_phones.is_empty();
         let (asked, places, legs) = (BTreeMap::new(), BTreeMap::new(), Legs::default());
@@ -181,6 +206,28 @@ impl Trunks {
         let names = self.names.poll_timeout().map(|at| (at, "time to live"));
         let begin = self.fresh.then_some((Instant::START, "trunks"));
         lines.chain(names).chain(begin).chain(self.legs.poll_timeout()).min()
+    }
+
+    /// Another configuration: what has not changed goes on. Says which requests nobody waits for any more.
+    pub(super) fn replace(&mut self, now: Instant, old: &[Trunk], settings: &Settings) -> Vec<AskId> {
+        let mut before: Vec<Option<Line>> = std::mem::take(&mut self.lines).into_iter().map(Some).collect();
+        let place = |trunk: &Trunk| old.iter().position(|o| o.name == trunk.name);
+        for trunk in &settings.trunks {
+            let kept = place(trunk).and_then(|i| Some((&old[i], before.get_mut(i)?.take()?)));
+            self.lines.push(match kept {
+                Some((same, line)) if same == trunk => line,
+                Some((other, line)) => line.changed(other, trunk, now, &mut self.random),
+                None => Line::new(trunk, now, &mut self.random),
+            });
+        }
+        let moved = |i: usize| settings.trunks.iter().position(|trunk| place(trunk) == Some(i));
+        for places in self.places.values_mut() {
+            *places = places.iter().filter_map(|i| moved(*i)).collect();
+        }
+        self.legs.move_lines(moved);
+        self.names.want_only(now, &wanted(settings));
+        // Whoever is still asked is asked again in time; an answer to a machine that is gone would be another's.
+        std::mem::take(&mut self.asked).into_keys().collect()
     }
 
     /// The call has ended: its places are free.
@@ -222,13 +269,17 @@ impl Trunks {
 }
 
 impl Gateway {
-    /// Changes whenever [`Gateway::looked_up`] does.
-    pub fn looked_up_version(&self) -> u64 {
+    /// Changes whenever [`Gateway::known`] does.
+    pub fn known_version(&self) -> u64 {
         self.trunks.version
     }
 
-    /// Trunks and phones that are known only by looking up a name.
-    pub fn looked_up(&self) -> Known {
+    /// Every trunk and phone, by configured address or where its name leads now.
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
+    fn looked_up(&self) -> Known {
         let phones = self.settings.named_phones.iter().filter_map(|p| self.phones.get(&p.agent)).map(|p| p.address);
         Known::new(self.trunks.lines.iter().flat_map(|line| line.peers.iter().copied()), phones)
     }
@@ -296,8 +347,8 @@ impl Gateway {
         self.locate_phones(&mut random);
         self.trunks.random = random;
         self.trunks.version += 1;
-        let known = self.looked_up();
-        self.known = self.settings.known().and(known);
+        self.known = self.settings.known().and(self.looked_up());
+        self.judge_guests_again();
     }
 
     fn locate_phones(&mut self, random: &mut Random) {
@@ -451,11 +502,14 @@ impl Gateway {
             let shown = TrunkShown {
                 trunk: trunk.name.clone(),
                 up: trunk.options.map(|_| line.health.values().any(Health::is_up)),
-                registered_until: binding.map(|b| now.wall + b.until.since(now.mono)),
+                registered_until: line
+                    .registration
+                    .as_ref()
+                    .map(|_| binding.map(|b| now.wall + b.until.since(now.mono))),
             };
             // The wall clock may be set: the end of a registration moves with it, and nobody needs to know of a second.
             let same = |before: &TrunkShown| {
-                let seconds = |s: &TrunkShown| s.registered_until.map(|at| at.as_micros() / 2_000_000);
+                let seconds = |s: &TrunkShown| s.registered_until.flatten().map(|at| at.as_micros() / 2_000_000);
                 before.up == shown.up && seconds(before) == seconds(&shown)
             };
             if !line.shown.as_ref().is_some_and(same) {
@@ -475,7 +529,7 @@ fn log_change(before: Option<&TrunkShown>, shown: &TrunkShown) {
         (Some(false) | None, Some(true)) => tracing::info!(%trunk, "the trunk is up"),
         _ => {}
     }
-    match (before.and_then(|b| b.registered_until), shown.registered_until) {
+    match (before.and_then(|b| b.registered_until.flatten()), shown.registered_until.flatten()) {
         (Some(_), None) => tracing::warn!(%trunk, "the trunk is not registered any more"),
         (None, Some(until)) => tracing::info!(%trunk, %until, "the trunk is registered"),
         _ => {}

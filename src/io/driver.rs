@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -55,6 +55,10 @@ pub struct Occupancy {
     pub transactions: AtomicUsize,
     pub sessions: AtomicUsize,
     pub ports: AtomicUsize,
+    /// No new calls are taken. Set after `calls` of the same round: with it, `calls` counts every call there will be.
+    pub draining: AtomicBool,
+    /// Counts the switch's rounds: one that hangs makes none.
+    pub rounds: AtomicU64,
 }
 
 impl Occupancy {
@@ -74,7 +78,7 @@ pub fn run(gateway: Gateway, inbox: Inbox, wires: Wires) -> io::Result<JoinHandl
         ledger_full: false,
         ledger_failing: false,
         guests_version: 0,
-        looked_up_version: 0,
+        known_version: 0,
     };
     thread::Builder::new().name("switch".to_owned()).spawn(move || driver.run(&inbox))
 }
@@ -88,8 +92,8 @@ struct Driver {
     ledger_failing: bool,
     /// Of the guests that the door knows.
     guests_version: u64,
-    /// Of the trunks and phones that were looked up.
-    looked_up_version: u64,
+    /// Of the trunks and phones that the door knows.
+    known_version: u64,
 }
 
 impl Driver {
@@ -125,6 +129,8 @@ impl Driver {
         occupancy.sessions.store(gateway.sessions(), Ordering::Relaxed);
         occupancy.ports.store(gateway.ports_used(), Ordering::Relaxed);
         occupancy.calls.store(gateway.live_calls(), Ordering::Release);
+        occupancy.draining.store(gateway.is_draining(), Ordering::Release);
+        occupancy.rounds.fetch_add(1, Ordering::Release);
     }
 
     fn finish(mut self) -> Wires {
@@ -142,15 +148,19 @@ impl Driver {
 
     fn handle(&mut self, input: Input) {
         let now = self.wires.clock.now();
+        let reloaded = matches!(input, Input::Reload(_));
         self.gateway.handle(now, input);
         // Before anything is written that a guest may answer.
         if self.guests_version != self.gateway.guests_version() {
             self.guests_version = self.gateway.guests_version();
             self.wires.door.publish(now.mono, self.gateway.guests());
         }
-        if self.looked_up_version != self.gateway.looked_up_version() {
-            self.looked_up_version = self.gateway.looked_up_version();
-            self.wires.door.look_out_for(self.gateway.looked_up());
+        if self.known_version != self.gateway.known_version() {
+            self.known_version = self.gateway.known_version();
+            self.wires.door.renew(self.gateway.known().clone());
+        }
+        if reloaded {
+            self.wires.call_metrics.show_agents();
         }
         while let Some(output) = self.gateway.poll_output() {
             self.carry_out(output);
@@ -173,11 +183,7 @@ impl Driver {
             }
             Output::Subject { id, number } => self.pending.subjects.push(Subject { id, number }),
             Output::Resolve(destination) => self.wires.resolver.look_up(destination),
-            Output::Trunk(shown) => self.wires.counters.trunk(
-                &shown.trunk,
-                shown.up,
-                shown.registered_until.map(crate::clock::Wall::as_unix_millis),
-            ),
+            Output::Trunk(shown) => self.wires.counters.trunk(&shown.trunk, shown.up, shown.registered_until),
             Output::Count(count) => self.count(&count),
             Output::Rejected(Rejected::UnknownNumber) => {
                 self.wires.counters.sip_rejected(SipRejection::UnknownNumber, 1);

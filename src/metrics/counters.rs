@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::registry::{Families, LabelSets, OTHER};
+use super::registry::{Families, OTHER};
 use super::table::Id;
 use crate::cdr::{Word, words};
+use crate::clock::Wall;
 use crate::ids::TrunkName;
 
 /// A handle; clones count into the same series.
 #[derive(Debug, Clone)]
 pub struct Counters {
     families: Families,
-    sets: std::sync::Arc<LabelSets>,
 }
 
 words! {
@@ -50,6 +50,15 @@ words! {
 }
 
 words! {
+    /// What became of a new configuration.
+    Reload {
+        Ok "ok",
+        /// It had faults; the old one stays.
+        Refused "refused",
+    }
+}
+
+words! {
     /// Why a request was turned away before it became an offered call.
     SipRejection {
         /// From an address that is no trunk, agent or registered phone: answered with silence.
@@ -84,8 +93,8 @@ pub(super) fn response_codes() -> Vec<String> {
 }
 
 impl Counters {
-    pub(super) fn new(families: Families, sets: LabelSets) -> Counters {
-        Counters { families, sets: std::sync::Arc::new(sets) }
+    pub(super) fn new(families: Families) -> Counters {
+        Counters { families }
     }
 
     pub fn sip_request(&self, method: Method, direction: Direction) {
@@ -112,6 +121,15 @@ impl Counters {
         }
     }
 
+    pub fn config_reload(&self, result: Reload) {
+        self.families.add(Id::ConfigReloads, &[result.word()], 1);
+    }
+
+    /// The configuration that is in force was read at this time.
+    pub fn config_in_force(&self, since: Wall) {
+        self.families.set(Id::ConfigReloaded, &[], since.as_micros() / 1_000_000);
+    }
+
     /// What is alive in the switch.
     pub fn occupancy(&self, transactions: usize, sessions: usize, ports: usize) {
         let gauges = [(Id::SipTransactions, transactions), (Id::SipSessions, sessions), (Id::RtpPorts, ports)];
@@ -121,15 +139,16 @@ impl Counters {
     }
 
     /// What is known of a trunk: whether it answers OPTIONS (`None`: it is not asked), and until when we are registered there
-    /// (milliseconds since the epoch).
-    pub fn trunk(&self, trunk: &TrunkName, up: Option<bool>, registered_until_ms: Option<u64>) {
+    /// (the outer `None`: we do not register).
+    pub fn trunk(&self, trunk: &TrunkName, up: Option<bool>, registered: Option<Option<Wall>>) {
+        let labels = [trunk.as_str()];
         if let Some(up) = up {
-            self.families.set(Id::TrunkUp, &[trunk.as_str()], i64::from(up));
+            self.families.set(Id::TrunkUp, &labels, i64::from(up));
         }
-        let seconds = registered_until_ms.map_or(0, |ms| i64::try_from(ms / 1_000).unwrap_or(i64::MAX));
-        if self.sets.registering.contains(trunk) {
-            self.families.set(Id::TrunkRegistered, &[trunk.as_str()], i64::from(seconds > 0));
-            self.families.set(Id::TrunkRegistrationExpires, &[trunk.as_str()], seconds);
+        if let Some(until) = registered {
+            let seconds = until.map_or(0, |until| until.as_micros() / 1_000_000);
+            self.families.set(Id::TrunkRegistered, &labels, i64::from(until.is_some()));
+            self.families.set(Id::TrunkRegistrationExpires, &labels, seconds);
         }
     }
 

@@ -3,7 +3,7 @@
 //! [`Names`] says which name is to be looked up now, keeps the last answer when a look-up fails, and asks again when the
 //! records' time to live is over. The looking up itself is done at the edge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ pub fn order(servers: &[Server], random: &mut Random) -> Vec<Target> {
         let target = |ip: &IpAddr| Target { transport: server.transport, address: SocketAddr::new(*ip, server.port) };
         targets.extend(server.addresses.iter().map(target));
     }
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     targets.retain(|target| seen.insert(*target));
     targets
 }
@@ -145,6 +145,12 @@ impl Due {
 }
 
 impl Names {
+    /// Wants these names and no others. What is known of a name stays known.
+    pub fn want_only(&mut self, now: Instant, wanted: &BTreeSet<Destination>) {
+        self.entries.retain(|destination, _| wanted.contains(destination));
+        wanted.iter().for_each(|destination| self.want(now, destination));
+    }
+
     /// Wants this name from `now` on. An address is known at once, and never asked for.
     pub fn want(&mut self, now: Instant, destination: &Destination) {
         if destination.literal().is_none() && !self.entries.contains_key(destination) {

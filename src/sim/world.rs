@@ -124,9 +124,28 @@ impl World {
         session
     }
 
+    /// A datagram out of nowhere reaches the gateway's SIP port.
+    pub fn hear_from(&mut self, from: SocketAddr, bytes: &[u8]) {
+        let flow = Flow { transport: Transport::Udp, local: self.gateway_address(), remote: from, connection: None };
+        self.tell(Input::Datagram { flow, at: self.now, bytes: bytes.to_vec() });
+    }
+
     pub fn tell(&mut self, input: Input) {
         self.gateway.handle(self.now, input);
         self.settle();
+    }
+
+    /// Another configuration: agents of these plans, all with phones at [`AGENTS`].
+    pub fn reload(&mut self, plans: Plans) {
+        let phones = phones(&plans, self.agents.address());
+        let trunks = vec![gateway::Trunk::of_peers("carrier", vec![Peer::Address(self.trunk.address().ip())])];
+        self.tell(Input::Reload(Box::new(gateway::Reload {
+            trunks,
+            phones,
+            named_phones: Vec::new(),
+            targets: Vec::new(),
+            plans: Arc::new(plans),
+        })));
     }
 
     /// Runs until this much time has passed or nothing is left to happen.

@@ -10,6 +10,7 @@ pub(crate) mod capture;
 pub(crate) mod child;
 pub(crate) mod phone;
 pub(crate) mod ports;
+pub(crate) mod relay;
 pub(crate) mod sipp;
 pub(crate) mod sound;
 pub(crate) mod voice;

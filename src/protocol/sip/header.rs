@@ -91,10 +91,10 @@ impl Name {
         if word.is_empty() || !word.bytes().all(is_token) {
             return None;
         }
-        let known = KNOWN.iter().find(|(name, compact)| {
-            name.eq_ignore_ascii_case(word)
-                || compact.is_some_and(|c| word.eq_ignore_ascii_case(c.encode_utf8(&mut [0; 4])))
-        });
+        let known = match *bytes {
+            [letter] => KNOWN.iter().find(|(_, compact)| *compact == Some(char::from(letter.to_ascii_lowercase()))),
+            _ => KNOWN.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)),
+        };
         Some(match known {
             Some((name, _)) => Name(Cow::Borrowed(name)),
             None => Name(Cow::Owned(word.to_owned())),
