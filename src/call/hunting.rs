@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::agent::Agents;
 use super::fact::{RingResult, RingSource, What};
-use super::leg::{Action, Callee, Input, Media, Sent};
+use super::leg::{Action, Callee, Input, Media, Parting, Sent};
 use super::reason::{EndedBy, Reason};
 use super::talking::Talking;
 use super::{Call, State};
@@ -164,7 +164,8 @@ impl Call {
                 self.attempt_failed(hunting, attempt, now, at, (RingResult::Fault, None), agents)
             }
             Input::Sent(Sent::Invite { attempt }) if hunting.is_current(attempt) => {
-                // A trunk's INVITE may go out again, with a digest answer or to another target: it is one attempt.
+                // The same call sent once more (a longer session timer, another transport, a digest answer, the trunk's next
+                // machine) is no second ring.
                 let first = !self.ledger.ringing.contains_key(&attempt);
                 if let Some(a) = hunting.attempts.get(&attempt).filter(|_| first) {
                     let what = a.callee.invited(attempt);
@@ -301,7 +302,8 @@ impl Call {
     fn release(&mut self, hunting: &mut Hunting, number: u32, at: Now, (result, status): (RingResult, Option<u16>)) {
         let Some(Attempt { callee, .. }) = hunting.attempts.remove(&number) else { return };
         self.fact(at, callee.released(number, result, status));
-        self.actions.push_back(Action::ReleaseAgent { attempt: number });
+        let parting = if result == RingResult::LostRace { Parting::Elsewhere } else { Parting::Silent };
+        self.actions.push_back(Action::ReleaseAgent { attempt: number, parting });
         // Why nobody took the call is said of the agents; a target in vain does not change it.
         if let Callee::Agent(_) = callee {
             hunting.results.insert(result);

@@ -16,6 +16,7 @@ use crate::peer::number::Numbering;
 use crate::peer::registration;
 use crate::peer::route::Destination;
 use crate::peer::trunk::{Peer, PeerError};
+use crate::protocol::sip::endpoint::Transport;
 use crate::protocol::sip::uri::{Scheme, Uri};
 use crate::written::{At, Table};
 
@@ -101,7 +102,7 @@ fn server(section: &Table<'_>, key: &str, written: &At<String>) -> Option<Uri> {
     const HINT: &str = "write server = \"sip:carrier.example\"";
     let uri = Uri::parse(&written.value);
     let (what, hint) = match &uri {
-        Some(uri) if uri.scheme == Scheme::Sips => ("needs TLS, which trunks do not have yet", "use sip:"),
+        Some(uri) if Transport::asked_by(uri) == Some(Transport::Tls) => ("needs TLS, which trunks do not have yet", "use sip:"),
         Some(uri) if uri.scheme != Scheme::Sip => ("is not a SIP address", HINT),
         Some(uri) if uri.user.is_some() => ("names a user", HINT),
         Some(uri) if Destination::of(uri).is_none() => ("has a transport that we do not have", "udp or tcp"),

@@ -382,7 +382,7 @@ impl Gateway {
     fn is_trusted(&self, flow: &Flow) -> bool {
         let standing = match flow.transport {
             Transport::Udp => self.known.standing(flow.remote),
-            Transport::Tcp => self.known.standing_of_connection(flow.remote),
+            Transport::Tcp | Transport::Tls => self.known.standing_of_connection(flow.remote),
         };
         standing != Standing::Stranger
     }

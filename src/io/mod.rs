@@ -1,6 +1,9 @@
 //! Sockets, threads, clocks, files: where the program touches the world.
 
+mod budget;
 pub mod clock;
+mod connections;
+pub mod descriptors;
 pub mod dialplans;
 pub mod disk;
 pub mod door;
@@ -10,9 +13,12 @@ pub mod mailbox;
 mod media_thread;
 mod priority;
 mod recording;
+pub mod refusals;
 pub mod resolver;
 pub mod rtp;
 mod socket;
 pub mod supervisor;
 pub mod tcp;
+pub mod tls;
 pub mod udp;
+mod x509;

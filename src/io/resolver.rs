@@ -13,14 +13,15 @@ use tokio::runtime::Handle;
 
 use super::mailbox::Mailbox;
 use crate::gateway::Input;
-use crate::peer::route::{DEFAULT_PORT, Destination, Records, Server};
+use crate::peer::route::{Destination, Records, Server};
 use crate::protocol::sip::endpoint::Transport;
 
 /// One question to one server; there are two tries, and at most four questions for a name.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// RFC 3263 section 4.1: without a port or transport in the URI, services are looked for in this order.
-const SERVICES: [(Transport, &str); 2] = [(Transport::Udp, "_sip._udp"), (Transport::Tcp, "_sip._tcp")];
+/// RFC 3263 section 4.1: without a port or transport in the URI, services are looked for in this order (TLS only where it is asked for).
+const SERVICES: [(Transport, &str); 3] =
+    [(Transport::Udp, "_sip._udp"), (Transport::Tcp, "_sip._tcp"), (Transport::Tls, "_sips._tcp")];
 
 pub struct Resolver {
     runtime: Handle,
@@ -76,7 +77,7 @@ fn build(servers: &[SocketAddr]) -> Result<TokioResolver, hickory_resolver::net:
 /// RFC 3263 section 4.2: with a port the host itself, else its SRV records, else the host itself.
 async fn records(library: &TokioResolver, destination: &Destination) -> Option<Records> {
     if destination.port.is_none() {
-        let wanted = |transport: Transport| destination.transport.is_none_or(|t| t == transport);
+        let wanted = |transport: Transport| destination.transport.map_or(transport != Transport::Tls, |t| t == transport);
         for (transport, service) in SERVICES.into_iter().filter(|(t, _)| wanted(*t)) {
             let found = services(library, &format!("{service}.{}.", destination.host), transport).await;
             if found.is_some() {
@@ -85,8 +86,7 @@ async fn records(library: &TokioResolver, destination: &Destination) -> Option<R
         }
     }
     let (addresses, ttl) = addresses(library, &destination.host).await?;
-    let transport = destination.transport.unwrap_or(Transport::Udp);
-    let port = destination.port.unwrap_or(DEFAULT_PORT);
+    let (transport, port) = (destination.way(), destination.port_of_host());
     Some(Records { servers: vec![Server { priority: 0, weight: 0, transport, port, addresses }], ttl })
 }
 

@@ -69,8 +69,16 @@ words! {
         FromPhone "from_phone",
         /// The switch did not keep up: its queue of messages was full. The peer repeats what it said.
         QueueFull "queue_full",
-        /// A connection beyond the bound of its source or of all sources together.
+        /// A connection beyond the bound of its source or of all sources together: it, or an older one that had said nothing.
         Connections "connections",
+        /// A connection whose peer did not say anything, or did not complete what it had begun, in time.
+        Slow "slow",
+        /// A TLS handshake that failed: no common version, no certificate or a wrong one, or none in time.
+        Handshake "handshake",
+        /// Beyond the budget of messages that its source has.
+        SourceRate "source_rate",
+        /// Beyond the budget of messages that all trunks, or all other sources, have together.
+        TotalRate "total_rate",
         /// A method or extension that we do not take (405, 420, 501).
         Unsupported "unsupported",
         /// Breaks the grammar or a rule of RFC 3261 (400).

@@ -76,6 +76,7 @@ impl World {
                 listen: vec![(Transport::Udp, address(GATEWAY))],
                 advertise: None,
                 product: "hotline".into(),
+                session_expires_s: Some(1_800),
             },
             rtp_ports: 20_000..=29_999,
             trunks: vec![gateway::Trunk::of_peers("carrier", vec![Peer::Address(address(TRUNK).ip())])],

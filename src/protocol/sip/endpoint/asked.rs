@@ -128,7 +128,8 @@ mod tests {
 
     fn endpoint() -> Endpoint {
         let listen = vec![(Transport::Udp, "192.0.2.1:5060".parse().unwrap())];
-        Endpoint::new(Settings { listen, advertise: None, product: "test".into() }, Random::from_number(1))
+        let settings = Settings { listen, advertise: None, product: "test".into(), session_expires_s: None };
+        Endpoint::new(settings, Random::from_number(1))
     }
 
     fn now(ms: u64) -> Now {
