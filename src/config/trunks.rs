@@ -102,7 +102,9 @@ fn server(section: &Table<'_>, key: &str, written: &At<String>) -> Option<Uri> {
     const HINT: &str = "write server = \"sip:carrier.example\"";
     let uri = Uri::parse(&written.value);
     let (what, hint) = match &uri {
-        Some(uri) if Transport::asked_by(uri) == Some(Transport::Tls) => ("needs TLS, which trunks do not have yet", "use sip:"),
+        Some(uri) if Transport::asked_by(uri) == Some(Transport::Tls) => {
+            ("needs TLS, which trunks do not have yet", "use sip:")
+        }
         Some(uri) if uri.scheme != Scheme::Sip => ("is not a SIP address", HINT),
         Some(uri) if uri.user.is_some() => ("names a user", HINT),
         Some(uri) if Destination::of(uri).is_none() => ("has a transport that we do not have", "udp or tcp"),

@@ -77,7 +77,8 @@ fn build(servers: &[SocketAddr]) -> Result<TokioResolver, hickory_resolver::net:
 /// RFC 3263 section 4.2: with a port the host itself, else its SRV records, else the host itself.
 async fn records(library: &TokioResolver, destination: &Destination) -> Option<Records> {
     if destination.port.is_none() {
-        let wanted = |transport: Transport| destination.transport.map_or(transport != Transport::Tls, |t| t == transport);
+        let wanted =
+            |transport: Transport| destination.transport.map_or(transport != Transport::Tls, |t| t == transport);
         for (transport, service) in SERVICES.into_iter().filter(|(t, _)| wanted(*t)) {
             let found = services(library, &format!("{service}.{}.", destination.host), transport).await;
             if found.is_some() {

@@ -47,7 +47,7 @@ impl Destination {
 
     /// The port where no SRV record says it (RFC 3261 section 19.1.2).
     pub fn port_of_host(&self) -> u16 {
-        self.port.unwrap_or(if self.way() == Transport::Tls { 5061 } else { 5060 })
+        self.port.unwrap_or_else(|| if self.way() == Transport::Tls { 5061 } else { 5060 })
     }
 }
 

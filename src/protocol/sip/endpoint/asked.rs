@@ -78,7 +78,7 @@ impl Endpoint {
     /// The Contact that a peer there is told to reach this user by; `None` as for [`Endpoint::ask`].
     pub fn contact_for(&self, user: &str, transport: Transport, destination: SocketAddr) -> Option<String> {
         let flow = self.flow_to(transport, destination)?;
-        Some(self.contact(&flow).replacen("sip:", &format!("sip:{user}@"), 1))
+        Some(self.contact(&flow, false).replacen("sip:", &format!("sip:{user}@"), 1))
     }
 
     /// Gives up waiting for an answer; the request is not repeated any more.
