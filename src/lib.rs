@@ -48,7 +48,8 @@
 //! | 放弃, abandon | the caller leaves before an agent answers |
 //! | 三声内接听 | answered within three rings; a ring is one period of the ringing tone (`cn`: 5 s) |
 //! | *ring*, *answered*, *connected* | our first 180 (or first sample of ringing tone) written; the agent's 2xx read; our 200 written |
-//! | trunk | the carrier's SIP peer that calls arrive from |
+//! | trunk | the carrier's SIP peer that calls arrive from, and that targets are called through |
+//! | target | a number outside, called through a trunk when no agent is left: the call is an overflow |
 //! | leg | one of the two SIP sessions and RTP streams of a call |
 //! | attempt | one ring of one agent's phone |
 //! | sealed | a call whose recording is closed too: nothing more will come |

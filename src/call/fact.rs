@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reason::{EndedBy, Reason};
 use crate::clock::Stamp;
-use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TrunkName};
+use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName, TrunkName};
 use crate::media::Play;
 use crate::protocol::rtp::Received;
 
@@ -49,6 +49,28 @@ pub enum What {
         agent: AgentNo,
         result: RingResult,
         status: Option<u16>,
+    },
+    /// No agent was left, and the INVITE to this target was first written. `attempt` goes on counting.
+    TargetInvited {
+        attempt: u32,
+        target: TargetName,
+    },
+    /// The target's first 18x (receive stamp).
+    TargetRinging {
+        attempt: u32,
+        target: TargetName,
+    },
+    /// The target was called in vain.
+    TargetReleased {
+        attempt: u32,
+        target: TargetName,
+        result: RingResult,
+        status: Option<u16>,
+    },
+    /// The target's 2xx was read (receive stamp): the call is an overflow, and no agent's.
+    TargetAnswered {
+        attempt: u32,
+        target: TargetName,
     },
     /// The first 180 to the caller was written (`ringback = network`), or the first sample of our ringing tone (`gateway`).
     Ring,
@@ -162,7 +184,12 @@ pub struct Offered {
     pub trunk: TrunkName,
     /// The hotline's number as dialled.
     pub called: String,
+    /// As the trunk wrote it, if it was normalised to another form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called_received: Option<String>,
     pub caller: SubjectId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller_received: Option<SubjectId>,
     /// The Call-ID of the trunk's leg.
     pub sip_call_id: String,
     /// Hash of the dialplan that this call is handled by, from start to end.

@@ -6,7 +6,7 @@ use super::record::{Greeting, LegQuality, Outcome, Played, Quality, QualityStatu
 use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, What};
 use crate::call::reason::{Class, EndedBy, Reason};
 use crate::clock::Stamp;
-use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId};
+use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName};
 use crate::media::Play;
 use crate::protocol::rtp::Received;
 
@@ -22,6 +22,8 @@ pub struct Fold {
     offered: Offered,
     ring: Option<Stamp>,
     answers: Vec<Answer>,
+    /// The target that took the call, and when.
+    overflow: Option<(Stamp, TargetName)>,
     connected: Option<Stamp>,
     plays: Vec<PlaySpan>,
     holds: Vec<Hold>,
@@ -86,6 +88,7 @@ impl Fold {
             offered: (**offered).clone(),
             ring: None,
             answers: Vec::new(),
+            overflow: None,
             connected: None,
             plays: Vec::new(),
             holds: Vec::new(),
@@ -138,7 +141,7 @@ impl Fold {
     pub fn phase(&self) -> Phase {
         if self.ended.is_some() {
             Phase::Ended
-        } else if self.answers.is_empty() || self.connected.is_none() {
+        } else if (self.answers.is_empty() && self.overflow.is_none()) || self.connected.is_none() {
             Phase::Ringing
         } else if self.holds.iter().any(|hold| hold.to.is_none()) {
             Phase::Hold
@@ -180,8 +183,11 @@ impl Fold {
             hotline: self.offered.hotline.clone(),
             trunk: self.offered.trunk.clone(),
             called: self.offered.called.clone(),
+            called_received: self.offered.called_received.clone(),
             caller: None,
+            caller_received: self.offered.caller_received.map(|id| id.to_string()),
             agent: answer.map(|answer| answer.agent.clone()),
+            target: self.overflow.as_ref().map(|(_, target)| target.clone()),
             segments: self.segments(),
             outcome: self.outcome(),
             reason: self.ended.map(|ended| ended.reason),
@@ -225,6 +231,9 @@ impl Fold {
             What::AgentAnswered { attempt, agent } => {
                 self.ringing.remove(attempt);
                 self.answers.push(Answer { at, agent: agent.clone() });
+            }
+            What::TargetAnswered { target, .. } => {
+                self.overflow.get_or_insert_with(|| (at, target.clone()));
             }
             What::Connected => {
                 self.connected.get_or_insert(at);
@@ -297,6 +306,7 @@ impl Fold {
         Some(match ended.reason.class() {
             // The reason itself says that the caller was first, even if the agent's 2xx crossed.
             Class::Abandoned if passed_on.is_none_or(|at| caller_was_first(ended, at)) => self.abandoned(ended),
+            _ if passed_on.is_some() && self.answers.is_empty() => Outcome::Overflow,
             _ if passed_on.is_some() => Outcome::Answered,
             Class::Answered if ended.by == EndedBy::Caller => self.abandoned(ended),
             Class::Rejected => Outcome::Rejected,
@@ -304,9 +314,12 @@ impl Fold {
         })
     }
 
-    /// When an agent's answer had reached the caller: both the 2xx was there and the caller was connected.
+    /// When an answer (an agent's, or a target's in an agent's place) had reached the caller: both the 2xx was there and the
+    /// caller was connected.
     fn passed_on_at(&self) -> Option<Stamp> {
-        let (answer, connected) = (self.answers.first()?.at, self.connected?);
+        let first = self.answers.first().map(|answer| answer.at);
+        let answer = first.or_else(|| self.overflow.as_ref().map(|(at, _)| *at))?;
+        let connected = self.connected?;
         Some(if answer.mono_ns > connected.mono_ns { answer } else { connected })
     }
 
@@ -334,7 +347,8 @@ impl Fold {
     }
 
     fn answered_or_ended(&self) -> Option<Stamp> {
-        self.answer().map(|answer| answer.at).or_else(|| self.ended_at())
+        let taken = || self.overflow.as_ref().filter(|_| self.passed_on_at().is_some()).map(|(at, _)| *at);
+        self.answer().map(|answer| answer.at).or_else(taken).or_else(|| self.ended_at())
     }
 
     fn wait_ms(&self) -> Option<u64> {

@@ -171,6 +171,31 @@ fn every_reason_has_its_outcome_when_nobody_answered() {
     }
 }
 
+/// No agent answered; the target did at 7 s, and hung up at 20 s.
+#[test]
+fn a_call_that_a_target_took_is_an_overflow_and_no_agents() {
+    let target = || crate::ids::TargetName::from("duty");
+    let taken = Story::new(1)
+        .at(20, What::AgentInvited { attempt: 1, agent: agent("8") })
+        .at(1_000, What::Ring)
+        .at(5_000, What::TargetInvited { attempt: 2, target: target() })
+        .at(7_000, What::TargetAnswered { attempt: 2, target: target() });
+    let connected = taken.clone().at(7_001, What::Connected);
+    assert_eq!(Fold::begin(&connected.clone().facts()[0]).map(|f| f.phase()), Some(Phase::Ringing));
+    let record_of_it = record(connected.ended(20_000, Reason::TargetHungUp, EndedBy::Trunk));
+    assert_eq!(record_of_it.outcome, Some(Outcome::Overflow));
+    assert_eq!(record_of_it.target, Some(target()));
+    assert_eq!(
+        (record_of_it.wait_ms, record_of_it.rings, record_of_it.duration_ms),
+        (Some(7_000), Some(2), Some(20_000))
+    );
+    assert_eq!((record_of_it.agent, record_of_it.answered_at, record_of_it.ring_to_answer_ms), (None, None, None));
+    assert_eq!((record_of_it.talk_ms, record_of_it.segments.len()), (Some(0), 0));
+    // The caller left before the target's answer had reached him.
+    let crossed = record(taken.ended(7_000, Reason::CallerCancelled, EndedBy::Caller));
+    assert_eq!((crossed.outcome, crossed.wait_ms), (Some(Outcome::Abandoned), Some(7_000)));
+}
+
 #[test]
 fn overlapping_holds_count_once() {
     let story = Story::new(1)

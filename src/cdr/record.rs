@@ -12,7 +12,7 @@ use super::Fold;
 use crate::call::fact::{Fact, RecordingStatus, RingSource};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Wall;
-use crate::ids::{AgentNo, CallId, HotlineId, TrunkName};
+use crate::ids::{AgentNo, CallId, HotlineId, TargetName, TrunkName};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -20,10 +20,16 @@ pub struct Record {
     pub hotline: HotlineId,
     pub trunk: TrunkName,
     pub called: String,
+    /// As the trunk wrote it, if `called` is that in E.164.
+    pub called_received: Option<String>,
     /// The caller's number. The store joins it; null when it was withheld or has been erased.
     pub caller: Option<String>,
+    /// As the trunk wrote it, if `caller` is that in E.164. The store puts it where the subject's id stands.
+    pub caller_received: Option<String>,
     /// The first agent who answered.
     pub agent: Option<AgentNo>,
+    /// The target that took the call when no agent did.
+    pub target: Option<TargetName>,
     pub segments: Vec<Segment>,
     /// Null while the call is in progress.
     pub outcome: Option<Outcome>,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::call::Call;
-use crate::ids::{AgentNo, CallId, LegId, Side};
+use crate::call::leg::Callee;
+use crate::ids::{CallId, LegId, Side};
 use crate::media::Codec;
 use crate::media::negotiate::{Local, Peer};
 use crate::protocol::sip::endpoint::{Flow, Label, Seen, SessionId};
@@ -34,10 +35,10 @@ pub(super) struct CallerLeg {
     pub(super) acknowledged: bool,
 }
 
-/// One ring of one agent's phone.
+/// One ring of one agent's phone, or of a target.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    pub(super) agent: AgentNo,
+    pub(super) agent: Callee,
     pub(super) session: Option<SessionId>,
     pub(super) media: Option<LegMedia>,
     pub(super) peer: Option<Peer>,
@@ -82,7 +83,18 @@ pub(super) struct PortLink {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Role {
     Caller,
-    Agent { attempt: u32, agent: AgentNo },
+    /// The phone of an agent, or of a target in an agent's place.
+    Agent {
+        attempt: u32,
+        agent: Callee,
+    },
+}
+
+impl Attempt {
+    pub(super) fn new(agent: Callee, media: Option<LegMedia>) -> Attempt {
+        let (session, peer, codec, source) = (None, None, None, None);
+        Attempt { agent, session, media, peer, codec, source, held: false, released: false }
+    }
 }
 
 impl Role {

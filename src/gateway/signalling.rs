@@ -14,17 +14,16 @@ use crate::dialplan::plan::Hotline;
 use crate::ids::{CallId, Side, SubjectId};
 use crate::limits;
 use crate::media::negotiate::{self, Peer};
-use crate::protocol::sip::address::Address;
+use crate::peer::identity::Number;
 use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, MAX_FORWARDS, Seen, SessionId};
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
 use crate::protocol::sip::reason::Reason as Cause;
-use crate::protocol::sip::uri::Uri;
 use crate::protocol::sip::vocabulary::Method;
 
 impl Gateway {
     pub(super) fn handle_sip(&mut self, now: Now, event: Event) {
-        let Event { session, at, kind, seen } = event;
+        let Some(Event { session, at, kind, seen }) = self.on_the_way(now, event) else { return };
         if let EventKind::Invite { request, flow } = kind {
             return self.handle_invite(now, at, session, flow, &request);
         }
@@ -36,7 +35,7 @@ impl Gateway {
                 self.by_session.remove(&session);
             }
             if let Role::Agent { agent, .. } = role {
-                self.agents.release(&agent, id, now.mono);
+                self.free(&agent, id, now);
             }
             return;
         }
@@ -77,26 +76,29 @@ impl Gateway {
     }
 
     fn handle_invite(&mut self, now: Now, at: Now, session: SessionId, flow: Flow, request: &Request) {
-        let Some(trunk) = self.trunk_of(&flow).map(|t| t.name.clone()) else {
+        let Some(line) = self.trunk_of(&flow) else {
             self.outputs.push_back(Output::Rejected(Rejected::FromPhone));
             return self.endpoint.reject(now, session, 403, None);
         };
-        let Some((called, hotline)) = self.dialled(request) else {
+        let Some((called, hotline)) = self.dialled(line, request) else {
             self.outputs.push_back(Output::Rejected(Rejected::UnknownNumber));
             return self.endpoint.reject(now, session, 404, None);
         };
         let id = CallId::new(at.wall, &mut self.random);
-        let caller = Caller::of(request);
-        let subject = SubjectId::new(&mut self.random);
-        self.outputs.push_back(Output::Subject { id: subject, number: caller.number.clone() });
+        let caller = self.settings.trunks[line].identity.caller(request);
+        let subject = self.subject(caller.number.kept.clone());
+        let caller_received = caller.number.received.clone().map(|number| self.subject(number));
+        let trunk = self.settings.trunks[line].name.clone();
         let (peer, refusal) = self.media_of(request);
         // It goes into the ledger: a real one has 20 to 80 characters.
         let sip_call_id = request.headers.text(&Name::CALL_ID).unwrap_or_default().chars().take(256).collect();
         let early_media = peer.as_ref().is_some_and(Peer::hears);
-        let offer = Offer { trunk, called, caller: subject, sip_call_id, early_media };
+        let Number { kept: called, received: called_received } = called;
+        let offer =
+            Offer { trunk, called, called_received, caller: subject, caller_received, sip_call_id, early_media };
         tracing::info!(%id, hotline = %hotline.id, trunk = %offer.trunk, "call offered");
-        tracing::debug!(%id, caller = %caller.number, "caller");
-        let call = match self.refusal().or(refusal) {
+        tracing::debug!(%id, caller = %caller.number.kept, "caller");
+        let call = match self.refusal().or(refusal).or_else(|| self.admit(now, line, id)) {
             Some(why) => Call::refused(id, self.settings.run, at, hotline, offer, why),
             None => Call::new(id, self.settings.run, at, hotline, offer),
         };
@@ -125,16 +127,25 @@ impl Gateway {
         self.obey(now, id);
     }
 
-    /// The hotline that owns the number in the Request-URI, else the one in To.
-    fn dialled(&self, request: &Request) -> Option<(String, Arc<Hotline>)> {
-        let to = request.headers.first(&Name::TO).and_then(Address::parse).map(|a| a.uri);
-        let numbers = [request.uri.clone(), to].into_iter().flatten().filter_map(|uri| uri.number());
-        for number in numbers {
-            if let Some(hotline) = self.plans.by_number.get(&number) {
-                return Some((number, Arc::clone(hotline)));
-            }
-        }
-        None
+    /// The hotline that owns the number dialled, which stands where the trunk's setting says: in the Request-URI, else in To.
+    fn dialled(&self, line: usize, request: &Request) -> Option<(Number, Arc<Hotline>)> {
+        let identity = &self.settings.trunks[line].identity;
+        let plans = &self.plans.by_number;
+        identity.called(request).find_map(|number| {
+            let written = [Some(&number.kept), number.received.as_ref()];
+            let hotline = written.into_iter().flatten().find_map(|n| plans.get(n)).or_else(|| {
+                // A dialplan may write its number in another form than E.164.
+                let owns = |own: &String| identity.normal(own).is_some_and(|own| own == number.kept);
+                plans.iter().find(|(own, _)| owns(own)).map(|(_, hotline)| hotline)
+            });
+            hotline.map(|hotline| (number, Arc::clone(hotline)))
+        })
+    }
+
+    fn subject(&mut self, number: String) -> SubjectId {
+        let id = SubjectId::new(&mut self.random);
+        self.outputs.push_back(Output::Subject { id, number });
+        id
     }
 
     fn refusal(&self) -> Option<Refusal> {
@@ -177,6 +188,7 @@ impl Gateway {
             | EventKind::Progress { .. }
             | EventKind::Answered { .. }
             | EventKind::CrossedAnswer
+            | EventKind::Challenged { .. }
             | EventKind::Failed { .. }
             | EventKind::Terminated => return None,
         })
@@ -220,6 +232,7 @@ impl Gateway {
             EventKind::Offered { body } => return self.answer_in_ack(id, session, role, &body),
             EventKind::Received { .. }
             | EventKind::Invite { .. }
+            | EventKind::Challenged { .. }
             | EventKind::Cancelled
             | EventKind::EarlyAnswer { .. }
             | EventKind::ReofferFailed { .. }
@@ -239,32 +252,5 @@ fn ring_result(status: Option<u16>) -> RingResult {
         Some(603) => RingResult::Declined,
         Some(408 | 487) => RingResult::NoAnswer,
         Some(_) | None => RingResult::Unreachable,
-    }
-}
-
-/// Who calls, as the trunk says it.
-struct Caller {
-    number: String,
-    private: bool,
-}
-
-impl Caller {
-    /// P-Asserted-Identity is the network's word (RFC 3325); From is the caller's.
-    fn of(request: &Request) -> Caller {
-        let h = &request.headers;
-        let asserted = h.list(&Name::P_ASSERTED_IDENTITY).find_map(Address::parse);
-        let address = asserted.or_else(|| h.first(&Name::FROM).and_then(Address::parse));
-        let number = address.as_ref().map(|a| &a.uri).and_then(Uri::number).unwrap_or_default();
-        // It goes into logs and reports: percent-encoding can hide line ends and escape sequences in it.
-        let number = number.chars().filter(|c| !c.is_control()).take(64).collect();
-        let private = ["id", "user", "header", "session"].iter().any(|p| h.has_token(&Name::PRIVACY, p));
-        Caller { number, private }
-    }
-
-    /// The user part of a SIP URI that may be shown to an agent.
-    fn shown(&self) -> Option<String> {
-        let safe = |c: char| c.is_ascii_alphanumeric() || "-_.!~*'()+".contains(c);
-        let user: String = self.number.chars().filter(|c| safe(*c)).take(64).collect();
-        (!self.private && !user.is_empty()).then_some(user)
     }
 }

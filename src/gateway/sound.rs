@@ -144,7 +144,7 @@ impl Gateway {
             Some((peer, codec))
         });
         let Some((peer, codec)) = agreed else {
-            tracing::warn!(call = %id, agent = %a.agent, "the phone answered without media that we can carry");
+            tracing::warn!(call = %id, callee = %a.agent, "the phone answered without media that we can carry");
             if let Some(session) = a.session {
                 self.endpoint.hang_up(now, session);
             }

@@ -17,6 +17,7 @@ mod priority;
 pub mod probe;
 pub(crate) mod recording;
 pub mod refusals;
+pub mod resolver;
 pub mod rtp;
 mod socket;
 pub mod supervisor;

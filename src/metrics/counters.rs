@@ -6,6 +6,7 @@ use super::registry::{Families, OTHER};
 use super::table::Id;
 use crate::cdr::{Word, words};
 use crate::clock::Wall;
+use crate::ids::TrunkName;
 
 /// A handle; clones count into the same series.
 #[derive(Debug, Clone)]
@@ -189,6 +190,20 @@ impl Counters {
         let gauges = [(Id::SipTransactions, transactions), (Id::SipSessions, sessions), (Id::RtpPorts, ports)];
         for (id, count) in gauges {
             self.families.set(id, &[], i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// What is known of a trunk: whether it answers OPTIONS (`None`: it is not asked), and until when we are registered there
+    /// (the outer `None`: we do not register).
+    pub fn trunk(&self, trunk: &TrunkName, up: Option<bool>, registered: Option<Option<Wall>>) {
+        let labels = [trunk.as_str()];
+        if let Some(up) = up {
+            self.families.set(Id::TrunkUp, &labels, i64::from(up));
+        }
+        if let Some(until) = registered {
+            let seconds = until.map_or(0, |until| until.as_micros() / 1_000_000);
+            self.families.set(Id::TrunkRegistered, &labels, i64::from(until.is_some()));
+            self.families.set(Id::TrunkRegistrationExpires, &labels, seconds);
         }
     }
 

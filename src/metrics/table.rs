@@ -44,6 +44,8 @@ pub struct Label {
 enum Values {
     Hotlines,
     Trunks,
+    ProbedTrunks,
+    RegisteringTrunks,
     Agents,
     Words(fn() -> Vec<String>),
 }
@@ -53,6 +55,8 @@ impl Label {
         match self.values {
             Values::Hotlines => sets.hotlines.iter().map(ToString::to_string).collect(),
             Values::Trunks => sets.trunks.iter().map(ToString::to_string).collect(),
+            Values::ProbedTrunks => sets.probed.iter().map(ToString::to_string).collect(),
+            Values::RegisteringTrunks => sets.registering.iter().map(ToString::to_string).collect(),
             Values::Agents => sets.agent_labels(),
             Values::Words(words) => words(),
         }
@@ -127,6 +131,8 @@ words! {
 
 const HOTLINE: Label = Label { name: "hotline", values: Values::Hotlines };
 const TRUNK: Label = Label { name: "trunk", values: Values::Trunks };
+const PROBED_TRUNK: Label = Label { name: "trunk", values: Values::ProbedTrunks };
+const REGISTERING_TRUNK: Label = Label { name: "trunk", values: Values::RegisteringTrunks };
 const AGENT: Label = Label { name: "agent", values: Values::Agents };
 const OUTCOME: Label = closed("outcome", words_of::<Outcome>);
 const BY: Label = closed("by", words_of::<EndedBy>);
@@ -201,6 +207,12 @@ metrics! {
         "Agents by what they are doing.";
     AgentCalls "hotline_agent_calls_total" Counter [AGENT, AGENT_CALL] None
         "Rings of an agent's phone by how they went; beyond 500 agents the rest is agent=\"other\".";
+    TrunkUp "hotline_trunk_up" Gauge [PROBED_TRUNK] None
+        "1 if a target of the trunk answers OPTIONS. Trunks that get none have no series.";
+    TrunkRegistered "hotline_trunk_registered" Gauge [REGISTERING_TRUNK] None
+        "1 while the trunk's registrar has confirmed our registration.";
+    TrunkRegistrationExpires "hotline_trunk_registration_expires_timestamp_seconds" Gauge [REGISTERING_TRUNK] None
+        "When the confirmed registration ends, in seconds since 1970; 0 if there is none.";
     Recordings "hotline_recordings_total" Counter [RECORDING] None
         "Recordings closed, by status.";
     RecordingBytes "hotline_recording_bytes_total" Counter [] None

@@ -10,6 +10,8 @@ fn sets() -> LabelSets {
     LabelSets {
         hotlines: [HotlineId::from("property")].into(),
         trunks: [TrunkName::from("carrier")].into(),
+        probed: [TrunkName::from("carrier")].into(),
+        registering: [TrunkName::from("carrier")].into(),
         agents: ["8", "9"].map(AgentNo::from).into(),
         thresholds_ms: vec![15_000, 11_000, 5_000, 13_500],
         ..LabelSets::default()

@@ -336,6 +336,7 @@ impl Phone {
             EventKind::Cancelled
             | EventKind::NotAcknowledged
             | EventKind::CrossedAnswer
+            | EventKind::Challenged { .. }
             | EventKind::Bye
             | EventKind::Lost => {}
             EventKind::Terminated => {

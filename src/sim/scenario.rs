@@ -107,7 +107,7 @@ impl Scenario {
             agents: agents.iter().filter(|_| i == 0 || random.below(3) > 0).cloned().collect(),
             strategy: one_of(random, &strategies),
             ring: Duration::from_secs(one_of(random, &[1, 3, 10, 20, 60])),
-            nobody: one_of(random, &[Nobody::BusyTone, Nobody::Unavailable]),
+            nobody: [Nobody::BusyTone, Nobody::Unavailable][one_of(random, &[0, 1])].clone(),
         });
         let hotlines = lines.filter(|line| !line.agents.is_empty()).collect();
         let percent = |random: &mut Random, most: u32| if random.below(2) == 0 { 0 } else { random.below(most + 1) };
@@ -186,7 +186,7 @@ impl Line {
                 short_abandon: secs(5),
             },
             greeting: Greeting { by_agent: numbers.iter().map(|n| (n.clone(), greeting.clone())).collect() },
-            agents: Agents { numbers, strategy: self.strategy, ring: self.ring, nobody: self.nobody },
+            agents: Agents { numbers, strategy: self.strategy, ring: self.ring, nobody: self.nobody.clone() },
         }
     }
 }

@@ -86,7 +86,9 @@ impl World {
                 session_expires_s: Some(1_800),
             },
             rtp_ports: 20_000..=29_999,
-            trunks: vec![gateway::Trunk { name: "carrier".into(), peers: vec![Peer::Address(address(TRUNK).ip())] }],
+            trunks: vec![gateway::Trunk::of_peers("carrier", vec![Peer::Address(address(TRUNK).ip())])],
+            named_phones: Vec::new(),
+            targets: Vec::new(),
             phones,
             run: RunId(1),
         };
@@ -163,9 +165,14 @@ impl World {
     /// Another configuration: agents of these plans, all with phones at [`AGENTS`].
     pub fn reload(&mut self, plans: Plans) {
         let phones = phones(&plans, self.agents.address());
-        let trunks =
-            vec![gateway::Trunk { name: "carrier".into(), peers: vec![Peer::Address(self.trunk.address().ip())] }];
-        self.tell(Input::Reload(Box::new(gateway::Reload { trunks, phones, plans: Arc::new(plans) })));
+        let trunks = vec![gateway::Trunk::of_peers("carrier", vec![Peer::Address(self.trunk.address().ip())])];
+        self.tell(Input::Reload(Box::new(gateway::Reload {
+            trunks,
+            phones,
+            named_phones: Vec::new(),
+            targets: Vec::new(),
+            plans: Arc::new(plans),
+        })));
     }
 
     /// Runs until this much time has passed or nothing is left to happen.
@@ -333,7 +340,8 @@ impl World {
                     tape.begin(call, &path);
                 }
             }
-            Output::Count(_) | Output::Rejected(_) => {}
+            // No trunk of the simulator has a name or a registrar.
+            Output::Resolve(_) | Output::Trunk(_) | Output::Count(_) | Output::Rejected(_) => {}
         }
     }
 

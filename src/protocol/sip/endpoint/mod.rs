@@ -4,10 +4,11 @@
 //! [`Endpoint::poll_event`] until both are empty, then sleep no longer than [`Endpoint::poll_timeout`]. Nothing here reads a
 //! clock or a socket. Each session ends with exactly one [`EventKind::Terminated`].
 //!
-//! Files: `incoming` (requests), `responses` (responses and time-outs of our requests), `orders` (what the owner may
-//! ask for), `session` (the INVITE usage's state), `change` (re-INVITE and UPDATE), `reliable` (PRACK), `refresh` (session
-//! timers), `size` (what is too large for UDP).
+//! Files: `asked` (requests of ours outside dialogs), `incoming` (requests), `responses` (responses and time-outs of our
+//! requests), `orders` (what the owner may ask for), `session` (the INVITE usage's state), `change` (re-INVITE and UPDATE),
+//! `reliable` (PRACK), `refresh` (session timers), `size` (what is too large for UDP).
 
+mod asked;
 mod change;
 #[cfg(test)]
 mod change_tests;
@@ -28,8 +29,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+pub use asked::{Answered, Ask, AskId};
 pub use change::NotNow;
-pub use orders::{MAX_FORWARDS, OutgoingInvite};
+pub use orders::{MAX_FORWARDS, OutgoingInvite, Way};
 pub use seen::Seen;
 use session::{Phase, Session};
 
@@ -183,6 +185,8 @@ pub enum EventKind {
     Answered { body: Vec<u8>, source: SocketAddr },
     /// A 2xx to an INVITE that we had cancelled. ACK and BYE have been sent.
     CrossedAnswer,
+    /// 401 or 407 to our INVITE; [`EventKind::Failed`] follows. `source` is where it came from.
+    Challenged { response: Box<super::message::Response>, source: SocketAddr },
     /// Final failure of our INVITE; `None`: nobody answered (timer B) or nothing could be sent.
     Failed { status: Option<u16> },
     /// An offer within the session (re-INVITE, UPDATE, PRACK); an empty body asks for our offer. Answer with `accept_reoffer`
@@ -280,6 +284,7 @@ pub struct Endpoint {
     merges: BTreeMap<(String, String, u32), TxId>,
     sessions: BTreeMap<SessionId, Session>,
     dialogs: BTreeMap<DialogId, SessionId>,
+    asked: asked::Asked,
     wakes: Schedule<Wake>,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
@@ -306,6 +311,7 @@ impl Endpoint {
             merges: BTreeMap::new(),
             sessions: BTreeMap::new(),
             dialogs: BTreeMap::new(),
+            asked: asked::Asked::default(),
             wakes: Schedule::default(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),

@@ -35,6 +35,18 @@ pub struct OutgoingInvite {
 
 /// What a request begins with (section 8.1.1.6).
 pub const MAX_FORWARDS: u8 = 70;
+/// What an INVITE through a trunk has beside what every INVITE has.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// Call-ID, From tag and number of CSeq: an INVITE that answers a challenge goes on where the first one was
+    /// (RFC 3261 section 22.2).
+    pub call_id: String,
+    pub from_tag: String,
+    pub seq: u32,
+    /// The URI of From, where the trunk asks for another than the caller's number at our address.
+    pub from: Option<String>,
+    pub headers: Vec<(Name, String)>,
+}
 
 impl Endpoint {
     /// Sends 200 to their INVITE; repeated until its ACK comes. It waits for the PRACK of a description of ours.
@@ -75,26 +87,38 @@ impl Endpoint {
     /// Calls somebody. `None` if no listener speaks the transport and address family, or if a `sips` target were to be
     /// called by anything but TLS (RFC 5630 section 3.1).
     pub fn invite(&mut self, now: Instant, call: OutgoingInvite) -> Option<SessionId> {
+        let (call_id, from_tag) = (self.random.token(), self.random.token());
+        self.invite_by(now, call, Way { call_id, from_tag, seq: 1, from: None, headers: Vec::new() })
+    }
+
+    /// The same through a trunk.
+    pub fn invite_by(&mut self, now: Instant, call: OutgoingInvite, way: Way) -> Option<SessionId> {
         if call.target.is_secure() && call.transport != Transport::Tls {
             return None;
         }
         let flow = self.flow_to(call.transport, call.destination)?;
         let id = SessionId(self.new_id());
-        let (call_id, tag) = (self.random.token(), self.random.token());
+        let tag = &way.from_tag;
         let host = self.sent_by(&flow);
         let mut request = Request::new(Method::INVITE, call.target.as_str());
         let h = &mut request.headers;
         h.push(Name::MAX_FORWARDS, call.max_forwards.to_string());
         match &call.caller {
+            Some(_) if way.from.is_some() => {
+                h.push(Name::FROM, format!("<{}>;tag={tag}", way.from.as_deref().unwrap_or_default()));
+            }
             Some(user) => h.push(Name::FROM, format!("<sip:{user}@{host}>;tag={tag}")),
             None => h.push(Name::FROM, format!("\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag={tag}")),
         }
         h.push(Name::TO, format!("<{}>", call.target));
-        h.push(Name::CALL_ID, call_id);
-        h.push(Name::CSEQ, "1 INVITE");
+        h.push(Name::CALL_ID, way.call_id);
+        h.push(Name::CSEQ, format!("{} INVITE", way.seq));
         match &call.caller {
             Some(user) => h.push(Name::P_ASSERTED_IDENTITY, format!("<sip:{user}@{host}>")),
             None => h.push(Name::PRIVACY, "id"),
+        }
+        for (name, value) in way.headers {
+            h.push(name, value);
         }
         self.wish(None, h);
         request.body.clone_from(&call.offer);

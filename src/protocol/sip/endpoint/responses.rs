@@ -80,6 +80,9 @@ impl Endpoint {
 
     fn deliver(&mut self, heard: &Heard<'_>) {
         let Heard { now, at, session, ref method, response, .. } = *heard;
+        if self.answer_asked(heard.tx, at, heard.flow, response) {
+            return;
+        }
         let invite = *method == Method::INVITE;
         if invite && (200..300).contains(&response.status) {
             return self.handle_2xx(heard);
@@ -121,6 +124,10 @@ impl Endpoint {
         let call = |s: &super::Session| matches!(s.phase, Phase::Outgoing { tx, .. } if tx == heard.tx);
         if !self.sessions.get(&id).is_some_and(call) || (status == 422 && self.invite_again(heard, id)) {
             return;
+        }
+        if matches!(status, 401 | 407) {
+            let (response, source) = (Box::new(heard.response.clone()), heard.flow.remote);
+            self.event(id, heard.at, EventKind::Challenged { response, source });
         }
         let h = &heard.response.headers;
         self.explain(id, heard.at, Reason::of(h), retry_after_s(h));
@@ -247,6 +254,9 @@ impl Endpoint {
 
     /// Timers B, F and H: nobody answered.
     pub(super) fn handle_tx_gave_up(&mut self, now: Now, id: TxId, session: Option<SessionId>) {
+        if self.give_up_asked(id, now) {
+            return;
+        }
         let Some(session) = session.filter(|s| self.sessions.contains_key(s)) else { return };
         if self.is_change(session, id) {
             if let Some(state) = self.sessions.get_mut(&session) {

@@ -137,6 +137,7 @@ pub(super) fn kinds(side: &Side) -> Vec<&'static str> {
             EventKind::Progress { .. } => "progress",
             EventKind::Answered { .. } => "answered",
             EventKind::CrossedAnswer => "crossed",
+            EventKind::Challenged { .. } => "challenged",
             EventKind::Failed { .. } => "failed",
             EventKind::Reoffer { .. } => "reoffer",
             EventKind::Bye => "bye",
