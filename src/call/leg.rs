@@ -8,6 +8,7 @@ use crate::clock::Now;
 use crate::ids::{AgentNo, Side};
 use crate::media::Play;
 use crate::protocol::rtp::Received;
+use crate::quality::{Heard, Line};
 
 /// What happened. The instant that goes with it is the receive stamp of the message, or the write instant for `Sent`.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,6 +106,16 @@ pub enum Media {
     PlayEnded {
         play: Play,
         to_end: bool,
+    },
+    /// Ten seconds of this side's stream.
+    Interval {
+        side: Side,
+        line: Line,
+    },
+    /// All of it.
+    Measured {
+        side: Side,
+        heard: Box<Heard>,
     },
     Closed {
         side: Side,
