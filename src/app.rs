@@ -23,13 +23,16 @@ use crate::dialplan::plan::Plans;
 use crate::gateway::{self, Gateway, Input, RecordingClosed};
 use crate::ids::{CallId, HotlineId, Random};
 use crate::io::clock::RunClock;
+use crate::io::descriptors;
 use crate::io::disk::{self, Recorder};
 use crate::io::door::Door;
 use crate::io::driver::{self, Observer, Occupancy, Wires};
 use crate::io::ledger::{self, Bounds, Ledger, Room};
 use crate::io::mailbox::{Inbox, Mailbox, mailbox};
+use crate::io::refusals::Refusals;
 use crate::io::rtp::MediaThreads;
 use crate::io::tcp::{self, Tcp};
+use crate::io::tls::{self, Tls};
 use crate::io::udp::{Reception, Udp};
 use crate::ledger::recovery::{Salvage, closing_facts};
 use crate::media;
@@ -55,6 +58,7 @@ pub struct Running {
     /// What is in force.
     config: Config,
     clock: RunClock,
+    tls: Option<Arc<Tls>>,
     _lock: File,
 }
 
@@ -79,7 +83,16 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let door = Arc::new(Door::new(settings.known()));
     let gateway = Gateway::new(settings, Arc::new(plans), Random::from_seed(os_seed()?));
     let shared = Shared::new(&ledger.ledger());
-    let house = House { config: &config, clock, metrics: &metrics, ledger: ledger.ledger(), mailbox: &mailbox, door };
+    let tls = open_tls(&config, clock)?;
+    let house = House {
+        config: &config,
+        clock,
+        metrics: &metrics,
+        ledger: ledger.ledger(),
+        mailbox: &mailbox,
+        door,
+        tls: tls.clone(),
+    };
     let (wires, receivers) = house.wire(sockets, &shared, observer)?;
     let switch = start_switch(gateway, inbox, wires)?;
     metrics.counters().config_in_force(clock.now().wall);
@@ -95,8 +108,17 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         metrics,
         config,
         clock,
+        tls,
         _lock: lock,
     })
+}
+
+fn open_tls(config: &Config, clock: RunClock) -> Result<Option<Arc<Tls>>> {
+    let Some(files) = config.sip.tls.clone() else { return Ok(None) };
+    match Tls::open(files, clock) {
+        Ok(tls) => Ok(Some(Arc::new(tls))),
+        Err(problems) => bail!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+    }
 }
 
 fn start_switch(gateway: Gateway, inbox: Inbox, wires: Wires) -> Result<JoinHandle<Wires>> {
@@ -143,6 +165,11 @@ impl Running {
     /// The metrics as they stand, in Prometheus' text format.
     pub fn metrics_text(&self) -> Result<String> {
         Ok(self.metrics.encode()?)
+    }
+
+    /// Reads the certificates' files again; live connections keep theirs. With a fault everything stays as it was.
+    pub fn reload_certificates(&self) -> Result<(), Vec<tls::Problem>> {
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())
     }
 
     /// Waits until everything said so far is on disk.
@@ -237,6 +264,7 @@ struct House<'a> {
     ledger: Ledger,
     mailbox: &'a Mailbox,
     door: Arc<Door>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl House<'_> {
@@ -248,6 +276,7 @@ impl House<'_> {
     ) -> Result<(Wires, Vec<JoinHandle<()>>)> {
         let runtime = tokio::runtime::Handle::current();
         let counters = self.metrics.counters();
+        let refusals = Refusals::new(counters.clone());
         let recorder = self.recorder(&counters)?;
         let media = self.media(&recorder)?;
         let reception = Reception {
@@ -255,13 +284,15 @@ impl House<'_> {
             mailbox: self.mailbox.clone(),
             door: Arc::clone(&self.door),
             counters: counters.clone(),
+            refusals: refusals.clone(),
             stop: Arc::clone(&shared.stop),
         };
-        let tcp = Tcp::new(runtime.clone(), reception.clone());
-        for (listener, local) in sockets.tcp {
+        let tcp = Tcp::new(runtime.clone(), reception.clone(), self.tls.clone(), descriptors::raise());
+        for (listener, transport, local) in sockets.tcp {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            tcp.listen(listener, local);
+            tcp.listen(listener, transport, local);
         }
+        tcp.watch_certificates();
         let http = tokio::net::TcpListener::from_std(sockets.metrics)?;
         let refresh: Arc<dyn Fn() + Send + Sync> = {
             let (ledger, counters, occupancy) = (self.ledger.clone(), counters.clone(), Arc::clone(&shared.occupancy));
@@ -286,6 +317,7 @@ impl House<'_> {
             ledger: self.ledger.clone(),
             call_metrics: self.metrics.calls(),
             counters,
+            refusals,
             observer,
             door: Arc::clone(&self.door),
             occupancy: Arc::clone(&shared.occupancy),
@@ -339,7 +371,7 @@ impl media::BlockSink for CountedSink {
 /// Every socket, bound before anything is started.
 struct Sockets {
     udp: Vec<Arc<Udp>>,
-    tcp: Vec<(std::net::TcpListener, SocketAddr)>,
+    tcp: Vec<(std::net::TcpListener, Transport, SocketAddr)>,
     metrics: std::net::TcpListener,
 }
 
@@ -349,11 +381,11 @@ impl Sockets {
         for listen in &config.sip.listen {
             let at = || format!("cannot listen on {listen}");
             match listen.transport {
-                config::Transport::Udp => udp.push(Arc::new(Udp::bind(listen.address).with_context(at)?)),
-                config::Transport::Tcp => {
+                Transport::Udp => udp.push(Arc::new(Udp::bind(listen.address).with_context(at)?)),
+                Transport::Tcp | Transport::Tls => {
                     let listener = tcp::bind(listen.address).with_context(at)?;
                     let local = listener.local_addr()?;
-                    tcp.push((listener, local));
+                    tcp.push((listener, listen.transport, local));
                 }
             }
         }
@@ -364,7 +396,7 @@ impl Sockets {
 
     fn addresses(&self) -> Result<Addresses> {
         let udp = self.udp.iter().map(|u| (Transport::Udp, u.local()));
-        let sip = udp.chain(self.tcp.iter().map(|(_, local)| (Transport::Tcp, *local))).collect();
+        let sip = udp.chain(self.tcp.iter().map(|(_, transport, local)| (*transport, *local))).collect();
         Ok(Addresses { sip, metrics: self.metrics.local_addr()? })
     }
 }
@@ -454,6 +486,7 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
             listen: addresses.sip.clone(),
             advertise: config.sip.advertise,
             product: format!("hotline/{}", env!("CARGO_PKG_VERSION")),
+            session_expires_s: config.sip.session_expires_s,
         },
         rtp_ports: config.rtp_ports.clone(),
         trunks: trunks(config),
@@ -475,8 +508,7 @@ fn phone(agent: &config::AgentSettings) -> Result<Option<gateway::Phone>> {
     let Some(contact) = &agent.contact else { return Ok(None) };
     let uri = Uri::parse(contact).with_context(|| format!("agent {}: {contact} is no SIP URI", agent.number))?;
     let address = uri.socket_addr().with_context(|| format!("agent {}: {contact} names no address", agent.number))?;
-    let tcp = uri.param("transport").flatten().is_some_and(|t| t.eq_ignore_ascii_case("tcp"));
-    let transport = if tcp { Transport::Tcp } else { Transport::Udp };
+    let transport = Transport::asked_by(&uri).unwrap_or(Transport::Udp);
     Ok(Some(gateway::Phone { agent: agent.number.clone(), uri, transport, address }))
 }
 

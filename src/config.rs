@@ -3,6 +3,8 @@
 //! What a file leaves out is as in the embedded default: loopback only, data in `data`, `dialplans` if it is there,
 //! else the built-in ones. Relative paths count from the file.
 
+mod certificates;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,8 +19,12 @@ use crate::dialplan::prompt::Library;
 use crate::dialplan::{AGENT_NUMBER_HINT, is_agent_number};
 use crate::fault::{Fault, did_you_mean};
 use crate::ids::{AgentNo, TrunkName};
+use crate::io::clock::RunClock;
 use crate::io::dialplans::{BuiltIn, Directory};
+use crate::io::tls;
 use crate::peer::trunk::{Peer, PeerError};
+pub use crate::protocol::sip::endpoint::Transport;
+use crate::protocol::sip::session_timer;
 use crate::written::{At, Document, Table, text_of};
 
 /// The whole configuration, without a fault.
@@ -49,6 +55,10 @@ pub struct SipSettings {
     pub listen: Vec<Listen>,
     /// What Contact and SDP say instead of the address listened on.
     pub advertise: Option<IpAddr>,
+    /// The session timer that we ask for (RFC 4028); `None` if it is switched off.
+    pub session_expires_s: Option<u32>,
+    /// Whose certificates `tls:` listeners and TLS connections of ours use.
+    pub tls: Option<tls::Files>,
 }
 
 /// An address to listen on, written `udp:127.0.0.1:5060`.
@@ -59,19 +69,9 @@ pub struct Listen {
     pub address: SocketAddr,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Transport {
-    Udp,
-    Tcp,
-}
-
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let transport = match self.transport {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
-        };
-        write!(f, "{transport}:{}", self.address)
+        write!(f, "{}:{}", self.transport.word(), self.address)
     }
 }
 
@@ -124,7 +124,11 @@ pub fn read(file: Option<&Path>) -> Result<Config, Vec<Fault>> {
 
 /// [`check`] with `directory` for the working directory.
 fn check_from(directory: &Path, file: Option<&Path>) -> Result<Loaded, Vec<Fault>> {
-    let (Read { mut config, default_agents }, mut faults) = read_from(directory, file)?;
+    let (Read { mut config, default_agents, certificates }, mut faults) = read_from(directory, file)?;
+    if let Some(certificates) = certificates {
+        let shown = config.file.as_ref().map_or_else(|| FILE.to_owned(), |file| file.display().to_string());
+        faults.extend(certificates.faults(&shown, RunClock::start().now().wall));
+    }
     let (plans, found) = plans(&config, default_agents);
     faults.extend(found);
     if default_agents {
@@ -172,9 +176,14 @@ struct Read {
     config: Config,
     /// The agents are those that the dialplans name.
     default_agents: bool,
+    /// What names the files of TLS, which are not read yet.
+    certificates: Option<certificates::Written>,
 }
 
 const FILE: &str = "hotline.toml";
+
+/// RFC 4028 section 4 recommends half an hour.
+const SESSION_EXPIRES_S: u32 = 1_800;
 
 /// An error only if the file cannot be read at all.
 fn read_from(directory: &Path, file: Option<&Path>) -> Result<(Read, Vec<Fault>), Vec<Fault>> {
@@ -205,10 +214,10 @@ fn parse(shown: &str, base: &Path, text: &str) -> (Read, Vec<Fault>) {
 
 fn read_document(document: &Document<'_>, base: &Path) -> Read {
     let mut root = document.root();
-    let sip = sip(&mut root.section("sip"));
+    let (sip, certificates) = sip(&mut root.section("sip"), base);
     let trunks = trunks(&mut root, &sip.listen);
     let dialplans = dialplans(&mut root.section("dialplans"), base);
-    let agents = agents(&mut root);
+    let agents = agents(&mut root, &sip.listen);
     let default_agents = agents.is_none() && dialplans == DialplanSource::BuiltIn;
     let targets = targets(&mut root, &trunks);
     let (http_listen, metrics_listen) = web(&mut root, &sip.listen);
@@ -227,7 +236,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         targets,
         drain: drain(&mut root.section("shutdown")),
     };
-    Read { config, default_agents }
+    Read { config, default_agents, certificates }
 }
 
 fn drain(shutdown: &mut Table<'_>) -> Duration {
@@ -250,7 +259,7 @@ fn path(table: &mut Table<'_>, key: &'static str) -> Option<At<String>> {
     Some(found)
 }
 
-fn sip(sip: &mut Table<'_>) -> SipSettings {
+fn sip(sip: &mut Table<'_>, base: &Path) -> (SipSettings, Option<certificates::Written>) {
     let default = [Transport::Udp, Transport::Tcp].map(|transport| Listen { transport, address: loopback(5060) });
     let advertise = sip.string("advertise");
     let listen = match sip.strings("listen") {
@@ -262,7 +271,21 @@ fn sip(sip: &mut Table<'_>) -> SipSettings {
             listens(sip, list.value, advertise.is_some())
         }
     };
-    SipSettings { listen, advertise: advertise.and_then(|at| advertised(sip, &at)) }
+    let tls = certificates::files(sip, base, &listen);
+    let advertise = advertise.and_then(|at| advertised(sip, &at));
+    let session_expires_s = session_expires(sip);
+    (SipSettings { listen, advertise, session_expires_s, tls: tls.as_ref().map(|tls| tls.files.clone()) }, tls)
+}
+
+fn session_expires(sip: &mut Table<'_>) -> Option<u32> {
+    let Some(At { value, line }) = sip.integer("session_expires_s", 0..=session_timer::LONGEST_S) else {
+        return Some(SESSION_EXPIRES_S);
+    };
+    if (1..session_timer::SMALLEST_S).contains(&value) {
+        let what = format!("sip.session_expires_s = {value} is shorter than RFC 4028 allows");
+        sip.fault(line, what, "write 90 or more, or 0 to ask for no session timer");
+    }
+    Some(value).filter(|s| *s > 0)
 }
 
 fn listens(sip: &Table<'_>, written: Vec<At<String>>, advertised: bool) -> Vec<Listen> {
@@ -298,12 +321,12 @@ impl FromStr for Listen {
     type Err = (String, String);
 
     fn from_str(written: &str) -> Result<Self, Self::Err> {
-        const HINT: &str = "write udp:127.0.0.1:5060, tcp:127.0.0.1:5060 or udp:[::1]:5060";
+        const HINT: &str = "write udp:127.0.0.1:5060, tcp:127.0.0.1:5060, tls:127.0.0.1:5061 or udp:[::1]:5060";
         let (transport, address) = written.split_once(':').unwrap_or((written, ""));
         let transport = match transport {
             "udp" => Transport::Udp,
             "tcp" => Transport::Tcp,
-            "tls" => return Err(("is not built yet".to_owned(), "use udp: or tcp:".to_owned())),
+            "tls" => Transport::Tls,
             _ => return Err(("has no transport".to_owned(), HINT.to_owned())),
         };
         match address.parse() {
@@ -353,7 +376,7 @@ fn web(root: &mut Table<'_>, sip: &[Listen]) -> (Option<SocketAddr>, SocketAddr)
     };
     let metrics_listen = address(&mut metrics, "listen").unwrap_or_else(|| loopback(9464));
     let mut taken: Vec<SocketAddr> =
-        sip.iter().filter(|l| l.transport == Transport::Tcp).map(|listen| listen.address).collect();
+        sip.iter().filter(|l| l.transport != Transport::Udp).map(|listen| listen.address).collect();
     for (section, listen) in [(&mut http, http_listen), (&mut metrics, Some(metrics_listen))] {
         let Some(listen) = listen else { continue };
         if listen.port() != 0 && taken.contains(&listen) {
@@ -443,7 +466,7 @@ fn peers(section: &mut Table<'_>) -> Vec<Peer> {
 }
 
 /// `None` if the file has no agent at all.
-fn agents(root: &mut Table<'_>) -> Option<Vec<AgentSettings>> {
+fn agents(root: &mut Table<'_>, listen: &[Listen]) -> Option<Vec<AgentSettings>> {
     let sections = root.sections("agent");
     if sections.is_empty() {
         return None;
@@ -459,7 +482,7 @@ fn agents(root: &mut Table<'_>) -> Option<Vec<AgentSettings>> {
             good
         });
         let name = section.string("name");
-        let contact = section.string("contact").and_then(|contact| fixed_contact(&section, contact));
+        let contact = section.string("contact").and_then(|contact| fixed_contact(&section, listen, contact));
         // Registration of phones is not built yet; the key is known, so that files can be written ahead.
         section.string("password_file");
         let Some(At { value: number, line }) = number else { continue };
@@ -475,18 +498,18 @@ fn agents(root: &mut Table<'_>) -> Option<Vec<AgentSettings>> {
 }
 
 /// The contact if it is a SIP URI that needs no look-up (RFC 3261 section 19.1.1).
-fn fixed_contact(section: &Table<'_>, written: At<String>) -> Option<String> {
-    let Some((what, hint)) = contact_fault(&written.value) else { return Some(written.value) };
+fn fixed_contact(section: &Table<'_>, listen: &[Listen], written: At<String>) -> Option<String> {
+    let fault = contact_fault(&written.value).or_else(|| certificates::contact_fault(&written.value, listen));
+    let Some((what, hint)) = fault else { return Some(written.value) };
     section.fault(written.line, format!("agent.contact \"{}\" {what}", written.value), hint);
     None
 }
 
 fn contact_fault(uri: &str) -> Option<(&'static str, &'static str)> {
     const HINT: &str = "write contact = \"sip:8@192.0.2.20:5060\"";
-    if uri.starts_with("sips:") {
-        return Some(("needs TLS, which is not built yet", "use sip:"));
-    }
-    let Some(rest) = uri.strip_prefix("sip:") else { return Some(("is not a SIP address", HINT)) };
+    let Some(rest) = uri.strip_prefix("sip:").or_else(|| uri.strip_prefix("sips:")) else {
+        return Some(("is not a SIP address", HINT));
+    };
     let odd = |c: char| c.is_whitespace() || c.is_control() || "<>\"".contains(c) || !c.is_ascii();
     if rest.contains(odd) {
         return Some(("is not a SIP address", HINT));

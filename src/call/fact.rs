@@ -4,6 +4,8 @@
 //! was seen or done, never a figure that can be computed. Parameters a figure depends on are pinned in `Offered`, so an
 //! old call keeps its meaning when the dialplan changes.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::reason::{EndedBy, Reason};
@@ -31,11 +33,7 @@ pub enum What {
     /// `at` is the kernel's receive stamp.
     Offered(Box<Offered>),
     /// A SIP message of this call was written or read; for the ladder only, nothing is computed from it.
-    Signal {
-        leg: Side,
-        sent: bool,
-        message: String,
-    },
+    Signal(Box<Signal>),
     /// The INVITE to this agent's phone was written. `attempt` counts from 1 over the whole call.
     AgentInvited {
         attempt: u32,
@@ -128,8 +126,45 @@ pub enum What {
     /// Written by recovery at start, never by a live call: the process died with this call in progress. The fact
     /// `Ended` before it carries the stamp of the last fact or audio block on disk.
     Interrupted,
+    /// What a peer said of the cause of its BYE, CANCEL or failure (Reason, RFC 3326), or when to come back (Retry-After).
+    Explained {
+        leg: Side,
+        reason: Option<String>,
+        retry_after_s: Option<u32>,
+    },
     /// The ledger could not keep up while this call was live; facts were delayed, none was lost.
     LedgerDelayed,
+}
+
+/// What stands for the caller's number in a [`Signal`].
+pub const CALLER: &str = "{caller}";
+
+/// The last [`Signal::message`] of a call with too many of them.
+pub const NO_MORE_SIGNALS: &str = "(further messages are not kept)";
+
+/// A SIP message, as its call's ladder shows it. The caller's number is never in it, only [`CALLER`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signal {
+    pub leg: Side,
+    pub sent: bool,
+    /// Method and Request-URI, or status, reason phrase and method.
+    pub message: String,
+    /// Whose phone, of the agents' side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// A retransmission.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub again: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<SocketAddr>,
+    /// What the body is, in a few words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

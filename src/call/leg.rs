@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fact::{Fact, RecordingStatus, RingResult};
+use super::fact::{Fact, RecordingStatus, RingResult, Signal};
 use crate::clock::Now;
 use crate::ids::{AgentNo, Side};
 use crate::media::Play;
@@ -57,10 +57,12 @@ pub enum Input {
         held: bool,
     },
     /// For the ladder.
-    Signal {
+    Signal(Box<Signal>),
+    /// What a peer said of the cause of what comes next.
+    Explained {
         side: Side,
-        sent: bool,
-        message: String,
+        reason: Option<String>,
+        retry_after_s: Option<u32>,
     },
     Media(Media),
     RecordingClosed {
@@ -123,6 +125,19 @@ pub enum Media {
     },
 }
 
+/// What a leg is told of why it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parting {
+    /// The other person hung up.
+    HungUp,
+    /// Another phone took the call: no missed call.
+    Elsewhere,
+    /// Something was waited for in vain.
+    TimedOut,
+    /// Nothing.
+    Silent,
+}
+
 /// What is to be done.
 #[derive(Debug, Clone)]
 pub enum Action {
@@ -143,7 +158,9 @@ pub enum Action {
         status: u16,
         retry_after_s: Option<u32>,
     },
-    HangUpCaller,
+    HangUpCaller {
+        parting: Parting,
+    },
     OpenAgent {
         attempt: u32,
         agent: AgentNo,
@@ -155,6 +172,7 @@ pub enum Action {
     /// CANCEL or BYE, whichever is due, and its media closed.
     ReleaseAgent {
         attempt: u32,
+        parting: Parting,
     },
     /// The agent's port was opened for nothing.
     Bridge {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use agent::Agents;
 use closing::Closing;
-use fact::{AnswerRule, Fact, Offered, RingResult, RingSource, What};
+use fact::{AnswerRule, Fact, Offered, RingResult, RingSource, Signal, What};
 use hunting::Hunting;
 use leg::{Action, Input, Media, Sent};
 use reason::{EndedBy, Reason};
@@ -32,6 +32,7 @@ use talking::Talking;
 use crate::clock::{Instant, Now, RunId, Stamp};
 use crate::dialplan::plan::{Hotline, Ringback};
 use crate::ids::{AgentNo, CallId, Side, SubjectId, TrunkName};
+use crate::limits;
 
 /// Who calls, for what.
 #[derive(Debug, Clone)]
@@ -53,6 +54,8 @@ pub struct Call {
     offered: Now,
     state: State,
     actions: VecDeque<Action>,
+    /// Messages on the ladder so far.
+    signals: u32,
 }
 
 /// Numbers and stamps the facts of one call.
@@ -90,6 +93,7 @@ impl Call {
             offered: at,
             state: State::Opening,
             actions: VecDeque::new(),
+            signals: 0,
             hotline,
         };
         let offered = Offered {
@@ -124,9 +128,10 @@ impl Call {
 
     pub fn handle(&mut self, now: Instant, at: Now, input: Input, agents: &mut Agents) {
         match input {
-            Input::Signal { side, sent, message } => {
+            Input::Signal(signal) => return self.note_signal(at, signal),
+            Input::Explained { side, reason, retry_after_s } => {
                 if !matches!(self.state, State::Sealed) {
-                    self.fact(at, What::Signal { leg: side, sent, message });
+                    self.fact(at, What::Explained { leg: side, reason, retry_after_s });
                 }
                 return;
             }
@@ -218,6 +223,18 @@ impl Call {
         self.fact(at, What::Ended { reason, by });
         self.actions.push_back(Action::CloseMedia { ended: at });
         State::Closing(Closing::new(now))
+    }
+
+    /// One step of the ladder, as long as it is not too long.
+    fn note_signal(&mut self, at: Now, mut signal: Box<Signal>) {
+        if matches!(self.state, State::Sealed) || self.signals > limits::LADDER_MESSAGES {
+            return;
+        }
+        if self.signals == limits::LADDER_MESSAGES {
+            (signal.message, signal.body) = (fact::NO_MORE_SIGNALS.to_owned(), None);
+        }
+        self.signals += 1;
+        self.fact(at, What::Signal(signal));
     }
 
     fn fact(&mut self, at: Now, what: What) {

@@ -15,7 +15,6 @@ use crate::app::{self, Addresses, Pulse, Running};
 use crate::config::{self, Loaded};
 use crate::io::supervisor::{Heartbeat, Supervisor};
 use crate::limits;
-use crate::protocol::sip::endpoint::Transport;
 
 /// How long ended calls may take to be sealed: as long as a call itself waits for its file.
 const SEALING: Duration = limits::RECORDING_CLOSE.saturating_add(Duration::from_secs(1));
@@ -168,19 +167,12 @@ async fn watch(supervisor: Arc<Supervisor>, pulse: Pulse) {
 fn announce(addresses: &Addresses) -> Result<()> {
     let mut out = std::io::stdout().lock();
     for (transport, address) in &addresses.sip {
-        writeln!(out, "sip {}:{address}", word(*transport))?;
+        writeln!(out, "sip {}:{address}", transport.word())?;
     }
     writeln!(out, "metrics http://{}/metrics", addresses.metrics)?;
     writeln!(out, "ready")?;
     out.flush()?;
     Ok(())
-}
-
-fn word(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Udp => "udp",
-        Transport::Tcp => "tcp",
-    }
 }
 
 /// Waits until no call is live, at most so long.

@@ -1,13 +1,13 @@
 //! Which session and which media leg belongs to which call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::call::Call;
 use crate::ids::{AgentNo, CallId, LegId, Side};
 use crate::media::Codec;
 use crate::media::negotiate::{Local, Peer};
-use crate::protocol::sip::endpoint::{Flow, SessionId};
+use crate::protocol::sip::endpoint::{Flow, Label, Seen, SessionId};
 
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -66,6 +66,8 @@ pub(super) struct Link {
     pub(super) call: CallId,
     pub(super) role: Role,
     pub(super) terminated: bool,
+    /// Messages that io has not written yet.
+    pub(super) unwritten: VecDeque<(Label, Seen)>,
 }
 
 /// A leg's place and its port, which goes to quarantine when the leg is closed, whether its call still lives or not.

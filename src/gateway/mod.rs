@@ -5,10 +5,11 @@
 //! same object is driven by `app` with real sockets and by `sim` with a virtual network.
 //!
 //! Files: `guests` (whom else live calls may hear), `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
-//! actions → SIP, media, recorder), `sound` (media events, ports), `reload` (another configuration).
+//! actions → SIP, media, recorder), `sound` (media events, ports), `reload` (another configuration), `ladder` (what is kept of each message).
 
 mod book;
 mod guests;
+mod ladder;
 mod orders;
 mod reload;
 mod signalling;
@@ -332,7 +333,12 @@ impl Gateway {
             if let Some(session) = transmit.mark {
                 self.lead_to(session, transmit.flow.remote);
             }
+            self.note_transmit(now, &transmit);
             self.outputs.push_back(Output::Transmit(transmit));
+        }
+        // What was noted of them; nothing more comes of it.
+        while let Some((id, at, input)) = self.inputs.pop_front() {
+            self.with_call(now, id, |call, agents| call.handle(now.mono, at, input, agents));
         }
     }
 
@@ -352,7 +358,7 @@ impl Gateway {
     fn is_trusted(&self, flow: &Flow) -> bool {
         let standing = match flow.transport {
             Transport::Udp => self.known.standing(flow.remote),
-            Transport::Tcp => self.known.standing_of_connection(flow.remote),
+            Transport::Tcp | Transport::Tls => self.known.standing_of_connection(flow.remote),
         };
         standing != Standing::Stranger
     }
@@ -361,7 +367,7 @@ impl Gateway {
     fn trunk_of(&self, flow: &Flow) -> Option<&Trunk> {
         let admits = |peer: &Peer| match flow.transport {
             Transport::Udp => peer.admits(flow.remote),
-            Transport::Tcp => peer.admits_connection(flow.remote),
+            Transport::Tcp | Transport::Tls => peer.admits_connection(flow.remote),
         };
         self.settings.trunks.iter().find(|t| t.peers.iter().any(admits))
     }

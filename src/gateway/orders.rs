@@ -1,13 +1,16 @@
 //! What a call orders, done.
 
+use std::collections::VecDeque;
+
 use super::book::{Attempt, Link, Role};
 use super::{Gateway, Output};
 use crate::call::fact::{RingResult, What};
-use crate::call::leg::{Action, Input};
+use crate::call::leg::{Action, Input, Parting};
 use crate::clock::Now;
 use crate::ids::{AgentNo, CallId, LegId};
 use crate::media::Command;
 use crate::protocol::sip::endpoint::OutgoingInvite;
+use crate::protocol::sip::reason::Reason;
 
 impl Gateway {
     /// Does everything that the call has ordered so far, and renews its wake-up.
@@ -30,8 +33,11 @@ impl Gateway {
             Action::OpenCaller => self.open_caller(now, id),
             Action::OpenAgent { attempt, agent } => self.open_agent(now, id, attempt, agent),
             Action::InviteAgent { attempt, agent } => self.invite_agent(now, id, attempt, &agent),
-            Action::ReleaseAgent { attempt } => self.release_agent(now, id, attempt),
-            Action::Ring => self.with_caller(id, |endpoint, session| endpoint.ring(now.mono, session, 180, Vec::new())),
+            Action::ReleaseAgent { attempt, parting } => self.release_agent(now, id, attempt, parting),
+            Action::Ring => {
+                let body = self.early_offer(id);
+                self.with_caller(id, |endpoint, session| endpoint.ring(now.mono, session, 180, body));
+            }
             Action::Ringback { burst, period } => {
                 if let Some(body) = self.early_answer(id, burst, period) {
                     self.with_caller(id, |endpoint, session| endpoint.ring(now.mono, session, 183, body));
@@ -44,7 +50,10 @@ impl Gateway {
             Action::RejectCaller { status, retry_after_s } => {
                 self.with_caller(id, |endpoint, session| endpoint.reject(now, session, status, retry_after_s));
             }
-            Action::HangUpCaller => self.with_caller(id, |endpoint, session| endpoint.hang_up(now, session)),
+            Action::HangUpCaller { parting } => {
+                let why = cause(parting);
+                self.with_caller(id, |endpoint, session| endpoint.hang_up_because(now, session, why.as_ref()));
+            }
             Action::Bridge { attempt, connected } => {
                 let bridge = self.bridge(id, attempt, connected);
                 self.outputs.extend(bridge.map(Output::Media));
@@ -104,7 +113,7 @@ impl Gateway {
             return self.inputs.push_back((id, now, failed));
         };
         let role = Role::Agent { attempt, agent: agent.clone() };
-        self.by_session.insert(session, Link { call: id, role, terminated: false });
+        self.by_session.insert(session, Link { call: id, role, terminated: false, unwritten: VecDeque::new() });
         if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
             a.session = Some(session);
         }
@@ -123,13 +132,13 @@ impl Gateway {
         })
     }
 
-    fn release_agent(&mut self, now: Now, id: CallId, attempt: u32) {
+    fn release_agent(&mut self, now: Now, id: CallId, attempt: u32, parting: Parting) {
         let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) else { return };
         a.released = true;
         let (session, agent) = (a.session, a.agent.clone());
         match session.filter(|s| self.by_session.get(s).is_some_and(|link| !link.terminated)) {
             // The agent is free again when the session's last message is through.
-            Some(session) => self.endpoint.hang_up(now, session),
+            Some(session) => self.endpoint.hang_up_because(now, session, cause(parting).as_ref()),
             None => self.agents.release(&agent, id, now.mono),
         }
         self.close_leg(id, &Role::Agent { attempt, agent });
@@ -169,7 +178,7 @@ impl Gateway {
         self.with_caller(id, |endpoint, session| endpoint.hang_up(now, session));
         self.close_media(id, now);
         for attempt in attempts {
-            self.release_agent(now, id, attempt);
+            self.release_agent(now, id, attempt, Parting::Silent);
         }
     }
 
@@ -182,5 +191,14 @@ impl Gateway {
             }
         }
         tracing::debug!(call = %id, "sealed");
+    }
+}
+
+fn cause(parting: Parting) -> Option<Reason> {
+    match parting {
+        Parting::HungUp => Some(Reason::normal_clearing()),
+        Parting::Elsewhere => Some(Reason::completed_elsewhere()),
+        Parting::TimedOut => Some(Reason::timer_expired()),
+        Parting::Silent => None,
     }
 }

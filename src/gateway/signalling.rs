@@ -1,6 +1,6 @@
 //! SIP events become call inputs; new INVITEs become calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::book::{CallerLeg, Entry, Link, Role};
@@ -15,15 +15,16 @@ use crate::ids::{CallId, Side, SubjectId};
 use crate::limits;
 use crate::media::negotiate::{self, Peer};
 use crate::protocol::sip::address::Address;
-use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, SessionId};
+use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, Seen, SessionId};
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
+use crate::protocol::sip::reason::Reason as Cause;
 use crate::protocol::sip::uri::Uri;
 use crate::protocol::sip::vocabulary::Method;
 
 impl Gateway {
     pub(super) fn handle_sip(&mut self, now: Now, event: Event) {
-        let Event { session, at, kind } = event;
+        let Event { session, at, kind, seen } = event;
         if let EventKind::Invite { request, flow } = kind {
             return self.handle_invite(now, at, session, flow, &request);
         }
@@ -39,6 +40,9 @@ impl Gateway {
             }
             return;
         }
+        if let EventKind::Received { label } = &kind {
+            return self.note_received(id, &role, at, label, seen);
+        }
         let input = match &role {
             Role::Caller => self.caller_event(now, at, id, session, kind),
             Role::Agent { .. } => self.agent_event(now, id, session, &role, kind),
@@ -52,8 +56,7 @@ impl Gateway {
     pub(super) fn handle_sent(&mut self, session: SessionId, label: &Label, at: Now) {
         let Some(link) = self.by_session.get(&session) else { return };
         let (id, role) = (link.call, link.role.clone());
-        let message = label.to_string();
-        self.inputs.push_back((id, at, Input::Signal { side: role.side(), sent: true, message }));
+        self.note_written(session, label, at);
         let sent = match (role, label) {
             (Role::Caller, Label::Response(180, _)) => Sent::Ring,
             (Role::Caller, Label::Response(200, Method::INVITE)) => Sent::Answer,
@@ -68,7 +71,7 @@ impl Gateway {
     /// message of a session that it has forgotten already, only the call itself still knows.
     pub(super) fn handle_not_sent(&mut self, now: Now, session: SessionId) {
         self.endpoint.handle_send_failure(now, session);
-        if let Some(Link { call, role: Role::Caller, terminated: true }) = self.by_session.get(&session) {
+        if let Some(Link { call, role: Role::Caller, terminated: true, .. }) = self.by_session.get(&session) {
             self.inputs.push_back((*call, now, Input::Lost { side: Side::Caller }));
         }
     }
@@ -101,9 +104,11 @@ impl Gateway {
         let caller =
             CallerLeg { session, flow, shown_number, peer, codec: None, media: None, held: false, acknowledged: false };
         self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
-        self.by_session.insert(session, Link { call: id, role: Role::Caller, terminated: false });
+        self.by_session
+            .insert(session, Link { call: id, role: Role::Caller, terminated: false, unwritten: VecDeque::new() });
         self.invited_from(id, request);
-        self.inputs.push_back((id, at, signal(Side::Caller, &Label::Request(request.method.clone()))));
+        let seen = Box::new(Seen::of_request(request, flow.remote));
+        self.note_received(id, &Role::Caller, at, &Label::Request(request.method.clone()), Some(seen));
         if self.ledger_failing {
             self.inputs.push_back((id, at, Input::LedgerDelayed));
         }
@@ -152,8 +157,13 @@ impl Gateway {
             EventKind::Bye => Input::HungUp { side: Side::Caller },
             EventKind::Lost => Input::Lost { side: Side::Caller },
             EventKind::Reoffer { body } => return self.reoffer(now, id, session, &Role::Caller, &body),
-            EventKind::Received { label } => signal(Side::Caller, &label),
-            EventKind::Invite { .. }
+            EventKind::Explained { reason, retry_after_s } => explained(Side::Caller, reason, retry_after_s),
+            EventKind::Reanswered { body } => return self.take_reanswer(id, &Role::Caller, &body),
+            EventKind::Offered { body } => return self.answer_in_ack(id, session, &Role::Caller, &body),
+            EventKind::EarlyAnswer { body } => return self.early_answered(now, id, session, &body),
+            EventKind::Received { .. }
+            | EventKind::ReofferFailed { .. }
+            | EventKind::Invite { .. }
             | EventKind::Progress { .. }
             | EventKind::Answered { .. }
             | EventKind::CrossedAnswer
@@ -171,11 +181,20 @@ impl Gateway {
         self.take_late_answer(id, &Role::Caller, body)
     }
 
+    /// The PRACK of our 18x brought the answer to the offer in it. Without media there is nothing to go on with.
+    fn early_answered(&mut self, now: Now, id: CallId, session: SessionId, body: &[u8]) -> Option<Input> {
+        let input = self.take_late_answer(id, &Role::Caller, body)?;
+        if let Input::Lost { .. } = input {
+            self.endpoint.reject(now, session, 488, None);
+        }
+        Some(input)
+    }
+
     fn agent_event(&mut self, now: Now, id: CallId, session: SessionId, role: &Role, kind: EventKind) -> Option<Input> {
         let Role::Agent { attempt, .. } = *role else { return None };
         let released = self.calls.get(&id)?.attempts.get(&attempt)?.released;
         Some(match kind {
-            EventKind::Received { label } => signal(Side::Agent, &label),
+            EventKind::Explained { reason, retry_after_s } => explained(Side::Agent, reason, retry_after_s),
             // A phone that lost the race and hangs up by itself ends no call of others.
             _ if released => return None,
             EventKind::Progress { status: 180..=189, .. } => Input::AgentRinging { attempt },
@@ -187,13 +206,20 @@ impl Gateway {
             EventKind::Lost | EventKind::NotAcknowledged => Input::Lost { side: Side::Agent },
             EventKind::Reoffer { body } => return self.reoffer(now, id, session, role, &body),
             EventKind::Acknowledged { body } => return self.take_late_answer(id, role, &body),
-            EventKind::Invite { .. } | EventKind::Cancelled | EventKind::Terminated => return None,
+            EventKind::Reanswered { body } => return self.take_reanswer(id, role, &body),
+            EventKind::Offered { body } => return self.answer_in_ack(id, session, role, &body),
+            EventKind::Received { .. }
+            | EventKind::Invite { .. }
+            | EventKind::Cancelled
+            | EventKind::EarlyAnswer { .. }
+            | EventKind::ReofferFailed { .. }
+            | EventKind::Terminated => return None,
         })
     }
 }
 
-fn signal(side: Side, label: &Label) -> Input {
-    Input::Signal { side, sent: false, message: label.to_string() }
+fn explained(side: Side, reason: Option<Cause>, retry_after_s: Option<u32>) -> Input {
+    Input::Explained { side, reason: reason.map(|r| r.to_string()), retry_after_s }
 }
 
 /// What a failure of an agent's phone means for the ring.

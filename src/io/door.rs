@@ -3,7 +3,8 @@
 //! Trunks and phones are those of the configuration. A dialog may lead to other addresses (a Contact or Record-Route that names
 //! another machine of the carrier): these guests are heard while a live call has them, and for as long after it as a peer
 //! repeats its last request. The switch's thread writes the set, and only when it changes; receive threads look into it only
-//! when there is a guest at all. What a flood of strangers costs is one shared lock, which nobody writes but a reload.
+//! when there is a guest at all. What a flood of strangers costs is one shared lock, which nobody writes but a reload. Who is
+//! heard has a budget of messages.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -11,12 +12,35 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
+use super::budget::Budgets;
 use super::mailbox::Lane;
 use crate::clock::Instant;
+use crate::metrics::SipRejection;
 use crate::peer::known::{Known, Standing};
 
 /// 64 × T1: how long a peer repeats a request (RFC 3261 section 17.1.2.2).
 const LINGER: Duration = Duration::from_secs(32);
+
+/// Who sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    Trunk,
+    Phone,
+    /// No trunk or phone, but a live call leads there.
+    Guest,
+    Stranger,
+}
+
+impl Class {
+    /// The queue of such a sender's messages; `None`: they are not heard.
+    pub fn lane(self) -> Option<Lane> {
+        match self {
+            Class::Trunk => Some(Lane::Trunk),
+            Class::Phone | Class::Guest => Some(Lane::Other),
+            Class::Stranger => None,
+        }
+    }
+}
 
 #[derive(Debug)]
 pub struct Door {
@@ -24,11 +48,13 @@ pub struct Door {
     /// Each with the end of its welcome; `None` while a live call has it.
     guests: RwLock<BTreeMap<IpAddr, Option<Instant>>>,
     any: AtomicBool,
+    budgets: Budgets,
 }
 
 impl Door {
     pub fn new(known: Known) -> Door {
-        Door { known: RwLock::new(known), guests: RwLock::default(), any: AtomicBool::new(false) }
+        let (known, guests) = (RwLock::new(known), RwLock::default());
+        Door { known, guests, any: AtomicBool::new(false), budgets: Budgets::default() }
     }
 
     /// Another configuration. Guests of live calls are to be published first, or those it drops are cut off meanwhile.
@@ -36,14 +62,29 @@ impl Door {
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
-    /// The queue for a datagram of this source; `None`: a stranger, who gets silence.
-    pub fn datagram(&self, now: Instant, source: SocketAddr) -> Option<Lane> {
-        self.lane(now, source, self.known().standing(source))
+    /// Who has sent a datagram.
+    pub fn class(&self, now: Instant, source: SocketAddr) -> Class {
+        self.classify(now, source, self.known().standing(source))
     }
 
-    /// The queue for what comes over a connection from there; `None`: it is not to be taken.
-    pub fn connection(&self, now: Instant, source: SocketAddr) -> Option<Lane> {
-        self.lane(now, source, self.known().standing_of_connection(source))
+    /// Who is at the far end of a connection.
+    pub fn class_of_connection(&self, now: Instant, source: SocketAddr) -> Class {
+        self.classify(now, source, self.known().standing_of_connection(source))
+    }
+
+    /// The queue for a datagram of this source, or why it has none. A stranger gets silence.
+    pub fn datagram(&self, now: Instant, source: SocketAddr) -> Result<Lane, SipRejection> {
+        self.admit(now, source, self.class(now, source))
+    }
+
+    /// The queue for a message over a connection from there, or why it has none.
+    pub fn message(&self, now: Instant, source: SocketAddr) -> Result<Lane, SipRejection> {
+        self.admit(now, source, self.class_of_connection(now, source))
+    }
+
+    fn admit(&self, now: Instant, source: SocketAddr, class: Class) -> Result<Lane, SipRejection> {
+        let lane = class.lane().ok_or(SipRejection::Stranger)?;
+        self.budgets.take(now, source.ip(), lane).map(|()| lane)
     }
 
     /// All guests of the live calls; those that were here until now may linger.
@@ -55,11 +96,12 @@ impl Door {
         self.any.store(!guests.is_empty(), Ordering::Release);
     }
 
-    fn lane(&self, now: Instant, source: SocketAddr, standing: Standing) -> Option<Lane> {
+    fn classify(&self, now: Instant, source: SocketAddr, standing: Standing) -> Class {
         match standing {
-            Standing::Trunk => Some(Lane::Trunk),
-            Standing::Phone => Some(Lane::Other),
-            Standing::Stranger => self.is_guest(now, source.ip()).then_some(Lane::Other),
+            Standing::Trunk => Class::Trunk,
+            Standing::Phone => Class::Phone,
+            Standing::Stranger if self.is_guest(now, source.ip()) => Class::Guest,
+            Standing::Stranger => Class::Stranger,
         }
     }
 
@@ -86,22 +128,25 @@ mod tests {
     fn a_guest_is_heard_while_its_call_lives_and_a_little_longer() {
         let at = |text: &str| text.parse::<SocketAddr>().unwrap();
         let door = Door::new(Known::new(["192.0.2.1".parse().unwrap()], [at("192.0.2.8:5060")]));
+        let stranger = Err(SipRejection::Stranger);
         let (guest, start) = (at("203.0.113.5:5060"), Instant::START);
-        assert_eq!(door.datagram(start, at("192.0.2.1:5060")), Some(Lane::Trunk));
-        assert_eq!(door.datagram(start, at("192.0.2.8:1")), Some(Lane::Other));
-        assert_eq!(door.datagram(start, guest), None);
+        assert_eq!(door.datagram(start, at("192.0.2.1:5060")), Ok(Lane::Trunk));
+        assert_eq!(door.datagram(start, at("192.0.2.8:1")), Ok(Lane::Other));
+        assert_eq!(door.datagram(start, guest), stranger);
         door.publish(start, [guest.ip()]);
-        assert_eq!(door.datagram(start, guest), Some(Lane::Other));
-        assert_eq!(door.datagram(start, at("203.0.113.6:5060")), None);
+        assert_eq!(door.datagram(start, guest), Ok(Lane::Other));
+        assert_eq!(door.datagram(start, at("203.0.113.6:5060")), stranger);
         let end = start + Duration::from_secs(600);
-        assert_eq!(door.connection(end, guest), Some(Lane::Other), "as long as the call");
+        assert_eq!(door.message(end, guest), Ok(Lane::Other), "as long as the call");
+        assert_eq!(door.class(end, guest), Class::Guest);
+        assert_eq!(door.class_of_connection(end, at("192.0.2.1:40000")), Class::Trunk);
         door.publish(end, []);
-        assert_eq!(door.datagram(end + LINGER / 2, guest), Some(Lane::Other), "its BYE may come again");
-        assert_eq!(door.datagram(end + LINGER, guest), None);
+        assert_eq!(door.datagram(end + LINGER / 2, guest), Ok(Lane::Other), "its BYE may come again");
+        assert_eq!(door.datagram(end + LINGER, guest), stranger);
         door.publish(end + LINGER, []);
         assert!(!door.any.load(Ordering::Acquire));
         door.renew(Known::new(["203.0.113.5".parse().unwrap()], []));
-        assert_eq!(door.datagram(end + LINGER, guest), Some(Lane::Trunk));
-        assert_eq!(door.datagram(end + LINGER, at("192.0.2.1:5060")), None);
+        assert_eq!(door.datagram(end + LINGER, guest), Ok(Lane::Trunk));
+        assert_eq!(door.datagram(end + LINGER, at("192.0.2.1:5060")), Err(SipRejection::Stranger));
     }
 }

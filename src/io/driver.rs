@@ -13,6 +13,7 @@ use super::disk::Recorder;
 use super::door::Door;
 use super::ledger::{Batch, Ledger, Refused, Room};
 use super::mailbox::{Inbox, Received};
+use super::refusals::Refusals;
 use super::rtp::MediaThreads;
 use super::tcp::Tcp;
 use super::udp::Udp;
@@ -22,6 +23,7 @@ use crate::ledger::Subject;
 use crate::metrics::{CallMetrics, Counters, Direction, Method, SipRejection};
 use crate::protocol::sip;
 use crate::protocol::sip::endpoint::{Count, Label, Transmit, Transport};
+use crate::protocol::sip::sips::needs_tls;
 
 /// Is told every fact as it happens (live views, the demo's lines). Called on the switch's thread: it must not block.
 pub type Observer = Box<dyn FnMut(&Fact) + Send>;
@@ -40,6 +42,7 @@ pub struct Wires {
     pub ledger: Ledger,
     pub call_metrics: CallMetrics,
     pub counters: Counters,
+    pub refusals: Refusals,
     pub observer: Option<Observer>,
     pub door: Arc<Door>,
     pub occupancy: Arc<Occupancy>,
@@ -108,6 +111,7 @@ impl Driver {
             }
             self.hand_over_facts();
             self.report();
+            self.wires.refusals.flush(now.mono);
         }
     }
 
@@ -172,17 +176,19 @@ impl Driver {
             Output::Subject { id, number } => self.pending.subjects.push(Subject { id, number }),
             Output::Count(count) => self.count(&count),
             Output::Rejected(Rejected::UnknownNumber) => {
-                self.wires.counters.sip_rejected(SipRejection::UnknownNumber, 1);
+                self.refuse(SipRejection::UnknownNumber);
             }
-            Output::Rejected(Rejected::FromPhone) => self.wires.counters.sip_rejected(SipRejection::FromPhone, 1),
+            Output::Rejected(Rejected::FromPhone) => self.refuse(SipRejection::FromPhone),
         }
     }
 
     fn transmit(&mut self, transmit: &Transmit) {
-        let Transmit { flow, bytes, label, mark, again } = transmit;
+        let Transmit { flow, bytes, label, mark, again, session: _ } = transmit;
         let written = match flow.transport {
+            // RFC 5630 section 3.1: whoever chose this way, a `sips` request does not leave by it.
+            Transport::Udp | Transport::Tcp if needs_tls(bytes) => Err(io::ErrorKind::InvalidInput.into()),
             Transport::Udp => self.send_udp(flow.local, bytes, flow.remote),
-            Transport::Tcp => {
+            Transport::Tcp | Transport::Tls => {
                 self.wires.tcp.send(*flow, Arc::clone(bytes), *mark);
                 Ok(())
             }
@@ -219,10 +225,14 @@ impl Driver {
             Count::Response(code, m) => counters.sip_response(method(m), *code, Direction::In),
             Count::Retransmission => counters.sip_retransmission(Direction::In),
             Count::Unparsable => counters.sip_parse_error(),
-            Count::Stranger => counters.sip_rejected(SipRejection::Stranger, 1),
-            Count::Stray => counters.sip_rejected(SipRejection::NoDialog, 1),
-            Count::Refused(status) => counters.sip_rejected(refusal(*status), 1),
+            Count::Stranger => self.refuse(SipRejection::Stranger),
+            Count::Stray => self.refuse(SipRejection::NoDialog),
+            Count::Refused(status) => self.refuse(refusal(*status)),
         }
+    }
+
+    fn refuse(&self, reason: SipRejection) {
+        self.wires.refusals.refuse(self.wires.clock.now().mono, reason, 1, None);
     }
 
     fn hand_over_facts(&mut self) {

@@ -1,17 +1,26 @@
 //! Sockets, threads, clocks, files: where the program touches the world.
 
+mod budget;
 pub mod clock;
+mod connections;
+pub mod descriptors;
 pub mod dialplans;
 pub mod disk;
 pub mod door;
 pub mod driver;
+#[cfg(test)]
+pub(crate) mod faulty;
 pub mod ledger;
 pub mod mailbox;
 mod media_thread;
 mod priority;
-mod recording;
+pub mod probe;
+pub(crate) mod recording;
+pub mod refusals;
 pub mod rtp;
 mod socket;
 pub mod supervisor;
 pub mod tcp;
+pub mod tls;
 pub mod udp;
+mod x509;

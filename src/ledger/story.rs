@@ -1,6 +1,6 @@
 //! Calls told in a few words, for tests: facts with times in milliseconds since *offered*.
 
-use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, RingResult, RingSource, What};
+use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, RingResult, RingSource, Signal, What};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::{RunId, Stamp, Wall};
 use crate::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Ringback, Strategy};
@@ -140,7 +140,7 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         Line { packets: 500, lost: 2, unheard: 3, jitter_mean_us: 900, jitter_max_us: 2_100, rtt_us: Some(42_000) };
     let received = Received { packets: 750, lost: 3, jitter_us: 1_250, foreign: 1, invalid: 2, rtt_us: None };
     Story::new(1)
-        .at(0, What::Signal { leg: Side::Caller, sent: false, message: "INVITE sip:4008001234@127.0.0.1".to_owned() })
+        .at(0, signal(Side::Caller, false, "INVITE sip:4008001234@127.0.0.1"))
         .at(1, What::AgentInvited { attempt, agent: agent.clone() })
         .at(900, What::AgentRinging { attempt, agent: agent.clone() })
         .at(901, What::Ring)
@@ -163,8 +163,12 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_103, What::MediaLost { leg: Side::Caller })
         .at(19_104, What::MediaResumed { leg: Side::Caller })
         .at(19_105, What::Media { leg: Side::Agent, received: Received { rtt_us: Some(42_000), ..received } })
-        .at(19_106, What::MediaInterval { leg: Side::Caller, line })
-        .at(19_107, What::MediaMeasured { leg: Side::Caller, heard: Box::new(heard()) })
+        .at(
+            19_106,
+            What::Explained { leg: Side::Agent, reason: Some("Q.850;cause=16".to_owned()), retry_after_s: Some(30) },
+        )
+        .at(19_107, What::MediaInterval { leg: Side::Caller, line })
+        .at(19_108, What::MediaMeasured { leg: Side::Caller, heard: Box::new(heard()) })
         .facts()
 }
 
@@ -186,6 +190,12 @@ pub(crate) fn heard() -> Heard {
         ..Measured::default()
     };
     Heard { codec: "PCMA".to_owned(), rtt_us: Some(42_000), measured }
+}
+
+/// As version 1 began: without what was added to the ladder later.
+pub(crate) fn signal(leg: Side, sent: bool, message: &str) -> What {
+    let (message, again) = (message.to_owned(), false);
+    What::Signal(Box::new(Signal { leg, sent, message, attempt: None, again, peer: None, body: None }))
 }
 
 pub(crate) fn recording_ok(duration_ms: u64) -> What {

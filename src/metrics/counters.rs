@@ -68,8 +68,16 @@ words! {
         FromPhone "from_phone",
         /// The switch did not keep up: its queue of messages was full. The peer repeats what it said.
         QueueFull "queue_full",
-        /// A connection beyond the bound of its source or of all sources together.
+        /// A connection beyond the bound of its source or of all sources together: it, or an older one that had said nothing.
         Connections "connections",
+        /// A connection whose peer did not say anything, or did not complete what it had begun, in time.
+        Slow "slow",
+        /// A TLS handshake that failed: no common version, no certificate or a wrong one, or none in time.
+        Handshake "handshake",
+        /// Beyond the budget of messages that its source has.
+        SourceRate "source_rate",
+        /// Beyond the budget of messages that all trunks, or all other sources, have together.
+        TotalRate "total_rate",
         /// A method or extension that we do not take (405, 420, 501).
         Unsupported "unsupported",
         /// Breaks the grammar or a rule of RFC 3261 (400).
@@ -78,6 +86,53 @@ words! {
         NoDialog "no_dialog",
         /// A bound of the gateway was reached before the call could be recorded (503).
         Overloaded "overloaded",
+    }
+}
+
+impl SipRejection {
+    /// What the sender gets.
+    pub fn answer(self) -> &'static str {
+        match self {
+            SipRejection::Stranger | SipRejection::QueueFull | SipRejection::SourceRate | SipRejection::TotalRate => {
+                "silence"
+            }
+            SipRejection::Connections | SipRejection::Slow | SipRejection::Handshake => "closed",
+            SipRejection::UnknownNumber => "404",
+            SipRejection::FromPhone => "403",
+            SipRejection::Unsupported => "405 ...",
+            SipRejection::Malformed => "400 ...",
+            SipRejection::NoDialog => "481",
+            SipRejection::Overloaded => "503",
+        }
+    }
+
+    /// One sentence for people.
+    pub fn text(self) -> &'static str {
+        match self {
+            SipRejection::Stranger => "From an address that is no trunk's, no phone's and of no live call.",
+            SipRejection::UnknownNumber => "From a known trunk, for a number that no dialplan owns.",
+            SipRejection::FromPhone => "An agent's phone that calls by itself.",
+            SipRejection::QueueFull => {
+                "The switch did not keep up, and its queue was full; the peer repeats the message."
+            }
+            SipRejection::Connections => "A connection beyond the bound of its source or of all sources together.",
+            SipRejection::Slow => "A connection on which nothing was said, or nothing completed, in time.",
+            SipRejection::Handshake => {
+                "A TLS handshake that failed: no common version, no certificate or a wrong one, or none in time."
+            }
+            SipRejection::SourceRate => "Beyond the budget of messages that one source has.",
+            SipRejection::TotalRate => {
+                "Beyond the budget that all trunks, or all other sources, have together; the peer repeats the message."
+            }
+            SipRejection::Unsupported => {
+                "A method, extension, scheme or body that we do not take (405, 406, 415, 416, 420, 501)."
+            }
+            SipRejection::Malformed => "Breaks the grammar or a rule of RFC 3261.",
+            SipRejection::NoDialog => {
+                "Belongs to no dialog or transaction that is known (a late answer or ACK gets silence)."
+            }
+            SipRejection::Overloaded => "A bound of the gateway was reached before the call could be recorded.",
+        }
     }
 }
 

@@ -53,8 +53,10 @@ impl Numbering {
             return self.national(digits);
         }
         match number.len() {
-            0..=LONGEST_SERVICE_NUMBER => None,
-            ..=LONGEST_LOCAL_NUMBER => self.national(&format!("{}{number}", self.area_code.as_deref()?)),
+            length if length <= LONGEST_SERVICE_NUMBER => None,
+            length if length <= LONGEST_LOCAL_NUMBER => {
+                self.national(&format!("{}{number}", self.area_code.as_deref()?))
+            }
             // With the country code, as many carriers send it, it is longer than any number within the country.
             _ => match after(&number, &self.country_code).filter(|rest| rest.len() >= 10) {
                 Some(rest) => self.national(rest),

@@ -29,8 +29,8 @@ fn scenario(root: &mut Table<'_>) -> Scenario {
     if hotlines.is_empty() {
         hotlines.push(line(0, &mut root.section("hotline")));
     }
-    let (troubles, stopped_at) = (Troubles::default(), None);
-    Scenario { calls, seed: seed.into(), hotlines, callers, staff, weather, troubles, stopped_at }
+    let (troubles, stopped_at, voices) = (Troubles::default(), None, None);
+    Scenario { calls, seed: seed.into(), hotlines, callers, staff, weather, troubles, stopped_at, voices }
 }
 
 fn line(place: usize, table: &mut Table<'_>) -> Line {

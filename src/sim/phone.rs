@@ -81,6 +81,8 @@ pub enum Happened {
     Connected { local: SocketAddr, remote: Remote },
     /// The call was refused.
     Refused { status: Option<u16> },
+    /// The cable is pulled.
+    Gone,
     /// No more of this session.
     Over,
 }
@@ -147,8 +149,12 @@ pub struct Phone {
 
 impl Phone {
     pub fn new(address: SocketAddr, default: Conduct, mut random: Random) -> Phone {
-        let settings =
-            Settings { listen: vec![(Transport::Udp, address)], advertise: None, product: "hotline-phone".to_owned() };
+        let settings = Settings {
+            listen: vec![(Transport::Udp, address)],
+            advertise: None,
+            product: "hotline-phone".to_owned(),
+            session_expires_s: None,
+        };
         Phone {
             endpoint: Endpoint::new(settings, Random::from_seed(random.bytes())),
             random,
@@ -296,7 +302,7 @@ impl Phone {
     }
 
     fn work(&mut self, now: Now) {
-        while let Some(Event { session, at, kind }) = self.endpoint.poll_event() {
+        while let Some(Event { session, at, kind, .. }) = self.endpoint.poll_event() {
             self.handle(now, session, at, kind);
         }
         while self.endpoint.poll_count().is_some() {}
@@ -316,7 +322,14 @@ impl Phone {
                 self.ring(now, session, conduct);
             }
             EventKind::Answered { body, source } => self.connected(now, session, &body, source.ip()),
-            EventKind::Acknowledged { .. } | EventKind::Progress { .. } | EventKind::Received { .. } => {}
+            EventKind::Acknowledged { .. }
+            | EventKind::Progress { .. }
+            | EventKind::Received { .. }
+            | EventKind::Reanswered { .. }
+            | EventKind::Offered { .. }
+            | EventKind::ReofferFailed { .. }
+            | EventKind::EarlyAnswer { .. }
+            | EventKind::Explained { .. } => {}
             EventKind::Failed { status } => self.happened.push_back((session, at, Happened::Refused { status })),
             EventKind::Reoffer { .. } => self.endpoint.reject_reoffer(now.mono, session, 488),
             EventKind::Cancelled
@@ -364,6 +377,7 @@ impl Phone {
             }
             (Step::Vanish, _) => {
                 self.tricks.gag(session);
+                self.happened.push_back((session, now, Happened::Gone));
                 // Unheard; it only lets the session come to its end here.
                 self.endpoint.hang_up(now, session);
             }

@@ -56,14 +56,6 @@ impl Capture {
         capture
     }
 
-    /// Ends the capture; its file.
-    pub(crate) fn finish_file(mut self) -> PathBuf {
-        self.flush("the-capture-may-end");
-        self.process.signal(Signal::SIGINT);
-        self.process.wait(seconds(10));
-        self.file.clone()
-    }
-
     /// Sends marked packets past the capture until one is in the file: all before it is there too.
     fn flush(&self, mark: &str) {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
@@ -74,11 +66,46 @@ impl Capture {
         });
     }
 
-    /// Ends the capture; the calls by the caller's number.
-    pub(crate) fn finish(self) -> BTreeMap<String, Seen> {
-        let sip = self.sip;
-        read(&self.finish_file(), sip)
+    /// Ends the capture; every SIP message in the order of the wire.
+    pub(crate) fn messages(mut self) -> Vec<Passed> {
+        self.end();
+        let read = |line: &str| {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let [time, source, method, status, cseq, ..] = fields[..] else { panic!("tshark's line: {line}") };
+            let title = if method.is_empty() { format!("{status} {cseq}") } else { method.to_owned() };
+            Passed { at_s: time.parse().expect("a time"), sent: source.parse() == Ok(self.sip), title }
+        };
+        fields(&self.file, self.sip).lines().map(read).collect()
     }
+
+    /// Ends the capture; the calls by the caller's number.
+    pub(crate) fn finish(mut self) -> BTreeMap<String, Seen> {
+        self.end();
+        read(&self.file, self.sip)
+    }
+
+    fn end(&mut self) {
+        self.flush("the-capture-may-end");
+        self.process.signal(Signal::SIGINT);
+        self.process.wait(seconds(10));
+    }
+
+    /// Ends the capture; its file.
+    pub(crate) fn finish_file(mut self) -> PathBuf {
+        self.end();
+        self.file.clone()
+    }
+}
+
+/// A message on the wire.
+#[derive(Debug, Clone)]
+pub(crate) struct Passed {
+    /// Seconds since 1970.
+    pub(crate) at_s: f64,
+    /// By the gateway.
+    pub(crate) sent: bool,
+    /// `INVITE`, `200 INVITE`.
+    pub(crate) title: String,
 }
 
 const FIELDS: [&str; 7] = [
@@ -91,7 +118,8 @@ const FIELDS: [&str; 7] = [
     "sip.from.user",
 ];
 
-fn read(file: &Path, sip: u16) -> BTreeMap<String, Seen> {
+/// tshark's lines of [`FIELDS`].
+fn fields(file: &Path, sip: u16) -> String {
     let mut command = Command::new("tshark");
     command.arg("-r").arg(file).args(["-d", &format!("udp.port=={sip},sip"), "-Y", "sip", "-T", "fields"]);
     for field in FIELDS {
@@ -100,6 +128,11 @@ fn read(file: &Path, sip: u16) -> BTreeMap<String, Seen> {
     let output = command.output().expect("tshark runs; tests/run installs what is missing");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!text.is_empty(), "tshark read nothing: {}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+fn read(file: &Path, sip: u16) -> BTreeMap<String, Seen> {
+    let text = fields(file, sip);
     let mut legs = BTreeMap::new();
     let mut calls = BTreeMap::new();
     for line in text.lines() {

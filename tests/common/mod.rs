@@ -14,6 +14,7 @@ pub(crate) mod ports;
 pub(crate) mod relay;
 pub(crate) mod sipp;
 pub(crate) mod sound;
+pub(crate) mod stream;
 pub(crate) mod voice;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
