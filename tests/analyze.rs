@@ -1,12 +1,19 @@
-//! `hotline analyze` against the truth of a generator and against `tshark`.
+//! `hotline analyze` against the truth of a generator, against `tshark`, and against what the gateway measured itself.
+
+#![allow(clippy::disallowed_methods, reason = "the tests stand outside the gateway and have clocks of their own")]
 
 mod common;
 
 use std::collections::BTreeMap;
+use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use common::capture::Capture;
 use common::impaired::{Impairment, Truth, frame, rtp, stream, write_pcap};
+use common::voice::Voice;
+use common::{Bench, Sipp, seconds};
 use serde_json::Value;
 
 /// By name: what is done to 60 s of packets.
@@ -138,4 +145,70 @@ fn against_tshark(name: &str, how: &Impairment, truth: &Truth, row: Row, line: &
     }
     near(name, &line["jitter_mean_ms"], row.mean_ms, 0.01);
     near(name, &line["jitter_max_ms"], row.max_ms, 0.01);
+}
+
+/// What the gateway measured while the call was live is what its capture says afterwards. The caller's phone is a bad one:
+/// it loses, delays, swaps and doubles.
+#[test]
+fn live_figures_are_those_of_the_capture() {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    let (caller, agent) = (bench.ports.even(), Voice::new(bench.ports.even(), 440.0));
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(8_000).voice(caller);
+    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(200).voice(agent.port);
+    let gateway = bench.serve();
+    let capture = Capture::of_everything(&gateway.bench);
+    let socket = UdpSocket::bind(("127.0.0.1", caller)).expect("the caller's port");
+    let (answering, calling) = (answering.start(), calling.start());
+    speak_badly(&socket);
+    calling.finish();
+    answering.finish();
+    let record = gateway.sealed();
+    let lines = analyzed(&capture.finish_file());
+
+    let live = &record["quality"]["caller"];
+    assert_eq!(live["status"], "rated", "{record:#}");
+    let source = format!("127.0.0.1:{caller}");
+    let captured = lines.iter().find(|line| line["kind"] == "stream" && line["source"] == *source);
+    let captured = captured.unwrap_or_else(|| panic!("{lines:#?}"));
+    assert!(captured["call"].is_number(), "SDP announced it: {captured}");
+    let same = [
+        "packets",
+        "lost",
+        "loss_ratio",
+        "cumulative_lost",
+        "duplicates",
+        "reordered",
+        "burst_r",
+        "longest_loss_ms",
+        "outages",
+        "packet_ms",
+        "codec",
+        "scale",
+        "status",
+    ];
+    for name in same {
+        assert_eq!(live[name], captured[name], "{name}: {live}\n{captured}");
+    }
+    assert!(live["lost"].as_u64() > Some(5) && live["duplicates"].as_u64() > Some(0), "{live}");
+    // Two stamps of one arrival: the socket's and the capture's.
+    for name in ["jitter_ms", "jitter_mean_ms", "jitter_max_ms"] {
+        near(name, &live[name], captured[name].as_f64().expect("a number"), 0.2);
+    }
+    near("mos", &live["mos"], captured["mos"].as_f64().expect("a number"), 0.05);
+}
+
+/// 300 packets, six seconds, once somebody is there to hear them.
+fn speak_badly(socket: &UdpSocket) {
+    let how = Impairment { loss: 0.05, jitter_ms: 15.0, late: 0.02, twice: 0.02, ..Impairment::default() };
+    let (packets, _) = stream(5, 0x1234_5678, 300, &how);
+    let mut first = [0; 2_000];
+    socket.set_read_timeout(Some(seconds(10))).expect("a timeout");
+    let (_, gateway) = socket.recv_from(&mut first).expect("the greeting");
+    let began = Instant::now();
+    for packet in &packets {
+        let at = Duration::from_nanos(packet.at_ns);
+        std::thread::sleep(at.saturating_sub(began.elapsed()));
+        socket.send_to(&rtp(packet), gateway).expect("sending");
+    }
 }

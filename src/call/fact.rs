@@ -13,6 +13,7 @@ use crate::clock::Stamp;
 use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName, TrunkName};
 use crate::media::Play;
 use crate::protocol::rtp::Received;
+use crate::quality::{Heard, Line};
 
 /// One fact of one call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -126,6 +127,16 @@ pub enum What {
     Media {
         leg: Side,
         received: Received,
+    },
+    /// What this leg's received stream brought in the ten seconds before.
+    MediaInterval {
+        leg: Side,
+        line: Line,
+    },
+    /// The measurement of this leg's received stream from its first packet on, once, after `Ended`.
+    MediaMeasured {
+        leg: Side,
+        heard: Box<Heard>,
     },
     /// The recording was closed (or lost). After it a call is sealed.
     RecordingClosed {

@@ -8,6 +8,7 @@ use crate::clock::Now;
 use crate::ids::{AgentNo, Side, TargetName};
 use crate::media::Play;
 use crate::protocol::rtp::Received;
+use crate::quality::{Heard, Line};
 
 /// Who is called for the caller.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,6 +125,16 @@ pub enum Media {
     PlayEnded {
         play: Play,
         to_end: bool,
+    },
+    /// Ten seconds of this side's stream.
+    Interval {
+        side: Side,
+        line: Line,
+    },
+    /// All of it.
+    Measured {
+        side: Side,
+        heard: Box<Heard>,
     },
     Closed {
         side: Side,

@@ -130,6 +130,8 @@ impl Call {
                 self.fact(at, What::PlayStarted { play, prompt, agent, late: talking.late });
             }
             Media::PlayEnded { play, to_end } => self.fact(at, What::PlayEnded { play, to_end }),
+            Media::Interval { side, line } => self.fact(at, What::MediaInterval { leg: side, line }),
+            Media::Measured { side, heard } => self.fact(at, What::MediaMeasured { leg: side, heard }),
             Media::Closed { side, received } => self.fact(at, What::Media { leg: side, received }),
         }
     }

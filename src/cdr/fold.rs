@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::record::{Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, Time};
+use super::quality::{About, Leg};
+use super::record::{Greeting, Outcome, Played, Quality, Record, Recording, Segment, Time};
 use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, What};
 use crate::call::reason::{Class, EndedBy, Reason};
 use crate::clock::Stamp;
 use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName};
 use crate::media::Play;
-use crate::protocol::rtp::Received;
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -29,8 +29,8 @@ pub struct Fold {
     holds: Vec<Hold>,
     /// Phones that ring now, by attempt.
     ringing: BTreeMap<u32, AgentNo>,
-    caller_media: Option<Received>,
-    agent_media: Option<Received>,
+    caller: Leg,
+    agent: Leg,
     recording: Recording,
     ended: Option<Ended>,
     interrupted: bool,
@@ -93,8 +93,8 @@ impl Fold {
             plays: Vec::new(),
             holds: Vec::new(),
             ringing: BTreeMap::new(),
-            caller_media: None,
-            agent_media: None,
+            caller: Leg::default(),
+            agent: Leg::default(),
             recording: no_recording(),
             ended: None,
             interrupted: false,
@@ -119,6 +119,19 @@ impl Fold {
 
     pub fn trunk(&self) -> &crate::ids::TrunkName {
         &self.offered.trunk
+    }
+
+    pub fn call(&self) -> CallId {
+        self.call
+    }
+
+    pub fn was_connected(&self) -> bool {
+        self.connected.is_some()
+    }
+
+    /// Both legs were measured: nothing more will be known of their quality.
+    pub fn is_measured(&self) -> bool {
+        self.caller.heard.is_some() && self.agent.heard.is_some()
     }
 
     pub fn subject(&self) -> SubjectId {
@@ -211,7 +224,7 @@ impl Fold {
             greeting: self.greeting(),
             played: self.played(),
             recording: self.recording.clone(),
-            quality: Quality { caller: self.quality(self.caller_media), agent: self.quality(self.agent_media) },
+            quality: self.quality(),
             dialplan_version: self.offered.dialplan.clone(),
             rule_pack: None,
             verdicts: Vec::new(),
@@ -268,8 +281,10 @@ impl Fold {
                     span.to = Some((fact.at, *to_end));
                 }
             }
-            What::Media { leg: Side::Caller, received } => self.caller_media = Some(*received),
-            What::Media { leg: Side::Agent, received } => self.agent_media = Some(*received),
+            What::Media { leg: Side::Caller, received } => self.caller.received = Some(*received),
+            What::Media { leg: Side::Agent, received } => self.agent.received = Some(*received),
+            What::MediaMeasured { leg: Side::Caller, heard } => self.caller.heard = Some(heard.clone()),
+            What::MediaMeasured { leg: Side::Agent, heard } => self.agent.heard = Some(heard.clone()),
             What::RecordingStarted { path } => {
                 self.recording.path = Some(path.clone());
                 self.recording.status = RecordingStatus::Pending;
@@ -431,28 +446,11 @@ impl Fold {
         self.plays.iter().map(one).collect()
     }
 
-    fn quality(&self, received: Option<Received>) -> LegQuality {
-        let status = match (received, self.ended) {
-            (Some(Received { packets: 0, .. }), _) => QualityStatus::NoMedia,
-            (Some(_), _) => QualityStatus::Measured,
-            (None, None) => QualityStatus::Pending,
-            (None, Some(_)) if self.connected.is_none() => QualityStatus::NoMedia,
-            (None, Some(_)) if self.interrupted => QualityStatus::Unmeasured,
-            (None, Some(_)) => QualityStatus::Pending,
-        };
-        let expected = received.map(|r| r.packets + r.lost).filter(|&expected| expected > 0);
-        let heard = received.filter(|r| r.packets > 0);
-        LegQuality {
-            packets: received.map(|r| r.packets),
-            lost: received.map(|r| r.lost),
-            loss_ratio: received.zip(expected).map(|(r, expected)| r.lost as f64 / expected as f64),
-            jitter_ms: heard.map(|r| r.jitter_us as f64 / 1_000.0),
-            burst_r: None,
-            r: None,
-            mos: None,
-            scale: None,
-            status,
-        }
+    fn quality(&self) -> Quality {
+        let (connected, ended, interrupted) = (self.connected.is_some(), self.ended.is_some(), self.interrupted);
+        let about = About { connected, ended, interrupted, talk_ms: self.talk_ms() };
+        let Fold { caller, agent, .. } = self;
+        Quality { caller: caller.quality(agent, about), agent: agent.quality(caller, about) }
     }
 }
 

@@ -272,16 +272,24 @@ fn outcome(record: &Record) -> String {
 }
 
 fn quality(leg: &LegQuality) -> String {
-    let (QualityStatus::Measured, Some(packets), Some(lost)) = (leg.status, leg.packets, leg.lost) else {
+    let figures = &leg.figures;
+    let (Some(packets), Some(lost), Some(jitter)) = (figures.packets, figures.lost, figures.jitter_ms) else {
         return leg.status.to_string();
     };
-    let (loss, jitter) = (leg.loss_ratio.unwrap_or(0.0) * 100.0, leg.jitter_ms.unwrap_or(0.0));
-    format!("{packets} packets, {lost} lost ({loss:.2} %), jitter {jitter:.1} ms")
+    let loss = figures.loss_ratio.unwrap_or(0.0) * 100.0;
+    let counted = format!("{packets} packets, {lost} lost ({loss:.2} %), jitter {jitter:.1} ms");
+    match (figures.r, figures.mos, &figures.scale) {
+        (Some(r), Some(mos), Some(scale)) => format!("{counted}, R {r:.1}, MOS-LQ {mos:.2} ({scale})"),
+        _ if leg.status == QualityStatus::Measured => counted,
+        _ => format!("{counted}, {}", leg.status),
+    }
 }
 
 fn facts(facts: &[Fact], out: &mut dyn Write) -> Result<(), ReadingError> {
     writeln!(out, "\nfacts")?;
-    for fact in facts.iter().filter(|fact| !matches!(fact.what, What::Signal { .. })) {
+    // The ladder shows messages; every ten seconds of both streams are for programs.
+    let shown = |fact: &&Fact| !matches!(fact.what, What::Signal { .. } | What::MediaInterval { .. });
+    for fact in facts.iter().filter(shown) {
         let row = codec::encode(fact)?;
         let body = if row.body == "{}" { "" } else { row.body.as_str() };
         let line = format!("  {:>3} {:>12}  {:<17} {body}", fact.n, offset(facts, fact), row.kind);

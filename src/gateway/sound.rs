@@ -67,6 +67,18 @@ impl Gateway {
             E::PlayEnded { call, play, at, to_end } => {
                 self.inputs.push_back((call, at, Input::Media(Media::PlayEnded { play, to_end })));
             }
+            E::Interval { call, leg, at, line } => {
+                if let Some(link) = self.by_leg.get(&leg) {
+                    let side = link.role.side();
+                    self.inputs.push_back((call, at, Input::Media(Media::Interval { side, line })));
+                }
+            }
+            E::Measured { call, leg, heard } => {
+                if let Some(link) = self.by_leg.get(&leg) {
+                    let side = link.role.side();
+                    self.inputs.push_back((call, now, Input::Media(Media::Measured { side, heard })));
+                }
+            }
             E::Closed { call, leg, received } => {
                 let Some(link) = self.by_leg.remove(&leg) else { return };
                 self.ports.free(link.port, now.mono);

@@ -172,6 +172,10 @@ impl Bridge {
         self.run_clock(now);
         for session in &mut self.sessions {
             session.report_due(now, &mut self.outbox);
+            if let Some((ended, line)) = session.interval(now.mono) {
+                let at = moment(now, ended);
+                self.events.push_back(Event::Interval { call: self.call, leg: session.leg, at, line });
+            }
             if let Some(since) = session.watchdog.bark(now.mono) {
                 self.events.push_back(Event::Silent { call: self.call, leg: session.leg, at: moment(now, since) });
             }
@@ -333,6 +337,9 @@ impl Bridge {
         self.counters.foreign_rtcp += session.foreign_rtcp();
         self.counters.duplicates += session.duplicates();
         self.counters.early += session.early();
+        if let Some(heard) = session.heard() {
+            self.events.push_back(Event::Measured { call: self.call, leg, heard: Box::new(heard) });
+        }
         self.events.push_back(Event::Closed { call: self.call, leg, received: session.received() });
     }
 

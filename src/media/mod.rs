@@ -35,6 +35,7 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegId, Side};
 use crate::protocol::audio::g711;
 use crate::protocol::rtp::Received;
+use crate::quality::{Heard, Line};
 
 /// Samples a second of everything in this module.
 pub const SAMPLE_RATE_HZ: u32 = crate::protocol::rtp::CLOCK_RATE_HZ;
@@ -167,6 +168,19 @@ pub enum Event {
         play: Play,
         at: Now,
         to_end: bool,
+    },
+    /// What a joined leg brought in the last ten seconds.
+    Interval {
+        call: CallId,
+        leg: LegId,
+        at: Now,
+        line: Line,
+    },
+    /// What a leg that was joined brought from its first packet on; right before [`Event::Closed`].
+    Measured {
+        call: CallId,
+        leg: LegId,
+        heard: Box<Heard>,
     },
     /// The leg's sockets are closed.
     Closed {

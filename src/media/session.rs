@@ -9,13 +9,16 @@ use super::watchdog::Watchdog;
 use super::{Codec, Remote};
 use crate::clock::{Instant, Now};
 use crate::ids::{LegId, Random};
-use crate::protocol::rtp::{MAX_PACKET_BYTES, Packet, Received, Receiver, Sender, Sequenced};
+use crate::protocol::rtp::{CLOCK_RATE_HZ, MAX_PACKET_BYTES, Packet, Received, Sender, Sequenced};
+use crate::quality::{Heard, INTERVAL, Kind as Carries, Line, StreamMeter};
 
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) leg: LegId,
     peer: Peer,
-    receiver: Receiver,
+    meter: StreamMeter,
+    /// The end of the present interval of measurement; `None`: the leg was never joined.
+    interval_ends: Option<Instant>,
     sender: Sender,
     control: Control,
     pub(super) watchdog: Watchdog,
@@ -59,7 +62,8 @@ impl Session {
         Session {
             leg,
             peer: Peer::Unknown,
-            receiver: Receiver::new(),
+            meter: StreamMeter::new(CLOCK_RATE_HZ),
+            interval_ends: None,
             sender: Sender::new(random.u32(), random.u32() as u16, random.u32()),
             control: Control::new(random),
             watchdog: Watchdog::default(),
@@ -94,6 +98,7 @@ impl Session {
             Peer::Open(remote) | Peer::Latched(remote, _) => remote.send && remote.receive,
         };
         self.watchdog.expect(now, expected);
+        self.interval_ends.get_or_insert(now + INTERVAL);
     }
 
     /// The peer holds us: it will not play what we send.
@@ -121,8 +126,9 @@ impl Session {
             self.invalid += 1;
             return None;
         };
-        let first = self.receiver.packets() == 0;
-        if self.receiver.handle(&packet.header, arrival, matches!(kind, Kind::Audio(_))) != Sequenced::New {
+        let first = self.meter.received().packets() == 0;
+        let carries = if kind == Kind::Event { Carries::Event } else { Carries::Audio };
+        if self.meter.handle(arrival, &packet.header, carries, packet.payload.len()) != Sequenced::New {
             return None;
         }
         let heard = self.latch(source);
@@ -219,15 +225,16 @@ impl Session {
 
     fn report(&mut self, now: Now, bye: bool, out: &mut Outbox) {
         let Some(to) = self.rtcp_destination() else { return };
-        let Session { leg, control, sender, receiver, .. } = self;
-        out.push_rtcp(*leg, to, |bytes| control.report(now, sender, receiver, bye, bytes));
+        let Session { leg, control, sender, meter, .. } = self;
+        out.push_rtcp(*leg, to, |bytes| control.report(now, sender, meter.receiver(), bye, bytes));
     }
 
     /// When the bridge is to look after this leg, and why.
     pub(super) fn deadline(&self) -> Option<(Instant, &'static str)> {
         let report = self.control.deadline().map(|at| (at, "rtcp"));
         let silence = self.watchdog.deadline().map(|at| (at, "silence"));
-        report.into_iter().chain(silence).min()
+        let interval = self.interval_ends.map(|at| (at, "quality"));
+        report.into_iter().chain(silence).chain(interval).min()
     }
 
     /// Where the peer's reports come from, else the port above its RTP (RFC 3550 section 11). A held peer gets reports too.
@@ -249,17 +256,35 @@ impl Session {
 
     pub(super) fn received(&self) -> Received {
         Received {
-            packets: self.receiver.packets(),
-            lost: self.receiver.lost(),
-            jitter_us: self.receiver.jitter_us(),
+            packets: self.meter.received().packets(),
+            lost: self.meter.received().lost(),
+            jitter_us: self.meter.received().jitter_us(),
             foreign: self.foreign,
             invalid: self.invalid,
-            rtt_us: self.control.round_trip().map(|d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX)),
+            rtt_us: self.rtt_us(),
         }
     }
 
+    fn rtt_us(&self) -> Option<u64> {
+        self.control.round_trip().map(|d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// The interval that has ended, if one has.
+    pub(super) fn interval(&mut self, now: Instant) -> Option<(Instant, Line)> {
+        let ended = self.interval_ends.filter(|end| *end <= now)?;
+        self.interval_ends = Some(ended + INTERVAL);
+        Some((ended, Line::of(&self.meter.interval(), self.rtt_us())))
+    }
+
+    /// All of it; `None` if the leg was never joined.
+    pub(super) fn heard(&self) -> Option<Heard> {
+        self.interval_ends?;
+        let (Peer::Open(remote) | Peer::Latched(remote, _)) = &self.peer else { return None };
+        Some(Heard { codec: remote.codec.name().to_owned(), rtt_us: self.rtt_us(), measured: self.meter.result() })
+    }
+
     pub(super) fn duplicates(&self) -> u64 {
-        self.receiver.duplicates()
+        self.meter.received().duplicates()
     }
 
     /// Packets that came before the peer was known.
@@ -273,7 +298,7 @@ impl Session {
     }
 
     pub(super) fn strays(&self) -> u64 {
-        self.receiver.strays()
+        self.meter.received().strays()
     }
 
     fn kind(&self, packet: &Packet<'_>) -> Option<Kind> {

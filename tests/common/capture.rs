@@ -33,13 +33,23 @@ pub(crate) struct Seen {
 impl Capture {
     /// Captures what goes to and from the gateway's SIP port; returns once packets are being written.
     pub(crate) fn start(bench: &Bench) -> Capture {
-        let file = bench.path().join("wire.pcapng");
         let probe = bench.ports.one();
-        let filter = format!("udp port {} or udp port {probe}", bench.sip);
+        Capture::with(bench, probe, &format!("udp port {} or udp port {probe}", bench.sip))
+    }
+
+    /// Captures the gateway's RTP as well; [`Capture::finish_file`] ends it.
+    pub(crate) fn of_everything(bench: &Bench) -> Capture {
+        let probe = bench.ports.one();
+        let filter = format!("udp port {} or udp portrange {} or udp port {probe}", bench.sip, bench.rtp);
+        Capture::with(bench, probe, &filter)
+    }
+
+    fn with(bench: &Bench, probe: u16, filter: &str) -> Capture {
+        let file = bench.path().join("wire.pcapng");
         let process = Process::start(
             "dumpcap",
             bench.path(),
-            Command::new("dumpcap").args(["-q", "-i", "lo", "-f", &filter, "-w"]).arg(&file),
+            Command::new("dumpcap").args(["-q", "-i", "lo", "-f", filter, "-w"]).arg(&file),
         );
         let capture = Capture { process, file, sip: bench.sip, probe };
         capture.flush("the-capture-has-begun");
@@ -78,6 +88,12 @@ impl Capture {
         self.flush("the-capture-may-end");
         self.process.signal(Signal::SIGINT);
         self.process.wait(seconds(10));
+    }
+
+    /// Ends the capture; its file.
+    pub(crate) fn finish_file(mut self) -> PathBuf {
+        self.end();
+        self.file.clone()
     }
 }
 
