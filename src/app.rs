@@ -30,6 +30,7 @@ use crate::io::driver::{self, Observer, Occupancy, Wires};
 use crate::io::ledger::{self, Bounds, Ledger, Room};
 use crate::io::mailbox::{Inbox, Mailbox, mailbox};
 use crate::io::refusals::Refusals;
+use crate::io::resolver::Resolver;
 use crate::io::rtp::MediaThreads;
 use crate::io::tcp::{self, Tcp};
 use crate::io::tls::{self, Tls};
@@ -37,6 +38,7 @@ use crate::io::udp::{Reception, Udp};
 use crate::ledger::recovery::{Salvage, closing_facts};
 use crate::media;
 use crate::metrics::{Counters, LabelSets, Metrics};
+use crate::peer::route::Destination;
 use crate::protocol::sip::endpoint::{self, Transport};
 use crate::protocol::sip::uri::Uri;
 use crate::store::Writer;
@@ -303,6 +305,7 @@ impl House<'_> {
         };
         let router = web::operations(Arc::clone(self.metrics), Arc::clone(&shared.readiness), refresh);
         runtime.spawn(web::serve(http, router));
+        let resolver = Resolver::new(runtime, self.mailbox.clone(), &self.config.dns_servers);
         let mut receivers = Vec::new();
         for udp in &sockets.udp {
             receivers.push(udp.receive(reception.clone())?);
@@ -311,6 +314,7 @@ impl House<'_> {
             clock: self.clock,
             udp: sockets.udp,
             tcp,
+            resolver,
             media,
             recorder,
             data_directory: self.config.data_directory.clone(),
@@ -477,10 +481,17 @@ fn hotline_of(facts: &[Fact]) -> Option<&HotlineId> {
 
 fn label_sets(config: &Config, plans: &Plans) -> LabelSets {
     let trunks = config.trunks.iter().map(|t| t.name.clone());
-    LabelSets::from_plans(plans, trunks, config.agents.iter().map(|a| a.number.clone()))
+    let of = |wanted: fn(&gateway::Trunk) -> bool| {
+        config.trunks.iter().filter(|t| wanted(t)).map(|t| t.name.clone()).collect()
+    };
+    let mut sets = LabelSets::from_plans(plans, trunks, config.agents.iter().map(|a| a.number.clone()));
+    sets.probed = of(|t| t.options.is_some());
+    sets.registering = of(|t| t.registration.is_some());
+    sets
 }
 
 fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gateway::Settings> {
+    let (phones, named_phones) = phones(config)?;
     Ok(gateway::Settings {
         sip: endpoint::Settings {
             listen: addresses.sip.clone(),
@@ -490,27 +501,53 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
         },
         rtp_ports: config.rtp_ports.clone(),
         media: config.media.clone(),
-        trunks: trunks(config),
-        phones: phones(config)?,
+        trunks: config.trunks.clone(),
+        phones,
+        named_phones,
+        targets: targets(config),
         run,
     })
 }
 
-fn trunks(config: &Config) -> Vec<gateway::Trunk> {
-    config.trunks.iter().map(|t| gateway::Trunk { name: t.name.clone(), peers: t.peers.clone() }).collect()
+/// What a contact says of where the phone is.
+enum Reached {
+    At(gateway::Phone),
+    ByName(gateway::NamedPhone),
 }
 
-fn phones(config: &Config) -> Result<Vec<gateway::Phone>> {
-    config.agents.iter().filter_map(|a| phone(a).transpose()).collect()
+fn targets(config: &Config) -> Vec<gateway::CallTarget> {
+    let target = |t: &config::TargetSettings| gateway::CallTarget {
+        name: t.name.as_str().into(),
+        trunk: t.trunk.clone(),
+        number: t.number.clone(),
+    };
+    config.targets.iter().map(target).collect()
+}
+
+/// Those at an address, and those whose contact names a host.
+fn phones(config: &Config) -> Result<(Vec<gateway::Phone>, Vec<gateway::NamedPhone>)> {
+    let (mut phones, mut named_phones) = (Vec::new(), Vec::new());
+    for agent in &config.agents {
+        match phone(agent)? {
+            Some(Reached::At(phone)) => phones.push(phone),
+            Some(Reached::ByName(phone)) => named_phones.push(phone),
+            None => {}
+        }
+    }
+    Ok((phones, named_phones))
 }
 
 /// The phone of an agent with a fixed contact.
-fn phone(agent: &config::AgentSettings) -> Result<Option<gateway::Phone>> {
+fn phone(agent: &config::AgentSettings) -> Result<Option<Reached>> {
     let Some(contact) = &agent.contact else { return Ok(None) };
     let uri = Uri::parse(contact).with_context(|| format!("agent {}: {contact} is no SIP URI", agent.number))?;
-    let address = uri.socket_addr().with_context(|| format!("agent {}: {contact} names no address", agent.number))?;
+    let agent = agent.number.clone();
+    let Some(address) = uri.socket_addr() else {
+        let destination = Destination::of(&uri).with_context(|| format!("agent {agent}: {contact} leads nowhere"))?;
+        return Ok(Some(Reached::ByName(gateway::NamedPhone { agent, uri, destination })));
+    };
     let transport = Transport::asked_by(&uri).unwrap_or(Transport::Udp);
-    Ok(Some(gateway::Phone { agent: agent.number.clone(), uri, transport, address }))
+    Ok(Some(Reached::At(gateway::Phone { agent, uri, transport, address })))
 }
 
 fn os_seed() -> Result<[u8; 32]> {

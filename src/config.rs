@@ -4,6 +4,7 @@
 //! else the built-in ones. Relative paths count from the file.
 
 mod certificates;
+mod trunks;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,9 +18,9 @@ use crate::dialplan::compile::{PlanFile, Roster, compile};
 use crate::dialplan::plan::Plans;
 use crate::dialplan::prompt::Library;
 use crate::dialplan::{AGENT_NUMBER_HINT, is_agent_number};
-use crate::fault::{Fault, did_you_mean};
-use crate::gateway::MediaSettings;
-use crate::ids::{AgentNo, TrunkName};
+use crate::fault::Fault;
+use crate::gateway::{MediaSettings, Trunk};
+use crate::ids::{AgentNo, TargetName, TrunkName};
 use crate::io::clock::RunClock;
 use crate::io::dialplans::{BuiltIn, Directory};
 use crate::io::tls;
@@ -47,9 +48,11 @@ pub struct Config {
     pub http_listen: Option<SocketAddr>,
     pub metrics_listen: SocketAddr,
     pub dialplans: DialplanSource,
-    pub trunks: Vec<TrunkSettings>,
+    pub trunks: Vec<Trunk>,
     pub agents: Vec<AgentSettings>,
     pub targets: Vec<TargetSettings>,
+    /// Name servers; none: those of the system.
+    pub dns_servers: Vec<SocketAddr>,
     /// How long live calls may go on once the gateway is told to stop.
     pub drain: Duration,
 }
@@ -86,17 +89,10 @@ pub enum DialplanSource {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrunkSettings {
-    pub name: TrunkName,
-    /// Who may send calls on this trunk.
-    pub peers: Vec<Peer>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentSettings {
     pub number: AgentNo,
     pub name: String,
-    /// The SIP URI of a fixed phone, with an address for its host; `None`: the phone registers.
+    /// The SIP URI of a fixed phone; `None`: the phone registers.
     pub contact: Option<String>,
 }
 
@@ -144,7 +140,8 @@ fn check_from(directory: &Path, file: Option<&Path>) -> Result<Loaded, Vec<Fault
 fn plans(config: &Config, default_agents: bool) -> (Plans, Vec<Fault>) {
     let roster: Roster = config.agents.iter().map(|a| (a.number.clone(), a.name.clone())).collect();
     let roster = (!default_agents).then_some(&roster);
-    let compiled = |files: &[PlanFile], library| compile(files, library, roster);
+    let targets: Vec<TargetName> = config.targets.iter().map(|t| t.name.as_str().into()).collect();
+    let compiled = |files: &[PlanFile], library| compile(files, library, roster, &targets);
     match &config.dialplans {
         // Its fault stands at the key that names it.
         DialplanSource::Directory(path) if !path.is_dir() => (Plans::default(), Vec::new()),
@@ -219,11 +216,11 @@ fn parse(shown: &str, base: &Path, text: &str) -> (Read, Vec<Fault>) {
 fn read_document(document: &Document<'_>, base: &Path) -> Read {
     let mut root = document.root();
     let (sip, certificates) = sip(&mut root.section("sip"), base);
-    let trunks = trunks(&mut root, &sip.listen);
+    let trunks = trunks::read(&mut root, &sip.listen, base);
     let dialplans = dialplans(&mut root.section("dialplans"), base);
     let agents = agents(&mut root, &sip.listen);
     let default_agents = agents.is_none() && dialplans == DialplanSource::BuiltIn;
-    let targets = targets(&mut root, &trunks);
+    let targets = trunks::targets(&mut root, &trunks);
     let (http_listen, metrics_listen) = web(&mut root, &sip.listen);
     let mut rtp = root.section("rtp");
     let config = Config {
@@ -240,6 +237,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         trunks,
         agents: agents.unwrap_or_default(),
         targets,
+        dns_servers: trunks::dns_servers(&mut root.section("dns")),
         drain: drain(&mut root.section("shutdown")),
     };
     Read { config, default_agents, certificates }
@@ -457,51 +455,6 @@ fn dialplans(section: &mut Table<'_>, base: &Path) -> DialplanSource {
     }
 }
 
-fn trunks(root: &mut Table<'_>, listen: &[Listen]) -> Vec<TrunkSettings> {
-    let sections = root.sections("trunk");
-    if sections.is_empty() {
-        if listen.iter().any(|l| !l.address.ip().is_loopback()) {
-            root.fault(
-                1,
-                "no [[trunk]]: nobody else than this machine may send calls",
-                "add [[trunk]] with name and peers",
-            );
-        }
-        let peers = vec![Peer::Address(Ipv4Addr::LOCALHOST.into())];
-        return vec![TrunkSettings { name: TrunkName::from("carrier"), peers }];
-    }
-    let mut found: Vec<TrunkSettings> = Vec::new();
-    for mut section in sections {
-        let name = section.required_string("name");
-        if let Some(line) = section.line_of("register") {
-            let hint = "remove it, and let the carrier send to a fixed address: peers = [\"…\"]";
-            section.fault(line, "trunk.register: outbound registration is not built yet", hint);
-        }
-        let peers = peers(&mut section);
-        let Some(name) = name else { continue };
-        if found.iter().any(|t| t.name.as_str() == name.value) {
-            section.fault(
-                name.line,
-                format!("trunk.name \"{}\" is there twice", name.value),
-                "give each trunk a name of its own",
-            );
-        }
-        found.push(TrunkSettings { name: TrunkName::from(name.value), peers });
-    }
-    found
-}
-
-fn peers(section: &mut Table<'_>) -> Vec<Peer> {
-    let mut found = Vec::new();
-    for At { value, line } in section.required_strings("peers").map_or_else(Vec::new, |at| at.value) {
-        match value.parse::<Peer>() {
-            Ok(peer) => found.push(peer),
-            Err(e) => section.fault(line, format!("trunk.peers: {e}"), e.hint()),
-        }
-    }
-    found
-}
-
 /// `None` if the file has no agent at all.
 fn agents(root: &mut Table<'_>, listen: &[Listen]) -> Option<Vec<AgentSettings>> {
     let sections = root.sections("agent");
@@ -534,7 +487,7 @@ fn agents(root: &mut Table<'_>, listen: &[Listen]) -> Option<Vec<AgentSettings>>
     Some(found.into_iter().map(|(agent, _)| agent).collect())
 }
 
-/// The contact if it is a SIP URI that needs no look-up (RFC 3261 section 19.1.1).
+/// The contact if it is a SIP URI (RFC 3261 section 19.1.1).
 fn fixed_contact(section: &Table<'_>, listen: &[Listen], written: At<String>) -> Option<String> {
     let fault = contact_fault(&written.value).or_else(|| certificates::contact_fault(&written.value, listen));
     let Some((what, hint)) = fault else { return Some(written.value) };
@@ -556,35 +509,10 @@ fn contact_fault(uri: &str) -> Option<(&'static str, &'static str)> {
     match host.parse::<Peer>() {
         Ok(Peer::Socket(_)) => None,
         Ok(Peer::Address(address)) if address.is_ipv4() || host.starts_with('[') => None,
-        Err(PeerError::Name(_)) => Some((
-            "names its host",
-            "names are not looked up yet: write the phone's address (this machine is 127.0.0.1)",
-        )),
+        // It is looked up at the start, and when its time to live is over.
+        Err(PeerError::Name(_)) => None,
         _ => Some(("has no address of a phone", HINT)),
     }
-}
-
-fn targets(root: &mut Table<'_>, trunks: &[TrunkSettings]) -> Vec<TargetSettings> {
-    let mut found: Vec<TargetSettings> = Vec::new();
-    for mut section in root.sections("target") {
-        let (name, trunk, number) =
-            (section.required_string("name"), section.required_string("trunk"), section.required_string("number"));
-        let (Some(name), Some(trunk), Some(number)) = (name, trunk, number) else { continue };
-        let known: Vec<&str> = trunks.iter().map(|t| t.name.as_str()).collect();
-        if !known.contains(&trunk.value.as_str()) {
-            let what = format!("target.trunk \"{}\" is not a trunk of this file", trunk.value);
-            section.fault(trunk.line, what, did_you_mean(&trunk.value, &known));
-        }
-        if found.iter().any(|t| t.name == name.value) {
-            section.fault(
-                name.line,
-                format!("target.name \"{}\" is there twice", name.value),
-                "give each target a name of its own",
-            );
-        }
-        found.push(TargetSettings { name: name.value, trunk: TrunkName::from(trunk.value), number: number.value });
-    }
-    found
 }
 
 #[cfg(test)]

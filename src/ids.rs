@@ -141,6 +141,11 @@ name_id! {
     TrunkName
 }
 
+name_id! {
+    /// Somebody else than an agent whom a dialplan may call, from the configuration.
+    TargetName
+}
+
 /// One leg of one call, unique within a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -27,7 +27,7 @@
 //! 6  store  metrics                         SQLite; names as data
 //! 5  cdr  report                            computed from facts; pure
 //! 4  gateway  ledger                        the switch without a socket; encoding and recovery of facts
-//! 3  call                                   one call; agents
+//! 3  call  capture                          one call; agents; what a capture holds
 //! 2  media  peer  dialplan  quality         bridge, playout, tap, recording format; trunks; plans and prompts; meters, E-model
 //! 1  protocol: sip  sdp  rtp  audio         the standards
 //! 0  clock  fault  ids  limits  schedule  written
@@ -48,13 +48,15 @@
 //! | 放弃, abandon | the caller leaves before an agent answers |
 //! | 三声内接听 | answered within three rings; a ring is one period of the ringing tone (`cn`: 5 s) |
 //! | *ring*, *answered*, *connected* | our first 180 (or first sample of ringing tone) written; the agent's 2xx read; our 200 written |
-//! | trunk | the carrier's SIP peer that calls arrive from |
+//! | trunk | the carrier's SIP peer that calls arrive from, and that targets are called through |
+//! | target | a number outside, called through a trunk when no agent is left: the call is an overflow |
 //! | leg | one of the two SIP sessions and RTP streams of a call |
 //! | attempt | one ring of one agent's phone |
 //! | sealed | a call whose recording is closed too: nothing more will come |
 
 pub mod app;
 pub mod call;
+pub mod capture;
 pub mod cdr;
 pub mod cli;
 pub mod clock;

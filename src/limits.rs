@@ -68,6 +68,8 @@ pub const TCP_WRITE: Duration = Duration::from_secs(10);
 
 /// How often the files of the certificate are looked at.
 pub const TLS_FILES: Duration = Duration::from_secs(60);
+/// SIP messages of one call that its ladder keeps: a plain call has 14, one with holds and session timers some dozens.
+pub const LADDER_MESSAGES: u32 = 256;
 
 /// How long a caller may wait in all before the call ends as failed: a carrier gives up at about three minutes.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(180);

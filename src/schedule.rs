@@ -45,6 +45,10 @@ impl<K: Ord + Copy> Schedule<K> {
         Some(key)
     }
 
+    pub fn keys(&self) -> impl Iterator<Item = K> + '_ {
+        self.by_key.keys().copied()
+    }
+
     pub fn len(&self) -> usize {
         self.by_key.len()
     }

@@ -262,3 +262,26 @@ fn offered_is_ended_plus_in_progress_at_every_scrape() {
     gateway.records(CALLS);
     gateway.settled(CALLS as i64);
 }
+
+#[test]
+fn a_caller_with_prack_and_a_session_timer_holds_by_update_and_comes_back() {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    let agent = Sipp::agent(&bench, "agent_answers", phone).pause_ms(300);
+    let caller = Sipp::trunk(&bench, "trunk_holds");
+    let gateway = bench.serve();
+    let agent = agent.start();
+    caller.run();
+    agent.finish();
+
+    let record = gateway.record();
+    assert_eq!((record.text("outcome"), record.text("reason")), ("answered", "caller_hung_up"));
+    assert_eq!(record.number("holds"), 1);
+    within("hold_ms", record.number("hold_ms"), 1_190..=1_200 + SLACK_MS);
+    within("talk_ms", record.number("talk_ms"), 590..=600 + SLACK_MS);
+    let config = gateway.config.to_str().expect("a path in UTF-8");
+    let shown = common::bench::hotline(&["call", record.text("id"), "--json", "--config", config]);
+    let facts = String::from_utf8_lossy(&shown.stdout);
+    assert!(facts.contains("Q.850;cause=16"), "the cause of the BYE is among the facts: {facts}");
+    gateway.settled(1);
+}

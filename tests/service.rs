@@ -11,7 +11,7 @@ use common::bench::{BINARY, series};
 use common::phone::{Phone, invite, options};
 use common::sound::play;
 use common::voice::Voice;
-use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, Sipp, beat, say, seconds, until, within};
+use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, Sipp, beat, seconds, until, within};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -30,8 +30,8 @@ fn talkers(count: usize, caller: &str, pause_ms: u64, extra: &str) -> Talkers {
     let voices = (Voice::new(bench.ports.even(), 440.0), Voice::new(bench.ports.even(), 1_000.0));
     voices.0.sound_from(0);
     voices.1.sound_from(0);
-    let agents = Sipp::agent(&bench, "agent_answers", phones).calls(count as u64).voice(voices.1.port).limit_s(120);
-    let callers = Sipp::trunk(&bench, caller).calls(count as u64).per_second(20).voice(voices.0.port).limit_s(120);
+    let agents = Sipp::agent(&bench, "agent_answers", phones).calls(count as u64).voice(voices.1.port);
+    let callers = Sipp::trunk(&bench, caller).calls(count as u64).per_second(20).voice(voices.0.port);
     let callers = if pause_ms > 0 { callers.pause_ms(pause_ms) } else { callers };
     let gateway = bench.serve();
     let sipp = vec![agents.pause_ms(50).start(), callers.start()];
@@ -189,22 +189,6 @@ fn reloads_good_and_bad_drop_no_call() {
         within("talk_ms", record.number("talk_ms"), 7_900..=8_500);
     }
     gateway.settled(6);
-}
-
-/// `cargo nextest run --test service --run-ignored only --no-capture`
-#[test]
-#[ignore = "minutes; a figure of its own"]
-fn a_thousand_reloads_under_a_hundred_calls() {
-    let calls = 100;
-    let mut up = talkers(calls, "trunk_hears_bye", 0, "\n[shutdown]\ndrain_s = 1\n");
-    let began = Instant::now();
-    reload(&mut up.gateway, 1_000);
-    say(&format!("1,000 reloads under {calls} calls: {:.1} s", began.elapsed().as_secs_f64()));
-    assert_eq!(up.gateway.live().len(), calls);
-    assert_eq!(up.gateway.calls().len(), 0);
-    up.gateway.process.signal(Signal::SIGTERM);
-    assert_eq!(up.gateway.process.wait(seconds(20)), 0);
-    up.gateway.records(calls).iter().for_each(|record| talked_until_shutdown(&up.gateway, record));
 }
 
 /// Reads what a service manager would be told.

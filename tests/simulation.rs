@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use hotline::dialplan::plan::{Nobody, Strategy};
+use hotline::sim::invariants::Invariants;
 use hotline::sim::network::Weather;
 use hotline::sim::oracle::Script;
+use hotline::sim::phone::{Conduct, Patience, Then};
 use hotline::sim::run::{run, shrink};
-use hotline::sim::scenario::{Scenario, Span};
-use hotline::sim::world::Troubles;
+use hotline::sim::scenario::{Line, Scenario, Span};
+use hotline::sim::world::{Troubles, World};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 const CALLS_PER_WORLD: u32 = 40;
@@ -91,6 +95,7 @@ fn random_worlds() {
         "caller_hung_up",
         "agent_hung_up",
         "session_lost",
+        "media_timeout",
         "trunk_fault",
         "shutdown",
         "agents_busy",
@@ -102,6 +107,60 @@ fn random_worlds() {
     ] {
         assert!(seen.get(what).is_some_and(|n| *n > 0), "{what}: {seen:?}");
     }
+}
+
+/// 1,000 reloads while 100 calls are up, with other agents, hotlines and strategies each time.
+#[test]
+fn a_thousand_reloads_drop_no_call() {
+    watch_errors();
+    let line = |number: usize, agents: std::ops::Range<usize>, strategy| Line {
+        id: format!("line{number}"),
+        number: format!("40080{number:05}"),
+        agents: agents.map(|agent| agent.to_string()).collect(),
+        strategy,
+        ring: Duration::from_secs(20),
+        nobody: Nobody::BusyTone,
+    };
+    let plans = |hotlines: Vec<Line>| Scenario { hotlines, ..Scenario::random(1, 1) }.plans();
+    let mut world = World::new(plans(vec![line(0, 0..100, Strategy::InOrder)]), 5);
+    world.log_wire = false;
+    let mut invariants = Invariants::default();
+    let talks = Then::Answer { after: Duration::from_millis(300), hang_up_after: None };
+    world.agents.expect((0..100).map(|_| Conduct { rings: true, then: talks }));
+    for _ in 0..100 {
+        let patience = Patience { wait: Duration::from_secs(60), talk: Some(Duration::from_secs(900)) };
+        world.call("4008000000", patience).expect("a call");
+    }
+    let mut run = |world: &mut World, d| {
+        world.run_for(d);
+        invariants.check(world);
+        assert_eq!(invariants.violations, [""; 0]);
+        (invariants.offered, invariants.ended)
+    };
+    // All are offered and ring when the first reload comes.
+    assert_eq!(run(&mut world, Duration::from_millis(100)), (100, 0));
+    assert_eq!(world.gateway.agents().taken(), 100);
+    for turn in 0..1_000 {
+        let strategy = Strategy::WORDS[turn % Strategy::WORDS.len()].1;
+        // Now and then the hotline, all its agents or both are gone.
+        let hotlines = match turn % 3 {
+            0 => vec![line(turn, 200..210, strategy)],
+            1 => vec![line(0, turn % 90..turn % 90 + 10, strategy), line(turn, 0..50, strategy)],
+            _ => vec![line(0, 0..100, strategy)],
+        };
+        world.reload(plans(hotlines));
+        assert_eq!(run(&mut world, Duration::from_millis(500)), (100, 0), "after reload {turn}");
+    }
+    assert_eq!(world.gateway.agents().taken(), 100, "each in the call of before");
+    world.reload(plans(vec![line(7, 0..10, Strategy::InOrder)]));
+    assert!(world.run_to_rest());
+    invariants.check(&mut world);
+    invariants.check_rest(&world);
+    assert_eq!(invariants.violations, [""; 0]);
+    let talked = |r: &&hotline::cdr::Record| r.reason == Some(hotline::call::reason::Reason::CallerHungUp);
+    assert_eq!(invariants.records.iter().filter(talked).count(), 100, "all of them to their end");
+    assert_eq!(world.gateway.agents().available(), 10, "those who were dropped are forgotten");
+    assert_eq!(ERRORS.load(Ordering::Relaxed), 0);
 }
 
 #[test]

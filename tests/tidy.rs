@@ -10,7 +10,7 @@ const FLOORS: &[(usize, &[&str])] = &[
     (0, &["clock", "ids", "limits", "fault", "schedule", "written"]),
     (1, &["protocol"]),
     (2, &["media", "peer", "dialplan", "quality"]),
-    (3, &["call"]),
+    (3, &["call", "capture"]),
     (4, &["gateway", "ledger"]),
     (5, &["cdr", "rules", "report", "qa"]),
     (6, &["store", "metrics"]),

@@ -132,6 +132,7 @@ impl Agent {
             destination: "192.0.2.9:5060".parse().unwrap(),
             caller: Some("13900000000".into()),
             offer: b"v=0\r\n".to_vec(),
+            max_forwards: 70,
         };
         let session = self.endpoint.invite(self.now.mono, call).unwrap();
         self.drain();
@@ -174,6 +175,31 @@ fn every_message_of_the_corpus_gets_its_verdict() {
         assert!(agent.comes_to_rest(), "{}: something is left behind", case.name);
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Messages of RFC 4475 and RFC 5118 that are answered otherwise than these allow, and why.
+const DEVIATIONS: &[(&str, &str)] = &[];
+
+#[test]
+fn the_messages_of_rfc_4475_and_5118_are_all_here_and_answered_as_they_say() {
+    let answers: BTreeMap<String, String> = corpus().into_iter().map(|c| (c.name, c.answer)).collect();
+    let table = std::fs::read_to_string(root().join("rfc.txt")).unwrap();
+    let mut names = Vec::new();
+    for line in table.lines().filter(|l| !l.starts_with('#')) {
+        let columns: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [name, file, allowed, duty] = columns[..] else { panic!("{line}") };
+        let answer = answers.get(file).unwrap_or_else(|| panic!("{name}: no {file}"));
+        let as_told = allowed.split(' ').any(|a| a == answer);
+        let known = DEVIATIONS.iter().any(|(deviation, _)| *deviation == name);
+        assert!(as_told != known, "{name}: {answer}, not {allowed}: {duty}");
+        names.push(name.to_owned());
+    }
+    let of_5118 = names.iter().filter(|name| name.starts_with("5118-")).count();
+    assert_eq!((names.len() - of_5118, of_5118), (49, 11));
+    let in_table = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), in_table, "a name stands there twice");
 }
 
 /// What every response must be, whatever it answers.

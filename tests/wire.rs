@@ -4,10 +4,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::bench::http_get;
-use common::capture::{Capture, Seen};
-use common::phone::{Phone, invite, options};
-use common::{Bench, Gateway, RecordExt, Sipp, seconds, until, within};
+use common::bench::{hotline, http_get};
+use common::capture::{Capture, Passed, Seen};
+use common::phone::{Phone, follow, invite, options};
+use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, Sipp, seconds, until, within};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -227,4 +227,77 @@ fn an_unknown_number_is_refused_and_is_no_offered_call() {
     until("it to be counted", seconds(2), || (gateway.metric("hotline_sip_rejected_total") > before).then_some(()));
     assert_eq!(gateway.balance(), 0);
     assert!(gateway.calls().is_empty());
+}
+
+/// A step of the ladder as the capture would have it, and whether it is marked as a repetition.
+fn step(fact: &serde_json::Value) -> (Passed, bool) {
+    let message = fact.text("message");
+    let title = match message.split_once(' ') {
+        Some((status, rest)) if status.starts_with(|c: char| c.is_ascii_digit()) => {
+            format!("{status} {}", rest.rsplit(['(', ')']).nth(1).unwrap_or_default())
+        }
+        _ => message.split(' ').next().unwrap_or_default().to_owned(),
+    };
+    let again = fact.get("again").and_then(serde_json::Value::as_bool).unwrap_or(false);
+    (Passed { at_s: fact.number("at.wall_us") as f64 / 1e6, sent: fact.flag("sent"), title }, again)
+}
+
+#[test]
+fn the_ladder_of_a_call_is_what_a_capture_saw() {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    let agent = Sipp::agent(&bench, "agent_answers", phone).pause_ms(200);
+    let port = bench.ports.one();
+    let gateway = bench.serve();
+    let capture = Capture::start(&gateway.bench);
+    let agent = agent.start();
+    let (trunk, here) = (Phone::at("127.0.0.1", port), gateway.bench.sip_address());
+    // The caller repeats its INVITE, leaves our 200 without ACK until it comes again, and repeats its BYE.
+    let call = invite(trunk.address(), here, HOTLINE_NUMBER, "ladder");
+    trunk.send(&call, here);
+    trunk.expect("SIP/2.0 180", seconds(5));
+    trunk.send(&call, here);
+    trunk.expect("SIP/2.0 200", seconds(5));
+    let answer = trunk.expect("SIP/2.0 200", seconds(5));
+    for _ in 0..2 {
+        trunk.send(&follow(&call, "ACK", Some(&answer)), here);
+    }
+    let bye = follow(&call, "BYE", Some(&answer));
+    for _ in 0..2 {
+        trunk.send(&bye, here);
+        trunk.expect("SIP/2.0 200", seconds(5));
+    }
+    agent.finish();
+    gateway.sealed();
+    let mut wire = capture.messages();
+
+    let record = gateway.record();
+    let (id, config) = (record.text("id"), gateway.config.to_str().expect("UTF-8"));
+    let shown = hotline(&["call", id, "--json", "--config", config]);
+    let whole: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("a call");
+    let facts = whole.at_path("facts").as_array().expect("facts");
+    let mut ladder: Vec<(Passed, bool)> = facts.iter().filter(|f| f.text("fact") == "signal").map(step).collect();
+    let key = |passed: &Passed| (passed.title.clone(), passed.sent);
+    // Messages of one instant may change places; those of one kind may not.
+    wire.sort_by(|a, b| key(a).cmp(&key(b)).then(a.at_s.total_cmp(&b.at_s)));
+    ladder.sort_by(|(a, _), (b, _)| key(a).cmp(&key(b)).then(a.at_s.total_cmp(&b.at_s)));
+    let titles = |all: &[Passed]| all.iter().map(|p| format!("{} {}", p.sent, p.title)).collect::<Vec<_>>();
+    let steps: Vec<Passed> = ladder.iter().map(|(passed, _)| passed.clone()).collect();
+    assert_eq!(titles(&steps), titles(&wire));
+    for (step, passed) in steps.iter().zip(&wire) {
+        within(&format!("{} apart, µs", step.title), ((step.at_s - passed.at_s) * 1e6) as i64, -5_000..=5_000);
+    }
+    let again: Vec<String> = ladder.iter().filter(|(_, again)| *again).map(|(p, _)| p.title.clone()).collect();
+    assert_eq!(again, ["180 INVITE", "200 BYE", "200 INVITE", "ACK", "BYE", "INVITE"]);
+
+    let text = |more: &[&str]| {
+        let shown = hotline(&[&["call", id, "--config", config], more].concat());
+        let text = String::from_utf8(shown.stdout).expect("UTF-8");
+        text.split_once("\nSIP ").expect("a ladder").1.to_owned()
+    };
+    let masked = text(&[]);
+    assert!(masked.contains("--- INVITE again ---") && masked.contains("agent 8  127.0.0.1:"), "{masked}");
+    assert!(masked.contains("SDP of ") && !masked.contains("13900009999"), "{masked}");
+    let kept: Vec<&str> = facts.iter().filter(|f| f.text("fact") == "signal").map(|f| f.text("message")).collect();
+    assert!(kept.iter().all(|message| !message.contains("13900009999")), "{kept:?}");
 }

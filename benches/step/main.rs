@@ -6,6 +6,7 @@
 //!
 //! Without the `--bench` that cargo gives, every step is done once: that it runs is shown, not what it costs.
 
+mod capture;
 mod ledger;
 mod measure;
 mod media;
@@ -15,11 +16,12 @@ use measure::Report;
 
 type Table = (&'static str, fn(&mut Report));
 
-const TABLES: [Table; 5] = [
+const TABLES: [Table; 6] = [
     ("sip: parse a datagram", signalling::parse),
     ("call: offered, rung, answered, talked, hung up; the two phones' own SIP included", signalling::whole_call),
     ("record: the fold of a call's facts", ledger::fold),
     ("ledger: facts through store::Writer, by facts a commit", ledger::commit),
+    ("capture: frames of a pcap", capture::read),
     ("media: 200 calls, G.711, packets of 20 ms; no sockets", media::steps),
 ];
 

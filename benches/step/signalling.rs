@@ -188,6 +188,7 @@ fn world(agents: usize) -> World {
         weather: Weather::FINE,
         troubles: Troubles::default(),
         stopped_at: None,
+        voices: None,
     };
     let mut world = World::new(scenario.plans(), 1);
     world.network.weather = Weather::FINE;

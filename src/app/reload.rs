@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-use super::{Running, label_sets, phones, trunks};
+use super::{Running, label_sets, phones, targets};
 use crate::config::{Config, Loaded};
 use crate::fault::Fault;
 use crate::gateway::{self, Input};
@@ -35,7 +35,10 @@ impl Running {
     fn take_over(&mut self, loaded: Loaded) -> Result<()> {
         let Loaded { config, plans } = loaded;
         // What can fail comes first.
-        let phones = phones(&config)?;
+        let (phones, named_phones) = phones(&config)?;
+        if let Err(problems) = self.reload_certificates() {
+            bail!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+        }
         for key in needs_restart(&self.config, &config) {
             tracing::warn!("reload: {key} has changed: it stays as it was until the next start");
         }
@@ -44,7 +47,8 @@ impl Running {
             tracing::warn!("reload: histograms get no bounds for new values of [answer] until the next start");
         }
         self.metrics.renew(sets);
-        let reload = gateway::Reload { trunks: trunks(&config), phones, plans: Arc::new(plans) };
+        let (trunks, targets, plans) = (config.trunks.clone(), targets(&config), Arc::new(plans));
+        let reload = gateway::Reload { trunks, phones, named_phones, targets, plans };
         self.mailbox.event(Input::Reload(Box::new(reload)));
         self.config = with_fixed(config, &self.config);
         self.metrics.counters().config_in_force(self.clock.now().wall);
@@ -58,6 +62,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("data.directory", old.data_directory != new.data_directory),
         ("sip.listen", old.sip.listen != new.sip.listen),
         ("sip.advertise", old.sip.advertise != new.sip.advertise),
+        ("sip.tls_certificate and its like", old.sip.tls != new.sip.tls),
+        ("dns.servers", old.dns_servers != new.dns_servers),
         ("rtp.ports", old.rtp_ports != new.rtp_ports),
         ("http.listen", old.http_listen != new.http_listen),
         ("metrics.listen", old.metrics_listen != new.metrics_listen),
@@ -71,6 +77,7 @@ fn with_fixed(new: Config, old: &Config) -> Config {
         data_directory: old.data_directory.clone(),
         sip: old.sip.clone(),
         rtp_ports: old.rtp_ports.clone(),
+        dns_servers: old.dns_servers.clone(),
         http_listen: old.http_listen,
         metrics_listen: old.metrics_listen,
         ..new

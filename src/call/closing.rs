@@ -46,6 +46,9 @@ const LINGER: std::time::Duration = std::time::Duration::from_millis(500);
 impl Call {
     pub(super) fn handle_closing(&mut self, mut closing: Closing, at: Now, input: Input) -> State {
         match input {
+            Input::Media(Media::Measured { side, heard }) if closing.media.contains(&side) => {
+                self.fact(at, What::MediaMeasured { leg: side, heard });
+            }
             Input::Media(Media::Closed { side, received }) if closing.media.remove(&side) => {
                 self.fact(at, What::Media { leg: side, received });
             }

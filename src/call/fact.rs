@@ -4,13 +4,16 @@
 //! was seen or done, never a figure that can be computed. Parameters a figure depends on are pinned in `Offered`, so an
 //! old call keeps its meaning when the dialplan changes.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::reason::{EndedBy, Reason};
 use crate::clock::Stamp;
-use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TrunkName};
+use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName, TrunkName};
 use crate::media::Play;
 use crate::protocol::rtp::Received;
+use crate::quality::{Heard, Line};
 
 /// One fact of one call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,11 +33,7 @@ pub enum What {
     /// `at` is the kernel's receive stamp.
     Offered(Box<Offered>),
     /// A SIP message of this call was written or read; for the ladder only, nothing is computed from it.
-    Signal {
-        leg: Side,
-        sent: bool,
-        message: String,
-    },
+    Signal(Box<Signal>),
     /// The INVITE to this agent's phone was written. `attempt` counts from 1 over the whole call.
     AgentInvited {
         attempt: u32,
@@ -51,6 +50,28 @@ pub enum What {
         agent: AgentNo,
         result: RingResult,
         status: Option<u16>,
+    },
+    /// No agent was left, and the INVITE to this target was first written. `attempt` goes on counting.
+    TargetInvited {
+        attempt: u32,
+        target: TargetName,
+    },
+    /// The target's first 18x (receive stamp).
+    TargetRinging {
+        attempt: u32,
+        target: TargetName,
+    },
+    /// The target was called in vain.
+    TargetReleased {
+        attempt: u32,
+        target: TargetName,
+        result: RingResult,
+        status: Option<u16>,
+    },
+    /// The target's 2xx was read (receive stamp): the call is an overflow, and no agent's.
+    TargetAnswered {
+        attempt: u32,
+        target: TargetName,
     },
     /// The first 180 to the caller was written (`ringback = network`), or the first sample of our ringing tone (`gateway`).
     Ring,
@@ -114,6 +135,16 @@ pub enum What {
         leg: Side,
         received: Received,
     },
+    /// What this leg's received stream brought in the ten seconds before.
+    MediaInterval {
+        leg: Side,
+        line: Line,
+    },
+    /// The measurement of this leg's received stream from its first packet on, once, after `Ended`.
+    MediaMeasured {
+        leg: Side,
+        heard: Box<Heard>,
+    },
     /// The recording was closed (or lost). After it a call is sealed.
     RecordingClosed {
         status: RecordingStatus,
@@ -134,13 +165,49 @@ pub enum What {
     LedgerDelayed,
 }
 
+/// What stands for the caller's number in a [`Signal`].
+pub const CALLER: &str = "{caller}";
+
+/// The last [`Signal::message`] of a call with too many of them.
+pub const NO_MORE_SIGNALS: &str = "(further messages are not kept)";
+
+/// A SIP message, as its call's ladder shows it. The caller's number is never in it, only [`CALLER`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signal {
+    pub leg: Side,
+    pub sent: bool,
+    /// Method and Request-URI, or status, reason phrase and method.
+    pub message: String,
+    /// Whose phone, of the agents' side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// A retransmission.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub again: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<SocketAddr>,
+    /// What the body is, in a few words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Offered {
     pub hotline: HotlineId,
     pub trunk: TrunkName,
     /// The hotline's number as dialled.
     pub called: String,
+    /// As the trunk wrote it, if it was normalised to another form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called_received: Option<String>,
     pub caller: SubjectId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller_received: Option<SubjectId>,
     /// The Call-ID of the trunk's leg.
     pub sip_call_id: String,
     /// Hash of the dialplan that this call is handled by, from start to end.

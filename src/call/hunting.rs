@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::agent::Agents;
 use super::fact::{RingResult, RingSource, What};
-use super::leg::{Action, Input, Media, Parting, Sent};
+use super::leg::{Action, Callee, Input, Media, Parting, Sent};
 use super::reason::{EndedBy, Reason};
 use super::talking::Talking;
 use super::{Call, State};
@@ -21,6 +21,8 @@ pub(super) struct Hunting {
     last_attempt: u32,
     tried: BTreeSet<AgentNo>,
     results: BTreeSet<RingResult>,
+    /// The dialplan's last step has been taken.
+    overflowed: bool,
     give_up: Instant,
 }
 
@@ -36,10 +38,10 @@ enum Ring {
     Rung(Now),
 }
 
-/// The agent whose phone is being reached.
+/// Whose phone is being reached.
 #[derive(Debug)]
 struct Attempt {
-    agent: AgentNo,
+    callee: Callee,
     stage: Stage,
 }
 
@@ -64,6 +66,7 @@ impl Hunting {
             last_attempt: 0,
             tried: BTreeSet::new(),
             results: BTreeSet::new(),
+            overflowed: false,
             give_up: offered + limits::LONGEST_WAIT,
         }
     }
@@ -102,18 +105,34 @@ impl Call {
             hunting.tried.insert(agent.clone());
             let attempt = hunting.last_attempt;
             self.actions.push_back(Action::OpenAgent { attempt, agent: agent.clone() });
-            hunting.attempts.insert(attempt, Attempt { agent, stage: Stage::Opening });
+            hunting.attempts.insert(attempt, Attempt { callee: Callee::Agent(agent), stage: Stage::Opening });
             if plan.strategy != Strategy::RingAll {
                 break;
             }
         }
         if hunting.attempts.is_empty() {
-            return self.nobody(&hunting, now, at);
+            return self.nobody(hunting, now, at);
         }
         State::Hunting(hunting)
     }
 
-    fn nobody(&mut self, hunting: &Hunting, _now: Instant, _at: Now) -> State {
+    /// No agent is left: the dialplan's last step, then the end.
+    fn nobody(&mut self, mut hunting: Hunting, now: Instant, at: Now) -> State {
+        match &self.hotline.agents.nobody {
+            Nobody::Target(target) if !hunting.overflowed => {
+                hunting.overflowed = true;
+                hunting.last_attempt += 1;
+                let (attempt, target) = (hunting.last_attempt, target.clone());
+                self.actions.push_back(Action::OpenTarget { attempt, target: target.clone() });
+                let callee = Callee::Target(target);
+                hunting.attempts.insert(attempt, Attempt { callee, stage: Stage::Opening });
+                State::Hunting(hunting)
+            }
+            _ => self.give_up(&hunting, now, at),
+        }
+    }
+
+    fn give_up(&mut self, hunting: &Hunting, _now: Instant, _at: Now) -> State {
         let results: Vec<RingResult> = hunting.results.iter().copied().collect();
         let reason = match results.as_slice() {
             // Not one agent was free to be rung.
@@ -126,7 +145,7 @@ impl Call {
         };
         let status = match self.hotline.agents.nobody {
             Nobody::BusyTone => 486,
-            Nobody::Unavailable => 480,
+            Nobody::Unavailable | Nobody::Target(_) => 480,
         };
         self.reject(reason, status, None)
     }
@@ -145,10 +164,11 @@ impl Call {
                 self.attempt_failed(hunting, attempt, now, at, (RingResult::Fault, None), agents)
             }
             Input::Sent(Sent::Invite { attempt }) if hunting.is_current(attempt) => {
-                // The same call sent once more (a longer session timer, another transport) is no second ring.
+                // The same call sent once more (a longer session timer, another transport, a digest answer, the trunk's next
+                // machine) is no second ring.
                 let first = !self.ledger.ringing.contains_key(&attempt);
                 if let Some(a) = hunting.attempts.get(&attempt).filter(|_| first) {
-                    let what = What::AgentInvited { attempt, agent: a.agent.clone() };
+                    let what = a.callee.invited(attempt);
                     self.fact(at, what);
                 }
                 State::Hunting(hunting)
@@ -187,7 +207,7 @@ impl Call {
     pub(super) fn handle_hunting_timeout(&mut self, mut hunting: Hunting, now: Now, agents: &mut Agents) -> State {
         if now.mono >= hunting.give_up {
             self.drop_attempts(&mut hunting, now, RingResult::NoAnswer);
-            return self.nobody(&hunting, now.mono, now);
+            return self.give_up(&hunting, now.mono, now);
         }
         if matches!(hunting.ring, Ring::Silent { at_latest } if at_latest <= now.mono) {
             self.ring(&mut hunting);
@@ -211,7 +231,10 @@ impl Call {
     fn invite(&mut self, mut hunting: Hunting, number: u32, now: Instant) -> State {
         if let Some(attempt) = hunting.attempts.get_mut(&number) {
             attempt.stage = Stage::Inviting { until: now + self.hotline.agents.ring };
-            self.actions.push_back(Action::InviteAgent { attempt: number, agent: attempt.agent.clone() });
+            self.actions.push_back(match &attempt.callee {
+                Callee::Agent(agent) => Action::InviteAgent { attempt: number, agent: agent.clone() },
+                Callee::Target(_) => Action::InviteTarget { attempt: number },
+            });
         }
         State::Hunting(hunting)
     }
@@ -221,7 +244,7 @@ impl Call {
             && let Stage::Inviting { until } = attempt.stage
         {
             attempt.stage = Stage::Ringing { until };
-            let what = What::AgentRinging { attempt: number, agent: attempt.agent.clone() };
+            let what = attempt.callee.ringing(number);
             self.fact(at, what);
             if matches!(hunting.ring, Ring::Silent { .. }) {
                 self.ring(&mut hunting);
@@ -241,8 +264,10 @@ impl Call {
 
     fn agent_answers(&mut self, mut hunting: Hunting, number: u32, at: Now, agents: &mut Agents) -> State {
         let Some(attempt) = hunting.attempts.remove(&number) else { return State::Hunting(hunting) };
-        agents.answered(&attempt.agent, self.id);
-        self.fact(at, What::AgentAnswered { attempt: number, agent: attempt.agent.clone() });
+        if let Callee::Agent(agent) = &attempt.callee {
+            agents.answered(agent, self.id);
+        }
+        self.fact(at, attempt.callee.answered(number));
         self.actions.push_back(Action::AnswerCaller { attempt: number });
         self.drop_attempts(&mut hunting, at, RingResult::LostRace);
         let late = match hunting.ring {
@@ -252,7 +277,7 @@ impl Call {
             }
             Ring::Silent { .. } | Ring::Ordered => false,
         };
-        State::Talking(Box::new(Talking::new(number, attempt.agent, late)))
+        State::Talking(Box::new(Talking::new(number, attempt.callee, late)))
     }
 
     fn attempt_failed(
@@ -275,11 +300,14 @@ impl Call {
 
     /// This phone is to ring no more.
     fn release(&mut self, hunting: &mut Hunting, number: u32, at: Now, (result, status): (RingResult, Option<u16>)) {
-        let Some(Attempt { agent, .. }) = hunting.attempts.remove(&number) else { return };
-        self.fact(at, What::AgentReleased { attempt: number, agent, result, status });
+        let Some(Attempt { callee, .. }) = hunting.attempts.remove(&number) else { return };
+        self.fact(at, callee.released(number, result, status));
         let parting = if result == RingResult::LostRace { Parting::Elsewhere } else { Parting::Silent };
         self.actions.push_back(Action::ReleaseAgent { attempt: number, parting });
-        hunting.results.insert(result);
+        // Why nobody took the call is said of the agents; a target in vain does not change it.
+        if let Callee::Agent(_) = callee {
+            hunting.results.insert(result);
+        }
     }
 
     /// The hunt is over: every phone that is still being rung must stop.

@@ -3,11 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fact::{Fact, KeyPath, RecordingStatus, RingResult};
+use super::fact::{Fact, KeyPath, RecordingStatus, RingResult, Signal};
 use crate::clock::Now;
-use crate::ids::{AgentNo, Side};
+use crate::ids::{AgentNo, Side, TargetName};
 use crate::media::Play;
 use crate::protocol::rtp::Received;
+use crate::quality::{Heard, Line};
+
+/// Who is called for the caller.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Callee {
+    Agent(AgentNo),
+    /// Somebody else of the configuration, through a trunk.
+    Target(TargetName),
+}
+
+impl std::fmt::Display for Callee {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Callee::Agent(agent) => agent.fmt(f),
+            Callee::Target(target) => write!(f, "target:{target}"),
+        }
+    }
+}
 
 /// What happened. The instant that goes with it is the receive stamp of the message, or the write instant for `Sent`.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,11 +81,7 @@ pub enum Input {
         via: KeyPath,
     },
     /// For the ladder.
-    Signal {
-        side: Side,
-        sent: bool,
-        message: String,
-    },
+    Signal(Box<Signal>),
     /// What a peer said of the cause of what comes next.
     Explained {
         side: Side,
@@ -119,6 +133,16 @@ pub enum Media {
         play: Play,
         to_end: bool,
     },
+    /// Ten seconds of this side's stream.
+    Interval {
+        side: Side,
+        line: Line,
+    },
+    /// All of it.
+    Measured {
+        side: Side,
+        heard: Box<Heard>,
+    },
     Closed {
         side: Side,
         received: Received,
@@ -168,6 +192,14 @@ pub enum Action {
     InviteAgent {
         attempt: u32,
         agent: AgentNo,
+    },
+    /// As `OpenAgent` and `InviteAgent`; the target's leg goes on as an agent's.
+    OpenTarget {
+        attempt: u32,
+        target: TargetName,
+    },
+    InviteTarget {
+        attempt: u32,
     },
     /// CANCEL or BYE, whichever is due, and its media closed.
     ReleaseAgent {

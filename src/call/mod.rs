@@ -14,6 +14,7 @@ pub mod fact;
 pub mod leg;
 pub mod reason;
 
+mod callee;
 mod closing;
 mod hunting;
 mod talking;
@@ -23,22 +24,26 @@ use std::sync::Arc;
 
 use agent::Agents;
 use closing::Closing;
-use fact::{AnswerRule, Fact, Offered, RingResult, RingSource, What};
+use fact::{AnswerRule, Fact, Offered, RingResult, RingSource, Signal, What};
 use hunting::Hunting;
-use leg::{Action, Input, Media, Sent};
+use leg::{Action, Callee, Input, Media, Sent};
 use reason::{EndedBy, Reason};
 use talking::Talking;
 
 use crate::clock::{Instant, Now, RunId, Stamp};
 use crate::dialplan::plan::{Hotline, Ringback};
-use crate::ids::{AgentNo, CallId, Side, SubjectId, TrunkName};
+use crate::ids::{CallId, Side, SubjectId, TrunkName};
+use crate::limits;
 
 /// Who calls, for what.
 #[derive(Debug, Clone)]
 pub struct Offer {
     pub trunk: TrunkName,
     pub called: String,
+    /// As the trunk wrote it, if that differs.
+    pub called_received: Option<String>,
     pub caller: SubjectId,
+    pub caller_received: Option<SubjectId>,
     pub sip_call_id: String,
     /// The caller would hear media of ours before the answer: it made an offer and does not hold us.
     pub early_media: bool,
@@ -53,6 +58,8 @@ pub struct Call {
     offered: Now,
     state: State,
     actions: VecDeque<Action>,
+    /// Messages on the ladder so far.
+    signals: u32,
 }
 
 /// Numbers and stamps the facts of one call.
@@ -62,7 +69,7 @@ struct Ledger {
     run: RunId,
     n: u32,
     /// Rings that have no end yet, by attempt.
-    ringing: BTreeMap<u32, AgentNo>,
+    ringing: BTreeMap<u32, Callee>,
 }
 
 #[derive(Debug)]
@@ -90,13 +97,16 @@ impl Call {
             offered: at,
             state: State::Opening,
             actions: VecDeque::new(),
+            signals: 0,
             hotline,
         };
         let offered = Offered {
             hotline: call.hotline.id.clone(),
             trunk: offer.trunk,
             called: offer.called,
+            called_received: offer.called_received,
             caller: offer.caller,
+            caller_received: offer.caller_received,
             sip_call_id: offer.sip_call_id,
             dialplan: call.hotline.version.clone(),
             answer,
@@ -124,12 +134,7 @@ impl Call {
 
     pub fn handle(&mut self, now: Instant, at: Now, input: Input, agents: &mut Agents) {
         match input {
-            Input::Signal { side, sent, message } => {
-                if !matches!(self.state, State::Sealed) {
-                    self.fact(at, What::Signal { leg: side, sent, message });
-                }
-                return;
-            }
+            Input::Signal(signal) => return self.note_signal(at, signal),
             Input::Explained { side, reason, retry_after_s } => {
                 if !matches!(self.state, State::Sealed) {
                     self.fact(at, What::Explained { leg: side, reason, retry_after_s });
@@ -183,8 +188,8 @@ impl Call {
     pub fn fail(&mut self, now: Now) {
         // Facts are numbered already: without them the call would have a gap.
         self.actions.retain(|action| matches!(action, Action::Fact(_)));
-        for (attempt, agent) in std::mem::take(&mut self.ledger.ringing) {
-            self.fact(now, What::AgentReleased { attempt, agent, result: RingResult::Fault, status: None });
+        for (attempt, callee) in std::mem::take(&mut self.ledger.ringing) {
+            self.fact(now, callee.released(attempt, RingResult::Fault, None));
         }
         self.state = self.end(now.mono, now, Reason::Fault, EndedBy::Gateway);
     }
@@ -226,12 +231,32 @@ impl Call {
         State::Closing(Closing::new(now))
     }
 
+    /// One step of the ladder, as long as it is not too long.
+    fn note_signal(&mut self, at: Now, mut signal: Box<Signal>) {
+        if matches!(self.state, State::Sealed) || self.signals > limits::LADDER_MESSAGES {
+            return;
+        }
+        if self.signals == limits::LADDER_MESSAGES {
+            (signal.message, signal.body) = (fact::NO_MORE_SIGNALS.to_owned(), None);
+        }
+        self.signals += 1;
+        self.fact(at, What::Signal(signal));
+    }
+
     fn fact(&mut self, at: Now, what: What) {
         let fact = Fact { call: self.ledger.call, n: self.ledger.n, at: Stamp::new(self.ledger.run, at), what };
         self.ledger.n += 1;
         match &fact.what {
-            What::AgentInvited { attempt, agent } => drop(self.ledger.ringing.insert(*attempt, agent.clone())),
-            What::AgentAnswered { attempt, .. } | What::AgentReleased { attempt, .. } => {
+            What::AgentInvited { attempt, agent } => {
+                self.ledger.ringing.insert(*attempt, Callee::Agent(agent.clone()));
+            }
+            What::TargetInvited { attempt, target } => {
+                self.ledger.ringing.insert(*attempt, Callee::Target(target.clone()));
+            }
+            What::AgentAnswered { attempt, .. }
+            | What::AgentReleased { attempt, .. }
+            | What::TargetAnswered { attempt, .. }
+            | What::TargetReleased { attempt, .. } => {
                 self.ledger.ringing.remove(attempt);
             }
             _ => {}

@@ -69,6 +69,7 @@ pub enum Class {
 reasons! {
     CallerHungUp "caller_hung_up" Answered "The caller hung up (BYE).";
     AgentHungUp "agent_hung_up" Answered "The agent hung up first (BYE).";
+    TargetHungUp "target_hung_up" Answered "The target that an overflow had called hung up first (BYE).";
     NoAck "no_ack" Answered "The caller's side never acknowledged our 200 within 32 s.";
     SessionLost "session_lost" Answered "A leg stopped answering within the call (408, 481 or nothing to a request of ours, or its session timer ran out).";
     MediaTimeout "media_timeout" Answered "No media came from a leg for 20 s; the gateway ended the call on both sides.";
@@ -76,6 +77,7 @@ reasons! {
     CrossedCancel "crossed_cancel" Abandoned "The caller gave up while the agent's answer was on its way (CANCEL instead of ACK).";
     Draining "draining" Rejected "The gateway is shutting down and takes no new calls (503).";
     Overloaded "overloaded" Rejected "A bound of the gateway was reached: calls, ports or facts not yet on disk (503).";
+    TrunkLimit "trunk_limit" Rejected "The trunk brought more calls a second, or at once, than its limit allows (503).";
     NoCodec "no_codec" Rejected "The offer holds no codec that we carry (488).";
     AgentsBusy "agents_busy" Failed "Every agent was in a call or their phone was busy, and no step was left.";
     AgentsDeclined "agents_declined" Failed "Every agent who was rung declined, and no step was left.";

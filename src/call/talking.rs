@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::fact::What;
-use super::leg::{Action, Input, Media, Parting, Sent};
+use super::leg::{Action, Callee, Input, Media, Parting, Sent};
 use super::reason::{EndedBy, Reason};
 use super::{Call, State};
 use crate::clock::{Instant, Now};
 use crate::dialplan::plan::Prompt;
-use crate::ids::{AgentNo, Side};
+use crate::ids::Side;
 use crate::limits;
 use crate::media::{self, Play};
 
 #[derive(Debug)]
 pub(super) struct Talking {
     attempt: u32,
-    agent: AgentNo,
+    callee: Callee,
     late: bool,
     stage: Stage,
     /// Legs from which nothing comes, and when the call ends if it stays so.
@@ -30,8 +30,8 @@ enum Stage {
 }
 
 impl Talking {
-    pub(super) fn new(attempt: u32, agent: AgentNo, late: bool) -> Talking {
-        Talking { attempt, agent, late, stage: Stage::Answering, silent: BTreeMap::new() }
+    pub(super) fn new(attempt: u32, callee: Callee, late: bool) -> Talking {
+        Talking { attempt, callee, late, stage: Stage::Answering, silent: BTreeMap::new() }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
@@ -64,12 +64,19 @@ impl Call {
                 return self.part(&talking, now, at, Reason::CallerHungUp, EndedBy::Caller);
             }
             Input::HungUp { side: Side::Agent } => {
-                return self.part(&talking, now, at, Reason::AgentHungUp, EndedBy::Agent);
+                let (reason, by) = match talking.callee {
+                    Callee::Agent(_) => (Reason::AgentHungUp, EndedBy::Agent),
+                    Callee::Target(_) => (Reason::TargetHungUp, EndedBy::Trunk),
+                };
+                return self.part(&talking, now, at, reason, by);
             }
             Input::CallerLeft => return self.part(&talking, now, at, Reason::CrossedCancel, EndedBy::Caller),
             Input::CallerNeverAcknowledged => return self.part(&talking, now, at, Reason::NoAck, EndedBy::Gateway),
             Input::Lost { side } => {
-                let by = if side == Side::Caller { EndedBy::Trunk } else { EndedBy::Agent };
+                let by = match (side, &talking.callee) {
+                    (Side::Agent, Callee::Agent(_)) => EndedBy::Agent,
+                    (Side::Caller, _) | (Side::Agent, Callee::Target(_)) => EndedBy::Trunk,
+                };
                 return self.part(&talking, now, at, Reason::SessionLost, by);
             }
             Input::Shutdown => return self.part(&talking, now, at, Reason::Shutdown, EndedBy::Gateway),
@@ -100,7 +107,9 @@ impl Call {
     }
 
     fn greeting(&self, talking: &Talking) -> Option<&Prompt> {
-        let greeting = self.hotline.greeting.by_agent.get(&talking.agent)?;
+        // A target is no agent: nobody has a number to say.
+        let Callee::Agent(agent) = &talking.callee else { return None };
+        let greeting = self.hotline.greeting.by_agent.get(agent)?;
         Some(if talking.late { &greeting.late } else { &greeting.normal })
     }
 
@@ -118,10 +127,15 @@ impl Call {
             }
             Media::PlayStarted { play } => {
                 let prompt = self.greeting(talking).map(|p| p.text.clone()).unwrap_or_default();
-                let agent = Some(talking.agent.clone());
+                let agent = match &talking.callee {
+                    Callee::Agent(agent) => Some(agent.clone()),
+                    Callee::Target(_) => None,
+                };
                 self.fact(at, What::PlayStarted { play, prompt, agent, late: talking.late });
             }
             Media::PlayEnded { play, to_end } => self.fact(at, What::PlayEnded { play, to_end }),
+            Media::Interval { side, line } => self.fact(at, What::MediaInterval { leg: side, line }),
+            Media::Measured { side, heard } => self.fact(at, What::MediaMeasured { leg: side, heard }),
             Media::Closed { side, received } => self.fact(at, What::Media { leg: side, received }),
         }
     }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::record::{Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, Time};
+use super::quality::{About, Leg};
+use super::record::{Greeting, Outcome, Played, Quality, Record, Recording, Segment, Time};
 use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, What};
 use crate::call::reason::{Class, EndedBy, Reason};
 use crate::clock::Stamp;
-use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId};
+use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName};
 use crate::media::Play;
-use crate::protocol::rtp::Received;
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -22,13 +22,15 @@ pub struct Fold {
     offered: Offered,
     ring: Option<Stamp>,
     answers: Vec<Answer>,
+    /// The target that took the call, and when.
+    overflow: Option<(Stamp, TargetName)>,
     connected: Option<Stamp>,
     plays: Vec<PlaySpan>,
     holds: Vec<Hold>,
     /// Phones that ring now, by attempt.
     ringing: BTreeMap<u32, AgentNo>,
-    caller_media: Option<Received>,
-    agent_media: Option<Received>,
+    caller: Leg,
+    agent: Leg,
     recording: Recording,
     ended: Option<Ended>,
     interrupted: bool,
@@ -86,12 +88,13 @@ impl Fold {
             offered: (**offered).clone(),
             ring: None,
             answers: Vec::new(),
+            overflow: None,
             connected: None,
             plays: Vec::new(),
             holds: Vec::new(),
             ringing: BTreeMap::new(),
-            caller_media: None,
-            agent_media: None,
+            caller: Leg::default(),
+            agent: Leg::default(),
             recording: no_recording(),
             ended: None,
             interrupted: false,
@@ -118,6 +121,19 @@ impl Fold {
         &self.offered.trunk
     }
 
+    pub fn call(&self) -> CallId {
+        self.call
+    }
+
+    pub fn was_connected(&self) -> bool {
+        self.connected.is_some()
+    }
+
+    /// Both legs were measured: nothing more will be known of their quality.
+    pub fn is_measured(&self) -> bool {
+        self.caller.heard.is_some() && self.agent.heard.is_some()
+    }
+
     pub fn subject(&self) -> SubjectId {
         self.offered.caller
     }
@@ -138,7 +154,7 @@ impl Fold {
     pub fn phase(&self) -> Phase {
         if self.ended.is_some() {
             Phase::Ended
-        } else if self.answers.is_empty() || self.connected.is_none() {
+        } else if (self.answers.is_empty() && self.overflow.is_none()) || self.connected.is_none() {
             Phase::Ringing
         } else if self.holds.iter().any(|hold| hold.to.is_none()) {
             Phase::Hold
@@ -180,8 +196,11 @@ impl Fold {
             hotline: self.offered.hotline.clone(),
             trunk: self.offered.trunk.clone(),
             called: self.offered.called.clone(),
+            called_received: self.offered.called_received.clone(),
             caller: None,
+            caller_received: self.offered.caller_received.map(|id| id.to_string()),
             agent: answer.map(|answer| answer.agent.clone()),
+            target: self.overflow.as_ref().map(|(_, target)| target.clone()),
             segments: self.segments(),
             outcome: self.outcome(),
             reason: self.ended.map(|ended| ended.reason),
@@ -205,7 +224,7 @@ impl Fold {
             greeting: self.greeting(),
             played: self.played(),
             recording: self.recording.clone(),
-            quality: Quality { caller: self.quality(self.caller_media), agent: self.quality(self.agent_media) },
+            quality: self.quality(),
             dialplan_version: self.offered.dialplan.clone(),
             rule_pack: None,
             verdicts: Vec::new(),
@@ -225,6 +244,9 @@ impl Fold {
             What::AgentAnswered { attempt, agent } => {
                 self.ringing.remove(attempt);
                 self.answers.push(Answer { at, agent: agent.clone() });
+            }
+            What::TargetAnswered { target, .. } => {
+                self.overflow.get_or_insert_with(|| (at, target.clone()));
             }
             What::Connected => {
                 self.connected.get_or_insert(at);
@@ -259,8 +281,10 @@ impl Fold {
                     span.to = Some((fact.at, *to_end));
                 }
             }
-            What::Media { leg: Side::Caller, received } => self.caller_media = Some(*received),
-            What::Media { leg: Side::Agent, received } => self.agent_media = Some(*received),
+            What::Media { leg: Side::Caller, received } => self.caller.received = Some(*received),
+            What::Media { leg: Side::Agent, received } => self.agent.received = Some(*received),
+            What::MediaMeasured { leg: Side::Caller, heard } => self.caller.heard = Some(heard.clone()),
+            What::MediaMeasured { leg: Side::Agent, heard } => self.agent.heard = Some(heard.clone()),
             What::RecordingStarted { path } => {
                 self.recording.path = Some(path.clone());
                 self.recording.status = RecordingStatus::Pending;
@@ -297,6 +321,7 @@ impl Fold {
         Some(match ended.reason.class() {
             // The reason itself says that the caller was first, even if the agent's 2xx crossed.
             Class::Abandoned if passed_on.is_none_or(|at| caller_was_first(ended, at)) => self.abandoned(ended),
+            _ if passed_on.is_some() && self.answers.is_empty() => Outcome::Overflow,
             _ if passed_on.is_some() => Outcome::Answered,
             Class::Answered if ended.by == EndedBy::Caller => self.abandoned(ended),
             Class::Rejected => Outcome::Rejected,
@@ -304,9 +329,12 @@ impl Fold {
         })
     }
 
-    /// When an agent's answer had reached the caller: both the 2xx was there and the caller was connected.
+    /// When an answer (an agent's, or a target's in an agent's place) had reached the caller: both the 2xx was there and the
+    /// caller was connected.
     fn passed_on_at(&self) -> Option<Stamp> {
-        let (answer, connected) = (self.answers.first()?.at, self.connected?);
+        let first = self.answers.first().map(|answer| answer.at);
+        let answer = first.or_else(|| self.overflow.as_ref().map(|(at, _)| *at))?;
+        let connected = self.connected?;
         Some(if answer.mono_ns > connected.mono_ns { answer } else { connected })
     }
 
@@ -334,7 +362,8 @@ impl Fold {
     }
 
     fn answered_or_ended(&self) -> Option<Stamp> {
-        self.answer().map(|answer| answer.at).or_else(|| self.ended_at())
+        let taken = || self.overflow.as_ref().filter(|_| self.passed_on_at().is_some()).map(|(at, _)| *at);
+        self.answer().map(|answer| answer.at).or_else(taken).or_else(|| self.ended_at())
     }
 
     fn wait_ms(&self) -> Option<u64> {
@@ -417,28 +446,11 @@ impl Fold {
         self.plays.iter().map(one).collect()
     }
 
-    fn quality(&self, received: Option<Received>) -> LegQuality {
-        let status = match (received, self.ended) {
-            (Some(Received { packets: 0, .. }), _) => QualityStatus::NoMedia,
-            (Some(_), _) => QualityStatus::Measured,
-            (None, None) => QualityStatus::Pending,
-            (None, Some(_)) if self.connected.is_none() => QualityStatus::NoMedia,
-            (None, Some(_)) if self.interrupted => QualityStatus::Unmeasured,
-            (None, Some(_)) => QualityStatus::Pending,
-        };
-        let expected = received.map(|r| r.packets + r.lost).filter(|&expected| expected > 0);
-        let heard = received.filter(|r| r.packets > 0);
-        LegQuality {
-            packets: received.map(|r| r.packets),
-            lost: received.map(|r| r.lost),
-            loss_ratio: received.zip(expected).map(|(r, expected)| r.lost as f64 / expected as f64),
-            jitter_ms: heard.map(|r| r.jitter_us as f64 / 1_000.0),
-            burst_r: None,
-            r: None,
-            mos: None,
-            scale: None,
-            status,
-        }
+    fn quality(&self) -> Quality {
+        let (connected, ended, interrupted) = (self.connected.is_some(), self.ended.is_some(), self.interrupted);
+        let about = About { connected, ended, interrupted, talk_ms: self.talk_ms() };
+        let Fold { caller, agent, .. } = self;
+        Quality { caller: caller.quality(agent, about), agent: agent.quality(caller, about) }
     }
 }
 

@@ -1,9 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::cdr::QualityStatus;
 use crate::cdr::Word;
 use crate::clock::{RunId, Wall};
 use crate::ledger::story::{self, MORNING, Story, agent};
+use crate::protocol::rtp::Received;
 
 const GOLDEN: &str = include_str!("../../fixtures/records/answered.json");
 
@@ -171,6 +173,31 @@ fn every_reason_has_its_outcome_when_nobody_answered() {
     }
 }
 
+/// No agent answered; the target did at 7 s, and hung up at 20 s.
+#[test]
+fn a_call_that_a_target_took_is_an_overflow_and_no_agents() {
+    let target = || crate::ids::TargetName::from("duty");
+    let taken = Story::new(1)
+        .at(20, What::AgentInvited { attempt: 1, agent: agent("8") })
+        .at(1_000, What::Ring)
+        .at(5_000, What::TargetInvited { attempt: 2, target: target() })
+        .at(7_000, What::TargetAnswered { attempt: 2, target: target() });
+    let connected = taken.clone().at(7_001, What::Connected);
+    assert_eq!(Fold::begin(&connected.clone().facts()[0]).map(|f| f.phase()), Some(Phase::Ringing));
+    let record_of_it = record(connected.ended(20_000, Reason::TargetHungUp, EndedBy::Trunk));
+    assert_eq!(record_of_it.outcome, Some(Outcome::Overflow));
+    assert_eq!(record_of_it.target, Some(target()));
+    assert_eq!(
+        (record_of_it.wait_ms, record_of_it.rings, record_of_it.duration_ms),
+        (Some(7_000), Some(2), Some(20_000))
+    );
+    assert_eq!((record_of_it.agent, record_of_it.answered_at, record_of_it.ring_to_answer_ms), (None, None, None));
+    assert_eq!((record_of_it.talk_ms, record_of_it.segments.len()), (Some(0), 0));
+    // The caller left before the target's answer had reached him.
+    let crossed = record(taken.ended(7_000, Reason::CallerCancelled, EndedBy::Caller));
+    assert_eq!((crossed.outcome, crossed.wait_ms), (Some(Outcome::Abandoned), Some(7_000)));
+}
+
 #[test]
 fn overlapping_holds_count_once() {
     let story = Story::new(1)
@@ -317,4 +344,52 @@ fn facts_that_do_not_begin_with_offered_are_no_call() {
     assert_eq!(Time(MORNING).to_string(), "2026-11-21T02:00:00.000Z");
     assert_eq!("2026-11-21T10:00:00+08:00".parse::<Time>().unwrap(), Time(MORNING));
     assert_eq!("2026-11-21T02:00:00.000001Z".parse::<Time>().unwrap().0, Wall::from_micros(MORNING.as_micros() + 1));
+}
+
+/// A minute of talk; `packets` of the caller's 3,000 came.
+fn measured(packets: u64) -> Record {
+    let agents = story::heard();
+    let mut callers = story::heard();
+    callers.measured.packets = packets;
+    let of = |leg, heard| What::MediaMeasured { leg, heard: Box::new(heard) };
+    record(
+        Story::talking(1)
+            .ended(64_000, Reason::CallerHungUp, EndedBy::Caller)
+            .at(64_001, of(Side::Caller, callers))
+            .at(64_002, of(Side::Agent, agents)),
+    )
+}
+
+#[test]
+fn what_was_measured_is_rated_on_its_scale() {
+    let quality = measured(2_997).quality.caller;
+    assert_eq!(
+        (quality.status, quality.figures.packets, quality.figures.lost),
+        (QualityStatus::Rated, Some(2_997), Some(3))
+    );
+    // 0.1 % lost in runs of 1.5: Ie,eff = 95 * 0.1 / (0.1 / 1.4985 + 25.1).
+    let ie_eff = 9.5 / (0.1 / 1.498_5 + 25.1);
+    let r = quality.figures.r.unwrap();
+    assert!((r - (93.206_207_723 - ie_eff)).abs() < 1e-6, "{r}");
+    assert_eq!(quality.figures.scale.as_deref(), Some("nb"));
+    let more = quality.figures.more.unwrap();
+    assert_eq!((more.delay_ms, more.plc_assumed), (Some(21.0 + 30.0 + 20.0), Some(true)));
+    assert!(more.mos_cq.unwrap() < quality.figures.mos.unwrap());
+}
+
+#[test]
+fn a_voice_that_hardly_came_has_no_score() {
+    let record = measured(20);
+    let Quality { caller, agent } = record.quality.clone();
+    assert_eq!((caller.status, caller.figures.mos, agent.status), (QualityStatus::OneWay, None, QualityStatus::Rated));
+    let json = serde_json::to_value(&record).unwrap();
+    assert_eq!(json["quality"]["caller"]["status"], "one_way");
+    assert_eq!(json["quality"]["agent"]["jitter_mean_ms"], 0.9);
+    assert_eq!(serde_json::from_value::<Record>(json).unwrap(), record);
+}
+
+#[test]
+fn nobody_answered_and_nothing_is_rated() {
+    let record = record(Story::new(1).at(1_000, What::Ring).ended(8_000, Reason::CallerCancelled, EndedBy::Caller));
+    assert_eq!(record.quality.caller.status, QualityStatus::Unanswered);
 }

@@ -30,7 +30,9 @@ impl Machine {
         let offer = Offer {
             trunk: TrunkName::from("carrier"),
             called: "4008001234".to_owned(),
+            called_received: None,
             caller: SubjectId::new(&mut random),
+            caller_received: None,
             sip_call_id: "1@carrier".to_owned(),
             early_media: true,
         };

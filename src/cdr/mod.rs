@@ -1,6 +1,7 @@
 //! The call record: what is said of one call, computed from its facts in order. Nothing else computes these figures.
 
 mod fold;
+mod quality;
 mod record;
 
 pub use fold::{Fold, Phase};

@@ -12,7 +12,8 @@ use super::Fold;
 use crate::call::fact::{Fact, RecordingStatus, RingSource};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Wall;
-use crate::ids::{AgentNo, CallId, HotlineId, TrunkName};
+use crate::ids::{AgentNo, CallId, HotlineId, TargetName, TrunkName};
+use crate::quality::{Figures, Status};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -20,10 +21,16 @@ pub struct Record {
     pub hotline: HotlineId,
     pub trunk: TrunkName,
     pub called: String,
+    /// As the trunk wrote it, if `called` is that in E.164.
+    pub called_received: Option<String>,
     /// The caller's number. The store joins it; null when it was withheld or has been erased.
     pub caller: Option<String>,
+    /// As the trunk wrote it, if `caller` is that in E.164. The store puts it where the subject's id stands.
+    pub caller_received: Option<String>,
     /// The first agent who answered.
     pub agent: Option<AgentNo>,
+    /// The target that took the call when no agent did.
+    pub target: Option<TargetName>,
     pub segments: Vec<Segment>,
     /// Null while the call is in progress.
     pub outcome: Option<Outcome>,
@@ -130,13 +137,37 @@ words! {
 words! {
     /// Whether a leg's quality is known.
     QualityStatus {
+        /// Measured and scored, if its codec has a score.
+        Rated "rated",
+        /// Nobody answered: there was nothing to hear.
+        Unanswered "unanswered",
+        /// The talk was too short for a score.
+        Short "short",
+        /// This person was not heard, or hardly, while the other one was.
+        OneWay "one_way",
+        /// Too few packets for a score.
+        LowSample "low_sample",
+        /// Counted only: a call of a version that made no scores.
         Measured "measured",
-        /// The leg never received a packet, or never had media.
+        /// Neither person sent a packet.
         NoMedia "no_media",
         /// The statistics come when the leg is closed.
         Pending "pending",
         /// A crash took the statistics with it.
         Unmeasured "unmeasured",
+    }
+}
+
+impl From<Status> for QualityStatus {
+    fn from(status: Status) -> QualityStatus {
+        match status {
+            Status::Unanswered => QualityStatus::Unanswered,
+            Status::Short => QualityStatus::Short,
+            Status::NoMedia => QualityStatus::NoMedia,
+            Status::OneWay => QualityStatus::OneWay,
+            Status::LowSample => QualityStatus::LowSample,
+            Status::Rated => QualityStatus::Rated,
+        }
     }
 }
 
@@ -186,18 +217,11 @@ pub struct Quality {
     pub agent: LegQuality,
 }
 
-/// The stream received from one person (RFC 3550 section 6.4.1).
+/// The stream received from one person (RFC 3550 section 6.4.1) and how it would be heard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LegQuality {
-    pub packets: Option<u64>,
-    pub lost: Option<u64>,
-    /// lost / (packets + lost), 0 to 1.
-    pub loss_ratio: Option<f64>,
-    pub jitter_ms: Option<f64>,
-    pub burst_r: Option<f64>,
-    pub r: Option<f64>,
-    pub mos: Option<f64>,
-    pub scale: Option<String>,
+    #[serde(flatten)]
+    pub figures: Figures,
     pub status: QualityStatus,
 }
 

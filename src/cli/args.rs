@@ -45,6 +45,9 @@ pub(super) enum Command {
         /// The caller's number.
         #[arg(long, value_name = "NUMBER")]
         from: Option<String>,
+        /// Where its INVITE comes from, as in 198.51.100.7 or 198.51.100.7:5060: says first whether it is let in.
+        #[arg(long, value_name = "ADDR[:PORT]")]
+        source: Option<super::admission::Source>,
         /// When: a time like 2026-11-21T10:00:00+08:00; without it now.
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
@@ -81,6 +84,9 @@ pub(super) enum Command {
         /// One JSON object.
         #[arg(long)]
         json: bool,
+        /// Shows the caller's number in the ladder, where it is masked otherwise.
+        #[arg(long)]
+        numbers: bool,
     },
     /// The report of a day, week or month.
     Report {
@@ -89,6 +95,13 @@ pub(super) enum Command {
         date: Option<String>,
         #[arg(long, default_value = "text")]
         format: FormatWord,
+    },
+    /// Measures the calls and RTP streams of a capture (pcap or pcapng): loss, jitter, bursts, R and MOS.
+    Analyze {
+        file: PathBuf,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
     },
     /// The catalogue of metrics.
     Metrics {
@@ -102,7 +115,7 @@ pub(super) enum Command {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Topic {
-    /// Why calls end: the closed list of `reason`.
+    /// Why calls end, and why requests are turned away: the closed lists of `reason`.
     Reasons,
 }
 

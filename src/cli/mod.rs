@@ -1,5 +1,7 @@
 //! The commands: arguments in, exit code out (0 done, 1 failed, 64 wrong use or wrong configuration).
 
+mod admission;
+mod analyze;
 mod args;
 mod demo;
 mod ladder;
@@ -64,9 +66,16 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             Ok(demo::demo(*calls, *exit)?)
         }
         Command::Check => check(file, &mut out),
-        Command::RouteTest { to, from, at } => {
+        Command::RouteTest { to, from, source, at } => {
             let at = at.as_deref().map(|at| reading::parse_since(at, RunClock::start().now().wall)).transpose()?;
-            Ok(route_test::explain(&loaded(file)?, to, from.as_deref(), at, &mut out)?)
+            let loaded = loaded(file)?;
+            if let Some(source) = *source {
+                if !admission::explain(&loaded.config, source, &mut out)? {
+                    return Ok(());
+                }
+                admission::running(&loaded.config, &mut out)?;
+            }
+            Ok(route_test::explain(&loaded, to, from.as_deref(), at, &mut out)?)
         }
         Command::Calls { json, live, since, limit } => {
             let now = RunClock::start().now().wall;
@@ -74,9 +83,9 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let which = if *live { Which::Live } else { Which::Ended };
             Ok(reading::calls(&reader(&settings(file)?)?, which, since, *limit, style(*json), &mut out)?)
         }
-        Command::Call { id, json } => {
+        Command::Call { id, json, numbers } => {
             let id = reading::parse_call_id(id)?;
-            Ok(reading::call(&reader(&settings(file)?)?, id, style(*json), &mut out)?)
+            Ok(reading::call(&reader(&settings(file)?)?, id, style(*json), *numbers, &mut out)?)
         }
         Command::Report { span, date, format } => {
             let date = date.as_deref().map(reading::parse_date).transpose()?;
@@ -86,6 +95,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             Ok(reading::report(&reader(&config)?, ((*span).into(), date), &zones, now, (*format).into(), &mut out)?)
         }
         Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
+        Command::Analyze { file, json } => analyze::run(file, style(*json), &mut out),
         Command::Metrics { json } => Ok(reading::metrics(style(*json), &mut out)?),
         Command::Help { topic: Some(Topic::Reasons) } => Ok(reading::reasons(&mut out)?),
         Command::Help { topic: None } => {

@@ -13,7 +13,7 @@ use crate::cdr::{LegQuality, QualityStatus, Record, Time, Word as _};
 use crate::clock::Wall;
 use crate::ids::CallId;
 use crate::ledger::codec::{self, CodecError};
-use crate::metrics::METRICS;
+use crate::metrics::{METRICS, SipRejection};
 use crate::report::{Format, Period, PeriodError, Report, Span, Zones};
 use crate::store::{Call, Reader, StoreError, Which};
 
@@ -69,8 +69,8 @@ pub fn calls(
     }
 }
 
-/// `hotline call ID [--json]`.
-pub fn call(reader: &Reader, id: CallId, style: Style, out: &mut dyn Write) -> Result<(), ReadingError> {
+/// `hotline call ID [--json] [--numbers]`; `numbers`: the ladder shows the caller's number in full.
+pub fn call(reader: &Reader, id: CallId, style: Style, numbers: bool, out: &mut dyn Write) -> Result<(), ReadingError> {
     let call = reader.call(id)?.ok_or(ReadingError::NoCall(id))?;
     match style {
         Style::Json => {
@@ -84,7 +84,12 @@ pub fn call(reader: &Reader, id: CallId, style: Style, out: &mut dyn Write) -> R
         Style::Text => {
             summary(&call, out)?;
             facts(&call.facts, out)?;
-            Ok(ladder::draw(&call.facts, out)?)
+            let caller = match &call.record.caller {
+                Some(number) if numbers => number.clone(),
+                Some(number) => ladder::masked(number),
+                None => "-".to_owned(),
+            };
+            Ok(ladder::draw(&call.facts, &caller, out)?)
         }
     }
 }
@@ -131,7 +136,8 @@ pub fn metrics(style: Style, out: &mut dyn Write) -> Result<(), ReadingError> {
     Ok(())
 }
 
-/// `hotline help reasons`: why calls end, and what that makes of a call that nobody had answered.
+/// `hotline help reasons`: why calls end, and what that makes of a call that nobody had answered; then why a request does not
+/// become a call.
 pub fn reasons(out: &mut dyn Write) -> Result<(), ReadingError> {
     for &reason in Reason::ALL {
         let makes = match reason.class() {
@@ -142,6 +148,10 @@ pub fn reasons(out: &mut dyn Write) -> Result<(), ReadingError> {
             Class::AsItWas => "as it was",
         };
         writeln!(out, "{:<19} {makes:<10} {}", reason.as_str(), reason.text())?;
+    }
+    writeln!(out, "\nTurned away before it is a call: no record, but counted in hotline_sip_rejected_total{{reason}}")?;
+    for &rejection in SipRejection::ALL {
+        writeln!(out, "{:<19} {:<10} {}", rejection.word(), rejection.answer(), rejection.text())?;
     }
     Ok(())
 }
@@ -262,16 +272,24 @@ fn outcome(record: &Record) -> String {
 }
 
 fn quality(leg: &LegQuality) -> String {
-    let (QualityStatus::Measured, Some(packets), Some(lost)) = (leg.status, leg.packets, leg.lost) else {
+    let figures = &leg.figures;
+    let (Some(packets), Some(lost), Some(jitter)) = (figures.packets, figures.lost, figures.jitter_ms) else {
         return leg.status.to_string();
     };
-    let (loss, jitter) = (leg.loss_ratio.unwrap_or(0.0) * 100.0, leg.jitter_ms.unwrap_or(0.0));
-    format!("{packets} packets, {lost} lost ({loss:.2} %), jitter {jitter:.1} ms")
+    let loss = figures.loss_ratio.unwrap_or(0.0) * 100.0;
+    let counted = format!("{packets} packets, {lost} lost ({loss:.2} %), jitter {jitter:.1} ms");
+    match (figures.r, figures.mos, &figures.scale) {
+        (Some(r), Some(mos), Some(scale)) => format!("{counted}, R {r:.1}, MOS-LQ {mos:.2} ({scale})"),
+        _ if leg.status == QualityStatus::Measured => counted,
+        _ => format!("{counted}, {}", leg.status),
+    }
 }
 
 fn facts(facts: &[Fact], out: &mut dyn Write) -> Result<(), ReadingError> {
     writeln!(out, "\nfacts")?;
-    for fact in facts.iter().filter(|fact| !matches!(fact.what, What::Signal { .. })) {
+    // The ladder shows messages; every ten seconds of both streams are for programs.
+    let shown = |fact: &&Fact| !matches!(fact.what, What::Signal { .. } | What::MediaInterval { .. });
+    for fact in facts.iter().filter(shown) {
         let row = codec::encode(fact)?;
         let body = if row.body == "{}" { "" } else { row.body.as_str() };
         let line = format!("  {:>3} {:>12}  {:<17} {body}", fact.n, offset(facts, fact), row.kind);

@@ -6,11 +6,12 @@ use crate::call::reason::EndedBy;
 use crate::ids::{HotlineId, Side};
 use crate::ledger::Subject;
 use crate::ledger::story::{self, MORNING, Story};
+use crate::metrics::SipRejection;
 use crate::store::{SubjectKey, Writer};
 
 fn facts_of_a_call() -> Vec<Fact> {
     Story::talking(1)
-        .at(4_000, What::Signal { leg: Side::Agent, sent: false, message: "SIP/2.0 200 OK".to_owned() })
+        .at(4_000, story::signal(Side::Agent, false, "SIP/2.0 200 OK"))
         .at(4_050, story::greeting_started())
         .ended(9_000, Reason::CallerHungUp, EndedBy::Caller)
         .at(9_050, story::recording_ok(4_999))
@@ -56,7 +57,7 @@ fn calls_as_a_table_and_as_json_lines() {
 fn one_call_with_facts_and_ladder() {
     let (_dir, reader) = store();
     let id = facts_of_a_call()[0].call;
-    let text = written(|out| call(&reader, id, Style::Text, out));
+    let text = written(|out| call(&reader, id, Style::Text, false, out));
     for part in [
         "outcome    answered, ended by caller: caller_hung_up (The caller hung up (BYE).)",
         "answer     3.000 s after ring, rings 1, in time yes, strictly yes",
@@ -66,14 +67,14 @@ fn one_call_with_facts_and_ladder() {
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
-    let json = written(|out| call(&reader, id, Style::Json, out));
+    let json = written(|out| call(&reader, id, Style::Json, false, out));
     let whole: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(whole["record"]["id"], id.to_string());
     assert_eq!(whole["facts"].as_array().unwrap().len(), facts_of_a_call().len());
     let facts: Vec<Fact> = serde_json::from_value(whole["facts"].clone()).unwrap();
     assert_eq!(facts, facts_of_a_call());
     let unknown = parse_call_id("01a1fbd4-f500-7118-b0d3-641a68f94a60").unwrap();
-    assert!(matches!(call(&reader, unknown, Style::Text, &mut Vec::new()), Err(ReadingError::NoCall(_))));
+    assert!(matches!(call(&reader, unknown, Style::Text, false, &mut Vec::new()), Err(ReadingError::NoCall(_))));
 }
 
 #[test]
@@ -113,6 +114,7 @@ fn lists_of_metrics_and_reasons() {
     assert!(text.contains("hotline_calls_total{hotline,outcome}  counter\n"), "{text}");
     assert_eq!(written(|out| metrics(Style::Json, out)).lines().count(), METRICS.len());
     let reasons = written(reasons);
-    assert_eq!(reasons.lines().count(), Reason::ALL.len());
+    assert_eq!(reasons.lines().count(), Reason::ALL.len() + 2 + SipRejection::ALL.len());
+    assert!(reasons.contains("stranger            silence    From an address"), "{reasons}");
     assert!(reasons.contains("caller_cancelled    abandoned  The caller gave up"), "{reasons}");
 }

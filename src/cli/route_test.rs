@@ -74,9 +74,17 @@ fn agents(loaded: &Loaded, hotline: &Hotline, out: &mut dyn Write) -> io::Result
             None => writeln!(out, "    {number}: no phone (not rung)")?,
         }
     }
-    let nobody = match agents.nobody {
+    let nobody = match &agents.nobody {
         Nobody::BusyTone => "486 Busy Here, and the caller's network plays the busy tone",
         Nobody::Unavailable => "480 Temporarily Unavailable",
+        Nobody::Target(name) => {
+            let Some(target) = loaded.config.targets.iter().find(|t| t.name == name.as_str()) else { return Ok(()) };
+            return writeln!(
+                out,
+                "  With nobody left the target \"{name}\" is called for {ring_s} s: {} over the trunk {}. Its answer makes the call an overflow; without one the caller gets 480 Temporarily Unavailable.",
+                target.number, target.trunk
+            );
+        }
     };
     writeln!(out, "  With nobody left the caller gets {nobody}.")
 }

@@ -207,7 +207,7 @@ fn contacts() {
     {
         assert!(contact(bad).is_some(), "{bad}");
     }
-    assert_eq!(contact("sip:8@localhost:5070"), Some("names its host"));
+    assert_eq!(contact("sip:8@localhost:5070"), None, "it is looked up");
 }
 
 #[test]
@@ -275,7 +275,7 @@ proptest! {
         let text: String = letters.into_iter().collect();
         parse("c", Path::new("."), &text);
         let plan = PlanFile { name: "p".into(), bytes: text.into_bytes() };
-        compile(&[plan], Library::new(vec![]), None);
+        compile(&[plan], Library::new(vec![]), None, &[]);
     }
 
     #[test]
@@ -289,6 +289,33 @@ proptest! {
         let end = (begin + length).min(bytes.len());
         bytes.splice(begin..end, put);
         let plan = PlanFile { name: "p".into(), bytes };
-        compile(&[plan], Library::new(vec![&BuiltIn]), None);
+        compile(&[plan], Library::new(vec![&BuiltIn]), None, &[]);
     }
+}
+
+#[test]
+fn tls_needs_its_files_and_a_contact_by_tls_needs_a_listener() {
+    let sip = |keys: &str| faults(&format!("[sip]\n{keys}\n"));
+    let said = |keys: &str, what: &str| {
+        let found = sip(keys);
+        assert!(found.len() == 1 && found[0].contains(what), "{found:#?}");
+    };
+    said("listen = [\"tls:127.0.0.1:5061\"]", "c:2: sip.listen \"tls:127.0.0.1:5061\" has no certificate: add");
+    said("tls_certificate = \"c.pem\"", "c:2: sip.tls_certificate without its key: add tls_key");
+    said("tls_key = \"c.key\"", "c:2: sip.tls_key without its certificate: add");
+    said("tls_ca = \"ca.pem\"", "c:2: certificates of others, but none of our own: add");
+    let own = "tls_certificate = \"c.pem\"\ntls_key = \"c.key\"\n";
+    said(&format!("{own}tls_client_auth = \"optional\""), "c:4: sip.tls_client_auth without authorities");
+    said(&format!("{own}tls_client_ca = \"a\"\ntls_client_auth = \"maybe\""), "c:5: sip.tls_client_auth \"maybe\"");
+    let agent = |uri: &str| faults(&format!("[[agent]]\nnumber = \"8\"\ncontact = \"{uri}\"\n"));
+    for uri in ["sips:8@127.0.0.1", "sip:8@127.0.0.1;transport=tls"] {
+        assert!(agent(uri)[0].contains("needs TLS, and sip.listen has no tls: address"), "{:?}", agent(uri));
+    }
+    assert!(agent("sips:8@127.0.0.1;transport=udp")[0].contains("is sips, which is TLS, over UDP"));
+    // The files themselves are read by who is going to use them: a report needs none of them.
+    let directory = directory(&[("hotline.toml", &format!("[sip]\n{own}"))]);
+    assert!(read(Some(&directory.path().join("hotline.toml"))).is_ok());
+    let found = check(Some(&directory.path().join("hotline.toml"))).unwrap_err();
+    let lines: Vec<u32> = found.iter().filter(|f| f.what.contains("cannot be read")).map(|f| f.line).collect();
+    assert_eq!(lines, [2, 3], "{found:#?}");
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::plan::{AgentGreeting, Agents, Greeting, Hotline, Plans, Prompt};
+use super::plan::{AgentGreeting, Agents, Greeting, Hotline, Nobody, Plans, Prompt};
 use super::prompt::{Library, Unsaid};
 use super::schema::{self, Written};
 use super::spoken::Tongue;
-use crate::fault::{Fault, nearest};
-use crate::ids::{AgentNo, HotlineId};
+use crate::fault::{Fault, did_you_mean, nearest};
+use crate::ids::{AgentNo, HotlineId, TargetName};
 use crate::written::{At, Document, text_of};
 
 /// One dialplan's file.
@@ -24,9 +24,14 @@ pub struct PlanFile {
 /// Every agent of the configuration, with a name for `{agent_name}`.
 pub type Roster = BTreeMap<AgentNo, String>;
 
-/// Compiles all dialplans together. Without a roster any agent may be named. The plans are whole only if there is no
+/// Compiles all dialplans together. Without a roster any agent may be named; a target must be one of `targets`. The plans are whole only if there is no
 /// fault.
-pub fn compile(files: &[PlanFile], mut library: Library<'_>, roster: Option<&Roster>) -> (Plans, Vec<Fault>) {
+pub fn compile(
+    files: &[PlanFile],
+    mut library: Library<'_>,
+    roster: Option<&Roster>,
+    targets: &[TargetName],
+) -> (Plans, Vec<Fault>) {
     let mut taken = Taken::default();
     let mut plans = Plans::default();
     let mut faults = Vec::new();
@@ -42,6 +47,7 @@ pub fn compile(files: &[PlanFile], mut library: Library<'_>, roster: Option<&Ros
         let written = schema::read(&document);
         taken.claim(&document, &written);
         known_agents(&document, &written.agents, roster);
+        known_target(&document, &written, targets);
         let greeting = greeting(&document, &written, &mut library, roster);
         if let Some(hotline) = hotline(written, greeting, version(&file.bytes)) {
             let hotline = Arc::new(hotline);
@@ -114,6 +120,20 @@ fn known_agents(document: &Document<'_>, agents: &[At<String>], roster: Option<&
             let hint = format!("add [[agent]] with number = \"{}\" to hotline.toml", agent.value);
             document.fault(agent.line, what, hint);
         }
+    }
+}
+
+/// Calls go to targets of the configuration and to nobody else, whatever a dialplan says.
+fn known_target(document: &Document<'_>, written: &Written, targets: &[TargetName]) {
+    let Nobody::Target(target) = &written.nobody else { return };
+    if !targets.contains(target) {
+        let what = format!("target \"{target}\" is not in the configuration");
+        let hint = if targets.is_empty() {
+            format!("add [[target]] with name = \"{target}\" to hotline.toml")
+        } else {
+            did_you_mean(target.as_str(), &targets.iter().map(TargetName::as_str).collect::<Vec<_>>())
+        };
+        document.fault(written.nobody_line, what, hint);
     }
 }
 
@@ -339,7 +359,8 @@ nobody   = "busy_tone"
             .collect();
         let roster: Roster = roster.iter().map(|n| (AgentNo::from(*n), format!("Agent {n}"))).collect();
         let prompts = prompts();
-        let (plans, mut faults) = compile(&files, Library::new(vec![&prompts]), Some(&roster));
+        let (plans, mut faults) =
+            compile(&files, Library::new(vec![&prompts]), Some(&roster), &[TargetName::from("duty")]);
         faults.sort();
         (plans, faults.iter().map(Fault::to_string).collect())
     }
@@ -357,7 +378,7 @@ nobody   = "busy_tone"
         assert_eq!((hotline.answer.max_rings, hotline.answer.ringback), (3, Ringback::Network));
         assert_eq!(hotline.answer.cadence.period, Duration::from_secs(5));
         assert_eq!(hotline.answer.short_abandon, Duration::from_secs(5));
-        assert_eq!((hotline.agents.strategy, hotline.agents.nobody), (Strategy::RoundRobin, Nobody::BusyTone));
+        assert_eq!((hotline.agents.strategy, &hotline.agents.nobody), (Strategy::RoundRobin, &Nobody::BusyTone));
         assert_eq!(hotline.agents.ring, Duration::from_secs(20));
         assert_eq!(hotline.version.len(), 16);
         let eight = &hotline.greeting.by_agent[&AgentNo::from("8")];

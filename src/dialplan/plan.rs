@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ids::{AgentNo, HotlineId};
+use crate::ids::{AgentNo, HotlineId, TargetName};
 
 /// Every hotline, found by the number dialled.
 #[derive(Debug, Clone, Default)]
@@ -113,10 +113,12 @@ impl Strategy {
 }
 
 /// What the caller gets when no agent is left to try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Nobody {
     /// 486 Busy Here: the caller's own network plays the busy tone.
     BusyTone,
     /// 480 Temporarily Unavailable.
     Unavailable,
+    /// This target is called in an agent's place; 480 if it does not answer either.
+    Target(TargetName),
 }

@@ -22,6 +22,8 @@ pub(super) struct Written {
     pub(super) strategy: Strategy,
     pub(super) ring: Duration,
     pub(super) nobody: Nobody,
+    /// Where `nobody` stands.
+    pub(super) nobody_line: u32,
 }
 
 pub(super) fn read(document: &Document<'_>) -> Written {
@@ -42,6 +44,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         agents: agent_numbers(&mut agents),
         strategy: strategy(&mut agents),
         ring: Duration::from_secs(agents.integer("ring_s", 1..=300).map_or(20, |at| at.value.into())),
+        nobody_line: agents.line_of("nobody").unwrap_or(1),
         nobody: nobody(&mut agents),
     }
 }
@@ -191,13 +194,16 @@ fn nobody(agents: &mut Table<'_>) -> Nobody {
     match written.value.as_str() {
         "busy_tone" => return Nobody::BusyTone,
         "480" => return Nobody::Unavailable,
+        other if other.strip_prefix("target:").is_some_and(|name| !name.is_empty()) => {
+            return Nobody::Target(other["target:".len()..].into());
+        }
         other if nearest(other, &["busy_tone"]).is_some() => {
             let what = format!("agents.nobody \"{other}\" is not known");
             agents.fault(written.line, what, "did you mean \"busy_tone\"?");
         }
         other => {
             let what = format!("agents.nobody \"{other}\": overflow steps are not built yet");
-            agents.fault(written.line, what, "use \"busy_tone\" or \"480\"");
+            agents.fault(written.line, what, "use \"busy_tone\", \"480\" or \"target:NAME\"");
         }
     }
     Nobody::BusyTone

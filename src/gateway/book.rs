@@ -1,13 +1,14 @@
 //! Which session and which media leg belongs to which call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::call::Call;
-use crate::ids::{AgentNo, CallId, LegId, Side};
+use crate::call::leg::Callee;
+use crate::ids::{CallId, LegId, Side};
 use crate::media::Codec;
 use crate::media::negotiate::{Local, Peer};
-use crate::protocol::sip::endpoint::{Flow, SessionId};
+use crate::protocol::sip::endpoint::{Flow, Label, Seen, SessionId};
 
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -28,14 +29,16 @@ pub(super) struct CallerLeg {
     pub(super) codec: Option<Codec>,
     pub(super) media: Option<LegMedia>,
     pub(super) held: bool,
+    /// For the INVITEs that this call leads to.
+    pub(super) max_forwards: u8,
     /// The ACK of the call's own 2xx has come; later ones belong to re-INVITEs.
     pub(super) acknowledged: bool,
 }
 
-/// One ring of one agent's phone.
+/// One ring of one agent's phone, or of a target.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    pub(super) agent: AgentNo,
+    pub(super) agent: Callee,
     pub(super) session: Option<SessionId>,
     pub(super) media: Option<LegMedia>,
     pub(super) peer: Option<Peer>,
@@ -66,6 +69,8 @@ pub(super) struct Link {
     pub(super) call: CallId,
     pub(super) role: Role,
     pub(super) terminated: bool,
+    /// Messages that io has not written yet.
+    pub(super) unwritten: VecDeque<(Label, Seen)>,
 }
 
 /// A leg's place and its port, which goes to quarantine when the leg is closed, whether its call still lives or not.
@@ -78,7 +83,18 @@ pub(super) struct PortLink {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Role {
     Caller,
-    Agent { attempt: u32, agent: AgentNo },
+    /// The phone of an agent, or of a target in an agent's place.
+    Agent {
+        attempt: u32,
+        agent: Callee,
+    },
+}
+
+impl Attempt {
+    pub(super) fn new(agent: Callee, media: Option<LegMedia>) -> Attempt {
+        let (session, peer, codec, source) = (None, None, None, None);
+        Attempt { agent, session, media, peer, codec, source, held: false, released: false }
+    }
 }
 
 impl Role {

@@ -5,16 +5,22 @@
 //! same object is driven by `app` with real sockets and by `sim` with a virtual network.
 //!
 //! Files: `guests` (whom else live calls may hear), `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
-//! actions → SIP, media, recorder), `sound` (media events, ports), `reload` (another configuration).
+//! actions → SIP, media, recorder), `sound` (media events, ports), `trunks` (where they are, health, registration, limits),
+//! `outbound` (calls of ours through them), `reload` (another configuration), `ladder` (what is kept of each message).
 
 mod book;
 mod guests;
+mod ladder;
 mod orders;
+mod outbound;
 mod reload;
 mod signalling;
 mod sound;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trunk_tests;
+mod trunks;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -24,18 +30,20 @@ use std::sync::Arc;
 
 use book::{Entry, Link, PortLink};
 pub use reload::Reload;
+use trunks::Trunks;
+pub use trunks::{CallTarget, NamedPhone, Trunk, TrunkShown};
 
 use crate::call::agent::Agents;
 use crate::call::fact::{Fact, RecordingStatus};
 use crate::call::leg;
 use crate::clock::{Instant, Now, RunId};
 use crate::dialplan::plan::Plans;
-use crate::ids::{AgentNo, CallId, LegId, Random, Side, SubjectId, TrunkName};
+use crate::ids::{AgentNo, CallId, LegId, Random, Side, SubjectId};
 use crate::media::keying::Policy;
 use crate::media::negotiate::{self, CODECS};
 use crate::media::{self, Codec, Ports};
 use crate::peer::known::{Known, Standing};
-use crate::peer::trunk::Peer;
+use crate::peer::route::{Destination, Records};
 use crate::protocol::sip::endpoint::{self, Count, Endpoint, Flow, Label, SessionId, Transmit, Transport};
 use crate::protocol::sip::framing::Frame;
 use crate::protocol::sip::uri::Uri;
@@ -48,6 +56,8 @@ pub struct Settings {
     pub media: MediaSettings,
     pub trunks: Vec<Trunk>,
     pub phones: Vec<Phone>,
+    pub named_phones: Vec<NamedPhone>,
+    pub targets: Vec<CallTarget>,
     pub run: RunId,
 }
 
@@ -95,16 +105,19 @@ impl MediaSettings {
 }
 
 impl Settings {
-    /// Everybody whom this configuration names.
+    /// A trunk that targets are called through must lead somewhere.
+    pub(super) fn find_ways(&mut self) {
+        for trunk in &mut self.trunks {
+            if self.targets.iter().any(|target| target.trunk == trunk.name) {
+                trunk.server = trunk.way_of_calls();
+            }
+        }
+    }
+
+    /// Everybody whom this configuration names by address.
     pub fn known(&self) -> Known {
         Known::new(self.trunks.iter().flat_map(|t| t.peers.iter().copied()), self.phones.iter().map(|p| p.address))
     }
-}
-
-#[derive(Debug, Clone)]
-pub struct Trunk {
-    pub name: TrunkName,
-    pub peers: Vec<Peer>,
 }
 
 /// The fixed phone of an agent.
@@ -139,6 +152,11 @@ pub enum Input {
     /// A marked message could not be written.
     NotSent {
         session: SessionId,
+    },
+    /// What a look-up found; `None`: it failed.
+    Resolved {
+        destination: Destination,
+        found: Option<Records>,
     },
     Media(media::Event),
     Recording(RecordingClosed),
@@ -182,6 +200,9 @@ pub enum Output {
     },
     Count(Count),
     Rejected(Rejected),
+    /// This name is to be looked up.
+    Resolve(Destination),
+    Trunk(TrunkShown),
 }
 
 /// Requests that are refused without becoming calls.
@@ -202,6 +223,7 @@ pub struct Gateway {
     endpoint: Endpoint,
     agents: Agents,
     phones: BTreeMap<AgentNo, Phone>,
+    trunks: Trunks,
     ports: Ports,
     calls: BTreeMap<CallId, Entry>,
     by_session: BTreeMap<SessionId, Link>,
@@ -217,14 +239,19 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub fn new(settings: Settings, plans: Arc<Plans>, mut random: Random) -> Gateway {
+    pub fn new(mut settings: Settings, plans: Arc<Plans>, mut random: Random) -> Gateway {
         let endpoint_random = Random::from_seed(random.bytes());
+        settings.find_ways();
         let agents_random = Random::from_seed(random.bytes());
+        let numbers = settings.phones.iter().map(|p| &p.agent).chain(settings.named_phones.iter().map(|p| &p.agent));
+        let numbers: Vec<AgentNo> = numbers.cloned().collect();
+        let ports = Ports::new(settings.rtp_ports.clone(), &mut random);
         Gateway {
             endpoint: Endpoint::new(settings.sip.clone(), endpoint_random),
-            agents: Agents::new(settings.phones.iter().map(|p| p.agent.clone()), agents_random),
+            agents: Agents::new(numbers, agents_random),
             phones: settings.phones.iter().map(|p| (p.agent.clone(), p.clone())).collect(),
-            ports: Ports::new(settings.rtp_ports.clone(), &mut random),
+            trunks: Trunks::new(&settings, Random::from_seed(random.bytes())),
+            ports,
             known: settings.known(),
             guests: guests::Guests::default(),
             settings,
@@ -258,6 +285,7 @@ impl Gateway {
             Input::Media(media::Event::BindFailed { call, leg, .. }) if self.is_closing(call, leg) => {
                 self.forget_leg(now, leg);
             }
+            Input::Resolved { destination, found } => self.handle_resolved(now, &destination, found),
             Input::Media(event) => self.handle_media(now, event),
             Input::Recording(closed) => {
                 let RecordingClosed { call, status, reason, duration_ms, sha256 } = closed;
@@ -287,7 +315,7 @@ impl Gateway {
             let why = self.calls.get(&id).and_then(|e| e.call.poll_timeout()).map_or("call", |(_, why)| why);
             (at, why)
         });
-        [call, self.endpoint.poll_timeout()].into_iter().flatten().min_by_key(|(at, _)| *at)
+        [call, self.endpoint.poll_timeout(), self.trunks.poll_timeout()].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Calls that are not sealed yet.
@@ -348,6 +376,7 @@ impl Gateway {
 
     fn handle_timeout(&mut self, now: Now) {
         self.endpoint.handle_timeout(now);
+        self.handle_trunk_timeouts(now);
         while let Some(id) = self.wakes.pop_due(now.mono) {
             self.with_call(now, id, |call, agents| call.handle_timeout(now, agents));
         }
@@ -366,7 +395,9 @@ impl Gateway {
             while let Some(count) = self.endpoint.poll_count() {
                 self.outputs.push_back(Output::Count(count));
             }
-            if let Some(event) = self.endpoint.poll_event() {
+            if let Some(answered) = self.endpoint.poll_answer() {
+                self.handle_answered(now, answered);
+            } else if let Some(event) = self.endpoint.poll_event() {
                 self.handle_sip(now, event);
             } else if let Some((id, at, input)) = self.inputs.pop_front() {
                 self.with_call(now, id, |call, agents| call.handle(now.mono, at, input, agents));
@@ -378,7 +409,12 @@ impl Gateway {
             if let Some(session) = transmit.mark {
                 self.lead_to(session, transmit.flow.remote);
             }
+            self.note_transmit(now, &transmit);
             self.outputs.push_back(Output::Transmit(transmit));
+        }
+        // What was noted of them; nothing more comes of it.
+        while let Some((id, at, input)) = self.inputs.pop_front() {
+            self.with_call(now, id, |call, agents| call.handle(now.mono, at, input, agents));
         }
     }
 
@@ -401,14 +437,5 @@ impl Gateway {
             Transport::Tcp | Transport::Tls => self.known.standing_of_connection(flow.remote),
         };
         standing != Standing::Stranger
-    }
-
-    /// The first trunk that this peer may send on. A TCP connection comes from any port.
-    fn trunk_of(&self, flow: &Flow) -> Option<&Trunk> {
-        let admits = |peer: &Peer| match flow.transport {
-            Transport::Udp => peer.admits(flow.remote),
-            Transport::Tcp | Transport::Tls => peer.admits_connection(flow.remote),
-        };
-        self.settings.trunks.iter().find(|t| t.peers.iter().any(admits))
     }
 }

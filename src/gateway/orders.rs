@@ -1,9 +1,11 @@
 //! What a call orders, done.
 
+use std::collections::VecDeque;
+
 use super::book::{Attempt, Link, Role};
 use super::{Gateway, Output};
 use crate::call::fact::{RingResult, What};
-use crate::call::leg::{Action, Input, Parting};
+use crate::call::leg::{Action, Callee, Input, Parting};
 use crate::clock::Now;
 use crate::ids::{AgentNo, CallId, LegId};
 use crate::media::Command;
@@ -24,6 +26,7 @@ impl Gateway {
         match action {
             Action::Fact(fact) => {
                 if let What::Ended { reason, by } = &fact.what {
+                    self.trunks.leave(id);
                     tracing::info!(%id, %reason, by = by.as_str(), "call ended");
                 }
                 self.outputs.push_back(Output::Fact(fact));
@@ -31,6 +34,8 @@ impl Gateway {
             Action::OpenCaller => self.open_caller(now, id),
             Action::OpenAgent { attempt, agent } => self.open_agent(now, id, attempt, agent),
             Action::InviteAgent { attempt, agent } => self.invite_agent(now, id, attempt, &agent),
+            Action::OpenTarget { attempt, target } => self.open_target(now, id, attempt, target),
+            Action::InviteTarget { attempt } => self.invite_target(now, id, attempt),
             Action::ReleaseAgent { attempt, parting } => self.release_agent(now, id, attempt, parting),
             Action::Ring => {
                 let body = self.early_offer(id);
@@ -87,7 +92,7 @@ impl Gateway {
     }
 
     fn open_agent(&mut self, now: Now, id: CallId, attempt: u32, agent: AgentNo) {
-        let role = Role::Agent { attempt, agent: agent.clone() };
+        let role = Role::Agent { attempt, agent: Callee::Agent(agent.clone()) };
         let phone = self.phones.get(&agent);
         let listener = phone.and_then(|p| self.endpoint.listener_for(p.transport, p.address));
         let media = listener.and_then(|l| self.open_leg(now, id, &role, l));
@@ -95,9 +100,7 @@ impl Gateway {
             self.leg_not_ready(now, id, &role);
         }
         if let Some(entry) = self.calls.get_mut(&id) {
-            let (peer, codec, source) = (None, None, None);
-            let a = Attempt { agent, session: None, media, peer, codec, source, held: false, released: false };
-            entry.attempts.insert(attempt, a);
+            entry.attempts.insert(attempt, Attempt::new(Callee::Agent(agent), media));
         }
     }
 
@@ -110,8 +113,8 @@ impl Gateway {
             let failed = Input::AgentFailed { attempt, result, status: None };
             return self.inputs.push_back((id, now, failed));
         };
-        let role = Role::Agent { attempt, agent: agent.clone() };
-        self.by_session.insert(session, Link { call: id, role, terminated: false });
+        let role = Role::Agent { attempt, agent: Callee::Agent(agent.clone()) };
+        self.by_session.insert(session, Link { call: id, role, terminated: false, unwritten: VecDeque::new() });
         if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
             a.session = Some(session);
         }
@@ -127,6 +130,7 @@ impl Gateway {
             destination: phone.address,
             caller: entry.caller.shown_number.clone(),
             offer: self.agent_offer(entry.caller.peer.as_ref(), &media.local),
+            max_forwards: entry.caller.max_forwards,
         })
     }
 
@@ -137,9 +141,16 @@ impl Gateway {
         match session.filter(|s| self.by_session.get(s).is_some_and(|link| !link.terminated)) {
             // The agent is free again when the session's last message is through.
             Some(session) => self.endpoint.hang_up_because(now, session, cause(parting).as_ref()),
-            None => self.agents.release(&agent, id, now.mono),
+            None => self.free(&agent, id, now),
         }
+        self.leave_way(id, attempt);
         self.close_leg(id, &Role::Agent { attempt, agent });
+    }
+
+    pub(super) fn free(&mut self, callee: &Callee, id: CallId, now: Now) {
+        if let Callee::Agent(agent) = callee {
+            self.agents.release(agent, id, now.mono);
+        }
     }
 
     fn close_media(&mut self, id: CallId, ended: Now) {

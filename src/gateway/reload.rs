@@ -6,37 +6,37 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Gateway, Phone, Trunk};
+use super::{CallTarget, Gateway, NamedPhone, Phone, Trunk};
 use crate::clock::Now;
 use crate::dialplan::plan::Plans;
-use crate::peer::known::Known;
 
 /// What may change while the switch runs; checked before it comes here.
 #[derive(Debug, Clone)]
 pub struct Reload {
     pub trunks: Vec<Trunk>,
     pub phones: Vec<Phone>,
+    pub named_phones: Vec<NamedPhone>,
+    pub targets: Vec<CallTarget>,
     pub plans: Arc<Plans>,
-}
-
-impl Reload {
-    /// Everybody whom this configuration names.
-    pub fn known(&self) -> Known {
-        Known::new(self.trunks.iter().flat_map(|t| t.peers.iter().copied()), self.phones.iter().map(|p| p.address))
-    }
 }
 
 impl Gateway {
     pub(super) fn reload(&mut self, now: Now, reload: Reload) {
-        self.known = reload.known();
-        let Reload { trunks, phones, plans } = reload;
-        let numbers: BTreeSet<_> = phones.iter().map(|p| p.agent.clone()).collect();
+        let Reload { trunks, phones, named_phones, targets, plans } = reload;
+        let named = named_phones.iter().map(|p| p.agent.clone());
+        let numbers: BTreeSet<_> = phones.iter().map(|p| p.agent.clone()).chain(named).collect();
         let hotlines: BTreeSet<_> = plans.hotlines.iter().map(|h| h.id.clone()).collect();
         self.agents.renew(&numbers, &hotlines, now.mono);
         self.phones = phones.iter().map(|p| (p.agent.clone(), p.clone())).collect();
-        self.settings.trunks = trunks;
+        let old = std::mem::replace(&mut self.settings.trunks, trunks);
         self.settings.phones = phones;
+        self.settings.named_phones = named_phones;
+        self.settings.targets = targets;
+        self.settings.find_ways();
+        let forgotten = self.trunks.replace(now.mono, &old, &self.settings);
+        forgotten.into_iter().for_each(|id| self.endpoint.forget(id));
         self.plans = plans;
-        self.judge_guests_again();
+        // Guests are judged again there too.
+        self.renew(now.mono);
     }
 }

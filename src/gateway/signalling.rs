@@ -1,9 +1,8 @@
 //! SIP events become call inputs; new INVITEs become calls.
 
-use std::time::Duration;
-
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::book::{CallerLeg, Entry, Link, Role};
 use super::{Gateway, Output, Rejected};
@@ -17,18 +16,17 @@ use crate::dialplan::plan::Hotline;
 use crate::ids::{CallId, Side, SubjectId};
 use crate::limits;
 use crate::media::negotiate::Peer;
-use crate::protocol::sip::address::Address;
+use crate::peer::identity::Number;
 use crate::protocol::sip::dtmf::Key;
-use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, SessionId};
+use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, MAX_FORWARDS, Seen, SessionId};
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
 use crate::protocol::sip::reason::Reason as Cause;
-use crate::protocol::sip::uri::Uri;
 use crate::protocol::sip::vocabulary::Method;
 
 impl Gateway {
     pub(super) fn handle_sip(&mut self, now: Now, event: Event) {
-        let Event { session, at, kind } = event;
+        let Some(Event { session, at, kind, seen }) = self.on_the_way(now, event) else { return };
         if let EventKind::Invite { request, flow } = kind {
             return self.handle_invite(now, at, session, flow, &request);
         }
@@ -40,9 +38,12 @@ impl Gateway {
                 self.by_session.remove(&session);
             }
             if let Role::Agent { agent, .. } = role {
-                self.agents.release(&agent, id, now.mono);
+                self.free(&agent, id, now);
             }
             return;
+        }
+        if let EventKind::Received { label } = &kind {
+            return self.note_received(id, &role, at, label, seen);
         }
         let input = match &role {
             Role::Caller => self.caller_event(now, at, id, session, kind),
@@ -57,8 +58,7 @@ impl Gateway {
     pub(super) fn handle_sent(&mut self, session: SessionId, label: &Label, at: Now) {
         let Some(link) = self.by_session.get(&session) else { return };
         let (id, role) = (link.call, link.role.clone());
-        let message = label.to_string();
-        self.inputs.push_back((id, at, Input::Signal { side: role.side(), sent: true, message }));
+        self.note_written(session, label, at);
         let sent = match (role, label) {
             (Role::Caller, Label::Response(180, _)) => Sent::Ring,
             (Role::Caller, Label::Response(200, Method::INVITE)) => Sent::Answer,
@@ -73,58 +73,82 @@ impl Gateway {
     /// message of a session that it has forgotten already, only the call itself still knows.
     pub(super) fn handle_not_sent(&mut self, now: Now, session: SessionId) {
         self.endpoint.handle_send_failure(now, session);
-        if let Some(Link { call, role: Role::Caller, terminated: true }) = self.by_session.get(&session) {
+        if let Some(Link { call, role: Role::Caller, terminated: true, .. }) = self.by_session.get(&session) {
             self.inputs.push_back((*call, now, Input::Lost { side: Side::Caller }));
         }
     }
 
     fn handle_invite(&mut self, now: Now, at: Now, session: SessionId, flow: Flow, request: &Request) {
-        let Some(trunk) = self.trunk_of(&flow).map(|t| t.name.clone()) else {
+        let Some(line) = self.trunk_of(&flow) else {
             self.outputs.push_back(Output::Rejected(Rejected::FromPhone));
             return self.endpoint.reject(now, session, 403, None);
         };
-        let Some((called, hotline)) = self.dialled(request) else {
+        let Some((called, hotline)) = self.dialled(line, request) else {
             self.outputs.push_back(Output::Rejected(Rejected::UnknownNumber));
             return self.endpoint.reject(now, session, 404, None);
         };
         let id = CallId::new(at.wall, &mut self.random);
-        let caller = Caller::of(request);
-        let subject = SubjectId::new(&mut self.random);
-        self.outputs.push_back(Output::Subject { id: subject, number: caller.number.clone() });
+        let caller = self.settings.trunks[line].identity.caller(request);
+        let subject = self.subject(caller.number.kept.clone());
+        let caller_received = caller.number.received.clone().map(|number| self.subject(number));
+        let trunk = self.settings.trunks[line].name.clone();
         let (peer, refusal) = self.media_of(request);
         // It goes into the ledger: a real one has 20 to 80 characters.
         let sip_call_id = request.headers.text(&Name::CALL_ID).unwrap_or_default().chars().take(256).collect();
         let early_media = peer.as_ref().is_some_and(Peer::hears);
-        let offer = Offer { trunk, called, caller: subject, sip_call_id, early_media };
+        let Number { kept: called, received: called_received } = called;
+        let offer =
+            Offer { trunk, called, called_received, caller: subject, caller_received, sip_call_id, early_media };
         tracing::info!(%id, hotline = %hotline.id, trunk = %offer.trunk, "call offered");
-        tracing::debug!(%id, caller = %caller.number, "caller");
-        let call = match self.refusal().or(refusal) {
+        tracing::debug!(%id, caller = %caller.number.kept, "caller");
+        let call = match self.refusal().or(refusal).or_else(|| self.admit(now, line, id)) {
             Some(why) => Call::refused(id, self.settings.run, at, hotline, offer, why),
             None => Call::new(id, self.settings.run, at, hotline, offer),
         };
         let shown_number = caller.shown();
-        let caller =
-            CallerLeg { session, flow, shown_number, peer, codec: None, media: None, held: false, acknowledged: false };
+        let max_forwards = request.max_forwards().unwrap_or(MAX_FORWARDS).saturating_sub(1);
+        let caller = CallerLeg {
+            session,
+            flow,
+            shown_number,
+            peer,
+            codec: None,
+            media: None,
+            held: false,
+            max_forwards,
+            acknowledged: false,
+        };
         self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
-        self.by_session.insert(session, Link { call: id, role: Role::Caller, terminated: false });
+        self.by_session
+            .insert(session, Link { call: id, role: Role::Caller, terminated: false, unwritten: VecDeque::new() });
         self.invited_from(id, request);
-        self.inputs.push_back((id, at, signal(Side::Caller, &Label::Request(request.method.clone()))));
+        let seen = Box::new(Seen::of_request(request, flow.remote));
+        self.note_received(id, &Role::Caller, at, &Label::Request(request.method.clone()), Some(seen));
         if self.ledger_failing {
             self.inputs.push_back((id, at, Input::LedgerDelayed));
         }
         self.obey(now, id);
     }
 
-    /// The hotline that owns the number in the Request-URI, else the one in To.
-    fn dialled(&self, request: &Request) -> Option<(String, Arc<Hotline>)> {
-        let to = request.headers.first(&Name::TO).and_then(Address::parse).map(|a| a.uri);
-        let numbers = [request.uri.clone(), to].into_iter().flatten().filter_map(|uri| uri.number());
-        for number in numbers {
-            if let Some(hotline) = self.plans.by_number.get(&number) {
-                return Some((number, Arc::clone(hotline)));
-            }
-        }
-        None
+    /// The hotline that owns the number dialled, which stands where the trunk's setting says: in the Request-URI, else in To.
+    fn dialled(&self, line: usize, request: &Request) -> Option<(Number, Arc<Hotline>)> {
+        let identity = &self.settings.trunks[line].identity;
+        let plans = &self.plans.by_number;
+        identity.called(request).find_map(|number| {
+            let written = [Some(&number.kept), number.received.as_ref()];
+            let hotline = written.into_iter().flatten().find_map(|n| plans.get(n)).or_else(|| {
+                // A dialplan may write its number in another form than E.164.
+                let owns = |own: &String| identity.normal(own).is_some_and(|own| own == number.kept);
+                plans.iter().find(|(own, _)| owns(own)).map(|(_, hotline)| hotline)
+            });
+            hotline.map(|hotline| (number, Arc::clone(hotline)))
+        })
+    }
+
+    fn subject(&mut self, number: String) -> SubjectId {
+        let id = SubjectId::new(&mut self.random);
+        self.outputs.push_back(Output::Subject { id, number });
+        id
     }
 
     fn refusal(&self) -> Option<Refusal> {
@@ -158,16 +182,17 @@ impl Gateway {
             EventKind::Key(key) => told(Side::Caller, key),
             EventKind::Lost => Input::Lost { side: Side::Caller },
             EventKind::Reoffer { body } => return self.reoffer(now, id, session, &Role::Caller, &body),
-            EventKind::Received { label } => signal(Side::Caller, &label),
             EventKind::Explained { reason, retry_after_s } => explained(Side::Caller, reason, retry_after_s),
             EventKind::Reanswered { body } => return self.take_reanswer(id, &Role::Caller, &body),
             EventKind::Offered { body } => return self.answer_in_ack(id, session, &Role::Caller, &body),
             EventKind::EarlyAnswer { body } => return self.early_answered(now, id, session, &body),
-            EventKind::ReofferFailed { .. }
+            EventKind::Received { .. }
+            | EventKind::ReofferFailed { .. }
             | EventKind::Invite { .. }
             | EventKind::Progress { .. }
             | EventKind::Answered { .. }
             | EventKind::CrossedAnswer
+            | EventKind::Challenged { .. }
             | EventKind::Failed { .. }
             | EventKind::Terminated => return None,
         })
@@ -195,7 +220,6 @@ impl Gateway {
         let Role::Agent { attempt, .. } = *role else { return None };
         let released = self.calls.get(&id)?.attempts.get(&attempt)?.released;
         Some(match kind {
-            EventKind::Received { label } => signal(Side::Agent, &label),
             EventKind::Explained { reason, retry_after_s } => explained(Side::Agent, reason, retry_after_s),
             // A phone that lost the race and hangs up by itself ends no call of others.
             _ if released => return None,
@@ -211,17 +235,15 @@ impl Gateway {
             EventKind::Acknowledged { body } => return self.take_late_answer(id, role, &body),
             EventKind::Reanswered { body } => return self.take_reanswer(id, role, &body),
             EventKind::Offered { body } => return self.answer_in_ack(id, session, role, &body),
-            EventKind::Invite { .. }
+            EventKind::Received { .. }
+            | EventKind::Invite { .. }
+            | EventKind::Challenged { .. }
             | EventKind::Cancelled
             | EventKind::EarlyAnswer { .. }
             | EventKind::ReofferFailed { .. }
             | EventKind::Terminated => return None,
         })
     }
-}
-
-fn signal(side: Side, label: &Label) -> Input {
-    Input::Signal { side, sent: false, message: label.to_string() }
 }
 
 /// A key by INFO; it ended when the message came.
@@ -241,32 +263,5 @@ fn ring_result(status: Option<u16>) -> RingResult {
         Some(603) => RingResult::Declined,
         Some(408 | 487) => RingResult::NoAnswer,
         Some(_) | None => RingResult::Unreachable,
-    }
-}
-
-/// Who calls, as the trunk says it.
-struct Caller {
-    number: String,
-    private: bool,
-}
-
-impl Caller {
-    /// P-Asserted-Identity is the network's word (RFC 3325); From is the caller's.
-    fn of(request: &Request) -> Caller {
-        let h = &request.headers;
-        let asserted = h.list(&Name::P_ASSERTED_IDENTITY).find_map(Address::parse);
-        let address = asserted.or_else(|| h.first(&Name::FROM).and_then(Address::parse));
-        let number = address.as_ref().map(|a| &a.uri).and_then(Uri::number).unwrap_or_default();
-        // It goes into logs and reports: percent-encoding can hide line ends and escape sequences in it.
-        let number = number.chars().filter(|c| !c.is_control()).take(64).collect();
-        let private = ["id", "user", "header", "session"].iter().any(|p| h.has_token(&Name::PRIVACY, p));
-        Caller { number, private }
-    }
-
-    /// The user part of a SIP URI that may be shown to an agent.
-    fn shown(&self) -> Option<String> {
-        let safe = |c: char| c.is_ascii_alphanumeric() || "-_.!~*'()+".contains(c);
-        let user: String = self.number.chars().filter(|c| safe(*c)).take(64).collect();
-        (!self.private && !user.is_empty()).then_some(user)
     }
 }

@@ -75,6 +75,18 @@ impl Gateway {
                     self.inputs.push_back((call, at, Input::Key { side, key, duration, via: KeyPath::Rtp }));
                 }
             }
+            E::Interval { call, leg, at, line } => {
+                if let Some(link) = self.by_leg.get(&leg) {
+                    let side = link.role.side();
+                    self.inputs.push_back((call, at, Input::Media(Media::Interval { side, line })));
+                }
+            }
+            E::Measured { call, leg, heard } => {
+                if let Some(link) = self.by_leg.get(&leg) {
+                    let side = link.role.side();
+                    self.inputs.push_back((call, now, Input::Media(Media::Measured { side, heard })));
+                }
+            }
             E::Closed { call, leg, received } => {
                 let Some(link) = self.by_leg.remove(&leg) else { return };
                 self.ports.free(link.port, now.mono);
@@ -152,7 +164,7 @@ impl Gateway {
             Some((peer, codec, a.media.as_ref()?.local))
         });
         let Some((peer, codec, local)) = agreed else {
-            tracing::warn!(call = %id, agent = %a.agent, "the phone answered without media that we can carry");
+            tracing::warn!(call = %id, callee = %a.agent, "the phone answered without media that we can carry");
             if let Some(session) = a.session {
                 self.endpoint.hang_up(now, session);
             }

@@ -11,19 +11,23 @@ use crate::protocol::sip::address::Address;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Message, Request, Response, parse_datagram};
 
-const TRUNK: &str = "10.0.0.2:5060";
-const PHONE: &str = "10.0.0.3:5060";
-const SDP: &str = "v=0\nc=IN IP4 10.0.0.2\nm=audio 4000 RTP/AVP 8\n";
+pub(super) const TRUNK: &str = "10.0.0.2:5060";
+pub(super) const PHONE: &str = "10.0.0.3:5060";
+pub(super) const SDP: &str = "v=0\nc=IN IP4 10.0.0.2\nm=audio 4000 RTP/AVP 8\n";
 
-struct Switch {
-    gateway: Gateway,
-    now: Now,
+pub(super) struct Switch {
+    pub(super) gateway: Gateway,
+    pub(super) now: Now,
     remotes: Vec<SocketAddr>,
-    facts: Vec<Fact>,
-    numbers: Vec<String>,
+    pub(super) facts: Vec<Fact>,
+    pub(super) numbers: Vec<String>,
+    pub(super) asked_for: Vec<Destination>,
+    pub(super) shown: Vec<TrunkShown>,
+    /// Each with where it went.
+    pub(super) sent: Vec<(SocketAddr, Message)>,
 }
 
-fn plans() -> Plans {
+pub(super) fn plans() -> Plans {
     let cadence = Cadence { name: "cn".into(), burst: Duration::from_secs(1), period: Duration::from_secs(5) };
     let hotline = Arc::new(Hotline {
         id: "property".into(),
@@ -44,29 +48,39 @@ fn plans() -> Plans {
     Plans { by_number: [("400".to_owned(), Arc::clone(&hotline))].into(), hotlines: vec![hotline] }
 }
 
+pub(super) fn settings() -> Settings {
+    let address: SocketAddr = PHONE.parse().unwrap();
+    let uri = Uri::parse("sip:8@10.0.0.3").unwrap();
+    Settings {
+        sip: endpoint::Settings {
+            listen: vec![(Transport::Udp, "10.0.0.1:5060".parse().unwrap())],
+            advertise: None,
+            product: "test".into(),
+            session_expires_s: None,
+        },
+        rtp_ports: 20_000..=20_099,
+        media: MediaSettings::default(),
+        trunks: vec![Trunk::of_peers("carrier", vec![TRUNK.parse().unwrap()])],
+        phones: vec![Phone { agent: "8".into(), uri, transport: Transport::Udp, address }],
+        named_phones: Vec::new(),
+        targets: Vec::new(),
+        run: RunId(1),
+    }
+}
+
 impl Switch {
-    fn new() -> Switch {
-        let phone: SocketAddr = PHONE.parse().unwrap();
-        let uri = Uri::parse("sip:8@10.0.0.3").unwrap();
-        let settings = Settings {
-            sip: endpoint::Settings {
-                listen: vec![(Transport::Udp, "10.0.0.1:5060".parse().unwrap())],
-                advertise: None,
-                product: "test".into(),
-                session_expires_s: None,
-            },
-            rtp_ports: 20_000..=20_099,
-            media: MediaSettings::default(),
-            trunks: vec![Trunk { name: "carrier".into(), peers: vec![TRUNK.parse().unwrap()] }],
-            phones: vec![Phone { agent: "8".into(), uri, transport: Transport::Udp, address: phone }],
-            run: RunId(1),
-        };
-        let now = Now { mono: Instant::START, wall: Wall::from_micros(0) };
-        let gateway = Gateway::new(settings, Arc::new(plans()), Random::from_number(3));
-        Switch { gateway, now, remotes: Vec::new(), facts: Vec::new(), numbers: Vec::new() }
+    pub(super) fn new() -> Switch {
+        Switch::with(settings(), plans())
     }
 
-    fn tell(&mut self, from: &str, text: &str) -> Vec<Message> {
+    pub(super) fn with(settings: Settings, plans: Plans) -> Switch {
+        let now = Now { mono: Instant::START, wall: Wall::from_micros(0) };
+        let gateway = Gateway::new(settings, Arc::new(plans), Random::from_number(3));
+        let (asked_for, shown, sent) = (Vec::new(), Vec::new(), Vec::new());
+        Switch { gateway, now, remotes: Vec::new(), facts: Vec::new(), numbers: Vec::new(), asked_for, shown, sent }
+    }
+
+    pub(super) fn tell(&mut self, from: &str, text: &str) -> Vec<Message> {
         let flow = Flow {
             transport: Transport::Udp,
             local: "10.0.0.1:5060".parse().unwrap(),
@@ -78,12 +92,14 @@ impl Switch {
         self.settle()
     }
 
-    fn settle(&mut self) -> Vec<Message> {
+    pub(super) fn settle(&mut self) -> Vec<Message> {
         let mut sent = Vec::new();
         while let Some(output) = self.gateway.poll_output() {
             match output {
                 Output::Transmit(t) => {
-                    sent.push(parse_datagram(&t.bytes).unwrap().message);
+                    let message = parse_datagram(&t.bytes).unwrap().message;
+                    self.sent.push((t.flow.remote, message.clone()));
+                    sent.push(message);
                     if let Some(session) = t.mark {
                         self.gateway.handle(self.now, Input::Sent { session, label: t.label, at: self.now });
                     }
@@ -94,13 +110,15 @@ impl Switch {
                 Output::Media(Command::Remote { remote, .. }) => self.remotes.push(remote.rtp),
                 Output::Fact(fact) => self.facts.push(fact),
                 Output::Subject { number, .. } => self.numbers.push(number),
+                Output::Resolve(destination) => self.asked_for.push(destination),
+                Output::Trunk(shown) => self.shown.push(shown),
                 Output::Media(_) | Output::Record { .. } | Output::Count(_) | Output::Rejected(_) => {}
             }
         }
         sent
     }
 
-    fn pass(&mut self, d: Duration) -> Vec<Message> {
+    pub(super) fn pass(&mut self, d: Duration) -> Vec<Message> {
         let end = self.now.after(d);
         let mut sent = Vec::new();
         while let Some((at, _)) = self.gateway.poll_timeout().filter(|(at, _)| *at <= end.mono) {
@@ -112,12 +130,12 @@ impl Switch {
         sent
     }
 
-    fn facts(&self, wanted: fn(&What) -> bool) -> usize {
+    pub(super) fn facts(&self, wanted: fn(&What) -> bool) -> usize {
         self.facts.iter().filter(|f| wanted(&f.what)).count()
     }
 
     /// A call up to the 200 to the caller: our INVITE to the phone and that 200.
-    fn answered(&mut self, body: &str) -> (Request, Response) {
+    pub(super) fn answered(&mut self, body: &str) -> (Request, Response) {
         let invite = requests(self.tell(TRUNK, &theirs("INVITE", 1, "", body))).remove(0);
         let sent = self.tell(PHONE, &ok(&invite, SDP));
         let to_caller = sent.into_iter().find_map(|m| match m {
@@ -128,7 +146,7 @@ impl Switch {
     }
 }
 
-fn requests(sent: Vec<Message>) -> Vec<Request> {
+pub(super) fn requests(sent: Vec<Message>) -> Vec<Request> {
     let request = |m| match m {
         Message::Request(r) => Some(r),
         Message::Response(_) => None,
@@ -140,11 +158,11 @@ fn methods(sent: Vec<Message>) -> Vec<String> {
     requests(sent).iter().map(|r| format!("{} {}", r.method, r.raw_uri)).collect()
 }
 
-fn typed(body: &str) -> String {
+pub(super) fn typed(body: &str) -> String {
     if body.is_empty() { "\n".to_owned() } else { format!("Content-Type: application/sdp\n\n{body}") }
 }
 
-fn theirs(method: &str, seq: u32, tag: &str, body: &str) -> String {
+pub(super) fn theirs(method: &str, seq: u32, tag: &str, body: &str) -> String {
     format!(
         "{method} sip:400@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK{method}{seq}\nFrom: <sip:139@h>;tag=f\nTo: <sip:400@h>{tag}\nCall-ID: c\nCSeq: {seq} {method}\nContact: <sip:trunk@10.0.0.2>\n{}",
         typed(body)
@@ -152,7 +170,7 @@ fn theirs(method: &str, seq: u32, tag: &str, body: &str) -> String {
 }
 
 /// The phone's 200 to a request of ours.
-fn ok(request: &Request, body: &str) -> String {
+pub(super) fn ok(request: &Request, body: &str) -> String {
     let field = |name: Name| request.headers.text(&name).unwrap().to_owned();
     format!(
         "SIP/2.0 200 OK\nVia: {}\nFrom: {}\nTo: {};tag=phone\nCall-ID: {}\nCSeq: {}\nContact: <sip:8@10.0.0.3>\n{}",
@@ -165,7 +183,7 @@ fn ok(request: &Request, body: &str) -> String {
     )
 }
 
-fn tag(response: &Response) -> String {
+pub(super) fn tag(response: &Response) -> String {
     format!(";tag={}", response.to_tag().unwrap())
 }
 

@@ -109,14 +109,14 @@ mod tests {
             let (head, _) = text.split_once("[agents]\n").unwrap();
             file.bytes = format!("{head}[agents]\n{list}").into_bytes();
         }
-        let (plans, faults) = compile(&files, Library::new(vec![&BuiltIn]), None);
+        let (plans, faults) = compile(&files, Library::new(vec![&BuiltIn]), None, &[]);
         assert_eq!(faults, []);
         plans
     }
 
     #[test]
     fn the_built_in_set_has_no_fault() {
-        let (plans, faults) = compile(&BuiltIn::hotlines(), Library::new(vec![&BuiltIn]), None);
+        let (plans, faults) = compile(&BuiltIn::hotlines(), Library::new(vec![&BuiltIn]), None, &[]);
         assert_eq!(faults, []);
         let property = &plans.by_number["4008001234"];
         let eight = &property.greeting.by_agent[&AgentNo::from("8")];

@@ -5,6 +5,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use super::super::faulty::FailsOnce;
 use super::*;
 use crate::call::fact::RecordingStatus;
 use crate::clock::Wall;
@@ -223,56 +224,6 @@ fn a_folder_that_cannot_be_made_is_no_recording() {
     assert_eq!((closed.status, closed.reason, closed.sha256), (RecordingStatus::None, Some("disk_error"), None));
 }
 
-/// A disk whose n-th operation fails, that one only: counts down to it.
-#[derive(Clone)]
-struct FailsOnce(Arc<Mutex<u32>>);
-
-impl FailsOnce {
-    fn step(&self) -> io::Result<()> {
-        let mut left = self.0.lock().unwrap();
-        if *left == 0 {
-            return Ok(());
-        }
-        *left -= 1;
-        if *left == 0 { Err(io::Error::other("a fault on order")) } else { Ok(()) }
-    }
-
-    /// Whether the fault is still to come.
-    fn is_armed(&self) -> bool {
-        *self.0.lock().unwrap() > 0
-    }
-}
-
-struct FailingFile(File, FailsOnce);
-
-impl Medium for FailsOnce {
-    type File = FailingFile;
-
-    fn create(&self, path: &Path) -> io::Result<FailingFile> {
-        self.step()?;
-        Ok(FailingFile(File::create(path)?, self.clone()))
-    }
-}
-
-impl Write for FailingFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.1.step()?;
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.1.step()?;
-        self.0.flush()
-    }
-}
-
-impl Seek for FailingFile {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.1.step()?;
-        self.0.seek(to)
-    }
-}
-
 /// The first, the second, the third … operation fails, until a whole recording is through before the fault comes.
 #[test]
 fn whichever_operation_fails_the_recording_says_so_and_what_it_keeps_is_true() {
@@ -280,7 +231,7 @@ fn whichever_operation_fails_the_recording_says_so_and_what_it_keeps_is_true() {
     let whole: Vec<i16> = (0..BLOCKS).flat_map(|n| block(call(1), n).samples).collect();
     let mut swept = 0;
     for n in 1.. {
-        let disk = FailsOnce(Arc::new(Mutex::new(n)));
+        let disk = FailsOnce::at(n);
         let mut bench = Bench::start(disk.clone());
         for number in 0..BLOCKS {
             // The call goes on: its blocks are taken whatever the disk does.

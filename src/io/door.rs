@@ -1,10 +1,10 @@
 //! The door: whether a source is heard, and in which queue, before a byte of its message is read.
 //!
-//! Trunks and phones are those of the configuration. A dialog may lead to other addresses (a Contact or Record-Route that names
+//! Trunks and phones are those of the configuration, where their names lead now. A dialog may lead to other addresses (a Contact or Record-Route that names
 //! another machine of the carrier): these guests are heard while a live call has them, and for as long after it as a peer
 //! repeats its last request. The switch's thread writes the set, and only when it changes; receive threads look into it only
-//! when there is a guest at all. What a flood of strangers costs is one shared lock, which nobody writes but a reload. Who is
-//! heard has a budget of messages.
+//! when there is a guest at all. What a flood of strangers costs is one shared lock, which nobody writes but a reload and a name
+//! that leads elsewhere. Who is heard has a budget of messages.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

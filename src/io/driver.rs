@@ -14,6 +14,7 @@ use super::door::Door;
 use super::ledger::{Batch, Ledger, Refused, Room};
 use super::mailbox::{Inbox, Received};
 use super::refusals::Refusals;
+use super::resolver::Resolver;
 use super::rtp::MediaThreads;
 use super::tcp::Tcp;
 use super::udp::Udp;
@@ -36,6 +37,7 @@ pub struct Wires {
     pub clock: RunClock,
     pub udp: Vec<Arc<Udp>>,
     pub tcp: Tcp,
+    pub resolver: Resolver,
     pub media: MediaThreads,
     pub recorder: Recorder,
     pub data_directory: PathBuf,
@@ -72,7 +74,15 @@ impl Occupancy {
 /// Runs the switch until it is told to stop; gives the wires back so that they can be closed in order.
 pub fn run(gateway: Gateway, inbox: Inbox, wires: Wires) -> io::Result<JoinHandle<Wires>> {
     let pending = Batch::default();
-    let driver = Driver { gateway, wires, pending, ledger_full: false, ledger_failing: false, guests_version: 0 };
+    let driver = Driver {
+        gateway,
+        wires,
+        pending,
+        ledger_full: false,
+        ledger_failing: false,
+        guests_version: 0,
+        known_version: 0,
+    };
     thread::Builder::new().name("switch".to_owned()).spawn(move || driver.run(&inbox))
 }
 
@@ -85,6 +95,8 @@ struct Driver {
     ledger_failing: bool,
     /// Of the guests that the door knows.
     guests_version: u64,
+    /// Of the trunks and phones that the door knows.
+    known_version: u64,
 }
 
 impl Driver {
@@ -140,18 +152,18 @@ impl Driver {
 
     fn handle(&mut self, input: Input) {
         let now = self.wires.clock.now();
-        let known = match &input {
-            Input::Reload(reload) => Some(reload.known()),
-            _ => None,
-        };
+        let reloaded = matches!(input, Input::Reload(_));
         self.gateway.handle(now, input);
         // Before anything is written that a guest may answer.
         if self.guests_version != self.gateway.guests_version() {
             self.guests_version = self.gateway.guests_version();
             self.wires.door.publish(now.mono, self.gateway.guests());
         }
-        if let Some(known) = known {
-            self.wires.door.renew(known);
+        if self.known_version != self.gateway.known_version() {
+            self.known_version = self.gateway.known_version();
+            self.wires.door.renew(self.gateway.known().clone());
+        }
+        if reloaded {
             self.wires.call_metrics.show_agents();
         }
         while let Some(output) = self.gateway.poll_output() {
@@ -174,6 +186,8 @@ impl Driver {
                 self.pending.facts.push(fact);
             }
             Output::Subject { id, number } => self.pending.subjects.push(Subject { id, number }),
+            Output::Resolve(destination) => self.wires.resolver.look_up(destination),
+            Output::Trunk(shown) => self.wires.counters.trunk(&shown.trunk, shown.up, shown.registered_until),
             Output::Count(count) => self.count(&count),
             Output::Rejected(Rejected::UnknownNumber) => {
                 self.refuse(SipRejection::UnknownNumber);
@@ -183,7 +197,7 @@ impl Driver {
     }
 
     fn transmit(&mut self, transmit: &Transmit) {
-        let Transmit { flow, bytes, label, mark, again } = transmit;
+        let Transmit { flow, bytes, label, mark, again, session: _ } = transmit;
         let written = match flow.transport {
             // RFC 5630 section 3.1: whoever chose this way, a `sips` request does not leave by it.
             Transport::Udp | Transport::Tcp if needs_tls(bytes) => Err(io::ErrorKind::InvalidInput.into()),

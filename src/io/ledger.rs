@@ -97,7 +97,7 @@ enum Message {
 }
 
 /// Where facts are kept: the database, or in tests one that fails on order.
-pub(super) trait Keep: Send + 'static {
+pub(crate) trait Keep: Send + 'static {
     /// All or nothing; after an error the same facts may be given again.
     fn append(&mut self, facts: &[Fact], subjects: &[Subject]) -> Result<Appended, StoreError>;
 }
@@ -113,7 +113,7 @@ pub fn start(writer: Writer, bounds: Bounds, counters: Counters) -> io::Result<R
     start_on(writer, bounds, counters)
 }
 
-fn start_on(writer: impl Keep, bounds: Bounds, counters: Counters) -> io::Result<Running> {
+pub(crate) fn start_on(writer: impl Keep, bounds: Bounds, counters: Counters) -> io::Result<Running> {
     let (sender, receiver) = sync_channel(CHANNEL_BATCHES);
     let state = Arc::new(State { bound: bounds.backlog, ..State::default() });
     let ledger = Ledger { sender, state: Arc::clone(&state) };

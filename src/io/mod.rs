@@ -8,12 +8,16 @@ pub mod dialplans;
 pub mod disk;
 pub mod door;
 pub mod driver;
+#[cfg(test)]
+pub(crate) mod faulty;
 pub mod ledger;
 pub mod mailbox;
 mod media_thread;
 mod priority;
-mod recording;
+pub mod probe;
+pub(crate) mod recording;
 pub mod refusals;
+pub mod resolver;
 pub mod rtp;
 mod socket;
 pub mod supervisor;

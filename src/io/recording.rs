@@ -43,7 +43,7 @@ pub struct Closed {
 }
 
 /// Where recordings are written: files, or in tests a disk that fails on order.
-pub(super) trait Medium: Send + 'static {
+pub(crate) trait Medium: Send + 'static {
     type File: Write + Seek + Send;
 
     fn create(&self, path: &Path) -> io::Result<Self::File>;
@@ -60,7 +60,7 @@ impl Medium for Disk {
     }
 }
 
-pub(super) struct Recording<F: Write + Seek> {
+pub(crate) struct Recording<F: Write + Seek> {
     call: CallId,
     /// Final name.
     path: PathBuf,
@@ -86,7 +86,7 @@ enum State<F: Write + Seek> {
 
 impl<F: Write + Seek> Recording<F> {
     /// Opens the file; folders are made. An error is that recording's end, and reported when it is closed.
-    pub(super) fn begin(medium: &impl Medium<File = F>, call: CallId, path: &Path) -> Self {
+    pub(crate) fn begin(medium: &impl Medium<File = F>, call: CallId, path: &Path) -> Self {
         let path = path.to_owned();
         let state = match open(medium, &path, SAMPLE_RATE_HZ) {
             Ok(writer) => State::Writing(writer),
@@ -95,7 +95,7 @@ impl<F: Write + Seek> Recording<F> {
         Recording { call, path, rate_hz: SAMPLE_RATE_HZ, state, edge: 0, checkpointed: 0, synced: 0, silent: 0 }
     }
 
-    pub(super) fn block(&mut self, medium: &impl Medium<File = F>, block: &Block) {
+    pub(crate) fn block(&mut self, medium: &impl Medium<File = F>, block: &Block) {
         if block.rate_hz != self.rate_hz {
             self.change_rate(medium, block.rate_hz);
         }
@@ -138,7 +138,7 @@ impl<F: Write + Seek> Recording<F> {
     }
 
     /// The call had `total_frames`; the file gets exactly as many, unless writing failed.
-    pub(super) fn end(mut self, total_frames: u64) -> Closed {
+    pub(crate) fn end(mut self, total_frames: u64) -> Closed {
         let missing = total_frames.saturating_sub(self.edge);
         self.silent += missing;
         self.write(missing, |writer| writer.silence(missing));

@@ -280,3 +280,7 @@ fn system_roots() -> RootCertStore {
 fn unusable(role: Role, error: &dyn fmt::Display) -> Problem {
     Problem { role, what: format!("the certificates cannot be used: {error}"), hint: "renew them".to_owned() }
 }
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;

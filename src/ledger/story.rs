@@ -1,12 +1,13 @@
 //! Calls told in a few words, for tests: facts with times in milliseconds since *offered*.
 
-use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, RingResult, RingSource, What};
+use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, RingResult, RingSource, Signal, What};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::{RunId, Stamp, Wall};
 use crate::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Ringback, Strategy};
 use crate::ids::{AgentNo, CallId, HotlineId, Random, Side, SubjectId, TrunkName};
 use crate::media::Play;
 use crate::protocol::rtp::Received;
+use crate::quality::{Buffered, Heard, JitterNs, Line, Losses, Measured};
 
 /// 2026-11-21T02:00:00Z: ten in the morning in Shanghai.
 pub(crate) const MORNING: Wall = Wall::from_micros(1_795_226_400_000_000);
@@ -33,7 +34,9 @@ impl Story {
             hotline: HotlineId::from(hotline),
             trunk: TrunkName::from("carrier"),
             called: "4008001234".to_owned(),
+            called_received: None,
             caller: SubjectId::new(&mut random),
+            caller_received: None,
             sip_call_id: format!("call-{seed}@carrier"),
             dialplan: "0123456789abcdef".to_owned(),
             answer: rule(),
@@ -135,9 +138,11 @@ pub(crate) fn greeting_started() -> What {
 /// One fact of each kind; not a call that could happen.
 pub(crate) fn every_kind() -> Vec<Fact> {
     let (attempt, agent) = (1, agent("8"));
+    let line =
+        Line { packets: 500, lost: 2, unheard: 3, jitter_mean_us: 900, jitter_max_us: 2_100, rtt_us: Some(42_000) };
     let received = Received { packets: 750, lost: 3, jitter_us: 1_250, foreign: 1, invalid: 2, rtt_us: None };
     Story::new(1)
-        .at(0, What::Signal { leg: Side::Caller, sent: false, message: "INVITE sip:4008001234@127.0.0.1".to_owned() })
+        .at(0, signal(Side::Caller, false, "INVITE sip:4008001234@127.0.0.1"))
         .at(1, What::AgentInvited { attempt, agent: agent.clone() })
         .at(900, What::AgentRinging { attempt, agent: agent.clone() })
         .at(901, What::Ring)
@@ -164,7 +169,35 @@ pub(crate) fn every_kind() -> Vec<Fact> {
             19_106,
             What::Explained { leg: Side::Agent, reason: Some("Q.850;cause=16".to_owned()), retry_after_s: Some(30) },
         )
+        .at(19_107, What::MediaInterval { leg: Side::Caller, line })
+        .at(19_108, What::MediaMeasured { leg: Side::Caller, heard: Box::new(heard()) })
         .facts()
+}
+
+/// A minute of one leg with a loss of three packets.
+pub(crate) fn heard() -> Heard {
+    let losses = Losses { packets: 3_000, lost: 3, events: 2, longest: 2, gap_received: 2_990, ..Losses::default() };
+    let measured = Measured {
+        packets: 2_997,
+        octets: 479_520,
+        lost: 3,
+        cumulative_lost: 3,
+        jitter: JitterNs { last: 1_250_000, mean: 900_000, max: 2_100_000 },
+        longest_wait_us: 60_000,
+        packet_us: 20_000,
+        losses,
+        heard: losses,
+        adaptive: Buffered { discarded: 0, delay_us: 30_000 },
+        lasted_ms: 59_980,
+        ..Measured::default()
+    };
+    Heard { codec: "PCMA".to_owned(), rtt_us: Some(42_000), measured }
+}
+
+/// As version 1 began: without what was added to the ladder later.
+pub(crate) fn signal(leg: Side, sent: bool, message: &str) -> What {
+    let (message, again) = (message.to_owned(), false);
+    What::Signal(Box::new(Signal { leg, sent, message, attempt: None, again, peer: None, body: None }))
 }
 
 pub(crate) fn recording_ok(duration_ms: u64) -> What {

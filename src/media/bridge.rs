@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::crossing::Crossing;
+use super::hold::Hold;
 use super::jitter_buffer::Buffered;
 use super::playout::Playout;
 use super::ringback::Ringback;
@@ -51,6 +52,8 @@ struct Joined {
     sound: Sound,
     /// Toward the caller, and toward the agent, where packets cannot be passed on as they are.
     crossings: [Option<Box<Crossing>>; 2],
+    /// One of the two holds the other.
+    hold: Option<Hold>,
     /// `None`: this call is not recorded.
     tap: Option<Tap>,
 }
@@ -128,6 +131,7 @@ impl Bridge {
                 }
                 self.end_crossings();
                 self.watch(now.mono);
+                self.note_hold(now);
             }
             Command::Ringback { leg, burst, period } => {
                 if let State::Apart = self.state {
@@ -139,14 +143,10 @@ impl Bridge {
                 let wide =
                     [caller, agent].iter().any(|leg| find(&mut self.sessions, *leg).is_some_and(|s| s.is_wideband()));
                 let tap = record.then(|| Tap::new(call, connected.mono, wide));
-                self.state = State::Joined(Box::new(Joined {
-                    caller,
-                    agent,
-                    sound: Sound::Relay,
-                    crossings: [None, None],
-                    tap,
-                }));
+                let (sound, crossings) = (Sound::Relay, [None, None]);
+                self.state = State::Joined(Box::new(Joined { caller, agent, sound, crossings, hold: None, tap }));
                 self.watch(connected.mono);
+                self.note_hold(now);
             }
             Command::Play { play, audio, .. } => self.play(now, play, audio),
             Command::CloseLeg { leg } => self.close_leg(now, leg),
@@ -198,6 +198,10 @@ impl Bridge {
             session.report_due(now, &mut self.outbox);
             if let Some(pressed) = session.key_due(now.mono) {
                 self.events.push_back(key(self.call, session.leg, now, pressed));
+            }
+            if let Some((ended, line)) = session.interval(now.mono) {
+                let at = moment(now, ended);
+                self.events.push_back(Event::Interval { call: self.call, leg: session.leg, at, line });
             }
             if let Some(since) = session.watchdog.bark(now.mono) {
                 self.events.push_back(Event::Silent { call: self.call, leg: session.leg, at: moment(now, since) });
@@ -270,6 +274,7 @@ impl Bridge {
             State::Joined(_) => {
                 self.run_playout(now);
                 self.run_crossings(now);
+                self.run_hold(now);
             }
             State::Apart | State::Ended => {}
         }
@@ -322,6 +327,35 @@ impl Bridge {
         }
     }
 
+    /// Whether one of the two holds the other. If both do, nobody would hear anything.
+    fn note_hold(&mut self, now: Now) {
+        let State::Joined(joined) = &mut self.state else { return };
+        let holds = |leg: LegId| self.sessions.iter().any(|s| s.leg == leg && s.holds());
+        let by = match (holds(joined.caller), holds(joined.agent)) {
+            (true, false) => Some(joined.caller),
+            (false, true) => Some(joined.agent),
+            (true, true) | (false, false) => None,
+        };
+        if joined.hold.as_ref().map(|hold| hold.by) != by {
+            joined.hold = by.map(|by| Hold::new(by, now.mono));
+        }
+        self.run_hold(now);
+    }
+
+    fn run_hold(&mut self, now: Now) {
+        let State::Joined(joined) = &mut self.state else { return };
+        let Joined { caller, agent, sound, hold: Some(hold), tap, .. } = &mut **joined else { return };
+        let held = if hold.by == *caller { *agent } else { *caller };
+        while let Some((at, samples)) = hold.frame(now.mono) {
+            // A prompt goes on for whoever can hear it.
+            let (Some(samples), Sound::Relay) = (samples, &*sound) else { continue };
+            let heard = find(&mut self.sessions, held).is_some_and(|s| s.play(at, &samples, &mut self.outbox));
+            if let (true, true, Some(tap)) = (heard, held == *caller, tap.as_mut()) {
+                tap.played(at, &samples);
+            }
+        }
+    }
+
     /// Back to relaying, if a prompt is being played.
     fn end_play(&mut self, at: Now, to_end: bool) {
         let State::Joined(joined) = &mut self.state else { return };
@@ -356,6 +390,9 @@ impl Bridge {
         self.counters.foreign_rtcp += session.foreign_rtcp();
         self.counters.duplicates += session.duplicates();
         self.counters.early += session.early();
+        if let Some(heard) = session.heard() {
+            self.events.push_back(Event::Measured { call: self.call, leg, heard: Box::new(heard) });
+        }
         self.events.push_back(Event::Closed { call: self.call, leg, received: session.received() });
     }
 
@@ -399,13 +436,15 @@ impl Bridge {
 
 impl Joined {
     fn deadline(&self) -> Option<(Instant, &'static str)> {
-        match &self.sound {
+        let sound = match &self.sound {
             Sound::Relay => {
                 let due = self.crossings.iter().flatten().filter_map(|crossing| crossing.deadline()).min();
                 due.map(|at| (at, "crossing"))
             }
             Sound::Playing(playout) => Some((playout.deadline(), "play")),
-        }
+        };
+        let hold = self.hold.as_ref().map(|hold| (hold.deadline(), "hold"));
+        sound.into_iter().chain(hold).min()
     }
 
     /// Forgets what is being decoded and coded anew; what it counted is given back.
@@ -440,6 +479,12 @@ impl Joined {
     ) {
         let Some(across) = self.across(leg) else { return };
         let is_caller = leg == self.caller;
+        let held = self.hold.as_mut().filter(|hold| hold.by == leg);
+        // Comfort noise is no music: whoever hears only that takes the line for dead.
+        let instead = held.is_some() && accepted.kind == Kind::Noise;
+        if let (Some(hold), false) = (held, instead) {
+            hold.hear(now);
+        }
         if let Some(tap) = &mut self.tap {
             let what = match accepted.kind {
                 Kind::Audio(codec) => Tapped::Audio(codec),
@@ -454,6 +499,9 @@ impl Joined {
         match (&mut self.sound, accepted.kind) {
             (Sound::Relay, _) => {
                 let Some(other) = find(sessions, across) else { return };
+                if instead {
+                    return other.leave_out(accepted);
+                }
                 let crossing = &mut self.crossings[usize::from(is_caller)];
                 match (crossing, accepted.kind) {
                     (Some(_), Kind::Event) => other.insert_event(now, accepted, outbox),

@@ -258,6 +258,47 @@ fn one_leg_is_secured_and_the_other_is_not() {
         .collect();
     assert_eq!((received[1].packets, received[1].lost), (50, 0));
     assert_eq!(received[1].invalid + received[1].foreign, 100);
+    let told: Vec<_> = measured(&bench).iter().map(|h| (h.measured.packets, h.measured.octets)).collect();
+    assert_eq!(told, [(50, 8_000), (50, 8_000)], "payloads in the clear; strangers and replays are not measured");
+}
+
+/// Of the caller and of the agent, when both are closed.
+fn measured(bench: &Bench) -> Vec<&Heard> {
+    bench
+        .events
+        .iter()
+        .filter_map(|e| if let Event::Measured { heard, .. } = e { Some(&**heard) } else { None })
+        .collect()
+}
+
+#[test]
+fn each_leg_is_rated_by_the_codec_that_was_spoken_on_it() {
+    let mut bench = wide_and_narrow();
+    let voice = wide_tone(1_000.0, 48_000);
+    for n in 0..300u16 {
+        let us = u64::from(n) * 20_000;
+        let payload = &voice[usize::from(n) * 160..][..160];
+        bench.packet(us, CALLER, Header { payload_type: 9, ..audio(n, 1) }, payload);
+        // Agreed was A-law; after a third of a second the phone goes over to mu-law.
+        let payload_type = if n < 16 { 8 } else { 0 };
+        bench.packet(us, AGENT, Header { payload_type, ..audio(n, 2) }, &[0xd5; 160]);
+    }
+    bench.close(6_000_000, 6_000_000);
+    let told = measured(&bench);
+    assert_eq!(told.iter().map(|h| h.codec.as_str()).collect::<Vec<_>>(), ["G722", "PCMU"]);
+    assert!(told.iter().all(|h| (h.measured.packets, h.measured.packet_us, h.measured.lost) == (300, 20_000, 0)));
+    let scores: Vec<_> = told.iter().map(|h| h.score().unwrap()).collect();
+    assert_eq!(scores[0].scale, crate::quality::Scale::Wb);
+    assert_eq!(scores[1].scale, crate::quality::Scale::Nb);
+}
+
+#[test]
+fn pauses_and_keys_cost_no_score() {
+    let mut bench = pausing();
+    bench.close(3_000_000, 3_000_000);
+    let told = measured(&bench)[0];
+    assert_eq!((told.measured.packets, told.measured.lost, told.measured.jitter.max), (101, 0, 0));
+    assert_eq!((told.codec.as_str(), told.measured.heard.lost), ("PCMA", 0));
 }
 
 #[test]

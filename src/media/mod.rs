@@ -10,6 +10,9 @@ mod coder;
 mod conceal;
 mod control;
 mod crossing;
+mod hold;
+#[cfg(test)]
+mod hold_tests;
 mod jitter_buffer;
 pub mod keying;
 mod listener;
@@ -42,6 +45,7 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegId, Side};
 use crate::protocol::audio::g711::Law;
 use crate::protocol::rtp::Received;
+use crate::quality::{Heard, Line};
 
 /// Samples a second of everything in this module but the sound of wideband calls, which has twice as many.
 pub const SAMPLE_RATE_HZ: u32 = crate::protocol::rtp::CLOCK_RATE_HZ;
@@ -117,7 +121,8 @@ pub struct Remote {
 pub enum Command {
     /// Binds `local` (RTP, even) and the odd port above it (RTCP). Answered by [`Event::Bound`] or [`Event::BindFailed`].
     Open { call: CallId, leg: LegId, side: Side, local: SocketAddr },
-    /// Sets or changes the peer of a leg (answer received, re-INVITE).
+    /// Sets or changes the peer of a leg (answer received, re-INVITE). One that is not to be sent to holds the other, who
+    /// hears a soft tone then.
     Remote { leg: LegId, remote: Remote },
     /// Plays the ringing tone of ITU-T E.180 to the caller until the legs are joined: `burst` on, then silence up to `period`.
     /// Reported by [`Event::RingbackStarted`].
@@ -190,6 +195,19 @@ pub enum Event {
         key: char,
         duration: Duration,
         at: Now,
+    },
+    /// What a joined leg brought in the last ten seconds.
+    Interval {
+        call: CallId,
+        leg: LegId,
+        at: Now,
+        line: Line,
+    },
+    /// What a leg that was joined brought from its first packet on; right before [`Event::Closed`].
+    Measured {
+        call: CallId,
+        leg: LegId,
+        heard: Box<Heard>,
     },
     /// The leg's sockets are closed.
     Closed {

@@ -14,7 +14,8 @@ use crate::ids::{LegId, Random};
 use crate::protocol::audio::comfort;
 use crate::protocol::rtp::event::{Keys, Pressed};
 use crate::protocol::rtp::srtp::Guard;
-use crate::protocol::rtp::{Packet, Received, Receiver, Sender, Sequenced};
+use crate::protocol::rtp::{CLOCK_RATE_HZ, Packet, Received, Sender, Sequenced};
+use crate::quality::{Heard, INTERVAL, Kind as Carries, Line, StreamMeter};
 
 /// Longest packet that we make, in units: 60 ms.
 pub(super) const LONGEST_PACKET: usize = 480;
@@ -23,7 +24,11 @@ pub(super) const LONGEST_PACKET: usize = 480;
 pub(super) struct Session {
     pub(super) leg: LegId,
     peer: Peer,
-    receiver: Receiver,
+    meter: StreamMeter,
+    /// Packets of sound in each of [`CODECS`].
+    spoken: [u64; CODECS.len()],
+    /// The end of the present interval of measurement; `None`: the leg was never joined.
+    interval_ends: Option<Instant>,
     sender: Sender,
     coder: Coder,
     control: Control,
@@ -97,7 +102,9 @@ impl Session {
         Session {
             leg,
             peer: Peer::Unknown,
-            receiver: Receiver::new(),
+            meter: StreamMeter::new(CLOCK_RATE_HZ),
+            spoken: [0; CODECS.len()],
+            interval_ends: None,
             sender: Sender::new(random.u32(), random.u32() as u16, random.u32()),
             coder: Coder::default(),
             control: Control::new(random),
@@ -140,6 +147,15 @@ impl Session {
             Peer::Open(remote) | Peer::Latched(remote, _) => remote.send && remote.receive,
         };
         self.watchdog.expect(now, expected);
+        self.interval_ends.get_or_insert(now + INTERVAL);
+    }
+
+    /// The peer holds us: it will not play what we send.
+    pub(super) fn holds(&self) -> bool {
+        match &self.peer {
+            Peer::Unknown => false,
+            Peer::Open(remote) | Peer::Latched(remote, _) => !remote.send,
+        }
     }
 
     /// A datagram on the RTP port. `clear` is where a secured one is opened: nothing of it is believed, and no address
@@ -179,9 +195,19 @@ impl Session {
             self.invalid += 1;
             return None;
         };
-        let first = self.receiver.packets() == 0;
-        if self.receiver.handle(&packet.header, arrival, matches!(kind, Kind::Audio(_))) != Sequenced::New {
+        let first = self.meter.received().packets() == 0;
+        let carries = match kind {
+            Kind::Audio(_) => Carries::Audio,
+            Kind::Noise => Carries::ComfortNoise,
+            Kind::Event => Carries::Event,
+        };
+        if self.meter.handle(arrival, &packet.header, carries, packet.payload.len()) != Sequenced::New {
             return None;
+        }
+        if let Kind::Audio(codec) = kind
+            && let Some((_, packets)) = CODECS.iter().zip(&mut self.spoken).find(|(known, _)| **known == codec)
+        {
+            *packets += 1;
         }
         let heard = self.latch(source);
         Some(Accepted { packet, kind, first, heard })
@@ -221,6 +247,11 @@ impl Session {
             }
         }
         self.secure(out);
+    }
+
+    /// A packet that is not passed on: the peer shall not take it for a loss.
+    pub(super) fn leave_out(&mut self, accepted: &Accepted<'_>) {
+        self.sender.skip(&accepted.packet.header);
     }
 
     /// Passes on an RFC 4733 event of the other leg between packets of our own.
@@ -339,8 +370,8 @@ impl Session {
 
     fn report(&mut self, now: Now, bye: bool, out: &mut Outbox) {
         let Some(to) = self.rtcp_destination() else { return };
-        let Session { leg, control, sender, receiver, guards, .. } = self;
-        out.push_rtcp(*leg, to, |bytes| control.report(now, sender, receiver, bye, bytes));
+        let Session { leg, control, sender, meter, guards, .. } = self;
+        out.push_rtcp(*leg, to, |bytes| control.report(now, sender, meter.receiver(), bye, bytes));
         if let Some(guards) = guards {
             out.secure(|bytes, start| guards.outgoing.protect_rtcp(bytes, start));
         }
@@ -351,7 +382,8 @@ impl Session {
         let report = self.control.deadline().map(|at| (at, "rtcp"));
         let silence = self.watchdog.deadline().map(|at| (at, "silence"));
         let key = self.keys.deadline().map(|at| (at, "key"));
-        report.into_iter().chain(silence).chain(key).min()
+        let interval = self.interval_ends.map(|at| (at, "quality"));
+        report.into_iter().chain(silence).chain(key).chain(interval).min()
     }
 
     /// Where the peer's reports come from, else the port above its RTP (RFC 3550 section 11). A held peer gets reports too.
@@ -373,17 +405,39 @@ impl Session {
 
     pub(super) fn received(&self) -> Received {
         Received {
-            packets: self.receiver.packets(),
-            lost: self.receiver.lost(),
-            jitter_us: self.receiver.jitter_us(),
+            packets: self.meter.received().packets(),
+            lost: self.meter.received().lost(),
+            jitter_us: self.meter.received().jitter_us(),
             foreign: self.foreign,
             invalid: self.invalid,
-            rtt_us: self.control.round_trip().map(|d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX)),
+            rtt_us: self.rtt_us(),
         }
     }
 
+    fn rtt_us(&self) -> Option<u64> {
+        self.control.round_trip().map(|d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// The interval that has ended, if one has.
+    pub(super) fn interval(&mut self, now: Instant) -> Option<(Instant, Line)> {
+        let ended = self.interval_ends.filter(|end| *end <= now)?;
+        self.interval_ends = Some(ended + INTERVAL);
+        Some((ended, Line::of(&self.meter.interval(), self.rtt_us())))
+    }
+
+    /// All of it; `None` if the leg was never joined.
+    pub(super) fn heard(&self) -> Option<Heard> {
+        self.interval_ends?;
+        let agreed = self.remote()?.codec;
+        // A peer may send another codec than the one agreed on: the score is of what most of its sound was in.
+        let spoken = CODECS.iter().copied().zip(self.spoken).filter(|(_, packets)| *packets > 0);
+        let codec =
+            spoken.max_by_key(|(codec, packets)| (*packets, *codec == agreed)).map_or(agreed, |(codec, _)| codec);
+        Some(Heard { codec: codec.name().to_owned(), rtt_us: self.rtt_us(), measured: self.meter.result() })
+    }
+
     pub(super) fn duplicates(&self) -> u64 {
-        self.receiver.duplicates()
+        self.meter.received().duplicates()
     }
 
     /// Packets that came before the peer was known.
@@ -397,7 +451,7 @@ impl Session {
     }
 
     pub(super) fn strays(&self) -> u64 {
-        self.receiver.strays()
+        self.meter.received().strays()
     }
 
     pub(super) fn is_wideband(&self) -> bool {

@@ -7,8 +7,11 @@ use super::counters::Direction;
 use super::registry::{Families, Sets, Whole};
 use super::table::{AgentCall, AgentState, CallState, Id};
 use crate::call::fact::{Fact, RecordingStatus, RingResult, What};
-use crate::cdr::{Fold, Outcome, Phase, Word};
-use crate::ids::{AgentNo, CallId, HotlineId};
+use crate::cdr::{Fold, Outcome, Phase, QualityStatus, Word};
+use crate::ids::{AgentNo, CallId, HotlineId, Side};
+
+/// Ended calls that wait for their measurements: a second's worth at 1,000 calls a second, and most have none to wait for.
+const UNRATED: usize = 1_000;
 
 /// Feed it every fact of this run, in order. Not those that recovery writes: for a call that a crash had cut, call
 /// [`CallMetrics::interrupted`].
@@ -18,6 +21,8 @@ pub struct CallMetrics {
     sets: Sets,
     whole: Whole,
     live: BTreeMap<CallId, Fold>,
+    /// Ended calls whose measurements are not both there: the oldest give way.
+    unrated: BTreeMap<CallId, Fold>,
     /// In how many calls each agent rings and talks.
     ringing: BTreeMap<AgentNo, u32>,
     busy: BTreeMap<AgentNo, u32>,
@@ -25,20 +30,21 @@ pub struct CallMetrics {
 
 impl CallMetrics {
     pub(super) fn new(families: Families, sets: Sets, whole: Whole) -> CallMetrics {
-        let (live, ringing, busy) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let metrics = CallMetrics { families, sets, whole, live, ringing, busy };
+        let (live, unrated, ringing, busy) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let metrics = CallMetrics { families, sets, whole, live, unrated, ringing, busy };
         metrics.show_agents();
         metrics
     }
 
     pub fn fact(&mut self, fact: &Fact) {
         // Half of all facts, and no figure depends on them.
-        if let What::Signal { .. } = fact.what {
+        if let What::Signal { .. } | What::MediaInterval { .. } = fact.what {
             return;
         }
         let whole = self.whole.clone();
         let _held = whole.hold();
         self.count_at_once(fact);
+        self.rate(fact);
         let Some(mut fold) = self.live.remove(&fact.call).or_else(|| self.begin(fact)) else { return };
         self.withdraw(&fold);
         fold.push(fact);
@@ -48,6 +54,7 @@ impl CallMetrics {
         }
         if fold.phase() == Phase::Ended {
             self.count_ended(&fold);
+            self.await_rating(fold);
         } else {
             self.live.insert(fact.call, fold);
         }
@@ -83,7 +90,47 @@ impl CallMetrics {
                 self.families.add(Id::RtpPackets, &labels, received.packets);
                 self.families.add(Id::RtpLost, &labels, received.lost);
             }
+            What::MediaMeasured { leg, heard } => {
+                let (leg, measured) = (leg.as_str(), &heard.measured);
+                let labels = [leg, Direction::In.word()];
+                self.families.add(Id::RtpBytes, &labels, measured.octets);
+                self.families.add(Id::RtpReordered, &labels, measured.reordered);
+                self.families.add(Id::RtpLate, &labels, measured.adaptive.discarded);
+                if let Some(ratio) = measured.loss_ratio() {
+                    self.families.observe(Id::RtpLossRatio, &[leg], ratio);
+                    self.families.observe(Id::RtpJitter, &[leg], measured.jitter.mean as f64 / 1e9);
+                }
+            }
             _ => {}
+        }
+    }
+
+    fn await_rating(&mut self, fold: Fold) {
+        if !fold.was_connected() {
+            return;
+        }
+        if self.unrated.len() >= UNRATED {
+            self.unrated.pop_first();
+        }
+        self.unrated.insert(fold.call(), fold);
+    }
+
+    /// Whether one was heard is known once both are measured.
+    fn rate(&mut self, fact: &Fact) {
+        let What::MediaMeasured { .. } = fact.what else { return };
+        let Some(fold) = self.unrated.get_mut(&fact.call) else { return };
+        fold.push(fact);
+        if !fold.is_measured() {
+            return;
+        }
+        let quality = fold.record().quality;
+        self.unrated.remove(&fact.call);
+        for (leg, of) in [(Side::Caller, quality.caller), (Side::Agent, quality.agent)] {
+            let one_way = of.status == QualityStatus::OneWay;
+            self.families.add(Id::OneWay, &[leg.as_str()], u64::from(one_way));
+            if let Some(mos) = of.figures.mos.filter(|_| of.figures.scale.as_deref() == Some("nb")) {
+                self.families.observe(Id::Mos, &[leg.as_str()], mos);
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use super::registry::{Families, OTHER};
 use super::table::Id;
 use crate::cdr::{Word, words};
 use crate::clock::Wall;
+use crate::ids::TrunkName;
 
 /// A handle; clones count into the same series.
 #[derive(Debug, Clone)]
@@ -89,6 +90,53 @@ words! {
     }
 }
 
+impl SipRejection {
+    /// What the sender gets.
+    pub fn answer(self) -> &'static str {
+        match self {
+            SipRejection::Stranger | SipRejection::QueueFull | SipRejection::SourceRate | SipRejection::TotalRate => {
+                "silence"
+            }
+            SipRejection::Connections | SipRejection::Slow | SipRejection::Handshake => "closed",
+            SipRejection::UnknownNumber => "404",
+            SipRejection::FromPhone => "403",
+            SipRejection::Unsupported => "405 ...",
+            SipRejection::Malformed => "400 ...",
+            SipRejection::NoDialog => "481",
+            SipRejection::Overloaded => "503",
+        }
+    }
+
+    /// One sentence for people.
+    pub fn text(self) -> &'static str {
+        match self {
+            SipRejection::Stranger => "From an address that is no trunk's, no phone's and of no live call.",
+            SipRejection::UnknownNumber => "From a known trunk, for a number that no dialplan owns.",
+            SipRejection::FromPhone => "An agent's phone that calls by itself.",
+            SipRejection::QueueFull => {
+                "The switch did not keep up, and its queue was full; the peer repeats the message."
+            }
+            SipRejection::Connections => "A connection beyond the bound of its source or of all sources together.",
+            SipRejection::Slow => "A connection on which nothing was said, or nothing completed, in time.",
+            SipRejection::Handshake => {
+                "A TLS handshake that failed: no common version, no certificate or a wrong one, or none in time."
+            }
+            SipRejection::SourceRate => "Beyond the budget of messages that one source has.",
+            SipRejection::TotalRate => {
+                "Beyond the budget that all trunks, or all other sources, have together; the peer repeats the message."
+            }
+            SipRejection::Unsupported => {
+                "A method, extension, scheme or body that we do not take (405, 406, 415, 416, 420, 501)."
+            }
+            SipRejection::Malformed => "Breaks the grammar or a rule of RFC 3261.",
+            SipRejection::NoDialog => {
+                "Belongs to no dialog or transaction that is known (a late answer or ACK gets silence)."
+            }
+            SipRejection::Overloaded => "A bound of the gateway was reached before the call could be recorded.",
+        }
+    }
+}
+
 /// Status codes with a series of their own.
 const CODES: &[u16] = &[
     100, 180, 183, 200, 202, 301, 302, 400, 401, 403, 404, 405, 407, 408, 415, 420, 480, 481, 482, 483, 484, 486, 487,
@@ -142,6 +190,20 @@ impl Counters {
         let gauges = [(Id::SipTransactions, transactions), (Id::SipSessions, sessions), (Id::RtpPorts, ports)];
         for (id, count) in gauges {
             self.families.set(id, &[], i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// What is known of a trunk: whether it answers OPTIONS (`None`: it is not asked), and until when we are registered there
+    /// (the outer `None`: we do not register).
+    pub fn trunk(&self, trunk: &TrunkName, up: Option<bool>, registered: Option<Option<Wall>>) {
+        let labels = [trunk.as_str()];
+        if let Some(up) = up {
+            self.families.set(Id::TrunkUp, &labels, i64::from(up));
+        }
+        if let Some(until) = registered {
+            let seconds = until.map_or(0, |until| until.as_micros() / 1_000_000);
+            self.families.set(Id::TrunkRegistered, &labels, i64::from(until.is_some()));
+            self.families.set(Id::TrunkRegistrationExpires, &labels, seconds);
         }
     }
 

@@ -20,6 +20,10 @@ pub(super) const OTHER: &str = "other";
 pub struct LabelSets {
     pub hotlines: BTreeSet<HotlineId>,
     pub trunks: BTreeSet<TrunkName>,
+    /// Trunks that get OPTIONS: of the others nobody knows whether they are up.
+    pub probed: BTreeSet<TrunkName>,
+    /// Trunks that we register with.
+    pub registering: BTreeSet<TrunkName>,
     pub agents: BTreeSet<AgentNo>,
     /// Every threshold that a dialplan configures on waiting: each is a bucket's bound, exactly.
     pub thresholds_ms: Vec<u64>,

@@ -44,6 +44,8 @@ pub struct Label {
 enum Values {
     Hotlines,
     Trunks,
+    ProbedTrunks,
+    RegisteringTrunks,
     Agents,
     Words(fn() -> Vec<String>),
 }
@@ -53,6 +55,8 @@ impl Label {
         match self.values {
             Values::Hotlines => sets.hotlines.iter().map(ToString::to_string).collect(),
             Values::Trunks => sets.trunks.iter().map(ToString::to_string).collect(),
+            Values::ProbedTrunks => sets.probed.iter().map(ToString::to_string).collect(),
+            Values::RegisteringTrunks => sets.registering.iter().map(ToString::to_string).collect(),
             Values::Agents => sets.agent_labels(),
             Values::Words(words) => words(),
         }
@@ -68,6 +72,9 @@ pub enum Buckets {
     Call,
     Hold,
     Commit,
+    Jitter,
+    Loss,
+    Mos,
 }
 
 impl Buckets {
@@ -84,6 +91,11 @@ impl Buckets {
                 420_000, 600_000, 900_000, 1_800_000,
             ],
             Buckets::Hold => &[5_000, 10_000, 20_000, 30_000, 45_000, 60_000, 90_000, 120_000, 180_000, 300_000],
+            Buckets::Jitter => &[1, 2, 5, 10, 20, 30, 50, 100, 200],
+            Buckets::Loss => &[0, 1, 2, 5, 10, 20, 30, 50, 100, 200],
+            Buckets::Mos => {
+                &[1_000, 1_500, 2_000, 2_500, 3_000, 3_300, 3_600, 3_800, 4_000, 4_100, 4_200, 4_300, 4_400, 4_500]
+            }
             Buckets::Commit => &[1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000],
         };
         let thresholds: &[u64] = if self == Buckets::Waiting { &sets.thresholds_ms } else { &[] };
@@ -127,6 +139,8 @@ words! {
 
 const HOTLINE: Label = Label { name: "hotline", values: Values::Hotlines };
 const TRUNK: Label = Label { name: "trunk", values: Values::Trunks };
+const PROBED_TRUNK: Label = Label { name: "trunk", values: Values::ProbedTrunks };
+const REGISTERING_TRUNK: Label = Label { name: "trunk", values: Values::RegisteringTrunks };
 const AGENT: Label = Label { name: "agent", values: Values::Agents };
 const OUTCOME: Label = closed("outcome", words_of::<Outcome>);
 const BY: Label = closed("by", words_of::<EndedBy>);
@@ -201,6 +215,12 @@ metrics! {
         "Agents by what they are doing.";
     AgentCalls "hotline_agent_calls_total" Counter [AGENT, AGENT_CALL] None
         "Rings of an agent's phone by how they went; beyond 500 agents the rest is agent=\"other\".";
+    TrunkUp "hotline_trunk_up" Gauge [PROBED_TRUNK] None
+        "1 if a target of the trunk answers OPTIONS. Trunks that get none have no series.";
+    TrunkRegistered "hotline_trunk_registered" Gauge [REGISTERING_TRUNK] None
+        "1 while the trunk's registrar has confirmed our registration.";
+    TrunkRegistrationExpires "hotline_trunk_registration_expires_timestamp_seconds" Gauge [REGISTERING_TRUNK] None
+        "When the confirmed registration ends, in seconds since 1970; 0 if there is none.";
     Recordings "hotline_recordings_total" Counter [RECORDING] None
         "Recordings closed, by status.";
     RecordingBytes "hotline_recording_bytes_total" Counter [] None
@@ -227,6 +247,20 @@ metrics! {
         "RTP packets received, by the person who sent them; counted when the call has ended.";
     RtpLost "hotline_rtp_lost_total" Counter [LEG, INWARD] None
         "RTP packets expected by sequence number and not received; counted when the call has ended.";
+    RtpBytes "hotline_rtp_bytes_total" Counter [LEG, INWARD] None
+        "Octets of payload in those packets; counted when the call has ended.";
+    RtpReordered "hotline_rtp_reordered_total" Counter [LEG, INWARD] None
+        "RTP packets that came after one with a higher number; counted when the call has ended.";
+    RtpLate "hotline_rtp_late_total" Counter [LEG, INWARD] None
+        "RTP packets too late for an adaptive jitter buffer of 500 ms; counted when the call has ended.";
+    RtpJitter "hotline_rtp_jitter_seconds" Histogram [LEG] Jitter
+        "Mean interarrival jitter (RFC 3550) of a call's stream.";
+    RtpLossRatio "hotline_rtp_loss_ratio" Histogram [LEG] Loss
+        "Share of a call's packets that the network lost.";
+    Mos "hotline_call_mos" Histogram [LEG] Mos
+        "MOS-LQ of a call's stream by the E-model, narrowband scale; only calls that can be rated.";
+    OneWay "hotline_one_way_audio_calls_total" Counter [LEG] None
+        "Calls in which this person was not heard, or hardly, while the other one was.";
     LedgerFacts "hotline_ledger_facts_total" Counter [] None
         "Facts committed.";
     LedgerBacklog "hotline_ledger_backlog_facts" Gauge [] None

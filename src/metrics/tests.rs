@@ -10,6 +10,8 @@ fn sets() -> LabelSets {
     LabelSets {
         hotlines: [HotlineId::from("property")].into(),
         trunks: [TrunkName::from("carrier")].into(),
+        probed: [TrunkName::from("carrier")].into(),
+        registering: [TrunkName::from("carrier")].into(),
         agents: ["8", "9"].map(AgentNo::from).into(),
         thresholds_ms: vec![15_000, 11_000, 5_000, 13_500],
         ..LabelSets::default()
@@ -44,7 +46,9 @@ fn names_are_legal_unique_and_in_base_units() {
         assert_eq!(name.ends_with("_total"), metric.kind == Kind::Counter, "{name}");
         // An instant is a gauge, whose name Prometheus' own conventions end so.
         let span = name.ends_with("_seconds") && !name.ends_with("_timestamp_seconds");
-        assert_eq!(span, metric.kind == Kind::Histogram, "{name}");
+        // These have no unit: a share, a point of a scale.
+        let unitless = name.ends_with("_ratio") || name.ends_with("_mos");
+        assert_eq!(span || unitless, metric.kind == Kind::Histogram, "{name}");
         assert_eq!(metric.buckets != table::Buckets::None, metric.kind == Kind::Histogram, "{name}");
         assert!(!["_ms", "_milli", "percent", "_minutes"].iter().any(|unit| name.contains(unit)), "{name}");
         assert!(metric.help.ends_with('.') && !metric.help.contains('\n'), "{name}");
@@ -211,4 +215,29 @@ fn label_sets_and_thresholds_come_from_the_plans() {
     assert_eq!(sets.hotlines, [HotlineId::from("property")].into());
     // Three rings of cn, the end of the third burst, the bound of a short abandon.
     assert_eq!(sets.thresholds_ms, [15_000, 11_000, 5_000]);
+}
+
+#[test]
+fn calls_are_rated_once_both_legs_are_measured() {
+    let metrics = metrics();
+    let of = |leg, heard| What::MediaMeasured { leg, heard: Box::new(heard) };
+    let mut hardly = story::heard();
+    hardly.measured.packets = 20;
+    let call = Story::talking(1)
+        .ended(64_000, Reason::CallerHungUp, EndedBy::Caller)
+        .at(64_001, of(Side::Caller, hardly))
+        .at(64_002, of(Side::Agent, story::heard()));
+    feed(&metrics, &[call.facts()]);
+    for (series, expected) in [
+        (r#"hotline_call_mos_count{leg="agent"}"#, 1.0),
+        (r#"hotline_call_mos_bucket{leg="agent",le="4.3"}"#, 0.0),
+        (r#"hotline_call_mos_count{leg="caller"}"#, 0.0),
+        (r#"hotline_one_way_audio_calls_total{leg="caller"}"#, 1.0),
+        (r#"hotline_one_way_audio_calls_total{leg="agent"}"#, 0.0),
+        (r#"hotline_rtp_bytes_total{direction="in",leg="agent"}"#, 479_520.0),
+        (r#"hotline_rtp_loss_ratio_bucket{leg="agent",le="0.001"}"#, 1.0),
+        (r#"hotline_rtp_jitter_seconds_sum{leg="agent"}"#, 0.0009),
+    ] {
+        assert_eq!(value(&metrics, series), Some(expected), "{series}");
+    }
 }

@@ -28,6 +28,17 @@ impl Known {
         }
     }
 
+    /// Everybody whom either knows.
+    pub fn and(mut self, other: Known) -> Known {
+        self.peers.extend(other.peers);
+        self.phones.extend(other.phones);
+        self
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.peers.is_empty() && self.phones.is_empty()
+    }
+
     /// The sender of a datagram.
     pub fn standing(&self, source: SocketAddr) -> Standing {
         self.judge(source, |peer| peer.admits(source))

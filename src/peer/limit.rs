@@ -63,6 +63,11 @@ impl Limit {
         Ok(())
     }
 
+    /// Other limits from now on; calls that are there stay.
+    pub fn with(self, limits: Limits, now: Instant) -> Limit {
+        Limit { calls: self.calls, ..Limit::new(limits, now) }
+    }
+
     pub fn release(&mut self) {
         self.calls = self.calls.saturating_sub(1);
     }

@@ -3,7 +3,7 @@
 //! [`Names`] says which name is to be looked up now, keeps the last answer when a look-up fails, and asks again when the
 //! records' time to live is over. The looking up itself is done at the edge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -29,25 +29,27 @@ impl Destination {
 
     /// `None` if the URI names no host or a transport that we do not have.
     pub fn of(uri: &Uri) -> Option<Destination> {
-        let transport = match uri.param("transport").flatten().map(str::to_ascii_lowercase).as_deref() {
-            None => None,
-            Some("udp") => Some(Transport::Udp),
-            Some("tcp") => Some(Transport::Tcp),
-            Some(_) => return None,
-        };
-        (!uri.host.is_empty()).then(|| Destination::new(&uri.host, uri.port, transport))
+        let transport = Transport::asked_by(uri);
+        let unknown = transport.is_none() && uri.param("transport").is_some();
+        (!uri.host.is_empty() && !unknown).then(|| Destination::new(&uri.host, uri.port, transport))
     }
 
     /// The only target of an address, which needs no look-up.
     pub fn literal(&self) -> Option<Target> {
         let ip: IpAddr = self.host.parse().ok()?;
-        let address = SocketAddr::new(ip, self.port.unwrap_or(DEFAULT_PORT));
-        Some(Target { transport: self.transport.unwrap_or(Transport::Udp), address })
+        Some(Target { transport: self.way(), address: SocketAddr::new(ip, self.port_of_host()) })
+    }
+
+    /// RFC 3263 section 4.1: UDP where nothing else is said.
+    pub fn way(&self) -> Transport {
+        self.transport.unwrap_or(Transport::Udp)
+    }
+
+    /// The port where no SRV record says it (RFC 3261 section 19.1.2).
+    pub fn port_of_host(&self) -> u16 {
+        self.port.unwrap_or_else(|| self.way().default_port())
     }
 }
-
-/// RFC 3261 section 19.1.2.
-pub const DEFAULT_PORT: u16 = 5060;
 
 /// One place to send a request to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,7 +89,7 @@ pub fn order(servers: &[Server], random: &mut Random) -> Vec<Target> {
         let target = |ip: &IpAddr| Target { transport: server.transport, address: SocketAddr::new(*ip, server.port) };
         targets.extend(server.addresses.iter().map(target));
     }
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     targets.retain(|target| seen.insert(*target));
     targets
 }
@@ -145,6 +147,12 @@ impl Due {
 }
 
 impl Names {
+    /// Wants these names and no others. What is known of a name stays known.
+    pub fn want_only(&mut self, now: Instant, wanted: &BTreeSet<Destination>) {
+        self.entries.retain(|destination, _| wanted.contains(destination));
+        wanted.iter().for_each(|destination| self.want(now, destination));
+    }
+
     /// Wants this name from `now` on. An address is known at once, and never asked for.
     pub fn want(&mut self, now: Instant, destination: &Destination) {
         if destination.literal().is_none() && !self.entries.contains_key(destination) {

@@ -49,7 +49,7 @@ pub enum PeerError {
 impl PeerError {
     pub fn hint(&self) -> String {
         match self {
-            PeerError::Name(_) => "names are not looked up yet: write its address or network".to_owned(),
+            PeerError::Name(_) => "write its address or network here".to_owned(),
             PeerError::Unreadable(_) => {
                 "write 192.0.2.1, 192.0.2.0/24, 192.0.2.1:5060, [2001:db8::1] or [2001:db8::1]:5060".to_owned()
             }

@@ -30,8 +30,6 @@ pub(super) struct Jitter {
 struct Timing {
     arrival: Instant,
     timestamp: u32,
-    /// The furthest timestamp until now: a packet behind it is out of order.
-    furthest: u32,
 }
 
 /// What a packet told of the network's delay.
@@ -45,30 +43,25 @@ pub(super) enum Transit {
 
 impl Jitter {
     /// `shown`: it counts for mean and maximum. A packet that begins a talkspurt, comfort noise and what follows it do not:
-    /// their sender's clock was not running. Nor does one out of order.
+    /// their sender's clock was not running.
     pub(super) fn handle(&mut self, arrival: Instant, timestamp: u32, clock_rate_hz: u32, shown: bool) -> Transit {
         let Some(last) = &mut self.last else {
-            self.last = Some(Timing { arrival, timestamp, furthest: timestamp });
+            self.last = Some(Timing { arrival, timestamp });
             return Transit::Cut;
         };
         let waited = arrival.as_nanos() as i64 - last.arrival.as_nanos() as i64;
         let sampled =
             i64::from(timestamp.wrapping_sub(last.timestamp) as i32) * NS_PER_S / i64::from(clock_rate_hz.max(1));
         let step = waited.saturating_sub(sampled);
-        let in_order = timestamp.wrapping_sub(last.furthest) as i32 >= 0;
         self.longest_wait_ns = self.longest_wait_ns.max(waited.unsigned_abs());
         (last.arrival, last.timestamp) = (arrival, timestamp);
         if step.abs() > MAX_STEP_NS {
-            last.furthest = timestamp;
             self.cuts += 1;
             return Transit::Cut;
         }
-        if in_order {
-            last.furthest = timestamp;
-        }
         self.packets += 1;
         self.now_ns += (step.abs() as f64 - self.now_ns) / 16.0;
-        if shown && in_order {
+        if shown {
             self.mean_ns += (self.now_ns - self.mean_ns) / self.packets as f64;
             self.max_ns = self.max_ns.max(self.now_ns);
             self.part_sum_ns += self.now_ns;

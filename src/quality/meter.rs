@@ -126,6 +126,11 @@ impl StreamMeter {
         sequenced
     }
 
+    /// The estimate of jitter now, in nanoseconds.
+    pub fn jitter_ns(&self) -> f64 {
+        self.jitter.now_ns()
+    }
+
     /// The whole time until now; nothing that is missing is waited for.
     pub fn result(&self) -> Measured {
         let mut ended = self.clone();

@@ -7,6 +7,8 @@
 mod buffer;
 pub mod codec;
 pub mod emodel;
+mod figures;
+mod heard;
 mod jitter;
 mod measured;
 mod meter;
@@ -16,6 +18,8 @@ mod status;
 
 pub use buffer::{ADAPTIVE_MAX_MS, Buffered, FIXED_LONG_MS, FIXED_SHORT_MS};
 pub use emodel::Scale;
+pub use figures::{Figures, More};
+pub use heard::{Heard, INTERVAL, Line};
 pub use measured::{JitterNs, Measured};
 pub use meter::{Kind, StreamMeter};
 pub use runs::{GMIN, Losses, OUTAGE_MS};

@@ -29,8 +29,8 @@ fn scenario(root: &mut Table<'_>) -> Scenario {
     if hotlines.is_empty() {
         hotlines.push(line(0, &mut root.section("hotline")));
     }
-    let (troubles, stopped_at) = (Troubles::default(), None);
-    Scenario { calls, seed: seed.into(), hotlines, callers, staff, weather, troubles, stopped_at }
+    let (troubles, stopped_at, voices) = (Troubles::default(), None, None);
+    Scenario { calls, seed: seed.into(), hotlines, callers, staff, weather, troubles, stopped_at, voices }
 }
 
 fn line(place: usize, table: &mut Table<'_>) -> Line {
@@ -49,8 +49,10 @@ fn line(place: usize, table: &mut Table<'_>) -> Line {
         agents: agents.unwrap_or_else(|| (1..=4).map(|n| n.to_string()).collect()),
         strategy: word(table, "strategy", Strategy::WORDS).unwrap_or(Strategy::RoundRobin),
         ring: Duration::from_secs(whole(table, "ring_s", 1, 300, 20).into()),
-        nobody: word(table, "nobody", &[("busy_tone", Nobody::BusyTone), ("480", Nobody::Unavailable)])
-            .unwrap_or(Nobody::BusyTone),
+        nobody: match word(table, "nobody", &[("busy_tone", 486), ("480", 480)]) {
+            Some(480) => Nobody::Unavailable,
+            _ => Nobody::BusyTone,
+        },
     }
 }
 

@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::hearing;
 use super::phone::Happened;
+use super::scenario::GREETING_SAMPLES;
 use super::world::World;
 use crate::call::fact::{Fact, What};
 use crate::call::reason::Reason;
@@ -62,6 +64,7 @@ impl Invariants {
         }
         let forgotten: Vec<CallId> = self.live.keys().filter(|id| !world.gateway.has_call(**id)).copied().collect();
         for id in forgotten {
+            self.check_sound(world, id);
             self.seal(id);
         }
         let in_progress = self.live.values().filter(|live| !live.ended).count();
@@ -85,7 +88,7 @@ impl Invariants {
                     }
                 }
                 Happened::Over => self.desks.retain(|_, other| other != session),
-                Happened::Connected { .. } | Happened::Refused { .. } => {}
+                Happened::Connected { .. } | Happened::Refused { .. } | Happened::Gone => {}
             }
         }
     }
@@ -103,6 +106,9 @@ impl Invariants {
         }
         if world.gateway.agents().taken() > 0 {
             self.violation(format!("{} agents are taken by nobody", world.gateway.agents().taken()));
+        }
+        if !world.is_silent() {
+            self.violation("somebody still speaks, or a bridge is left".to_owned());
         }
         if !world.trunk.is_idle() || !world.agents.is_idle() {
             self.violation("a phone does not come to rest".to_owned());
@@ -168,6 +174,15 @@ impl Invariants {
         }
         for fault in faults {
             self.violation(format!("call {id}: {fault}"));
+        }
+    }
+
+    /// What the facts say of the sound is what came.
+    fn check_sound(&mut self, world: &mut World, id: CallId) {
+        let Some(heard) = world.take_heard(id) else { return };
+        let Some(live) = self.live.get(&id) else { return };
+        for what in hearing::differences(&heard, &live.facts, GREETING_SAMPLES) {
+            self.violation(format!("call {id}: {what}"));
         }
     }
 

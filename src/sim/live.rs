@@ -100,7 +100,7 @@ impl Line {
                     let sender = Sender::new(ssrc, sequence, self.random.u32());
                     self.talking.insert(session, Voice { local, remote, sender, position: 0, next: at.mono });
                 }
-                Happened::Over => {
+                Happened::Gone | Happened::Over => {
                     self.talking.remove(&session);
                 }
                 Happened::CalledFor { .. } | Happened::Refused { .. } => {}

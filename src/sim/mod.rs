@@ -4,6 +4,7 @@
 //! [`scenario`] says who people are; [`run`] lets them call, and [`invariants`] watches.
 
 pub mod file;
+pub mod hearing;
 pub mod invariants;
 pub mod live;
 pub mod network;
@@ -11,5 +12,8 @@ pub mod oracle;
 pub mod phone;
 pub mod run;
 pub mod scenario;
+pub mod sound;
+#[cfg(test)]
+mod sweep_tests;
 mod tricks;
 pub mod world;

@@ -25,8 +25,8 @@ const RING_US: u64 = 1_000_000;
 /// A call that nobody takes ends then.
 const LONGEST_WAIT_US: u64 = 180_000_000;
 const SHORT_US: u64 = 5_000_000;
-/// How far a figure of the record may be off.
-const NEAR_MS: u64 = 4;
+/// A ring of the scenarios' cadence.
+const PERIOD_US: u64 = 5_000_000;
 
 /// One hotline, everybody's habits and everybody's calls.
 #[derive(Debug, Clone)]
@@ -43,6 +43,8 @@ pub struct Script {
 pub struct Forecast {
     pub outcome: Outcome,
     pub reason: &'static str,
+    pub ended_by: &'static str,
+    pub rings: u32,
     pub agent: Option<String>,
     pub ring_to_answer_ms: Option<u64>,
     pub wait_ms: u64,
@@ -110,7 +112,7 @@ impl Room<'_> {
             return Err(TooClose);
         }
         let Some(agent) = self.next_agent(at, call)? else {
-            self.forecasts[call] = Some(self.nobody(at, call));
+            self.forecasts[call] = Some(self.nobody(at, call)?);
             return Ok(());
         };
         let conduct = self.script.habits[&agent];
@@ -132,7 +134,7 @@ impl Room<'_> {
         let released = first + 2 * HOP_US;
         if first == leaves {
             self.free_at.insert(agent, released);
-            self.forecasts[call] = Some(self.left(leaves, call));
+            self.forecasts[call] = Some(self.left(leaves, call)?);
         } else if first == gives_up {
             return Err(TooClose);
         } else if first == rung_out {
@@ -198,6 +200,8 @@ impl Room<'_> {
         self.forecasts[call] = Some(Forecast {
             outcome: Outcome::Answered,
             reason: if by_agent { "agent_hung_up" } else { "caller_hung_up" },
+            ended_by: if by_agent { "agent" } else { "caller" },
+            rings: rings(w.ring, at),
             agent: Some(agent.clone()),
             ring_to_answer_ms: Some(at.saturating_sub(w.ring) / 1_000),
             wait_ms: (at - w.offered) / 1_000,
@@ -207,23 +211,43 @@ impl Room<'_> {
         Ok(())
     }
 
-    fn left(&self, at: u64, call: usize) -> Forecast {
-        let waited = at - self.waiting[call].offered;
+    fn left(&self, at: u64, call: usize) -> Result<Forecast, TooClose> {
+        let w = &self.waiting[call];
+        let waited = at - w.offered;
         let outcome = if waited < SHORT_US { Outcome::ShortAbandoned } else { Outcome::Abandoned };
-        let (agent, ring_to_answer_ms) = (None, None);
-        Forecast { outcome, reason: "caller_cancelled", agent, ring_to_answer_ms, wait_ms: waited / 1_000, talk_ms: 0 }
+        unanswered(w, at, outcome, "caller_cancelled", "caller")
     }
 
-    fn nobody(&self, at: u64, call: usize) -> Forecast {
+    fn nobody(&self, at: u64, call: usize) -> Result<Forecast, TooClose> {
         let w = &self.waiting[call];
         let reason = match w.results.len() {
             0 => "agents_busy",
             1 => w.results.first().copied().unwrap_or_default(),
             _ => "agents_mixed",
         };
-        let (agent, ring_to_answer_ms, wait_ms) = (None, None, (at - w.offered) / 1_000);
-        Forecast { outcome: Outcome::Failed, reason, agent, ring_to_answer_ms, wait_ms, talk_ms: 0 }
+        unanswered(w, at, Outcome::Failed, reason, "gateway")
     }
+}
+
+fn unanswered(
+    w: &Waiting,
+    at: u64,
+    outcome: Outcome,
+    reason: &'static str,
+    ended_by: &'static str,
+) -> Result<Forecast, TooClose> {
+    // A phone's 180 comes before whatever else it says; only the timer may meet something.
+    if w.ring == w.offered + RING_US && near(at, w.ring) {
+        return Err(TooClose);
+    }
+    let (rings, wait_ms) = (rings(w.ring, at), (at - w.offered) / 1_000);
+    let (agent, ring_to_answer_ms, talk_ms) = (None, None, 0);
+    Ok(Forecast { outcome, reason, ended_by, rings, agent, ring_to_answer_ms, wait_ms, talk_ms })
+}
+
+/// How many rings have begun by then.
+fn rings(ring: u64, at: u64) -> u32 {
+    at.checked_sub(ring).map_or(0, |since| u32::try_from(since / PERIOD_US + 1).unwrap_or(u32::MAX))
 }
 
 /// The earliest, if nothing else comes close.
@@ -319,18 +343,26 @@ fn records(world: &World) -> Vec<Record> {
 
 impl Forecast {
     fn differs(&self, record: &Record) -> Option<String> {
-        let near = |ours: Option<u64>, theirs: Option<u64>| match (ours, theirs) {
-            (Some(a), Some(b)) => a.abs_diff(b) <= NEAR_MS,
-            (a, b) => a == b,
-        };
         let same = record.outcome == Some(self.outcome)
             && record.reason.map(|r| r.as_str()) == Some(self.reason)
+            && record.ended_by.map(|by| by.as_str()) == Some(self.ended_by)
+            && record.rings == Some(self.rings)
             && record.agent.as_ref().map(|a| a.as_str()) == self.agent.as_deref()
-            && near(Some(self.wait_ms), record.wait_ms)
-            && near(Some(self.talk_ms), record.talk_ms)
-            && near(self.ring_to_answer_ms, record.ring_to_answer_ms);
-        let theirs =
-            || (record.outcome, record.reason, &record.agent, record.ring_to_answer_ms, record.wait_ms, record.talk_ms);
+            && record.wait_ms == Some(self.wait_ms)
+            && record.talk_ms == Some(self.talk_ms)
+            && record.ring_to_answer_ms == self.ring_to_answer_ms;
+        let theirs = || {
+            (
+                record.outcome,
+                record.reason,
+                record.ended_by,
+                &record.agent,
+                record.rings,
+                record.ring_to_answer_ms,
+                record.wait_ms,
+                record.talk_ms,
+            )
+        };
         (!same).then(|| format!("forecast {self:?}, record {:?}", theirs()))
     }
 }

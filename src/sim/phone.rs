@@ -11,7 +11,7 @@ use crate::media::keying::{self, Policy};
 use crate::media::negotiate::{self, Local};
 use crate::media::{Codec, Remote};
 use crate::protocol::sip::endpoint::{
-    Endpoint, Event, EventKind, Flow, OutgoingInvite, SessionId, Settings, Transmit, Transport,
+    Endpoint, Event, EventKind, Flow, MAX_FORWARDS, OutgoingInvite, SessionId, Settings, Transmit, Transport,
 };
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::uri::Uri;
@@ -85,6 +85,8 @@ pub enum Happened {
     Connected { local: SocketAddr, remote: Remote },
     /// The call was refused.
     Refused { status: Option<u16> },
+    /// The cable is pulled.
+    Gone,
     /// No more of this session.
     Over,
 }
@@ -231,8 +233,9 @@ impl Phone {
         let target = Uri::parse(&format!("sip:{number}@{server}"))?;
         let offer = negotiate::offer(&local, &self.codecs, Some(101));
         let (transport, caller) = (Transport::Udp, Some(caller.to_owned()));
-        let session =
-            self.endpoint.invite(now, OutgoingInvite { target, transport, destination: server, caller, offer })?;
+        let (destination, max_forwards) = (server, MAX_FORWARDS);
+        let call = OutgoingInvite { target, transport, destination, caller, offer, max_forwards };
+        let session = self.endpoint.invite(now, call)?;
         self.people.insert(session, Person { local, side: Script::Calling(patience, trick), connected: false });
         self.steps.set((session, Step::HangUp), Some(now + patience.wait));
         match trick {
@@ -305,7 +308,7 @@ impl Phone {
     }
 
     fn work(&mut self, now: Now) {
-        while let Some(Event { session, at, kind }) = self.endpoint.poll_event() {
+        while let Some(Event { session, at, kind, .. }) = self.endpoint.poll_event() {
             self.handle(now, session, at, kind);
         }
         while self.endpoint.poll_count().is_some() {}
@@ -338,6 +341,7 @@ impl Phone {
             EventKind::Cancelled
             | EventKind::NotAcknowledged
             | EventKind::CrossedAnswer
+            | EventKind::Challenged { .. }
             | EventKind::Bye
             | EventKind::Key(_)
             | EventKind::Lost => {}
@@ -381,6 +385,7 @@ impl Phone {
             }
             (Step::Vanish, _) => {
                 self.tricks.gag(session);
+                self.happened.push_back((session, now, Happened::Gone));
                 // Unheard; it only lets the session come to its end here.
                 self.endpoint.hang_up(now, session);
             }

@@ -36,6 +36,9 @@ pub fn run(scenario: &Scenario) -> Run {
     world.network.weather = scenario.weather;
     world.log_wire = false;
     world.troubles = scenario.troubles;
+    if let Some(voices) = scenario.voices {
+        world.with_sound(voices, None);
+    }
     let troubled = scenario.troubles != Troubles::default();
     let mut invariants = Invariants::default();
     invariants.troubled = troubled;

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use super::network::Weather;
 use super::phone::{Conduct, Patience, Then, Trick};
+use super::sound::Voices;
 use super::world::Troubles;
 use crate::dialplan::plan::{
     AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Prompt, Ringback, Strategy,
 };
 use crate::ids::{AgentNo, HotlineId, Random};
+
+/// The length of the greetings in a scenario's plans: 2 s.
+pub const GREETING_SAMPLES: usize = 16_000;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
@@ -22,6 +26,8 @@ pub struct Scenario {
     pub troubles: Troubles,
     /// The gateway is stopped at this moment.
     pub stopped_at: Option<Duration>,
+    /// People really speak.
+    pub voices: Option<Voices>,
 }
 
 /// One hotline.
@@ -101,7 +107,7 @@ impl Scenario {
             agents: agents.iter().filter(|_| i == 0 || random.below(3) > 0).cloned().collect(),
             strategy: one_of(random, &strategies),
             ring: Duration::from_secs(one_of(random, &[1, 3, 10, 20, 60])),
-            nobody: one_of(random, &[Nobody::BusyTone, Nobody::Unavailable]),
+            nobody: [Nobody::BusyTone, Nobody::Unavailable][one_of(random, &[0, 1])].clone(),
         });
         let hotlines = lines.filter(|line| !line.agents.is_empty()).collect();
         let percent = |random: &mut Random, most: u32| if random.below(2) == 0 { 0 } else { random.below(most + 1) };
@@ -135,14 +141,22 @@ impl Scenario {
         };
         let unbound_permille = one_of(random, &[0, 0, 0, 100, 500]);
         let unwritten_permille = one_of(random, &[0, 0, 0, 5, 50]);
-        let troubles = Troubles { unbound_permille, unwritten_permille };
+        let troubles = Troubles { unbound_permille, unwritten_permille, ..Troubles::default() };
         let stopped = callers.every * random.below(2 * calls.max(1));
         let stopped_at = (random.below(8) == 0).then_some(stopped);
-        Scenario { calls, seed, hotlines, callers, staff, weather, troubles, stopped_at }
+        let voices = Voices {
+            pace: ms(one_of(random, &[20, 200, 500, 1_000, 2_000])),
+            pausing: one_of(random, &[0, 10, 30]),
+            dying: one_of(random, &[0, 5, 30]),
+        };
+        // Packets are most of the work where there are any.
+        let voices = (random.below(10) == 0).then_some(voices);
+        Scenario { calls, seed, hotlines, callers, staff, weather, troubles, stopped_at, voices }
     }
 
     pub fn plans(&self) -> Plans {
-        let prompt = |text: &str| Prompt { text: text.to_owned(), files: Vec::new(), audio: vec![0; 16_000].into() };
+        let prompt =
+            |text: &str| Prompt { text: text.to_owned(), files: Vec::new(), audio: vec![0; GREETING_SAMPLES].into() };
         let greeting = AgentGreeting { normal: prompt("您好"), late: prompt("让您久等了") };
         let mut plans = Plans::default();
         for line in &self.hotlines {
@@ -172,7 +186,7 @@ impl Line {
                 short_abandon: secs(5),
             },
             greeting: Greeting { by_agent: numbers.iter().map(|n| (n.clone(), greeting.clone())).collect() },
-            agents: Agents { numbers, strategy: self.strategy, ring: self.ring, nobody: self.nobody },
+            agents: Agents { numbers, strategy: self.strategy, ring: self.ring, nobody: self.nobody.clone() },
         }
     }
 }

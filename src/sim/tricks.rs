@@ -190,7 +190,14 @@ impl Call {
 
 fn transmit(local: SocketAddr, remote: SocketAddr, text: String, method: Method) -> Transmit {
     let flow = Flow { transport: Transport::Udp, local, remote, connection: None };
-    Transmit { flow, bytes: text.into_bytes().into(), label: Label::Request(method), mark: None, again: false }
+    Transmit {
+        flow,
+        bytes: text.into_bytes().into(),
+        label: Label::Request(method),
+        mark: None,
+        session: None,
+        again: false,
+    }
 }
 
 /// The value of a header field as our own software writes it.

@@ -1,7 +1,7 @@
 //! A switch, a trunk full of callers and a room of agents' phones, on a virtual network and clock.
 //!
-//! Media is carried in name only: ports open and close, prompts last as long as they
-//! are, recordings close; no packet flows.
+//! Media is carried in name only (ports open and close, prompts last as long as they are, recordings close), unless
+//! [`World::with_sound`] makes packets flow.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use super::network::{Datagram, Network};
 use super::phone::{Conduct, Happened, Patience, Phone, Then, Trick};
+use super::sound::{Heard, Said, Sound, Tape, Voices};
 use crate::call::fact::{Fact, RecordingStatus};
 use crate::clock::{Instant, Now, RunId, Wall};
 use crate::dialplan::plan::Plans;
 use crate::gateway::{self, Gateway, Input, Output, RecordingClosed};
 use crate::ids::{AgentNo, CallId, LegId, Random, Side, SubjectId};
-use crate::media::{self, Command, Play};
+use crate::media::{self, Command, Play, Recorded};
 use crate::peer::trunk::Peer;
 use crate::protocol::rtp::Received;
 use crate::protocol::sip::endpoint::{Flow, SessionId, Settings, Transmit, Transport};
@@ -41,6 +42,8 @@ pub struct World {
     trouble: Random,
     now: Now,
     media: Media,
+    sound: Option<Sound>,
+    tape: Option<Box<dyn Tape>>,
 }
 
 /// What the gateway's own machine does to it.
@@ -50,6 +53,10 @@ pub struct Troubles {
     pub unbound_permille: u32,
     /// Of 1,000 messages so many cannot be written.
     pub unwritten_permille: u32,
+    /// The so-manyth port that is to be opened cannot be; 0: none.
+    pub unbound_nth: u32,
+    /// The so-manyth message cannot be written; 0: none.
+    pub unwritten_nth: u32,
 }
 
 /// What the media threads would have reported, and when.
@@ -80,7 +87,9 @@ impl World {
             },
             rtp_ports: 20_000..=29_999,
             media: gateway::MediaSettings::default(),
-            trunks: vec![gateway::Trunk { name: "carrier".into(), peers: vec![Peer::Address(address(TRUNK).ip())] }],
+            trunks: vec![gateway::Trunk::of_peers("carrier", vec![Peer::Address(address(TRUNK).ip())])],
+            named_phones: Vec::new(),
+            targets: Vec::new(),
             phones,
             run: RunId(1),
         };
@@ -101,7 +110,26 @@ impl World {
             trouble: split(),
             now: Now { mono: Instant::START, wall: Wall::from_micros(1_795_303_044_000_000) },
             media: Media::default(),
+            sound: None,
+            tape: None,
         }
+    }
+
+    /// From now on packets flow, over a network of the same weather. With a `tape` they are recorded.
+    pub fn with_sound(&mut self, voices: Voices, tape: Option<Box<dyn Tape>>) {
+        let mut sound = Sound::new(voices, tape.is_some(), Random::from_seed(self.trouble.bytes()));
+        sound.network.weather = self.network.weather;
+        (self.sound, self.tape) = (Some(sound), tape);
+    }
+
+    /// What came in a call that is sealed, if packets flow and it was connected.
+    pub fn take_heard(&mut self, call: CallId) -> Option<Heard> {
+        self.sound.as_mut()?.take_heard(call)
+    }
+
+    /// Nobody speaks and nothing is open any more.
+    pub fn is_silent(&self) -> bool {
+        self.sound.as_ref().is_none_or(Sound::is_idle)
     }
 
     pub fn now(&self) -> Now {
@@ -138,9 +166,14 @@ impl World {
     /// Another configuration: agents of these plans, all with phones at [`AGENTS`].
     pub fn reload(&mut self, plans: Plans) {
         let phones = phones(&plans, self.agents.address());
-        let trunks =
-            vec![gateway::Trunk { name: "carrier".into(), peers: vec![Peer::Address(self.trunk.address().ip())] }];
-        self.tell(Input::Reload(Box::new(gateway::Reload { trunks, phones, plans: Arc::new(plans) })));
+        let trunks = vec![gateway::Trunk::of_peers("carrier", vec![Peer::Address(self.trunk.address().ip())])];
+        self.tell(Input::Reload(Box::new(gateway::Reload {
+            trunks,
+            phones,
+            named_phones: Vec::new(),
+            targets: Vec::new(),
+            plans: Arc::new(plans),
+        })));
     }
 
     /// Runs until this much time has passed or nothing is left to happen.
@@ -164,6 +197,10 @@ impl World {
     pub fn step(&mut self) -> bool {
         let Some(at) = self.next_at() else { return false };
         self.now = self.now.after(at.since(self.now.mono));
+        if let Some(sound) = &mut self.sound {
+            sound.work(self.now);
+        }
+        self.listen();
         self.deliver();
         while self.media.due.front().is_some_and(|(due, _)| *due <= at) {
             if let Some((_, input)) = self.media.due.pop_front() {
@@ -183,7 +220,8 @@ impl World {
         let wire = self.network.next_at();
         let media = self.media.due.front().map(|(at, _)| *at);
         let gateway = self.gateway.poll_timeout().map(|(at, _)| at);
-        [wire, media, gateway, self.trunk.poll_timeout(), self.agents.poll_timeout()].into_iter().flatten().min()
+        let sound = self.sound.as_ref().and_then(Sound::next_at);
+        [wire, media, gateway, sound, self.trunk.poll_timeout(), self.agents.poll_timeout()].into_iter().flatten().min()
     }
 
     fn gateway_address(&self) -> SocketAddr {
@@ -215,8 +253,38 @@ impl World {
         while let Some(transmit) = self.agents.poll_transmit() {
             self.post(self.agents.address(), &transmit);
         }
-        self.caller_saw.extend(std::iter::from_fn(|| self.trunk.poll_happened()));
-        self.agent_saw.extend(std::iter::from_fn(|| self.agents.poll_happened()));
+        while let Some((session, at, happened)) = self.trunk.poll_happened() {
+            self.speak(Side::Caller, session, &happened);
+            self.caller_saw.push((session, at, happened));
+        }
+        while let Some((session, at, happened)) = self.agents.poll_happened() {
+            self.speak(Side::Agent, session, &happened);
+            self.agent_saw.push((session, at, happened));
+        }
+    }
+
+    fn speak(&mut self, side: Side, session: SessionId, happened: &Happened) {
+        let Some(sound) = &mut self.sound else { return };
+        match happened {
+            Happened::Connected { local, remote } => sound.begin(self.now.mono, (side, session), *local, remote),
+            Happened::Gone | Happened::Over => sound.end((side, session)),
+            Happened::CalledFor { .. } | Happened::Refused { .. } => {}
+        }
+    }
+
+    /// What the bridges have to say reaches the gateway and the recorder.
+    fn listen(&mut self) {
+        while let Some(said) = self.sound.as_mut().and_then(Sound::poll) {
+            match (said, &mut self.tape) {
+                (Said::Event(event), _) => self.media.at(self.now.mono, Input::Media(event)),
+                (Said::Recorded(Recorded::Block(block)), Some(tape)) => tape.block(block),
+                (Said::Recorded(Recorded::End { call, total_frames }), Some(tape)) => {
+                    let closed = tape.end(call, total_frames);
+                    self.media.at(self.now.mono + RECORDER, Input::Recording(closed));
+                }
+                (Said::Recorded(_), None) => {}
+            }
+        }
     }
 
     fn post(&mut self, from: SocketAddr, transmit: &Transmit) {
@@ -231,9 +299,28 @@ impl World {
         permille > 0 && self.trouble.below(1_000) < permille
     }
 
+    /// Counts down to the one that fails.
+    fn is_nth(nth: &mut u32) -> bool {
+        *nth = nth.saturating_sub(1);
+        *nth == 0
+    }
+
+    fn write_fails(&mut self) -> bool {
+        let nth = &mut self.troubles.unwritten_nth;
+        (*nth > 0 && Self::is_nth(nth)) || self.hits(self.troubles.unwritten_permille)
+    }
+
+    fn bind_fails(&mut self, command: &Command) -> bool {
+        if !matches!(command, Command::Open { .. }) {
+            return false;
+        }
+        let nth = &mut self.troubles.unbound_nth;
+        (*nth > 0 && Self::is_nth(nth)) || self.hits(self.troubles.unbound_permille)
+    }
+
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Transmit(transmit) if self.hits(self.troubles.unwritten_permille) => {
+            Output::Transmit(transmit) if self.write_fails() => {
                 if let Some(session) = transmit.mark {
                     self.gateway.handle(self.now, Input::NotSent { session });
                 }
@@ -244,21 +331,60 @@ impl World {
                     self.gateway.handle(self.now, Input::Sent { session, label: transmit.label, at: self.now });
                 }
             }
-            Output::Media(Command::Open { call, leg, .. }) if self.hits(self.troubles.unbound_permille) => {
-                let error = "the port is taken".to_owned();
-                self.media.at(self.now.mono, Input::Media(media::Event::BindFailed { call, leg, error }));
-            }
-            Output::Media(command) => self.media.order(self.now, command),
+            Output::Media(command) => self.carry_sound(command),
             Output::Fact(fact) => self.facts.push(fact),
             Output::Subject { id, number } => {
                 self.numbers.insert(id, number);
             }
-            Output::Record { .. } | Output::Count(_) | Output::Rejected(_) => {}
+            Output::Record { call, path } => {
+                if let Some(tape) = &mut self.tape {
+                    tape.begin(call, &path);
+                }
+            }
+            // No trunk of the simulator has a name or a registrar.
+            Output::Resolve(_) | Output::Trunk(_) | Output::Count(_) | Output::Rejected(_) => {}
+        }
+    }
+
+    fn carry_sound(&mut self, command: Command) {
+        let fails = self.bind_fails(&command);
+        match (command, &mut self.sound) {
+            (Command::Open { call, leg, .. }, _) if fails => {
+                let error = "the port is taken".to_owned();
+                self.media.at(self.now.mono, Input::Media(media::Event::BindFailed { call, leg, error }));
+            }
+            (command, Some(sound)) => {
+                self.media.note(self.now, &command, self.tape.is_some());
+                sound.order(self.now, command);
+                self.listen();
+            }
+            (command, None) => self.media.order(self.now, command),
         }
     }
 }
 
 impl Media {
+    /// Sound is carried by others; only what no bridge reports is reported here.
+    fn note(&mut self, now: Now, command: &Command, recorded: bool) {
+        match command {
+            Command::Open { leg, side, .. } => drop(self.sides.insert(*leg, *side)),
+            Command::CloseLeg { leg } => drop(self.sides.remove(leg)),
+            Command::Bridge { call, connected, .. } if !recorded => drop(self.connected.insert(*call, *connected)),
+            Command::CloseCall { call, ended } => self.close_recording(now, *call, *ended),
+            _ => {}
+        }
+    }
+
+    fn close_recording(&mut self, now: Now, call: CallId, ended: Now) {
+        if let Some(connected) = self.connected.remove(&call) {
+            let millis = ended.mono.since(connected.mono).as_millis();
+            let duration_ms = u64::try_from(millis).unwrap_or(u64::MAX);
+            let (status, reason, sha256) = (RecordingStatus::Ok, None, Some("0".repeat(64)));
+            let closed = RecordingClosed { call, status, reason, duration_ms, sha256 };
+            self.at(now.mono + RECORDER, Input::Recording(closed));
+        }
+    }
+
     fn order(&mut self, now: Now, command: Command) {
         match command {
             Command::Open { call, leg, side, .. } => {
@@ -282,13 +408,7 @@ impl Media {
                 for leg in legs {
                     self.close(now, leg);
                 }
-                if let Some(connected) = self.connected.remove(&call) {
-                    let millis = ended.mono.since(connected.mono).as_millis();
-                    let duration_ms = u64::try_from(millis).unwrap_or(u64::MAX);
-                    let (status, reason, sha256) = (RecordingStatus::Ok, None, Some("0".repeat(64)));
-                    let closed = RecordingClosed { call, status, reason, duration_ms, sha256 };
-                    self.at(now.mono + RECORDER, Input::Recording(closed));
-                }
+                self.close_recording(now, call, ended);
             }
         }
     }

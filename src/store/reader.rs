@@ -8,7 +8,7 @@ use super::{StoreError, sqlite};
 use crate::call::fact::Fact;
 use crate::cdr::Record;
 use crate::clock::Wall;
-use crate::ids::{CallId, HotlineId};
+use crate::ids::{CallId, HotlineId, SubjectId};
 
 #[derive(Debug)]
 pub struct Reader {
@@ -57,7 +57,7 @@ impl Reader {
         let sql = format!("{COLUMNS} WHERE call.id = ?1");
         let row = moment.query_row(&sql, [sqlite::id(call)], columns).optional()?;
         let Some(row) = row else { return Ok(None) };
-        Ok(Some(Call { record: record(row)?, facts: sqlite::facts_of(&moment, call)? }))
+        Ok(Some(Call { record: record(&moment, row)?, facts: sqlite::facts_of(&moment, call)? }))
     }
 
     /// Calls offered from `from` up to but not including `to`, oldest first; of one hotline or of all.
@@ -78,7 +78,7 @@ impl Reader {
     fn records(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<Record>, StoreError> {
         let mut query = self.db.prepare_cached(sql)?;
         let rows = query.query_map(parameters, columns)?;
-        rows.map(|row| record(row?)).collect()
+        rows.map(|row| record(&self.db, row?)).collect()
     }
 }
 
@@ -88,8 +88,13 @@ fn columns(row: &SqlRow<'_>) -> rusqlite::Result<Columns> {
     Ok((row.get(0)?, row.get(1)?))
 }
 
-fn record((json, number): Columns) -> Result<Record, StoreError> {
+fn record(db: &Connection, (json, number): Columns) -> Result<Record, StoreError> {
     let mut record: Record = serde_json::from_str(&json)?;
     record.caller = number;
+    // It stands for a second number, which only calls of a trunk with `numbers` have.
+    if let Some(subject) = record.caller_received.take().and_then(|id| id.parse::<SubjectId>().ok()) {
+        let mut find = db.prepare_cached("SELECT number FROM subject WHERE id = ?1")?;
+        record.caller_received = find.query_row([subject.0.as_bytes()], |row| row.get(0)).optional()?.flatten();
+    }
     Ok(record)
 }

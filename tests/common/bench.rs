@@ -37,6 +37,8 @@ pub(crate) struct Bench {
     pub(crate) ringing: String,
     /// The one place that writes the peers of the trunk.
     pub(crate) peers: String,
+    /// Further lines of its `[[trunk]]` table.
+    pub(crate) trunk: String,
     /// Appended to the configuration as it is.
     pub(crate) extra: String,
 }
@@ -57,6 +59,7 @@ impl Bench {
             greeting: "text = \"您好,{org}客户服务中心{agent_no}号接待员为您服务\"".into(),
             ringing: "strategy = \"in_order\"".into(),
             peers: "\"127.0.0.1\"".into(),
+            trunk: String::new(),
             extra: String::new(),
         }
     }
@@ -110,8 +113,8 @@ impl Bench {
         let mut text = format!(
             "[data]\ndirectory = \"data\"\n\n[sip]\nlisten = [\"udp:127.0.0.1:{0}\", \"tcp:127.0.0.1:{0}\"{listen}]\n{5}\n[rtp]\nports = \"{1}\"\n\n\
              [http]\nlisten = \"127.0.0.1:{2}\"\n\n[metrics]\nlisten = \"127.0.0.1:{3}\"\n\n\
-             [dialplans]\ndirectory = \"dialplans\"\n\n[[trunk]]\nname = \"carrier\"\npeers = [{4}]\n",
-            self.sip, self.rtp, self.http, self.metrics, self.peers, self.sip_keys
+             [dialplans]\ndirectory = \"dialplans\"\n\n[[trunk]]\nname = \"carrier\"\npeers = [{4}]\n{6}\n",
+            self.sip, self.rtp, self.http, self.metrics, self.peers, self.sip_keys, self.trunk
         );
         for (number, contact) in &self.agents {
             let _ = write!(

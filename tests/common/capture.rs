@@ -33,13 +33,23 @@ pub(crate) struct Seen {
 impl Capture {
     /// Captures what goes to and from the gateway's SIP port; returns once packets are being written.
     pub(crate) fn start(bench: &Bench) -> Capture {
-        let file = bench.path().join("wire.pcapng");
         let probe = bench.ports.one();
-        let filter = format!("udp port {} or udp port {probe}", bench.sip);
+        Capture::with(bench, probe, &format!("udp port {} or udp port {probe}", bench.sip))
+    }
+
+    /// Captures the gateway's RTP as well; [`Capture::finish_file`] ends it.
+    pub(crate) fn of_everything(bench: &Bench) -> Capture {
+        let probe = bench.ports.one();
+        let filter = format!("udp port {} or udp portrange {} or udp port {probe}", bench.sip, bench.rtp);
+        Capture::with(bench, probe, &filter)
+    }
+
+    fn with(bench: &Bench, probe: u16, filter: &str) -> Capture {
+        let file = bench.path().join("wire.pcapng");
         let process = Process::start(
             "dumpcap",
             bench.path(),
-            Command::new("dumpcap").args(["-q", "-i", "lo", "-f", &filter, "-w"]).arg(&file),
+            Command::new("dumpcap").args(["-q", "-i", "lo", "-f", filter, "-w"]).arg(&file),
         );
         let capture = Capture { process, file, sip: bench.sip, probe };
         capture.flush("the-capture-has-begun");
@@ -56,13 +66,46 @@ impl Capture {
         });
     }
 
+    /// Ends the capture; every SIP message in the order of the wire.
+    pub(crate) fn messages(mut self) -> Vec<Passed> {
+        self.end();
+        let read = |line: &str| {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let [time, source, method, status, cseq, ..] = fields[..] else { panic!("tshark's line: {line}") };
+            let title = if method.is_empty() { format!("{status} {cseq}") } else { method.to_owned() };
+            Passed { at_s: time.parse().expect("a time"), sent: source.parse() == Ok(self.sip), title }
+        };
+        fields(&self.file, self.sip).lines().map(read).collect()
+    }
+
     /// Ends the capture; the calls by the caller's number.
     pub(crate) fn finish(mut self) -> BTreeMap<String, Seen> {
+        self.end();
+        read(&self.file, self.sip)
+    }
+
+    fn end(&mut self) {
         self.flush("the-capture-may-end");
         self.process.signal(Signal::SIGINT);
         self.process.wait(seconds(10));
-        read(&self.file, self.sip)
     }
+
+    /// Ends the capture; its file.
+    pub(crate) fn finish_file(mut self) -> PathBuf {
+        self.end();
+        self.file.clone()
+    }
+}
+
+/// A message on the wire.
+#[derive(Debug, Clone)]
+pub(crate) struct Passed {
+    /// Seconds since 1970.
+    pub(crate) at_s: f64,
+    /// By the gateway.
+    pub(crate) sent: bool,
+    /// `INVITE`, `200 INVITE`.
+    pub(crate) title: String,
 }
 
 const FIELDS: [&str; 7] = [
@@ -75,7 +118,8 @@ const FIELDS: [&str; 7] = [
     "sip.from.user",
 ];
 
-fn read(file: &Path, sip: u16) -> BTreeMap<String, Seen> {
+/// tshark's lines of [`FIELDS`].
+fn fields(file: &Path, sip: u16) -> String {
     let mut command = Command::new("tshark");
     command.arg("-r").arg(file).args(["-d", &format!("udp.port=={sip},sip"), "-Y", "sip", "-T", "fields"]);
     for field in FIELDS {
@@ -84,6 +128,11 @@ fn read(file: &Path, sip: u16) -> BTreeMap<String, Seen> {
     let output = command.output().expect("tshark runs; tests/run installs what is missing");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!text.is_empty(), "tshark read nothing: {}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+fn read(file: &Path, sip: u16) -> BTreeMap<String, Seen> {
+    let text = fields(file, sip);
     let mut legs = BTreeMap::new();
     let mut calls = BTreeMap::new();
     for line in text.lines() {

@@ -8,6 +8,7 @@
 pub(crate) mod bench;
 pub(crate) mod capture;
 pub(crate) mod child;
+pub(crate) mod impaired;
 pub(crate) mod phone;
 pub(crate) mod ports;
 pub(crate) mod relay;

@@ -6,6 +6,7 @@ mod receiver;
 pub mod rtcp;
 mod sender;
 pub mod srtp;
+pub mod xr;
 
 pub use packet::{Header, MAX_PACKET_BYTES, Malformed, Packet, write};
 pub use receiver::{Receiver, Sequenced};

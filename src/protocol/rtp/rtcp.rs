@@ -113,6 +113,11 @@ impl<'a> Compound<'a> {
         })
     }
 
+    /// The packets of one type, each after its first word.
+    pub(super) fn bodies(&self, kind: u8) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        packets(self.0).filter(move |packet| packet.kind == kind).map(|packet| packet.body)
+    }
+
     /// A source says that it leaves.
     pub fn says_bye(&self) -> bool {
         packets(self.0).any(|packet| packet.kind == BYE)

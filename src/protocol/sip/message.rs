@@ -168,7 +168,7 @@ fn request_fault(request: &Request) -> Option<Fault> {
     }
     match h.first(&Name::MAX_FORWARDS).map(|v| std::str::from_utf8(v).ok().and_then(vocabulary::max_forwards)) {
         Some(None) => bad("Bad Max-Forwards"),
-        // We are the end of the line, so Max-Forwards: 0 is no fault (section 8.2 does not forward).
+        // Max-Forwards: 0 is no fault: only a call goes on from here.
         Some(Some(_)) | None => None,
     }
 }
@@ -198,6 +198,11 @@ impl Request {
 
     pub fn cseq(&self) -> Option<u32> {
         self.headers.text(&Name::CSEQ).and_then(vocabulary::cseq).map(|(n, _)| n)
+    }
+
+    /// `None`: a request of RFC 2543, which had no such limit.
+    pub fn max_forwards(&self) -> Option<u8> {
+        self.headers.text(&Name::MAX_FORWARDS).and_then(vocabulary::max_forwards)
     }
 
     /// A response with the headers that section 8.2.6.2 copies; `to_tag` is added to To if it has none.

@@ -22,3 +22,4 @@ pub mod transaction;
 pub mod uri;
 pub mod via;
 pub mod vocabulary;
+pub mod voice_quality;

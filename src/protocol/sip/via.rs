@@ -66,23 +66,19 @@ impl Via {
         if !wants_rport && same_host {
             return value.to_vec();
         }
+        let (head, params) = value.split_at(value.iter().position(|b| *b == b';').unwrap_or(value.len()));
         let mut out = Vec::with_capacity(value.len() + 40);
-        let mut quotes = Quotes::of(value);
-        for (i, part) in value.split(|b| quotes.step(*b) && *b == b';').enumerate() {
-            let name = part.trim_ascii();
-            let name = name.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii();
-            if i > 0 && (name.eq_ignore_ascii_case(b"rport") || name.eq_ignore_ascii_case(b"received")) {
-                continue;
-            }
-            if i > 0 {
+        out.extend_from_slice(head.trim_ascii_end());
+        out.extend_from_slice(format!(";received={}", source.ip()).as_bytes());
+        if wants_rport {
+            out.extend_from_slice(format!(";rport={}", source.port()).as_bytes());
+        }
+        let mut quotes = Quotes::of(params);
+        for part in params.split(|b| quotes.step(*b) && *b == b';').skip(1) {
+            let name = part.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii();
+            if !name.eq_ignore_ascii_case(b"rport") && !name.eq_ignore_ascii_case(b"received") {
                 out.push(b';');
                 out.extend_from_slice(part);
-                continue;
-            }
-            out.extend_from_slice(part.trim_ascii_end());
-            out.extend_from_slice(format!(";received={}", source.ip()).as_bytes());
-            if wants_rport {
-                out.extend_from_slice(format!(";rport={}", source.port()).as_bytes());
             }
         }
         out

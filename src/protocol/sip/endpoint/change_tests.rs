@@ -430,3 +430,53 @@ fn bye_and_cancel_say_why_and_are_read() {
     assert_eq!(solo.count(|k| matches!(k, EventKind::Explained { retry_after_s: None, .. })), 1);
     solo.rest();
 }
+
+#[test]
+fn a_large_invite_goes_over_tcp_and_back_to_udp_where_there_is_none() {
+    let mut solo = Solo::new();
+    let large = vec![b'x'; size::LARGE];
+    let (session, sent) = solo.calling_with(&large);
+    assert_eq!(sent.0.flow.transport, Transport::Tcp);
+    assert!(text(&sent.request().headers, &Name::VIA).starts_with("SIP/2.0/TCP"));
+    solo.endpoint.handle_send_failure(solo.now, session);
+    let udp = solo.drain().remove(0);
+    assert_eq!((udp.0.flow.transport, udp.request().body), (Transport::Udp, large.clone()));
+    assert!(text(&udp.request().headers, &Name::VIA).starts_with("SIP/2.0/UDP"));
+    assert_eq!(solo.count(|k| matches!(k, EventKind::Failed { .. })), 0);
+    assert_eq!(solo.calling_with(&large).1.0.flow.transport, Transport::Udp, "it is remembered");
+    solo.rest();
+    // Where TCP works, the dialog's small requests still go by UDP.
+    let mut solo = Solo::new();
+    let (session, sent) = solo.calling_with(&large);
+    let ok = sent.answer(200, ";tag=t", &format!("Contact: <sip:8@10.0.0.9>\n{SDP}\nv=0"));
+    assert_eq!(solo.tell_over(Solo::flow(Some(4)), &ok)[0].0.flow.transport, Transport::Udp);
+    solo.endpoint.hang_up(solo.now, session);
+    solo.drain();
+    solo.rest();
+}
+
+#[test]
+fn the_transport_of_a_contact_is_followed_within_the_dialog() {
+    for (uri, expected) in
+        [("sip:a@10.0.0.9:5071;transport=tcp", Transport::Tcp), ("sip:a@10.0.0.9:5071", Transport::Udp)]
+    {
+        let mut solo = Solo::new();
+        solo.tell(&invite("").replace("<sip:a@10.0.0.9>", &format!("<{uri}>")));
+        let session = solo.session();
+        solo.endpoint.accept(solo.now.mono, session, b"v=0".to_vec());
+        let tag = solo.drain()[0].response().to_tag().unwrap();
+        solo.tell(&in_dialog("ACK", 1, &tag, "k", ""));
+        solo.endpoint.hang_up(solo.now, session);
+        let bye = solo.drain().remove(0);
+        assert_eq!((bye.0.flow.transport, bye.0.flow.remote.port()), (expected, 5071));
+        solo.rest();
+    }
+}
+
+#[test]
+fn a_call_without_hops_left_is_refused() {
+    let mut solo = Solo::new();
+    let spent = solo.tell(&invite("Max-Forwards: 0\n"));
+    assert_eq!(lines(&spent), ["SIP/2.0 483 Too Many Hops"]);
+    solo.rest();
+}

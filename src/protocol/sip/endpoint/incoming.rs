@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::session::{Phase, Session};
-use super::{Count, Endpoint, EventKind, Flow, Label, Machine, SessionId, Transport, TxId, TxKey, Wake};
+use super::{Count, Endpoint, EventKind, Flow, Label, Machine, Seen, SessionId, Transport, TxId, TxKey, Wake};
 use crate::clock::{Instant, Now};
 use crate::limits;
 use crate::protocol::sip::address::Address;
@@ -72,6 +72,7 @@ impl Endpoint {
             return self.counts.push_back(Count::Stranger);
         }
         self.counts.push_back(Count::Request(request.method.clone()));
+        self.reading = Some(Seen::of_request(&request, flow.remote));
         if let Some(top) = request.headers.first(&Name::VIA) {
             // A list of several Vias in one field: only the first belongs to the sender.
             let end = crate::protocol::sip::header::split_list(top)
@@ -88,7 +89,7 @@ impl Endpoint {
         }
         let Some(key) = server_key(&request) else { return };
         if let Some(id) = self.by_key.get(&key).copied() {
-            return self.handle_request_again(id);
+            return self.handle_request_again(id, at, &request.method);
         }
         let asked = Asked { now, at, flow, key, request: &request };
         if request.method == Method::CANCEL {
@@ -152,6 +153,10 @@ impl Endpoint {
         if invite && !accepts_sdp(request) {
             return Some(Answer::status(406));
         }
+        // A call goes on from here to a phone: without this a loop over us would have no end (RFC 7332).
+        if invite && request.max_forwards() == Some(0) {
+            return Some(Answer::status(483));
+        }
         let refreshes = invite || request.method == Method::UPDATE;
         if refreshes && Terms::answer(&request.headers, None).is_err() {
             return Some(Answer::status(422).with(Name::MIN_SE, session_timer::SMALLEST_S.to_string()));
@@ -169,17 +174,18 @@ impl Endpoint {
         self.transactions.len() >= limits::SIP_TRANSACTIONS
     }
 
-    fn handle_request_again(&mut self, id: TxId) {
+    fn handle_request_again(&mut self, id: TxId, at: Now, method: &Method) {
         self.counts.push_back(Count::Retransmission);
         let Some(tx) = self.transactions.get(&id) else { return };
-        let flow = tx.flow;
+        let (flow, session) = (tx.flow, tx.session);
         let action = match &tx.machine {
             Machine::InviteServer { tx, .. } => tx.handle_retransmission(),
             Machine::Server(tx) => tx.handle_retransmission(),
             Machine::InviteClient { .. } | Machine::Client { .. } => Action::Nothing,
         };
+        self.heard_again(session, at, Label::Request(method.clone()));
         if let Action::Transmit(bytes) = action {
-            self.transmit_again(flow, bytes, Label::Response(0, Method::INVITE));
+            self.transmit_again(flow, bytes, Label::Response(0, Method::INVITE), session);
         }
     }
 
@@ -223,6 +229,8 @@ impl Endpoint {
             self.settle(id);
             if let Some(session) = session.filter(|_| confirms) {
                 self.event(session, at, EventKind::Received { label: Label::Request(Method::ACK) });
+            } else if !accepted {
+                self.heard_again(session, at, Label::Request(Method::ACK));
             }
             // Some phones give the ACK of a 2xx the branch of the INVITE too.
             if !accepted {
@@ -231,7 +239,9 @@ impl Endpoint {
         }
         let Some(session_id) = dialog else { return self.counts.push_back(Count::Stray) };
         let Some(session) = self.sessions.get_mut(&session_id) else { return };
-        let Some(unacked) = session.unacked.take_if(|u| Some(u.seq) == request.cseq()) else { return };
+        let Some(unacked) = session.unacked.take_if(|u| Some(u.seq) == request.cseq()) else {
+            return self.heard_again(Some(session_id), at, Label::Request(Method::ACK));
+        };
         self.wakes.set(Wake::Session(session_id), None);
         self.event(session_id, at, EventKind::Received { label: Label::Request(Method::ACK) });
         self.event(session_id, at, EventKind::Acknowledged { body: sdp_of(request) });
@@ -456,7 +466,7 @@ impl Endpoint {
             return;
         };
         match self.by_key.get(&key).copied() {
-            Some(id) => self.handle_request_again(id),
+            Some(id) => self.handle_request_again(id, at, &request.method),
             None => {
                 let asked = Asked { now, at, flow, key, request };
                 self.answer(asked, Answer { reason: Some(reason), ..Answer::status(status) });

@@ -4,10 +4,11 @@
 //! [`Endpoint::poll_event`] until both are empty, then sleep no longer than [`Endpoint::poll_timeout`]. Nothing here reads a
 //! clock or a socket. Each session ends with exactly one [`EventKind::Terminated`].
 //!
-//! Files: `incoming` (requests), `responses` (responses and time-outs of our requests), `orders` (what the owner may
-//! ask for), `session` (the INVITE usage's state), `change` (re-INVITE and UPDATE), `reliable` (PRACK), `refresh` (session
-//! timers).
+//! Files: `asked` (requests of ours outside dialogs), `incoming` (requests), `responses` (responses and time-outs of our
+//! requests), `orders` (what the owner may ask for), `session` (the INVITE usage's state), `change` (re-INVITE and UPDATE),
+//! `reliable` (PRACK), `refresh` (session timers), `size` (what is too large for UDP).
 
+mod asked;
 mod change;
 #[cfg(test)]
 mod change_tests;
@@ -16,7 +17,9 @@ mod orders;
 mod refresh;
 mod reliable;
 mod responses;
+mod seen;
 mod session;
+mod size;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -27,8 +30,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+pub use asked::{Answered, Ask, AskId};
 pub use change::NotNow;
-pub use orders::OutgoingInvite;
+pub use orders::{MAX_FORWARDS, OutgoingInvite, Way};
+pub use seen::Seen;
 use session::{Phase, Session};
 
 use super::dialog::DialogId;
@@ -148,6 +153,8 @@ pub struct Transmit {
     pub label: Label,
     /// Set on the first transmission of a session's message.
     pub mark: Option<SessionId>,
+    /// Whose message it is, first or again.
+    pub session: Option<SessionId>,
     pub again: bool,
 }
 
@@ -157,6 +164,8 @@ pub struct Event {
     /// Receive stamp of the message that caused it; the time of the call for what no message caused.
     pub at: Now,
     pub kind: EventKind,
+    /// The message of `Received`.
+    pub seen: Option<Box<Seen>>,
 }
 
 #[derive(Debug)]
@@ -177,6 +186,8 @@ pub enum EventKind {
     Answered { body: Vec<u8>, source: SocketAddr },
     /// A 2xx to an INVITE that we had cancelled. ACK and BYE have been sent.
     CrossedAnswer,
+    /// 401 or 407 to our INVITE; [`EventKind::Failed`] follows. `source` is where it came from.
+    Challenged { response: Box<super::message::Response>, source: SocketAddr },
     /// Final failure of our INVITE; `None`: nobody answered (timer B) or nothing could be sent.
     Failed { status: Option<u16> },
     /// An offer within the session (re-INVITE, UPDATE, PRACK); an empty body asks for our offer. Answer with `accept_reoffer`
@@ -200,7 +211,7 @@ pub enum EventKind {
     Lost,
     /// What the message said of its cause, or when to come back; just before the event of that message.
     Explained { reason: Option<Reason>, retry_after_s: Option<u32> },
-    /// A message of this session was read (for the ladder).
+    /// A message of this session was read (for the ladder), for the first time or again: [`Seen::again`].
     Received { label: Label },
     /// The session is forgotten.
     Terminated,
@@ -276,13 +287,17 @@ pub struct Endpoint {
     merges: BTreeMap<(String, String, u32), TxId>,
     sessions: BTreeMap<SessionId, Session>,
     dialogs: BTreeMap<DialogId, SessionId>,
+    asked: asked::Asked,
     wakes: Schedule<Wake>,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
     counts: VecDeque<Count>,
+    /// The message that is being handled.
+    reading: Option<Seen>,
     /// Makes To tags that others cannot foretell.
     tag_secret: u64,
     draining: bool,
+    sizes: size::Sizes,
 }
 
 impl Endpoint {
@@ -291,6 +306,7 @@ impl Endpoint {
             settings,
             tag_secret: random.u64(),
             draining: false,
+            sizes: size::Sizes::default(),
             random,
             next_id: 1,
             transactions: BTreeMap::new(),
@@ -298,10 +314,12 @@ impl Endpoint {
             merges: BTreeMap::new(),
             sessions: BTreeMap::new(),
             dialogs: BTreeMap::new(),
+            asked: asked::Asked::default(),
             wakes: Schedule::default(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             counts: VecDeque::new(),
+            reading: None,
         }
     }
 
@@ -399,7 +417,7 @@ impl Endpoint {
             Machine::Client { tx, method } => (tx.handle_timeout(now.mono), Label::Request(method.clone())),
         };
         match action {
-            Action::Transmit(bytes) => self.transmit_again(flow, bytes, label),
+            Action::Transmit(bytes) => self.transmit_again(flow, bytes, label, session),
             Action::TimedOut => self.handle_tx_gave_up(now, id, session),
             Action::Nothing | Action::Deliver | Action::DeliverAndTransmit(_) => {}
         }
@@ -417,6 +435,7 @@ impl Endpoint {
         };
         self.wakes.set(Wake::Tx(id), next);
         if terminated && let Some(tx) = self.transactions.remove(&id) {
+            self.sizes.forget(id);
             self.by_key.remove(&tx.key);
             if let Machine::InviteServer { request, .. } = &tx.machine
                 && let Some(key) = incoming::merge_key(request)
@@ -441,15 +460,28 @@ impl Endpoint {
     }
 
     fn transmit(&mut self, flow: Flow, bytes: Arc<[u8]>, label: Label, mark: Option<SessionId>) {
-        self.transmits.push_back(Transmit { flow, bytes, label, mark, again: false });
+        self.transmits.push_back(Transmit { flow, bytes, label, mark, session: mark, again: false });
     }
 
-    fn transmit_again(&mut self, flow: Flow, bytes: Arc<[u8]>, label: Label) {
-        self.transmits.push_back(Transmit { flow, bytes, label, mark: None, again: true });
+    fn transmit_again(&mut self, flow: Flow, bytes: Arc<[u8]>, label: Label, session: Option<SessionId>) {
+        self.transmits.push_back(Transmit { flow, bytes, label, mark: None, session, again: true });
     }
 
     fn event(&mut self, session: SessionId, at: Now, kind: EventKind) {
-        self.events.push_back(Event { session, at, kind });
+        let seen = match &kind {
+            EventKind::Received { .. } => self.reading.clone().map(Box::new),
+            _ => None,
+        };
+        self.events.push_back(Event { session, at, kind, seen });
+    }
+
+    /// The message that is being handled has come before.
+    fn heard_again(&mut self, session: Option<SessionId>, at: Now, label: Label) {
+        let Some(session) = session else { return };
+        if let Some(seen) = &mut self.reading {
+            seen.again = true;
+        }
+        self.event(session, at, EventKind::Received { label });
     }
 
     /// Forgets a session; its transactions live on by themselves. An INVITE of theirs that nobody has answered is answered.

@@ -27,7 +27,25 @@ pub struct OutgoingInvite {
     pub destination: SocketAddr,
     /// The user part of From (and of P-Asserted-Identity); `None` hides it: `anonymous@anonymous.invalid` (RFC 3323).
     pub caller: Option<String>,
+    /// Empty: the 2xx makes the offer.
     pub offer: Vec<u8>,
+    /// [`MAX_FORWARDS`], or one less than the call came in with (RFC 7332 section 3.1).
+    pub max_forwards: u8,
+}
+
+/// What a request begins with (section 8.1.1.6).
+pub const MAX_FORWARDS: u8 = 70;
+/// What an INVITE through a trunk has beside what every INVITE has.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// Call-ID, From tag and number of CSeq: an INVITE that answers a challenge goes on where the first one was
+    /// (RFC 3261 section 22.2).
+    pub call_id: String,
+    pub from_tag: String,
+    pub seq: u32,
+    /// The URI of From, where the trunk asks for another than the caller's number at our address.
+    pub from: Option<String>,
+    pub headers: Vec<(Name, String)>,
 }
 
 impl Endpoint {
@@ -69,26 +87,38 @@ impl Endpoint {
     /// Calls somebody. `None` if no listener speaks the transport and address family, or if a `sips` target were to be
     /// called by anything but TLS (RFC 5630 section 3.1).
     pub fn invite(&mut self, now: Instant, call: OutgoingInvite) -> Option<SessionId> {
+        let (call_id, from_tag) = (self.random.token(), self.random.token());
+        self.invite_by(now, call, Way { call_id, from_tag, seq: 1, from: None, headers: Vec::new() })
+    }
+
+    /// The same through a trunk.
+    pub fn invite_by(&mut self, now: Instant, call: OutgoingInvite, way: Way) -> Option<SessionId> {
         if call.target.is_secure() && call.transport != Transport::Tls {
             return None;
         }
         let flow = self.flow_to(call.transport, call.destination)?;
         let id = SessionId(self.new_id());
-        let (call_id, tag) = (self.random.token(), self.random.token());
+        let tag = &way.from_tag;
         let host = self.sent_by(&flow);
         let mut request = Request::new(Method::INVITE, call.target.as_str());
         let h = &mut request.headers;
-        h.push(Name::MAX_FORWARDS, "70");
+        h.push(Name::MAX_FORWARDS, call.max_forwards.to_string());
         match &call.caller {
+            Some(_) if way.from.is_some() => {
+                h.push(Name::FROM, format!("<{}>;tag={tag}", way.from.as_deref().unwrap_or_default()));
+            }
             Some(user) => h.push(Name::FROM, format!("<sip:{user}@{host}>;tag={tag}")),
             None => h.push(Name::FROM, format!("\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag={tag}")),
         }
         h.push(Name::TO, format!("<{}>", call.target));
-        h.push(Name::CALL_ID, call_id);
-        h.push(Name::CSEQ, "1 INVITE");
+        h.push(Name::CALL_ID, way.call_id);
+        h.push(Name::CSEQ, format!("{} INVITE", way.seq));
         match &call.caller {
             Some(user) => h.push(Name::P_ASSERTED_IDENTITY, format!("<sip:{user}@{host}>")),
             None => h.push(Name::PRIVACY, "id"),
+        }
+        for (name, value) in way.headers {
+            h.push(name, value);
         }
         self.wish(None, h);
         request.body.clone_from(&call.offer);
@@ -102,14 +132,26 @@ impl Endpoint {
     /// Sends the INVITE of a call with a transaction of its own.
     pub(super) fn start_invite(&mut self, now: Instant, mut request: Request, flow: Flow, id: SessionId) -> TxId {
         let branch = self.new_branch();
+        let bare = request.clone();
         self.complete(&mut request, &flow, &branch);
-        let bytes: Arc<[u8]> = request.to_bytes().into();
+        let mut bytes: Arc<[u8]> = request.to_bytes().into();
+        let udp = flow;
+        let way = self.way_for(&udp, bytes.len());
+        if let Some(tcp) = way {
+            request.clone_from(&bare);
+            self.complete(&mut request, &tcp, &branch);
+            bytes = request.to_bytes().into();
+        }
+        let flow = way.unwrap_or(udp);
         let machine = Machine::InviteClient {
             tx: InviteClient::new(now, Arc::clone(&bytes), flow.transport.reliable()),
             request: Box::new(request),
             acks: Vec::new(),
         };
         let tx = self.add_tx(client_key(&branch, &Method::INVITE), flow, Some(id), machine);
+        if way.is_some() {
+            self.note_moved(tx, bare, udp);
+        }
         self.transmit(flow, bytes, Label::Request(Method::INVITE), Some(id));
         tx
     }
@@ -155,6 +197,9 @@ impl Endpoint {
 
     /// io could not write a message of this session at all (a refused connection).
     pub fn handle_send_failure(&mut self, now: Now, id: SessionId) {
+        if self.back_to_udp(now.mono, id) {
+            return;
+        }
         let Some(session) = self.sessions.get(&id) else { return };
         let kind = match session.phase {
             Phase::Outgoing { tx, .. } => {
@@ -170,6 +215,11 @@ impl Endpoint {
                 // Without a final response their INVITE's transaction would wait for one for ever.
                 self.respond(now.mono, id, tx, 500, &[], Vec::new());
                 EventKind::Lost
+            }
+            // One message may fail where the next does not: a peer who can be told is told. If that fails too, it was all.
+            Phase::Established if session.unacked.is_none() => {
+                self.event(id, now, EventKind::Lost);
+                return self.send_bye(now.mono, id);
             }
             Phase::Established => EventKind::Lost,
             Phase::Ending => return self.terminate_session(id, now),
@@ -365,16 +415,24 @@ impl Endpoint {
         let Some(address) = uri.as_ref().and_then(Uri::socket_addr) else {
             return Flow { remote: heard_from.remote, connection: heard_from.connection, ..flow };
         };
-        if uri.is_some_and(|uri| uri.is_secure())
-            && flow.transport != Transport::Tls
-            && let Some(tls) = self.flow_to(Transport::Tls, address)
+        let named = uri.as_ref().and_then(|uri| uri.param("transport")).flatten();
+        let wanted = match named.map(str::to_ascii_lowercase).as_deref() {
+            _ if uri.as_ref().is_some_and(Uri::is_secure) => Transport::Tls,
+            // What began behind TLS does not leave it.
+            _ if flow.transport == Transport::Tls => Transport::Tls,
+            Some("udp") => Transport::Udp,
+            Some("tcp") => Transport::Tcp,
+            _ => flow.transport,
+        };
+        if wanted != flow.transport
+            && let Some(other) = self.flow_to(wanted, address)
         {
-            return tls;
+            return other;
         }
         // The connection that the peer opened is the way back through its NAT, and so is the one of ours by which it
         // answered; `address` counts when it is gone.
-        let answered_by = heard_from.connection.filter(|_| heard_from.remote.ip() == address.ip());
-        Flow { remote: address, connection: flow.connection.or(answered_by), ..flow }
+        let same = heard_from.transport == flow.transport && heard_from.remote.ip() == address.ip();
+        Flow { remote: address, connection: flow.connection.or_else(|| heard_from.connection.filter(|_| same)), ..flow }
     }
 }
 

@@ -185,7 +185,7 @@ impl Endpoint {
             && let Action::Transmit(bytes) = machine.handle_retransmission()
         {
             let flow = tx.flow;
-            self.transmit_again(flow, bytes, Label::Response(0, Method::INVITE));
+            self.transmit_again(flow, bytes, Label::Response(0, Method::INVITE), tx.session);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::session::{Cancel, Phase, Repeat};
-use super::{Count, Endpoint, EventKind, Flow, Label, Machine, SentAck, SessionId, TxId, TxKey, Wake};
+use super::{Count, Endpoint, EventKind, Flow, Label, Machine, Seen, SentAck, SessionId, TxId, TxKey, Wake};
 use crate::clock::{Instant, Now};
 use crate::protocol::sip::address::Address;
 use crate::protocol::sip::body::session_description;
@@ -50,6 +50,7 @@ impl Endpoint {
             return self.counts.push_back(Count::Stray);
         };
         self.counts.push_back(Count::Response(response.status, method.clone()));
+        self.reading = Some(Seen::of_response(&response, &method.to_string(), flow.remote));
         let Some(tx) = self.transactions.get_mut(&id) else { return };
         let (tx_flow, session) = (tx.flow, tx.session);
         let action = match &mut tx.machine {
@@ -68,21 +69,29 @@ impl Endpoint {
             Action::Deliver => self.deliver(&heard),
             Action::Transmit(ack) => {
                 self.counts.push_back(Count::Retransmission);
-                self.transmit_again(tx_flow, ack, Label::Request(Method::ACK));
+                self.heard_again(session, at, heard.label());
+                self.transmit_again(tx_flow, ack, Label::Request(Method::ACK), session);
             }
-            Action::Nothing | Action::TimedOut => {}
+            Action::Nothing => self.heard_again(session, at, heard.label()),
+            Action::TimedOut => {}
         }
         self.settle(id);
     }
 
     fn deliver(&mut self, heard: &Heard<'_>) {
         let Heard { now, at, session, ref method, response, .. } = *heard;
+        if self.answer_asked(heard.tx, at, heard.flow, response) {
+            return;
+        }
         let invite = *method == Method::INVITE;
         if invite && (200..300).contains(&response.status) {
             return self.handle_2xx(heard);
         }
+        // The answer to a CANCEL may come when the session is over.
+        if let Some(session) = session {
+            self.event(session, at, EventKind::Received { label: heard.label() });
+        }
         let Some(session) = session.filter(|s| self.sessions.contains_key(s)) else { return };
-        self.event(session, at, EventKind::Received { label: heard.label() });
         if self.is_change(session, heard.tx) {
             if response.status >= 200 {
                 self.handle_change_response(heard, session);
@@ -116,6 +125,10 @@ impl Endpoint {
         if !self.sessions.get(&id).is_some_and(call) || (status == 422 && self.invite_again(heard, id)) {
             return;
         }
+        if matches!(status, 401 | 407) {
+            let (response, source) = (Box::new(heard.response.clone()), heard.flow.remote);
+            self.event(id, heard.at, EventKind::Challenged { response, source });
+        }
         let h = &heard.response.headers;
         self.explain(id, heard.at, Reason::of(h), retry_after_s(h));
         self.event(id, heard.at, EventKind::Failed { status: Some(status) });
@@ -139,8 +152,9 @@ impl Endpoint {
         if let Some(ack) = acks.iter().find(|ack| ack.to_tag == to_tag) {
             let (flow, bytes) = (ack.flow, ack.bytes.clone());
             self.counts.push_back(Count::Retransmission);
+            self.heard_again(session, heard.at, heard.label());
             if let Some(bytes) = bytes {
-                self.transmit_again(flow, bytes, Label::Request(Method::ACK));
+                self.transmit_again(flow, bytes, Label::Request(Method::ACK), session);
             }
             return;
         }
@@ -155,7 +169,7 @@ impl Endpoint {
         let first = acks.is_empty();
         let Some(dialog) = Dialog::from_response(request, response) else { return };
         let (seq, offerless) = (request.cseq().unwrap_or_default(), request.body.is_empty());
-        let next = self.flow_of(&dialog, tx.flow, flow);
+        let next = self.flow_of(&dialog, self.own_flow(tx_id, tx.flow), flow);
         let calls = |s: &super::Session| matches!(s.phase, Phase::Outgoing { cancel: Cancel::No, .. });
         let called = alive.filter(|s| first && self.sessions.get(s).is_some_and(calls));
         let waits = called.is_some() && offerless && !response.body.is_empty();
@@ -178,7 +192,12 @@ impl Endpoint {
                     self.await_answer(session, tx_id, seq, next, to_tag);
                 }
             }
-            None => self.end_foreign_dialog(now, dialog, next),
+            None => {
+                self.end_foreign_dialog(now, dialog, next);
+                if let Some(bye) = self.transmits.back_mut() {
+                    bye.session = session;
+                }
+            }
         }
     }
 
@@ -235,6 +254,9 @@ impl Endpoint {
 
     /// Timers B, F and H: nobody answered.
     pub(super) fn handle_tx_gave_up(&mut self, now: Now, id: TxId, session: Option<SessionId>) {
+        if self.give_up_asked(id, now) {
+            return;
+        }
         let Some(session) = session.filter(|s| self.sessions.contains_key(s)) else { return };
         if self.is_change(session, id) {
             if let Some(state) = self.sessions.get_mut(&session) {
@@ -280,7 +302,7 @@ impl Endpoint {
             Repeat::Again => {
                 let (flow, bytes, next) = (unacked.flow, Arc::clone(&unacked.response), unacked.next_timeout());
                 self.wakes.set(Wake::Session(id), Some(next));
-                self.transmit_again(flow, bytes, Label::Response(200, Method::INVITE));
+                self.transmit_again(flow, bytes, Label::Response(200, Method::INVITE), Some(id));
             }
             Repeat::GiveUp => {
                 session.unacked = None;

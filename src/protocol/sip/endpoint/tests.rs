@@ -55,6 +55,7 @@ impl Pair {
             destination: self.b.address,
             caller: Some("139".into()),
             offer: b"offer".to_vec(),
+            max_forwards: 70,
         };
         let id = self.a.endpoint.invite(self.now.mono, invite).unwrap();
         self.settle();
@@ -136,6 +137,7 @@ pub(super) fn kinds(side: &Side) -> Vec<&'static str> {
             EventKind::Progress { .. } => "progress",
             EventKind::Answered { .. } => "answered",
             EventKind::CrossedAnswer => "crossed",
+            EventKind::Challenged { .. } => "challenged",
             EventKind::Failed { .. } => "failed",
             EventKind::Reoffer { .. } => "reoffer",
             EventKind::Bye => "bye",

@@ -103,6 +103,7 @@ impl Solo {
             destination: PEER.parse().unwrap(),
             caller: Some("139".into()),
             offer: offer.to_vec(),
+            max_forwards: 70,
         };
         let session = self.endpoint.invite(self.now.mono, call).unwrap();
         (session, self.drain().remove(0))

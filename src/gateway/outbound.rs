@@ -1,0 +1,269 @@
+//! Calls of ours through a trunk: tried at one target after the other, challenges answered.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::book::{Attempt, Link, Role};
+use super::trunks::domain;
+use super::{Gateway, Trunk};
+use crate::call::fact::RingResult;
+use crate::call::leg::{Callee, Input};
+use crate::clock::{Instant, Now};
+use crate::ids::{CallId, TargetName};
+use crate::peer::account::Challenged;
+use crate::peer::registration::host_of;
+use crate::peer::route::{Destination, Target};
+use crate::protocol::sip::digest::Covered;
+use crate::protocol::sip::endpoint::{Event, EventKind, Label, OutgoingInvite, SessionId, Way};
+use crate::protocol::sip::header::Name;
+use crate::protocol::sip::message::Response;
+use crate::protocol::sip::uri::Uri;
+use crate::schedule::Schedule;
+
+/// A target that has not even sent 100 by then is passed over: the INVITE was repeated twice, and the next target has it
+/// within 2 s.
+const FAILOVER: Duration = Duration::from_millis(1_800);
+
+/// The attempt of a call.
+type Of = (CallId, u32);
+
+/// All calls of ours that are out through trunks.
+#[derive(Debug, Default)]
+pub(super) struct Legs {
+    of: BTreeMap<Of, Leg>,
+    failover: Schedule<Of>,
+    /// Sessions with targets that were passed over: whatever they still say changes nothing.
+    left: BTreeSet<SessionId>,
+}
+
+#[derive(Debug)]
+struct Leg {
+    line: usize,
+    uri: Uri,
+    /// Where it is tried now, and where after that.
+    target: Option<Target>,
+    rest: VecDeque<Target>,
+    session: Option<SessionId>,
+    call_id: String,
+    from_tag: String,
+    seq: u32,
+    offer: Vec<u8>,
+    /// Challenges of this target that were answered.
+    answered: u32,
+    /// The answer to the last one.
+    authorization: Option<(Name, String)>,
+    /// What the last target said.
+    status: Option<u16>,
+}
+
+impl Legs {
+    /// The trunks stand elsewhere in the settings. A leg through one that is gone has no other target to try.
+    pub(super) fn move_lines(&mut self, moved: impl Fn(usize) -> Option<usize>) {
+        self.of.retain(|_, leg| match moved(leg.line) {
+            Some(line) => {
+                leg.line = line;
+                true
+            }
+            None => false,
+        });
+        let gone: Vec<Of> = self.failover.keys().filter(|of| !self.of.contains_key(of)).collect();
+        gone.into_iter().for_each(|of| self.failover.set(of, None));
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        self.failover.next().map(|(at, _)| (at, "next target"))
+    }
+}
+
+impl Gateway {
+    pub(super) fn open_target(&mut self, now: Now, id: CallId, attempt: u32, target: TargetName) {
+        let role = Role::Agent { attempt, agent: Callee::Target(target.clone()) };
+        let leg = self.prepare(id, &target);
+        let listener = leg.as_ref().and_then(|leg| leg.rest.front()).copied();
+        let listener = listener.and_then(|t| self.endpoint.listener_for(t.transport, t.address));
+        let media = listener.and_then(|l| self.open_leg(now, id, &role, l));
+        if let Some(entry) = self.calls.get_mut(&id) {
+            entry.attempts.insert(attempt, Attempt::new(Callee::Target(target), media.clone()));
+        }
+        match (leg, media) {
+            (Some(leg), Some(_)) => drop(self.trunks.legs.of.insert((id, attempt), leg)),
+            _ => self.leg_not_ready(now, id, &role),
+        }
+    }
+
+    /// `None`: nobody knows where the trunk is, or it has no place for another call.
+    fn prepare(&mut self, id: CallId, target: &TargetName) -> Option<Leg> {
+        let target = self.settings.targets.iter().find(|t| t.name == *target)?;
+        let line = self.settings.trunks.iter().position(|t| t.name == target.trunk)?;
+        let trunk = &self.settings.trunks[line];
+        let server = trunk.server.as_ref()?;
+        let uri = Uri::parse(&format!("sip:{}@{}", target.number, domain(server)))?;
+        let destination = Destination::of(server)?;
+        let rest: VecDeque<Target> = self.trunks.targets(line, &destination).into();
+        if rest.is_empty() || !self.trunks.take_place(line, id) {
+            return None;
+        }
+        Some(Leg {
+            line,
+            uri,
+            target: None,
+            rest,
+            session: None,
+            call_id: self.random.token(),
+            from_tag: self.random.token(),
+            seq: 0,
+            offer: Vec::new(),
+            answered: 0,
+            authorization: None,
+            status: None,
+        })
+    }
+
+    pub(super) fn invite_target(&mut self, now: Now, id: CallId, attempt: u32) {
+        self.try_next(now, (id, attempt));
+    }
+
+    /// The next target has its chance; with none left, the call hears what the last one said.
+    fn try_next(&mut self, now: Now, of: Of) {
+        loop {
+            let Some(leg) = self.trunks.legs.of.get_mut(&of) else { return };
+            leg.target = leg.rest.pop_front();
+            (leg.answered, leg.authorization, leg.session) = (0, None, None);
+            let status = leg.status;
+            if leg.target.is_none() {
+                self.trunks.legs.failover.set(of, None);
+                let failed = Input::AgentFailed { attempt: of.1, result: RingResult::Unreachable, status };
+                return self.inputs.push_back((of.0, now, failed));
+            }
+            if self.invite_there(now, of).is_some() {
+                return;
+            }
+        }
+    }
+
+    fn invite_there(&mut self, now: Now, of: Of) -> Option<()> {
+        let (id, attempt) = of;
+        let entry = self.calls.get(&id)?;
+        let media = entry.attempts.get(&attempt)?.media.as_ref()?;
+        let (caller, max_forwards) = (entry.caller.shown_number.clone(), entry.caller.max_forwards);
+        let offer = self.agent_offer(entry.caller.peer.as_ref(), &media.local);
+        let line = self.trunks.legs.of.get(&of)?.line;
+        let route = self.trunks.route(line).into_iter().map(|route| (Name::ROUTE, route));
+        let leg = self.trunks.legs.of.get_mut(&of)?;
+        let target = leg.target?;
+        leg.seq += 1;
+        leg.offer.clone_from(&offer);
+        let from = own_address(&self.settings.trunks[line]);
+        let way = Way {
+            call_id: leg.call_id.clone(),
+            from_tag: leg.from_tag.clone(),
+            seq: leg.seq,
+            from,
+            headers: route.chain(leg.authorization.clone()).collect(),
+        };
+        let (transport, destination) = (target.transport, target.address);
+        let call = OutgoingInvite { target: leg.uri.clone(), transport, destination, caller, offer, max_forwards };
+        let session = self.endpoint.invite_by(now.mono, call, way)?;
+        leg.session = Some(session);
+        let failover = (!leg.rest.is_empty()).then(|| now.mono + FAILOVER);
+        self.trunks.legs.failover.set(of, failover);
+        let entry = self.calls.get_mut(&id)?;
+        let a = entry.attempts.get_mut(&attempt)?;
+        a.session = Some(session);
+        let role = Role::Agent { attempt, agent: a.agent.clone() };
+        self.by_session.insert(session, Link { call: id, role, terminated: false, unwritten: VecDeque::new() });
+        Some(())
+    }
+
+    pub(super) fn handle_leg_timeouts(&mut self, now: Now) {
+        while let Some(of) = self.trunks.legs.failover.pop_due(now.mono) {
+            let Some(leg) = self.trunks.legs.of.get_mut(&of) else { continue };
+            if let Some(session) = leg.session.take() {
+                tracing::info!(call = %of.0, target = ?leg.target.map(|t| t.address), "no answer; the next target is tried");
+                self.trunks.legs.left.insert(session);
+                self.endpoint.hang_up(now, session);
+            }
+            self.try_next(now, of);
+        }
+    }
+
+    /// What concerns only the way through the trunk is settled here; the rest is the call's.
+    pub(super) fn on_the_way(&mut self, now: Now, event: Event) -> Option<Event> {
+        let session = event.session;
+        if self.trunks.legs.left.contains(&session) {
+            match event.kind {
+                EventKind::Terminated => {
+                    self.trunks.legs.left.remove(&session);
+                    self.by_session.remove(&session);
+                }
+                // For the ladder.
+                EventKind::Received { .. } => return Some(event),
+                _ => {}
+            }
+            return None;
+        }
+        let of = match self.by_session.get(&session) {
+            Some(Link { call, role: Role::Agent { attempt, agent: Callee::Target(_) }, .. }) => (*call, *attempt),
+            _ => return Some(event),
+        };
+        if self.trunks.legs.of.get(&of).is_none_or(|leg| leg.session != Some(session)) {
+            return Some(event);
+        }
+        match &event.kind {
+            EventKind::Received { label: Label::Response(..) } => self.trunks.legs.failover.set(of, None),
+            EventKind::Challenged { response, source } => self.answer_challenge(of, response, *source),
+            EventKind::Failed { status } if self.go_on(now, of, session, *status) => return None,
+            _ => {}
+        }
+        Some(event)
+    }
+
+    fn answer_challenge(&mut self, of: Of, response: &Response, source: SocketAddr) {
+        let (random, super::trunks::Trunks { legs, lines, .. }) = (&mut self.random, &mut self.trunks);
+        let Some(leg) = legs.of.get_mut(&of) else { return };
+        let Some(credentials) = &mut lines[leg.line].credentials else { return };
+        let from_asked = leg.target.is_some_and(|t| t.address.ip().to_canonical() == source.ip().to_canonical());
+        let covered = Covered { method: "INVITE", uri: leg.uri.as_str(), body: &leg.offer };
+        let challenged = Challenged { covered, from_asked, answered: leg.answered };
+        leg.authorization = credentials.answer(response, challenged, random);
+    }
+
+    /// True if the INVITE goes out again: with an answer to the challenge, or elsewhere.
+    fn go_on(&mut self, now: Now, of: Of, session: SessionId, status: Option<u16>) -> bool {
+        let released = self.calls.get(&of.0).and_then(|e| e.attempts.get(&of.1)).is_none_or(|a| a.released);
+        let Some(leg) = self.trunks.legs.of.get_mut(&of).filter(|_| !released) else { return false };
+        leg.status = status;
+        match status {
+            Some(401 | 407) if leg.authorization.is_some() => {
+                leg.answered += 1;
+                self.trunks.legs.left.insert(session);
+                if self.invite_there(now, of).is_none() {
+                    self.try_next(now, of);
+                }
+                if let Some(leg) = self.trunks.legs.of.get_mut(&of) {
+                    leg.authorization = None;
+                }
+                true
+            }
+            None | Some(408 | 503) if !leg.rest.is_empty() => {
+                self.trunks.legs.left.insert(session);
+                self.try_next(now, of);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The call has no more to do with this leg.
+    pub(super) fn leave_way(&mut self, id: CallId, attempt: u32) {
+        self.trunks.legs.failover.set((id, attempt), None);
+        self.trunks.legs.of.remove(&(id, attempt));
+    }
+}
+
+/// From of our calls: a carrier with an account wants to see it, and finds the caller in P-Asserted-Identity.
+fn own_address(trunk: &Trunk) -> Option<String> {
+    let (account, server) = (trunk.account.as_ref()?, trunk.server.as_ref()?);
+    Some(format!("sip:{}@{}", account.username, host_of(server)))
+}

@@ -1,0 +1,92 @@
+//! One of two people holds the other, in virtual time.
+
+use std::net::SocketAddr;
+
+use super::*;
+use crate::clock::{Instant, Wall};
+use crate::ids::Random;
+use crate::protocol::rtp::Header;
+
+const CALLER: LegId = LegId(1);
+const AGENT: LegId = LegId(2);
+
+fn at(ms: u64) -> Now {
+    Now { mono: Instant::from_millis(1_000 + ms), wall: Wall::from_micros(0) }
+}
+
+fn remote(leg: LegId, send: bool, receive: bool) -> Remote {
+    let rtp = SocketAddr::from(([127, 0, 0, leg.0 as u8 + 1], 4_000));
+    let allowed = vec![rtp.ip()];
+    Remote { rtp, allowed, telephone_event: None, send, receive, ..super::tests::remote(leg) }
+}
+
+/// Packets toward each of the two while `ms` pass.
+fn pass(bridge: &mut Bridge, from: u64, to: u64) -> [usize; 2] {
+    let mut sent = [0; 2];
+    for ms in from..to {
+        bridge.handle_timeout(at(ms));
+        while let Some(transmit) = bridge.poll_transmit() {
+            if transmit.component == Component::Rtp {
+                sent[usize::from(transmit.leg == AGENT)] += 1;
+            }
+        }
+        while bridge.poll_event().is_some() {}
+    }
+    sent
+}
+
+#[test]
+fn the_held_one_hears_a_tone_until_the_hold_ends() {
+    let call = CallId::new(Wall::from_micros(0), &mut Random::from_number(1));
+    let mut bridge = Bridge::new(call, Random::from_number(2));
+    for (leg, side) in [(CALLER, Side::Caller), (AGENT, Side::Agent)] {
+        bridge.handle(at(0), Command::Open { call, leg, side, local: SocketAddr::from(([127, 0, 0, 1], 4_000)) });
+        bridge.handle(at(0), Command::Remote { leg, remote: remote(leg, true, true) });
+    }
+    let joined = Command::Bridge { call, caller: CALLER, agent: AGENT, connected: at(0), record: true };
+    bridge.handle(at(0), joined);
+    assert_eq!(pass(&mut bridge, 0, 1_000), [0, 0]);
+    // The agent's phone: inactive. After half a second without music of its own, fifty frames a second.
+    bridge.handle(at(1_000), Command::Remote { leg: AGENT, remote: remote(AGENT, false, false) });
+    assert_eq!(pass(&mut bridge, 1_000, 2_510), [51, 0]);
+    // Both hold: nobody is there to hear anything.
+    bridge.handle(at(2_510), Command::Remote { leg: CALLER, remote: remote(CALLER, false, true) });
+    assert_eq!(pass(&mut bridge, 2_510, 3_510), [0, 0]);
+    bridge.handle(at(3_510), Command::Remote { leg: AGENT, remote: remote(AGENT, true, true) });
+    assert_eq!(pass(&mut bridge, 3_510, 5_015), [0, 51], "now the caller holds the agent");
+    bridge.handle(at(5_015), Command::Remote { leg: CALLER, remote: remote(CALLER, true, true) });
+    assert_eq!(pass(&mut bridge, 5_015, 6_000), [0, 0]);
+    bridge.handle(at(6_000), Command::CloseCall { call, ended: at(6_000) });
+    let mut right = Vec::new();
+    while let Some(recorded) = bridge.poll_recorded() {
+        if let Recorded::Block(block) = recorded {
+            right.extend(block.samples.chunks(2).map(|frame| frame[1]));
+        }
+    }
+    let loud = |from: usize, to: usize| right[from * 8..to * 8].iter().any(|s| s.abs() > 100);
+    assert!(!loud(0, 1_400) && !loud(2_510, 6_000), "what the agent hears is not recorded");
+}
+
+#[test]
+fn comfort_noise_of_the_holder_is_no_music() {
+    let mut bench = super::tests::Bench::joined(0);
+    let audio = super::tests::audio;
+    let holds = Command::Remote { leg: AGENT, remote: remote(AGENT, false, true) };
+    bench.order(0, holds);
+    for n in 0..100u16 {
+        let us = u64::from(n) * 20_000;
+        match n {
+            // Its own music for a second, then a packet of noise now and then.
+            0..50 => bench.packet(us, AGENT, audio(n, 2), &[0x55; 160]),
+            _ if n % 10 == 0 => bench.packet(us, AGENT, Header { payload_type: 13, ..audio(n, 2) }, &[60]),
+            _ => {}
+        }
+    }
+    bench.run(1_999_000);
+    let tone = bench.sent_to(CALLER).filter(|s| s.4.len() == 160 && s.4[0] != 0x55).count();
+    let music = bench.sent_to(CALLER).filter(|s| s.4 == [0x55; 160]).count();
+    assert_eq!((music, tone), (50, 26), "half a second after the music the tone begins");
+    assert!(bench.sent_to(CALLER).all(|s| s.3.payload_type == 8));
+    let sent: Vec<_> = bench.sent_to(CALLER).collect();
+    assert!(sent.windows(2).all(|p| p[1].3.sequence.wrapping_sub(p[0].3.sequence) == 1), "nothing seems lost");
+}

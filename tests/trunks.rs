@@ -1,0 +1,224 @@
+//! Trunks that are more than an address: a real Kamailio is the carrier, a real dnsmasq knows the names.
+
+mod common;
+
+use std::fmt::Write as _;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use common::child::Process;
+use common::phone::{Phone, options};
+use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, Sipp, seconds, until, within};
+use nix::sys::signal::Signal;
+
+/// Kamailio's processes end with the first of them, if that is asked and not killed.
+struct Kamailio(Process);
+
+impl Kamailio {
+    fn start(bench: &Bench, port: u16, phone: u16) -> Kamailio {
+        let modules = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"]
+            .map(|below| PathBuf::from(below).join("kamailio/modules"))
+            .into_iter()
+            .find(|path| path.is_dir())
+            .expect("Kamailio's modules");
+        let text = include_str!("../fixtures/kamailio/carrier.cfg")
+            .replace("PORT", &port.to_string())
+            .replace("PHONE", &phone.to_string())
+            .replace("NUMBER", HOTLINE_NUMBER)
+            .replace("MODULES", &format!("{}/", modules.display()));
+        let config = bench.path().join("kamailio.cfg");
+        std::fs::write(&config, text).expect("writing Kamailio's configuration");
+        let mut command = Command::new("kamailio");
+        command.arg("-DD").arg("-E").args(["-m", "32", "-M", "8"]).arg("-f").arg(&config);
+        command.arg("-Y").arg(bench.path()).arg("-w").arg(bench.path());
+        let process = Process::start("kamailio", bench.path(), &mut command);
+        let kamailio = Kamailio(process);
+        let asker = Phone::at("127.0.0.1", bench.ports.one());
+        let there = SocketAddr::from(([127, 0, 0, 1], port));
+        until("Kamailio to answer", seconds(10), || {
+            asker.send(&options(asker.address(), there, "ready"), there);
+            asker.next(Duration::from_millis(200)).filter(|message| message.text.starts_with("SIP/2.0 200"))
+        });
+        kamailio
+    }
+}
+
+impl Drop for Kamailio {
+    fn drop(&mut self) {
+        self.0.signal(Signal::SIGTERM);
+        for _ in 0..200 {
+            if self.0.exited().is_some() {
+                return;
+            }
+            common::beat();
+        }
+    }
+}
+
+/// A name server for `test`: services by its options, addresses by a file that it reads again when told.
+struct Names {
+    process: Process,
+    hosts: PathBuf,
+    port: u16,
+}
+
+impl Names {
+    fn start(bench: &Bench, services: &[String], hosts: &str) -> Names {
+        let port = bench.ports.one();
+        let file = bench.path().join("hosts");
+        std::fs::write(&file, hosts).expect("writing the names");
+        let mut command = Command::new("dnsmasq");
+        command.args(["--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file="]);
+        command.args([
+            "--listen-address=127.0.0.1",
+            "--bind-interfaces",
+            "--local-ttl=1",
+            "--user=root",
+            "--local=/test/",
+        ]);
+        command.arg(format!("--port={port}")).arg(format!("--addn-hosts={}", file.display()));
+        command.args(services.iter().map(|service| format!("--srv-host={service}")));
+        let process = Process::start("dnsmasq", bench.path(), &mut command);
+        until("dnsmasq to listen", seconds(5), || UdpSocket::bind(("127.0.0.1", port)).is_err().then_some(()));
+        Names { process, hosts: file, port }
+    }
+
+    fn change(&self, hosts: &str) {
+        std::fs::write(&self.hosts, hosts).expect("writing the names");
+        self.process.signal(Signal::SIGHUP);
+    }
+
+    /// The section of `hotline.toml` that asks it.
+    fn section(&self) -> String {
+        format!("\n[dns]\nservers = [\"127.0.0.1:{}\"]\n", self.port)
+    }
+}
+
+fn secret(directory: &Path, text: &str) {
+    let path = directory.join("carrier.secret");
+    std::fs::write(&path, text).expect("writing the password");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("its mode");
+}
+
+fn gauge(gateway: &Gateway, name: &str) -> i64 {
+    gateway.metric(&format!("hotline_trunk_{name}"))
+}
+
+/// The target `duty` is called when no agent is left.
+fn overflows_to_duty(bench: &mut Bench) {
+    bench.ringing += "\nnobody = \"target:duty\"";
+    bench.extra += "\n[[target]]\nname = \"duty\"\ntrunk = \"carrier\"\nnumber = \"13900000001\"\n";
+}
+
+#[test]
+fn a_carrier_found_by_name_brings_calls_over_our_registration_and_takes_ours_against_a_password() {
+    let mut bench = Bench::new();
+    let busy = bench.agent("8");
+    let (carrier, duty) = (bench.ports.one(), bench.ports.one());
+    let service = format!("_sip._udp.carrier.test,sbc.carrier.test,{carrier},10,10");
+    let names = Names::start(&bench, &[service], "127.0.0.1 sbc.carrier.test\n");
+    secret(bench.path(), "long live the carrier\n");
+    // Nobody is known by address: what comes, comes from where we are registered.
+    bench.peers = "\"192.0.2.1\"".into();
+    bench.trunk = "options_s = 1\nregister = { server = \"sip:carrier.test\", username = \"1000\", \
+                   password_file = \"carrier.secret\" }"
+        .into();
+    bench.extra = names.section();
+    overflows_to_duty(&mut bench);
+    let kamailio = Kamailio::start(&bench, carrier, duty);
+    let agent = Sipp::agent(&bench, "agent_busy", busy);
+    let phone = Sipp::agent(&bench, "agent_answers", duty).pause_ms(300);
+    let way = SocketAddr::from(([127, 0, 0, 1], carrier));
+    let caller = Sipp::trunk_by(&bench, way, "trunk_hangs_up").pause_ms(1_000);
+    let gateway = bench.serve();
+    until("the registration", seconds(10), || (gauge(&gateway, "registered") == 1).then_some(()));
+    until("an answer to OPTIONS", seconds(10), || (gauge(&gateway, "up") == 1).then_some(()));
+    let left_s = gauge(&gateway, "registration_expires_timestamp_seconds") - common::wall_us() / 1_000_000;
+    within("seconds of the registration", left_s, 100..=121);
+
+    let (agent, phone) = (agent.start(), phone.start());
+    caller.run();
+    agent.finish();
+    phone.finish();
+    let record = gateway.record();
+    assert_eq!((record.text("outcome"), record.text("target")), ("overflow", "duty"));
+    assert_eq!((record.text("reason"), record.text("trunk")), ("caller_hung_up", "carrier"));
+    assert!(record.at_path("agent").is_null() && record.at_path("ring_to_answer_ms").is_null());
+    within("wait_ms", record.number("wait_ms"), 300..=1_500);
+    gateway.settled(1);
+    drop(kamailio);
+}
+
+#[test]
+fn a_silent_machine_of_the_carrier_costs_less_than_two_seconds() {
+    let mut bench = Bench::new();
+    let busy = bench.agent("8");
+    let (silent, alive) = (bench.ports.one(), bench.ports.one());
+    let services = [(10, silent), (20, alive)]
+        .map(|(priority, port)| format!("_sip._udp.carrier.test,sbc{priority}.carrier.test,{port},{priority},10"));
+    let names = Names::start(&bench, &services, "127.0.0.1 sbc10.carrier.test sbc20.carrier.test\n");
+    bench.trunk = "server = \"sip:carrier.test\"\noptions_s = 0".into();
+    bench.extra = names.section();
+    overflows_to_duty(&mut bench);
+    let _silent = UdpSocket::bind(("127.0.0.1", silent)).expect("the silent machine");
+    let agent = Sipp::agent(&bench, "agent_busy", busy).start();
+    let phone = Sipp::agent(&bench, "agent_answers", alive).pause_ms(300).start();
+    let caller = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(500);
+    let gateway = bench.serve();
+    caller.run();
+    agent.finish();
+    phone.finish();
+    let record = gateway.record();
+    assert_eq!((record.text("outcome"), record.text("target")), ("overflow", "duty"));
+    let facts = facts(&gateway, record.text("id"));
+    let between = fact_ms(&facts, "target_ringing") - fact_ms(&facts, "target_invited");
+    within("ms from the first INVITE to the second machine's 180", between, 1_700..=2_000);
+}
+
+fn facts(gateway: &Gateway, call: &str) -> Vec<serde_json::Value> {
+    let config = gateway.config.to_str().expect("a path in UTF-8");
+    let output = common::bench::hotline(&["call", call, "--json", "--config", config]);
+    let text = String::from_utf8(output.stdout).expect("JSON");
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    value["facts"].as_array().expect("facts").clone()
+}
+
+/// When the first fact of this kind happened, in milliseconds of the run.
+fn fact_ms(facts: &[serde_json::Value], kind: &str) -> i64 {
+    let fact = facts.iter().find(|fact| fact["fact"] == kind).unwrap_or_else(|| panic!("no {kind} in {facts:#?}"));
+    fact["at"]["mono_ns"].as_i64().expect("a stamp") / 1_000_000
+}
+
+#[test]
+fn a_trunk_whose_name_moves_is_heard_where_it_is_and_not_where_it_was() {
+    let mut bench = Bench::new();
+    bench.agent("8");
+    let names = Names::start(&bench, &[], "127.0.0.5 sbc.carrier.test\n");
+    bench.peers = "\"sbc.carrier.test\"".into();
+    bench.extra = names.section();
+    let (before, after) = (Phone::at("127.0.0.5", bench.ports.one()), Phone::at("127.0.0.6", bench.ports.one()));
+    let gateway = bench.serve();
+    let here = gateway.bench.sip_address();
+    let mut n = 0;
+    let mut heard = |phone: &Phone| {
+        n += 1;
+        let mut id = String::new();
+        let _ = write!(id, "asked-{n}");
+        phone.send(&options(phone.address(), here, &id), here);
+        phone.next(Duration::from_millis(150)).is_some()
+    };
+    until("the trunk to be heard", seconds(5), || heard(&before).then_some(()));
+    assert!(!heard(&after));
+    names.change("127.0.0.6 sbc.carrier.test\n");
+    until("the trunk to be heard where it is now", seconds(5), || heard(&after).then_some(()));
+    assert!(!heard(&before), "it is a stranger's address now");
+    // The name server dies: what was known stays.
+    drop(names);
+    for _ in 0..5 {
+        (0..50).for_each(|_| common::beat());
+        assert!(heard(&after), "the last answer is kept");
+    }
+}
