@@ -22,6 +22,7 @@ use crate::config::{self, Config, Loaded};
 use crate::dialplan::plan::Plans;
 use crate::gateway::{self, Gateway, Input, RecordingClosed};
 use crate::ids::{CallId, HotlineId, Random};
+use crate::io::bindings::{self, Keeper};
 use crate::io::clock::RunClock;
 use crate::io::disk::{self, Recorder};
 use crate::io::door::Door;
@@ -34,6 +35,7 @@ use crate::io::udp::{Reception, Udp};
 use crate::ledger::recovery::{Salvage, closing_facts};
 use crate::media;
 use crate::metrics::{Counters, LabelSets, Metrics};
+use crate::peer::registrar;
 use crate::protocol::sip::endpoint::{self, Transport};
 use crate::protocol::sip::uri::Uri;
 use crate::store::Writer;
@@ -71,8 +73,11 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let addresses = sockets.addresses()?;
     let (mailbox, inbox) = mailbox();
     let settings = settings(&config, &addresses, run)?;
-    let door = Arc::new(Door::new(settings.known()));
-    let gateway = Gateway::new(settings, Arc::new(plans), Random::from_seed(os_seed()?));
+    let accounts = accounts(&config);
+    let door = Door::new(settings.known());
+    let door = Arc::new(if accounts.accounts.is_empty() { door } else { door.with_registration() });
+    let mut gateway = Gateway::new(settings, Arc::new(plans), Random::from_seed(os_seed()?));
+    gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
     let shared = Shared::new(&ledger.ledger());
     let house = House { config: &config, clock, metrics: &metrics, ledger: ledger.ledger(), mailbox: &mailbox, door };
     let (wires, receivers) = house.wire(sockets, &shared, observer)?;
@@ -228,8 +233,15 @@ impl House<'_> {
             observer,
             door: Arc::clone(&self.door),
             occupancy: Arc::clone(&shared.occupancy),
+            keeper: self.keeper()?,
         };
         Ok((wires, receivers))
+    }
+
+    fn keeper(&self) -> Result<Option<Keeper>> {
+        let registers = self.config.agents.iter().any(|agent| agent.secrets.is_some());
+        let start = || Keeper::start(&self.config.data_directory).context("cannot start the thread of registrations");
+        registers.then(start).transpose()
     }
 
     fn recorder(&self, counters: &Counters) -> Result<Recorder> {
@@ -402,6 +414,12 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
         phones,
         run,
     })
+}
+
+/// The agents who may register.
+fn accounts(config: &Config) -> registrar::Settings {
+    let accounts = config.agents.iter().filter_map(|a| Some((a.number.clone(), a.secrets.clone()?))).collect();
+    registrar::Settings { realm: config.sip.realm.clone(), algorithms: config.sip.digest.clone(), accounts }
 }
 
 /// The phone of an agent with a fixed contact.

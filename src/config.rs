@@ -3,6 +3,8 @@
 //! What a file leaves out is as in the embedded default: loopback only, data in `data`, `dialplans` if it is there,
 //! else the built-in ones. Relative paths count from the file.
 
+mod accounts;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,6 +20,7 @@ use crate::fault::{Fault, did_you_mean};
 use crate::ids::{AgentNo, TrunkName};
 use crate::io::dialplans::{BuiltIn, Directory};
 use crate::peer::trunk::{Peer, PeerError};
+use crate::protocol::sip::digest::{Algorithm, Secrets};
 use crate::written::{At, Document, Table, text_of};
 
 /// The whole configuration, without a fault.
@@ -46,6 +49,10 @@ pub struct SipSettings {
     pub listen: Vec<Listen>,
     /// What Contact and SDP say instead of the address listened on.
     pub advertise: Option<IpAddr>,
+    /// Of the passwords of phones that register; each `ha1_file` is computed for it.
+    pub realm: String,
+    /// What those phones are offered to prove it by.
+    pub digest: Vec<Algorithm>,
 }
 
 /// An address to listen on, written `udp:127.0.0.1:5060`.
@@ -91,6 +98,8 @@ pub struct AgentSettings {
     pub name: String,
     /// The SIP URI of a fixed phone, with an address for its host; `None`: the phone registers.
     pub contact: Option<String>,
+    /// With what the phone registers; `None`: it may not.
+    pub secrets: Option<Secrets>,
 }
 
 /// Something else that a dialplan may call.
@@ -160,6 +169,7 @@ fn agents_of(plans: &Plans) -> Vec<AgentSettings> {
         number: number.clone(),
         name: format!("Agent {number}"),
         contact: Some(format!("sip:{number}@127.0.0.1:5090")),
+        secrets: None,
     };
     numbers.into_iter().map(agent).collect()
 }
@@ -205,7 +215,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
     let sip = sip(&mut root.section("sip"));
     let trunks = trunks(&mut root, &sip.listen);
     let dialplans = dialplans(&mut root.section("dialplans"), base);
-    let agents = agents(&mut root);
+    let agents = agents(&mut root, base, &sip);
     let default_agents = agents.is_none() && dialplans == DialplanSource::BuiltIn;
     let targets = targets(&mut root, &trunks);
     let (http_listen, metrics_listen) = web(&mut root, &sip.listen);
@@ -252,7 +262,8 @@ fn sip(sip: &mut Table<'_>) -> SipSettings {
             listens(sip, list.value, advertise.is_some())
         }
     };
-    SipSettings { listen, advertise: advertise.and_then(|at| advertised(sip, &at)) }
+    let (realm, digest) = (accounts::realm(sip), accounts::digest(sip));
+    SipSettings { listen, advertise: advertise.and_then(|at| advertised(sip, &at)), realm, digest }
 }
 
 fn listens(sip: &Table<'_>, written: Vec<At<String>>, advertised: bool) -> Vec<Listen> {
@@ -433,7 +444,7 @@ fn peers(section: &mut Table<'_>) -> Vec<Peer> {
 }
 
 /// `None` if the file has no agent at all.
-fn agents(root: &mut Table<'_>) -> Option<Vec<AgentSettings>> {
+fn agents(root: &mut Table<'_>, base: &Path, sip: &SipSettings) -> Option<Vec<AgentSettings>> {
     let sections = root.sections("agent");
     if sections.is_empty() {
         return None;
@@ -449,9 +460,11 @@ fn agents(root: &mut Table<'_>) -> Option<Vec<AgentSettings>> {
             good
         });
         let name = section.string("name");
+        let has_contact = section.line_of("contact").is_some();
         let contact = section.string("contact").and_then(|contact| fixed_contact(&section, contact));
-        // Registration of phones is not built yet; the key is known, so that files can be written ahead.
-        section.string("password_file");
+        let account =
+            accounts::Account { base, realm: &sip.realm, number: number.as_ref().map(|at| at.value.as_str()) };
+        let secrets = account.secrets(&mut section, has_contact);
         let Some(At { value: number, line }) = number else { continue };
         if let Some((_, first)) = found.iter().find(|(a, _)| a.number.as_str() == number) {
             let what = format!("agent.number \"{number}\" is there twice (first in line {first})");
@@ -459,9 +472,11 @@ fn agents(root: &mut Table<'_>) -> Option<Vec<AgentSettings>> {
             continue;
         }
         let name = name.map_or_else(|| format!("Agent {number}"), |at| at.value);
-        found.push((AgentSettings { number: AgentNo::from(number), name, contact }, line));
+        found.push((AgentSettings { number: AgentNo::from(number), name, contact, secrets }, line));
     }
-    Some(found.into_iter().map(|(agent, _)| agent).collect())
+    let found: Vec<AgentSettings> = found.into_iter().map(|(agent, _)| agent).collect();
+    accounts::check_common(root, &sip.digest, &found);
+    Some(found)
 }
 
 /// The contact if it is a SIP URI that needs no look-up (RFC 3261 section 19.1.1).
@@ -517,5 +532,7 @@ fn targets(root: &mut Table<'_>, trunks: &[TrunkSettings]) -> Vec<TargetSettings
     found
 }
 
+#[cfg(test)]
+mod accounts_tests;
 #[cfg(test)]
 mod tests;

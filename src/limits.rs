@@ -19,6 +19,20 @@ pub const CALLS: usize = 5_000;
 /// a second's worth.
 pub const SIP_QUEUE: usize = 4_096;
 
+/// A stranger's REGISTERs that may wait: at 500 a second half a second's worth.
+pub const REGISTER_QUEUE: usize = 256;
+
+/// A stranger's REGISTERs a second that are read, and how many at once: of all, and of one address. A room of 100 phones
+/// behind one router that start together are through at once; a guesser is bounded long before he is locked out.
+pub const REGISTERS_PER_SECOND: u32 = 500;
+pub const REGISTERS_AT_ONCE: u32 = 1_000;
+pub const REGISTERS_PER_SECOND_OF_SOURCE: u32 = 20;
+pub const REGISTERS_AT_ONCE_OF_SOURCE: u32 = 200;
+
+/// TCP connections of strangers at once while agents may register, and of one address. Whoever has registered is none.
+pub const STRANGERS_CONNECTIONS: usize = 128;
+pub const STRANGERS_CONNECTIONS_PER_SOURCE: usize = 16;
+
 /// TCP connections at once, and of one address: a room of phones behind one router has one address.
 pub const TCP_CONNECTIONS: usize = 1_024;
 pub const TCP_CONNECTIONS_PER_SOURCE: usize = 256;

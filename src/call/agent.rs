@@ -46,6 +46,12 @@ impl Agents {
         Agents { agents, last_rung: BTreeMap::new(), random }
     }
 
+    /// One more agent, free, unless there is one of this number.
+    pub fn join(&mut self, number: AgentNo) {
+        let fresh = Agent { state: State::Available, idle_since: Instant::START, answered: 0 };
+        self.agents.entry(number).or_insert(fresh);
+    }
+
     /// Takes the next agent to ring for this call: one of the plan's, free, and not tried before.
     pub fn take_next(
         &mut self,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use super::forks::Forks;
 use crate::call::Call;
 use crate::ids::{AgentNo, CallId, LegId, Side};
 use crate::media::Codec;
@@ -32,11 +33,11 @@ pub(super) struct CallerLeg {
     pub(super) acknowledged: bool,
 }
 
-/// One ring of one agent's phone.
+/// One ring of one agent, on one phone or on several at once.
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) agent: AgentNo,
-    pub(super) session: Option<SessionId>,
+    pub(super) forks: Forks,
     pub(super) media: Option<LegMedia>,
     pub(super) peer: Option<Peer>,
     pub(super) codec: Option<Codec>,

@@ -1,13 +1,14 @@
 //! What a call orders, done.
 
 use super::book::{Attempt, Link, Role};
+use super::forks::Forks;
 use super::{Gateway, Output};
 use crate::call::fact::{RingResult, What};
 use crate::call::leg::{Action, Input};
 use crate::clock::Now;
 use crate::ids::{AgentNo, CallId, LegId};
 use crate::media::Command;
-use crate::protocol::sip::endpoint::OutgoingInvite;
+use crate::protocol::sip::endpoint::{OutgoingInvite, SessionId};
 
 impl Gateway {
     /// Does everything that the call has ordered so far, and renews its wake-up.
@@ -81,53 +82,67 @@ impl Gateway {
 
     fn open_agent(&mut self, now: Now, id: CallId, attempt: u32, agent: AgentNo) {
         let role = Role::Agent { attempt, agent: agent.clone() };
-        let phone = self.phones.get(&agent);
-        let listener = phone.and_then(|p| self.endpoint.listener_for(p.transport, p.address));
-        let media = listener.and_then(|l| self.open_leg(now, id, &role, l));
-        if media.is_none() {
+        let ways = self.ways(now, &agent);
+        let media = ways.first().and_then(|way| self.open_leg(now, id, &role, way.local));
+        if ways.is_empty() {
+            // Nothing is registered: this ring is over before it began.
+            let failed = Input::AgentFailed { attempt, result: RingResult::Unreachable, status: None };
+            self.inputs.push_back((id, now, failed));
+        } else if media.is_none() {
             self.leg_not_ready(now, id, &role);
         }
         if let Some(entry) = self.calls.get_mut(&id) {
             let (peer, codec, source) = (None, None, None);
-            let a = Attempt { agent, session: None, media, peer, codec, source, held: false, released: false };
+            let forks = Forks::default();
+            let a = Attempt { agent, forks, media, peer, codec, source, held: false, released: false };
             entry.attempts.insert(attempt, a);
         }
     }
 
+    /// Every phone of the agent at once.
     fn invite_agent(&mut self, now: Now, id: CallId, attempt: u32, agent: &AgentNo) {
-        let session = self.outgoing_invite(id, attempt, agent).and_then(|call| self.endpoint.invite(now.mono, call));
-        let Some(session) = session else {
+        let mut sessions: Vec<SessionId> = Vec::new();
+        for call in self.outgoing_invites(now, id, attempt, agent) {
+            sessions.extend(self.endpoint.invite(now.mono, call));
+        }
+        if sessions.is_empty() {
             let failed = Input::AgentFailed { attempt, result: RingResult::Fault, status: None };
             return self.inputs.push_back((id, now, failed));
-        };
-        let role = Role::Agent { attempt, agent: agent.clone() };
-        self.by_session.insert(session, Link { call: id, role, terminated: false });
-        if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
-            a.session = Some(session);
+        }
+        for session in sessions {
+            let role = Role::Agent { attempt, agent: agent.clone() };
+            self.by_session.insert(session, Link { call: id, role, terminated: false });
+            *self.phone_sessions.entry((id, attempt)).or_default() += 1;
+            if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
+                a.forks.add(session);
+            }
         }
     }
 
-    fn outgoing_invite(&self, id: CallId, attempt: u32, agent: &AgentNo) -> Option<OutgoingInvite> {
-        let entry = self.calls.get(&id)?;
-        let media = entry.attempts.get(&attempt)?.media.as_ref()?;
-        let phone = self.phones.get(agent)?;
-        Some(OutgoingInvite {
-            target: phone.uri.clone(),
-            transport: phone.transport,
-            destination: phone.address,
+    fn outgoing_invites(&self, now: Now, id: CallId, attempt: u32, agent: &AgentNo) -> Vec<OutgoingInvite> {
+        let Some(entry) = self.calls.get(&id) else { return Vec::new() };
+        let Some(media) = entry.attempts.get(&attempt).and_then(|a| a.media.as_ref()) else { return Vec::new() };
+        let offer = self.agent_offer(entry.caller.peer.as_ref(), &media.local);
+        let invite = |way: super::registering::Way| OutgoingInvite {
+            target: way.target,
+            transport: way.transport,
+            destination: way.destination,
+            flow: way.flow,
             caller: entry.caller.shown_number.clone(),
-            offer: self.agent_offer(entry.caller.peer.as_ref(), &media.local),
-        })
+            offer: offer.clone(),
+        };
+        self.ways(now, agent).into_iter().map(invite).collect()
     }
 
     fn release_agent(&mut self, now: Now, id: CallId, attempt: u32) {
         let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) else { return };
         a.released = true;
-        let (session, agent) = (a.session, a.agent.clone());
-        match session.filter(|s| self.by_session.get(s).is_some_and(|link| !link.terminated)) {
-            // The agent is free again when the session's last message is through.
-            Some(session) => self.endpoint.hang_up(now, session),
-            None => self.agents.release(&agent, id, now.mono),
+        let (sessions, agent) = (a.forks.sessions().to_vec(), a.agent.clone());
+        if self.phone_sessions.contains_key(&(id, attempt)) {
+            // The agent is free again when the last message of the last session is through.
+            sessions.into_iter().for_each(|session| self.endpoint.hang_up(now, session));
+        } else {
+            self.agents.release(&agent, id, now.mono);
         }
         self.close_leg(id, &Role::Agent { attempt, agent });
     }
@@ -173,9 +188,9 @@ impl Gateway {
     fn seal(&mut self, id: CallId) {
         let Some(entry) = self.calls.remove(&id) else { return };
         self.guests.leave(id);
-        for session in entry.attempts.values().filter_map(|a| a.session).chain([entry.caller.session]) {
-            if self.by_session.get(&session).is_some_and(|link| link.terminated) {
-                self.by_session.remove(&session);
+        for session in entry.attempts.values().flat_map(|a| a.forks.sessions()).chain([&entry.caller.session]) {
+            if self.by_session.get(session).is_some_and(|link| link.terminated) {
+                self.by_session.remove(session);
             }
         }
         tracing::debug!(call = %id, "sealed");

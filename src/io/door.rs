@@ -8,9 +8,10 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use super::budget::Budget;
 use super::mailbox::Lane;
 use crate::clock::Instant;
 use crate::peer::known::{Known, Standing};
@@ -24,11 +25,41 @@ pub struct Door {
     /// Each with the end of its welcome; `None` while a live call has it.
     guests: RwLock<BTreeMap<IpAddr, Option<Instant>>>,
     any: AtomicBool,
+    /// What strangers may spend on REGISTER; `None`: no agent registers.
+    registers: Option<Mutex<Budget>>,
+}
+
+/// A stranger, judged by the first bytes of his message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Knock {
+    Silence,
+    /// REGISTER, beyond what its source or all strangers together may ask.
+    TooMany,
+    Register,
 }
 
 impl Door {
     pub fn new(known: Known) -> Door {
-        Door { known, guests: RwLock::default(), any: AtomicBool::new(false) }
+        Door { known, guests: RwLock::default(), any: AtomicBool::new(false), registers: None }
+    }
+
+    /// From now on strangers may send REGISTER.
+    pub fn with_registration(self) -> Door {
+        Door { registers: Some(Mutex::default()), ..self }
+    }
+
+    /// Whether a stranger's connection may be taken, to see whether REGISTER comes over it.
+    pub fn opens_to_strangers(&self) -> bool {
+        self.registers.is_some()
+    }
+
+    /// What becomes of a stranger's message.
+    pub fn knock(&self, now: Instant, source: IpAddr, message: &[u8]) -> Knock {
+        let Some(budget) = self.registers.as_ref().filter(|_| message.starts_with(b"REGISTER ")) else {
+            return Knock::Silence;
+        };
+        let granted = budget.lock().unwrap_or_else(PoisonError::into_inner).spend(now, source);
+        if granted { Knock::Register } else { Knock::TooMany }
     }
 
     /// The queue for a datagram of this source; `None`: a stranger, who gets silence.
@@ -91,5 +122,18 @@ mod tests {
         assert_eq!(door.datagram(end + LINGER, guest), None);
         door.publish(end + LINGER, []);
         assert!(!door.any.load(Ordering::Acquire));
+    }
+    #[test]
+    fn a_stranger_may_register_if_anybody_may_and_not_without_end() {
+        let known = || Known::new(["192.0.2.1".parse().unwrap()], []);
+        let (source, start) = ("203.0.113.5".parse::<IpAddr>().unwrap(), Instant::START);
+        assert_eq!(Door::new(known()).knock(start, source, b"REGISTER sip:h SIP/2.0"), Knock::Silence);
+        let door = Door::new(known()).with_registration();
+        for other in [&b"INVITE sip:h SIP/2.0"[..], b"register sip:h SIP/2.0", b"REGISTER", b"", b"\r\nREGISTER "] {
+            assert_eq!(door.knock(start, source, other), Knock::Silence);
+        }
+        let granted = (0..1_000).filter(|_| door.knock(start, source, b"REGISTER sip:h") == Knock::Register).count();
+        assert_eq!(granted, crate::limits::REGISTERS_AT_ONCE_OF_SOURCE as usize);
+        assert_eq!(door.knock(start, "203.0.113.6".parse().unwrap(), b"REGISTER sip:h"), Knock::Register);
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::bindings::Keeper;
 use super::clock::RunClock;
 use super::disk::Recorder;
 use super::door::Door;
@@ -43,6 +44,8 @@ pub struct Wires {
     pub observer: Option<Observer>,
     pub door: Arc<Door>,
     pub occupancy: Arc<Occupancy>,
+    /// `None`: no agent registers.
+    pub keeper: Option<Keeper>,
 }
 
 /// What is alive in the switch, as of its last round; for whoever waits for calls to end, and for the metrics.
@@ -53,11 +56,13 @@ pub struct Occupancy {
     pub transactions: AtomicUsize,
     pub sessions: AtomicUsize,
     pub ports: AtomicUsize,
+    pub registrations: AtomicUsize,
 }
 
 impl Occupancy {
     pub fn tell(&self, counters: &Counters) {
         let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        counters.registrations(of(&self.registrations));
         counters.occupancy(of(&self.transactions), of(&self.sessions), of(&self.ports));
     }
 }
@@ -107,15 +112,23 @@ impl Driver {
         }
     }
 
-    fn report(&self) {
+    fn report(&mut self) {
         let (gateway, occupancy) = (&self.gateway, &self.wires.occupancy);
         occupancy.transactions.store(gateway.transactions(), Ordering::Relaxed);
         occupancy.sessions.store(gateway.sessions(), Ordering::Relaxed);
         occupancy.ports.store(gateway.ports_used(), Ordering::Relaxed);
+        occupancy.registrations.store(gateway.registrations().0, Ordering::Relaxed);
+        if let Some(keeper) = &mut self.wires.keeper {
+            let now = self.wires.clock.now();
+            keeper.keep(now, gateway.registrations_version(), || gateway.saved_registrations(now));
+        }
         occupancy.calls.store(gateway.live_calls(), Ordering::Release);
     }
 
     fn finish(mut self) -> Wires {
+        if let Some(keeper) = self.wires.keeper.take() {
+            keeper.finish(self.gateway.saved_registrations(self.wires.clock.now()));
+        }
         self.hand_over_facts();
         self.wires
     }
@@ -161,6 +174,10 @@ impl Driver {
                 self.wires.counters.sip_rejected(SipRejection::UnknownNumber, 1);
             }
             Output::Rejected(Rejected::FromPhone) => self.wires.counters.sip_rejected(SipRejection::FromPhone, 1),
+            Output::Rejected(Rejected::WrongPassword) => {
+                self.wires.counters.sip_rejected(SipRejection::WrongPassword, 1);
+            }
+            Output::Rejected(Rejected::LockedOut) => self.wires.counters.sip_rejected(SipRejection::LockedOut, 1),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Sockets, threads, clocks, files: where the program touches the world.
 
+pub mod bindings;
+mod budget;
 pub mod clock;
 pub mod dialplans;
 pub mod disk;

@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
+use super::door::Knock;
 use super::mailbox::Lane;
 use super::udp::Reception;
 use crate::clock::Instant;
@@ -120,10 +121,14 @@ impl Tcp {
     /// A connection that a peer has opened.
     fn admit(&self, stream: TcpStream, local: SocketAddr, remote: SocketAddr) {
         let reception = &self.shared.reception;
-        if reception.door.connection(reception.clock.now().mono, remote).is_none() {
+        let stranger = self.is_stranger(remote);
+        if stranger && !reception.door.opens_to_strangers() {
             return reception.counters.sip_rejected(SipRejection::Stranger, 1);
         }
         let mut open = self.open();
+        if stranger && self.strangers_are_too_many(&open, remote.ip()) {
+            return reception.counters.sip_rejected(SipRejection::Connections, 1);
+        }
         if open.by_id.len() >= limits::TCP_CONNECTIONS
             || open.of_source(remote.ip()) >= limits::TCP_CONNECTIONS_PER_SOURCE
         {
@@ -188,17 +193,23 @@ impl Tcp {
         let mut begun: Option<Instant> = None;
         loop {
             let now = reception.clock.now().mono;
-            let patience = begun.map_or(limits::TCP_IDLE, |begun| (begun + limits::TCP_MESSAGE).since(now));
+            // A stranger must come to the point.
+            let idle = if self.is_stranger(flow.remote) { limits::TCP_MESSAGE } else { limits::TCP_IDLE };
+            let patience = begun.map_or(idle, |begun| (begun + limits::TCP_MESSAGE).since(now));
             let n = match timeout(patience, stream.read(&mut buffer)).await {
                 Ok(Ok(0)) => return "its peer closed it",
                 Ok(Ok(n)) => n,
                 Ok(Err(_)) => return "it failed",
                 Err(_) if begun.is_some() => return "a message was not completed in time",
+                // It has registered in the meantime.
+                Err(_) if idle < limits::TCP_IDLE && !self.is_stranger(flow.remote) => continue,
                 Err(_) => return "it was silent for too long",
             };
             let at = reception.clock.now();
-            let Some(lane) = reception.door.connection(at.mono, flow.remote) else { return "its guest has left" };
-            if begun.is_none() && buffer[..n].starts_with(PING) {
+            let Some(lane) = self.lane(at.mono, flow, begun.is_some(), &buffer[..n]) else {
+                return "it is a stranger's";
+            };
+            if lane != Lane::Register && begun.is_none() && buffer[..n].starts_with(PING) {
                 self.send(flow, Arc::from(PONG), None);
             }
             framer.push(&buffer[..n]);
@@ -212,6 +223,39 @@ impl Tcp {
                 }
             }
         }
+    }
+
+    fn is_stranger(&self, remote: SocketAddr) -> bool {
+        let reception = &self.shared.reception;
+        reception.door.connection(reception.clock.now().mono, remote).is_none()
+    }
+
+    fn strangers_are_too_many(&self, open: &Open, source: IpAddr) -> bool {
+        let strangers = open.by_remote.keys().filter(|remote| self.is_stranger(**remote));
+        let (mut all, mut own) = (0, 0);
+        for remote in strangers {
+            all += 1;
+            own += usize::from(remote.ip() == source);
+        }
+        all >= limits::STRANGERS_CONNECTIONS || own >= limits::STRANGERS_CONNECTIONS_PER_SOURCE
+    }
+
+    /// The queue for what has just been read; a stranger may say REGISTER and nothing else.
+    fn lane(&self, now: Instant, flow: Flow, within: bool, bytes: &[u8]) -> Option<Lane> {
+        let reception = &self.shared.reception;
+        if let Some(lane) = reception.door.connection(now, flow.remote) {
+            return Some(lane);
+        }
+        if within && reception.door.opens_to_strangers() {
+            return Some(Lane::Register);
+        }
+        let rejection = match reception.door.knock(now, flow.remote.ip(), bytes) {
+            Knock::Register => return Some(Lane::Register),
+            Knock::TooMany => SipRejection::Registers,
+            Knock::Silence => SipRejection::Stranger,
+        };
+        reception.counters.sip_rejected(rejection, 1);
+        None
     }
 
     fn take_frames(

@@ -1,6 +1,7 @@
 //! SIP over UDP: a thread for each socket that receives, and writing from the switch's own thread.
 //!
-//! The thread takes up to [`BATCH`] datagrams by one system call, drops those of strangers unread, and queues the rest with their
+//! The thread takes up to [`BATCH`] datagrams by one system call, drops those of strangers (but for REGISTER, where agents
+//! have passwords) unread, and queues the rest with their
 //! kernel stamps. A flood of strangers ends here.
 
 use std::io::{self, IoSliceMut};
@@ -16,8 +17,8 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsoc
 use nix::sys::time::TimeSpec;
 
 use super::clock::{RunClock, arrival};
-use super::door::Door;
-use super::mailbox::Mailbox;
+use super::door::{Door, Knock};
+use super::mailbox::{Lane, Mailbox};
 use super::socket;
 use crate::clock::Wall;
 use crate::gateway::Input;
@@ -87,12 +88,16 @@ impl Udp {
 
 impl Reception {
     fn take(&self, socket: &UdpSocket, local: SocketAddr, batch: &mut Batch) -> io::Result<()> {
-        let (mut strangers, mut refused) = (0, 0);
+        let (mut strangers, mut too_many, mut refused) = (0, 0, 0);
         let received = batch.wait(socket, |source, stamp, bytes| {
             let now = self.clock.now();
-            let Some(lane) = self.door.datagram(now.mono, source) else {
-                strangers += 1;
-                return;
+            let lane = match self.door.datagram(now.mono, source) {
+                Some(lane) => lane,
+                None => match self.door.knock(now.mono, source.ip(), bytes) {
+                    Knock::Register => Lane::Register,
+                    Knock::TooMany => return too_many += 1,
+                    Knock::Silence => return strangers += 1,
+                },
             };
             let at = stamp.map_or(now, |stamp| arrival(now, stamp));
             let flow = Flow { transport: Transport::Udp, local, remote: source, connection: None };
@@ -101,6 +106,7 @@ impl Reception {
             }
         });
         self.counters.sip_rejected(SipRejection::Stranger, strangers);
+        self.counters.sip_rejected(SipRejection::Registers, too_many);
         self.counters.sip_rejected(SipRejection::QueueFull, refused);
         received
     }

@@ -58,6 +58,12 @@ words! {
         FromPhone "from_phone",
         /// The switch did not keep up: its queue of messages was full. The peer repeats what it said.
         QueueFull "queue_full",
+        /// A stranger's REGISTER beyond what its source or all strangers together may ask.
+        Registers "registers",
+        /// REGISTER of an unknown user or with a wrong password (401).
+        WrongPassword "wrong_password",
+        /// REGISTER from a source that has guessed too often: answered with silence.
+        LockedOut "locked_out",
         /// A connection beyond the bound of its source or of all sources together.
         Connections "connections",
         /// A method or extension that we do not take (405, 420, 501).
@@ -108,6 +114,11 @@ impl Counters {
         if messages > 0 {
             self.families.add(Id::SipRejected, &[reason.word()], messages);
         }
+    }
+
+    /// Phones that are registered.
+    pub fn registrations(&self, phones: usize) {
+        self.families.set(Id::Registrations, &[], i64::try_from(phones).unwrap_or(i64::MAX));
     }
 
     /// What is alive in the switch.

@@ -223,8 +223,9 @@ impl Phone {
         let target = Uri::parse(&format!("sip:{number}@{server}"))?;
         let offer = negotiate::offer(&local, &self.codecs, Some(101));
         let (transport, caller) = (Transport::Udp, Some(caller.to_owned()));
-        let session =
-            self.endpoint.invite(now, OutgoingInvite { target, transport, destination: server, caller, offer })?;
+        let session = self
+            .endpoint
+            .invite(now, OutgoingInvite { target, transport, destination: server, flow: None, caller, offer })?;
         self.people.insert(session, Person { local, side: Script::Calling(patience, trick), connected: false });
         self.steps.set((session, Step::HangUp), Some(now + patience.wait));
         match trick {

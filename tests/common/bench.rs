@@ -1,8 +1,10 @@
 //! One gateway under test: its directory, its configuration, its process, its records and metrics.
 
 use std::fmt::Write as _;
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -25,6 +27,10 @@ pub(crate) struct Bench {
     http: u16,
     /// Number, port and the URI parameters of each agent's contact.
     agents: Vec<(String, u16, &'static str)>,
+    /// Number and password of each agent whose phone registers.
+    registering: Vec<(String, String)>,
+    /// Further lines of `[sip]`.
+    pub(crate) signalling: String,
     /// The gateway's range of RTP ports.
     pub(crate) rtp: String,
     /// Lines of the dialplan's `[greeting]` table.
@@ -48,6 +54,8 @@ impl Bench {
             rtp: ports.rtp_range(),
             ports,
             agents: Vec::new(),
+            registering: Vec::new(),
+            signalling: String::new(),
             greeting: "text = \"您好,{org}客户服务中心{agent_no}号接待员为您服务\"".into(),
             ringing: "strategy = \"in_order\"".into(),
             peers: "\"127.0.0.1\"".into(),
@@ -63,6 +71,11 @@ impl Bench {
     /// An agent whose phone is at this TCP port.
     pub(crate) fn agent_over_tcp(&mut self, number: &str, port: u16) {
         self.agents.push((number.to_owned(), port, ";transport=tcp"));
+    }
+
+    /// An agent whose phone registers with this password.
+    pub(crate) fn agent_registers(&mut self, number: &str, password: &str) {
+        self.registering.push((number.to_owned(), password.to_owned()));
     }
 
     /// An agent with a port of its own, which is returned.
@@ -89,6 +102,11 @@ impl Bench {
         let config = self.path().join("hotline.toml");
         let dialplans = self.path().join("dialplans");
         std::fs::create_dir_all(&dialplans).expect("the dialplans' directory");
+        for (number, password) in &self.registering {
+            let path = self.path().join(format!("{number}.secret"));
+            std::fs::write(&path, format!("{password}\n")).expect("writing a password");
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("a password's mode");
+        }
         std::fs::write(&config, self.config()).expect("writing the configuration");
         std::fs::write(dialplans.join("property.toml"), self.dialplan()).expect("writing the dialplan");
         config
@@ -96,10 +114,10 @@ impl Bench {
 
     fn config(&self) -> String {
         let mut text = format!(
-            "[data]\ndirectory = \"data\"\n\n[sip]\nlisten = [\"udp:127.0.0.1:{0}\", \"tcp:127.0.0.1:{0}\"]\n\n[rtp]\nports = \"{1}\"\n\n\
+            "[data]\ndirectory = \"data\"\n\n[sip]\nlisten = [\"udp:127.0.0.1:{0}\", \"tcp:127.0.0.1:{0}\"]\n{5}\n[rtp]\nports = \"{1}\"\n\n\
              [http]\nlisten = \"127.0.0.1:{2}\"\n\n[metrics]\nlisten = \"127.0.0.1:{3}\"\n\n\
              [dialplans]\ndirectory = \"dialplans\"\n\n[[trunk]]\nname = \"carrier\"\npeers = [{4}]\n",
-            self.sip, self.rtp, self.http, self.metrics, self.peers
+            self.sip, self.rtp, self.http, self.metrics, self.peers, self.signalling
         );
         for (number, port, parameters) in &self.agents {
             let _ = write!(
@@ -107,11 +125,16 @@ impl Bench {
                 "\n[[agent]]\nnumber = \"{number}\"\nname = \"Agent {number}\"\ncontact = \"sip:{number}@127.0.0.1:{port}{parameters}\"\n"
             );
         }
+        for (number, _) in &self.registering {
+            let _ = write!(text, "\n[[agent]]\nnumber = \"{number}\"\npassword_file = \"{number}.secret\"\n");
+        }
         text + &self.extra
     }
 
     fn dialplan(&self) -> String {
-        let numbers: Vec<String> = self.agents.iter().map(|(number, ..)| format!("\"{number}\"")).collect();
+        let fixed = self.agents.iter().map(|(number, ..)| number);
+        let numbers = fixed.chain(self.registering.iter().map(|(number, _)| number));
+        let numbers: Vec<String> = numbers.map(|number| format!("\"{number}\"")).collect();
         format!(
             "[hotline]\nid = \"property\"\norg = \"物业\"\nnumbers = [\"{HOTLINE_NUMBER}\"]\n\n\
              [greeting]\n{}\n\n[agents]\nnumbers = [{}]\n{}\n",

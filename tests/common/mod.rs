@@ -11,6 +11,7 @@ pub(crate) mod child;
 pub(crate) mod phone;
 pub(crate) mod ports;
 pub(crate) mod sipp;
+pub(crate) mod softphone;
 pub(crate) mod sound;
 pub(crate) mod voice;
 

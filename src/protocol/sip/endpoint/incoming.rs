@@ -25,12 +25,12 @@ const ACCEPT: &str = "application/sdp";
 const RETRY_AFTER_S: &str = "10";
 
 /// A request that waits for its answer: what every answer needs.
-struct Asked<'a> {
-    now: Instant,
-    at: Now,
-    flow: Flow,
-    key: TxKey,
-    request: &'a Request,
+pub(super) struct Asked<'a> {
+    pub(super) now: Instant,
+    pub(super) at: Now,
+    pub(super) flow: Flow,
+    pub(super) key: TxKey,
+    pub(super) request: &'a Request,
 }
 
 /// A final response of our own making.
@@ -63,7 +63,7 @@ impl Endpoint {
         fault: Option<Fault>,
     ) {
         let dialog = self.dialog_of(&request);
-        if !trusted && dialog.is_none() && !self.is_known_transaction(&request) {
+        if !(trusted || dialog.is_some() || self.serves(&request.method) || self.is_known_transaction(&request)) {
             return self.counts.push_back(Count::Stranger);
         }
         self.counts.push_back(Count::Request(request.method.clone()));
@@ -97,6 +97,7 @@ impl Endpoint {
             (Some(_), None) => self.answer(asked, Answer::status(481)),
             (None, _) if request.method == Method::INVITE => self.handle_invite(asked),
             (None, _) if request.method == Method::OPTIONS => self.answer_options(asked, self.draining),
+            (None, _) if request.method == Method::REGISTER => self.serve(asked),
             // BYE outside a dialog.
             (None, _) => self.answer(asked, Answer::status(481)),
         }
@@ -121,8 +122,8 @@ impl Endpoint {
 
     /// What section 8.2 refuses before looking at state.
     fn cannot_serve(&self, request: &Request) -> Option<Answer<'static>> {
-        let served = [Method::INVITE, Method::BYE, Method::OPTIONS].contains(&request.method);
-        if !served {
+        let known = [Method::INVITE, Method::BYE, Method::OPTIONS].contains(&request.method);
+        if !(known || self.serves(&request.method)) {
             let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
             return Some(Answer::status(status).with(Name::ALLOW, ALLOW));
         }
@@ -346,7 +347,7 @@ impl Endpoint {
 
     /// The To tag of an answer that makes no dialog. The same for each copy of a request, so that an answer without state
     /// stays the same answer (section 8.2.7).
-    fn tag_of(&self, key: &TxKey) -> String {
+    pub(super) fn tag_of(&self, key: &TxKey) -> String {
         let mut hasher = std::hash::DefaultHasher::new();
         (self.tag_secret, key).hash(&mut hasher);
         format!("{:016x}", hasher.finish())
@@ -429,7 +430,7 @@ fn sdp_of(request: &Request) -> Vec<u8> {
 
 /// Section 18.2.2: where responses to this request go. Over a stream that is the connection it came by and, should that
 /// be gone, the port of `sent-by`. `maddr` is not followed: whoever can send us a datagram could aim our answers.
-fn reply_flow(flow: Flow, request: &Request) -> Flow {
+pub(super) fn reply_flow(flow: Flow, request: &Request) -> Flow {
     let remote = match (flow.connection, request.top_via()) {
         (None, Some(via)) => via.response_target(flow.remote),
         (Some(_), Some(via)) => SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060)),

@@ -1,26 +1,28 @@
 //! The user agent core: routes messages to transactions and sessions, answers what needs no decision, and reports the rest.
 //!
 //! Calling contract: after every `handle_*` and every order (`ring`, `accept`, `invite`, …) drain [`Endpoint::poll_transmit`] and
-//! [`Endpoint::poll_event`] until both are empty, then sleep no longer than [`Endpoint::poll_timeout`]. Nothing here reads a
+//! [`Endpoint::poll_event`] (and, for a registrar, [`Endpoint::poll_served`]) until all are empty, then sleep no longer than [`Endpoint::poll_timeout`]. Nothing here reads a
 //! clock or a socket. Each session ends with exactly one [`EventKind::Terminated`].
 //!
 //! Files: `incoming` (requests), `responses` (responses and time-outs of our requests), `orders` (what the owner may
-//! ask for), `session` (the INVITE usage's state).
+//! ask for), `session` (the INVITE usage's state), `served` (requests outside dialogs that the owner answers).
 
 mod incoming;
 mod orders;
 mod responses;
+mod served;
 mod session;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod wire_tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use orders::OutgoingInvite;
+pub use served::Served;
 use session::{Phase, Session};
 
 use super::dialog::DialogId;
@@ -222,6 +224,11 @@ pub struct Endpoint {
     /// Makes To tags that others cannot foretell.
     tag_secret: u64,
     draining: bool,
+    /// Whether the owner answers REGISTER.
+    registrar: bool,
+    served: VecDeque<Served>,
+    /// Sessions whose requests go where their INVITE went, whatever the peer's Contact says.
+    pinned: BTreeSet<SessionId>,
 }
 
 impl Endpoint {
@@ -230,6 +237,9 @@ impl Endpoint {
             settings,
             tag_secret: random.u64(),
             draining: false,
+            registrar: false,
+            served: VecDeque::new(),
+            pinned: BTreeSet::new(),
             random,
             next_id: 1,
             transactions: BTreeMap::new(),
@@ -395,6 +405,7 @@ impl Endpoint {
             self.dialogs.remove(&dialog.id);
         }
         self.wakes.set(Wake::Session(id), None);
+        self.pinned.remove(&id);
         self.event(id, at, EventKind::Terminated);
     }
 

@@ -23,6 +23,8 @@ pub struct OutgoingInvite {
     pub target: Uri,
     pub transport: Transport,
     pub destination: SocketAddr,
+    /// The way to a phone that registered: taken for every request of the session, whatever its Contact says.
+    pub flow: Option<Flow>,
     /// The user part of From (and of P-Asserted-Identity); `None` hides it: `anonymous@anonymous.invalid` (RFC 3323).
     pub caller: Option<String>,
     pub offer: Vec<u8>,
@@ -67,8 +69,11 @@ impl Endpoint {
 
     /// Calls somebody. `None` if no listener speaks the transport and address family.
     pub fn invite(&mut self, now: Instant, call: OutgoingInvite) -> Option<SessionId> {
-        let flow = self.flow_to(call.transport, call.destination)?;
+        let flow = call.flow.or_else(|| self.flow_to(call.transport, call.destination))?;
         let id = SessionId(self.new_id());
+        if call.flow.is_some() {
+            self.pinned.insert(id);
+        }
         let (call_id, tag, branch) = (self.random.token(), self.random.token(), self.new_branch());
         let host = self.sent_by(&flow);
         let mut request = Request::new(Method::INVITE, call.target.as_str());
@@ -234,7 +239,10 @@ impl Endpoint {
         session.unacked = None;
         self.wakes.set(Wake::Session(id), None);
         let Some(session) = self.sessions.get(&id) else { return };
-        let flow = session.dialog.as_ref().map_or(session.flow, |d| self.flow_of(d, session.flow, session.flow));
+        let flow = match &session.dialog {
+            Some(dialog) if !self.pinned.contains(&id) => self.flow_of(dialog, session.flow, session.flow),
+            _ => session.flow,
+        };
         self.send_request(now, bye, flow, Some(id));
     }
 

@@ -121,7 +121,8 @@ impl Endpoint {
         let first = acks.is_empty();
         let Some(dialog) = Dialog::from_response(request, response) else { return };
         let seq = request.cseq().unwrap_or_default();
-        let next = self.flow_of(&dialog, tx.flow, flow);
+        let pinned = session.is_some_and(|session| self.pinned.contains(&session));
+        let next = if pinned { tx.flow } else { self.flow_of(&dialog, tx.flow, flow) };
         let branch = self.new_branch();
         let mut ack = dialog.ack(seq);
         self.complete(&mut ack, &next, &branch);
