@@ -24,13 +24,16 @@ use crate::gateway::{self, Gateway, Input, RecordingClosed};
 use crate::ids::{CallId, HotlineId, Random};
 use crate::io::bindings::{self, Keeper};
 use crate::io::clock::RunClock;
+use crate::io::descriptors;
 use crate::io::disk::{self, Recorder};
 use crate::io::door::Door;
 use crate::io::driver::{self, Observer, Occupancy, Wires};
 use crate::io::ledger::{self, Bounds, Ledger, Room};
 use crate::io::mailbox::{Inbox, Mailbox, mailbox};
+use crate::io::refusals::Refusals;
 use crate::io::rtp::MediaThreads;
 use crate::io::tcp::{self, Tcp};
+use crate::io::tls::{self, Tls};
 use crate::io::udp::{Reception, Udp};
 use crate::ledger::recovery::{Salvage, closing_facts};
 use crate::media;
@@ -40,6 +43,8 @@ use crate::protocol::sip::endpoint::{self, Transport};
 use crate::protocol::sip::uri::Uri;
 use crate::store::Writer;
 use crate::web;
+
+mod reload;
 
 /// A gateway that is up.
 pub struct Running {
@@ -52,6 +57,10 @@ pub struct Running {
     occupancy: Arc<Occupancy>,
     ledger: ledger::Running,
     metrics: Arc<Metrics>,
+    /// What is in force.
+    config: Config,
+    clock: RunClock,
+    tls: Option<Arc<Tls>>,
     _lock: File,
 }
 
@@ -74,14 +83,26 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let (mailbox, inbox) = mailbox();
     let settings = settings(&config, &addresses, run)?;
     let accounts = accounts(&config);
-    let door = Door::new(settings.known());
-    let door = Arc::new(if accounts.accounts.is_empty() { door } else { door.with_registration() });
+    let door = Arc::new(Door::new(settings.known()));
+    if !accounts.accounts.is_empty() {
+        door.open_to_strangers();
+    }
     let mut gateway = Gateway::new(settings, Arc::new(plans), Random::from_seed(os_seed()?));
     gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
     let shared = Shared::new(&ledger.ledger());
-    let house = House { config: &config, clock, metrics: &metrics, ledger: ledger.ledger(), mailbox: &mailbox, door };
+    let tls = open_tls(&config, clock)?;
+    let house = House {
+        config: &config,
+        clock,
+        metrics: &metrics,
+        ledger: ledger.ledger(),
+        mailbox: &mailbox,
+        door,
+        tls: tls.clone(),
+    };
     let (wires, receivers) = house.wire(sockets, &shared, observer)?;
     let switch = start_switch(gateway, inbox, wires)?;
+    metrics.counters().config_in_force(clock.now().wall);
     Ok(Running {
         addresses,
         mailbox,
@@ -92,8 +113,19 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         occupancy: shared.occupancy,
         ledger,
         metrics,
+        config,
+        clock,
+        tls,
         _lock: lock,
     })
+}
+
+fn open_tls(config: &Config, clock: RunClock) -> Result<Option<Arc<Tls>>> {
+    let Some(files) = config.sip.tls.clone() else { return Ok(None) };
+    match Tls::open(files, clock) {
+        Ok(tls) => Ok(Some(Arc::new(tls))),
+        Err(problems) => bail!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+    }
 }
 
 fn start_switch(gateway: Gateway, inbox: Inbox, wires: Wires) -> Result<JoinHandle<Wires>> {
@@ -105,6 +137,26 @@ impl Running {
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
         self.mailbox.event(Input::Drain);
+    }
+
+    /// How long live calls may go on after [`Running::drain`].
+    pub fn drain_time(&self) -> Duration {
+        self.config.drain
+    }
+
+    /// Every call that there was has ended and is sealed, and none will come any more.
+    pub fn is_drained(&self) -> bool {
+        self.occupancy.draining.load(Ordering::Acquire) && self.live_calls() == 0
+    }
+
+    /// SIP sessions that still have something to say (a BYE without an answer).
+    pub fn sessions(&self) -> usize {
+        self.occupancy.sessions.load(Ordering::Relaxed)
+    }
+
+    /// How to see that the switch is at work.
+    pub fn pulse(&self) -> Pulse {
+        Pulse { mailbox: self.mailbox.clone(), occupancy: Arc::clone(&self.occupancy) }
     }
 
     /// Ends every call that is still up.
@@ -122,17 +174,27 @@ impl Running {
         Ok(self.metrics.encode()?)
     }
 
+    /// Reads the certificates' files again; live connections keep theirs. With a fault everything stays as it was.
+    pub fn reload_certificates(&self) -> Result<(), Vec<tls::Problem>> {
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())
+    }
+
     /// Waits until everything said so far is on disk.
     pub fn flush(&self) -> bool {
         self.ledger.ledger().flush(Duration::from_secs(10))
     }
 
-    /// Stops the threads in order; facts that could not be written within the ledger's patience are an error.
-    pub fn stop(self) -> Result<()> {
+    /// Reads no more SIP: calls that are still up end without their peers.
+    pub fn stop_listening(&mut self) {
         self.stop.store(true, Ordering::Release);
-        for receiver in self.receivers {
+        for receiver in self.receivers.drain(..) {
             let _ = receiver.join();
         }
+    }
+
+    /// Stops the threads in order; facts that could not be written within the ledger's patience are an error.
+    pub fn stop(mut self) -> Result<()> {
+        self.stop_listening();
         self.mailbox.stop();
         let Ok(wires) = self.switch.join() else { bail!("the switch's thread panicked") };
         drop(wires.media);
@@ -141,6 +203,34 @@ impl Running {
             Ok(()) => Ok(()),
             Err(left) => bail!("{} facts could not be written to the ledger", left.facts.len()),
         }
+    }
+}
+
+/// Whether the switch's thread makes progress.
+#[derive(Clone)]
+pub struct Pulse {
+    mailbox: Mailbox,
+    occupancy: Arc<Occupancy>,
+}
+
+impl Pulse {
+    /// Rounds of the switch's thread so far.
+    pub fn rounds(&self) -> u64 {
+        self.occupancy.rounds.load(Ordering::Acquire)
+    }
+
+    /// Asks for a round: a switch that has nothing to do sleeps.
+    pub fn nudge(&self) {
+        self.mailbox.event(Input::Timeout);
+    }
+
+    /// Calls that have not ended, or whose recording is not closed.
+    pub fn live_calls(&self) -> usize {
+        self.occupancy.calls.load(Ordering::Acquire)
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.occupancy.draining.load(Ordering::Acquire)
     }
 }
 
@@ -181,6 +271,7 @@ struct House<'a> {
     ledger: Ledger,
     mailbox: &'a Mailbox,
     door: Arc<Door>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl House<'_> {
@@ -192,6 +283,7 @@ impl House<'_> {
     ) -> Result<(Wires, Vec<JoinHandle<()>>)> {
         let runtime = tokio::runtime::Handle::current();
         let counters = self.metrics.counters();
+        let refusals = Refusals::new(counters.clone());
         let recorder = self.recorder(&counters)?;
         let media = self.media(&recorder)?;
         let reception = Reception {
@@ -199,13 +291,15 @@ impl House<'_> {
             mailbox: self.mailbox.clone(),
             door: Arc::clone(&self.door),
             counters: counters.clone(),
+            refusals: refusals.clone(),
             stop: Arc::clone(&shared.stop),
         };
-        let tcp = Tcp::new(runtime.clone(), reception.clone());
-        for (listener, local) in sockets.tcp {
+        let tcp = Tcp::new(runtime.clone(), reception.clone(), self.tls.clone(), descriptors::raise());
+        for (listener, transport, local) in sockets.tcp {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            tcp.listen(listener, local);
+            tcp.listen(listener, transport, local);
         }
+        tcp.watch_certificates();
         let http = tokio::net::TcpListener::from_std(sockets.metrics)?;
         let refresh: Arc<dyn Fn() + Send + Sync> = {
             let (ledger, counters, occupancy) = (self.ledger.clone(), counters.clone(), Arc::clone(&shared.occupancy));
@@ -230,6 +324,7 @@ impl House<'_> {
             ledger: self.ledger.clone(),
             call_metrics: self.metrics.calls(),
             counters,
+            refusals,
             observer,
             door: Arc::clone(&self.door),
             occupancy: Arc::clone(&shared.occupancy),
@@ -290,7 +385,7 @@ impl media::BlockSink for CountedSink {
 /// Every socket, bound before anything is started.
 struct Sockets {
     udp: Vec<Arc<Udp>>,
-    tcp: Vec<(std::net::TcpListener, SocketAddr)>,
+    tcp: Vec<(std::net::TcpListener, Transport, SocketAddr)>,
     metrics: std::net::TcpListener,
 }
 
@@ -300,11 +395,11 @@ impl Sockets {
         for listen in &config.sip.listen {
             let at = || format!("cannot listen on {listen}");
             match listen.transport {
-                config::Transport::Udp => udp.push(Arc::new(Udp::bind(listen.address).with_context(at)?)),
-                config::Transport::Tcp => {
+                Transport::Udp => udp.push(Arc::new(Udp::bind(listen.address).with_context(at)?)),
+                Transport::Tcp | Transport::Tls => {
                     let listener = tcp::bind(listen.address).with_context(at)?;
                     let local = listener.local_addr()?;
-                    tcp.push((listener, local));
+                    tcp.push((listener, listen.transport, local));
                 }
             }
         }
@@ -315,7 +410,7 @@ impl Sockets {
 
     fn addresses(&self) -> Result<Addresses> {
         let udp = self.udp.iter().map(|u| (Transport::Udp, u.local()));
-        let sip = udp.chain(self.tcp.iter().map(|(_, local)| (Transport::Tcp, *local))).collect();
+        let sip = udp.chain(self.tcp.iter().map(|(_, transport, local)| (*transport, *local))).collect();
         Ok(Addresses { sip, metrics: self.metrics.local_addr()? })
     }
 }
@@ -400,18 +495,16 @@ fn label_sets(config: &Config, plans: &Plans) -> LabelSets {
 }
 
 fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gateway::Settings> {
-    let trunks =
-        config.trunks.iter().map(|t| gateway::Trunk { name: t.name.clone(), peers: t.peers.clone() }).collect();
-    let phones = config.agents.iter().filter_map(|a| phone(a).transpose()).collect::<Result<Vec<_>>>()?;
     Ok(gateway::Settings {
         sip: endpoint::Settings {
             listen: addresses.sip.clone(),
             advertise: config.sip.advertise,
             product: format!("hotline/{}", env!("CARGO_PKG_VERSION")),
+            session_expires_s: config.sip.session_expires_s,
         },
         rtp_ports: config.rtp_ports.clone(),
-        trunks,
-        phones,
+        trunks: trunks(config),
+        phones: phones(config)?,
         run,
     })
 }
@@ -422,13 +515,20 @@ fn accounts(config: &Config) -> registrar::Settings {
     registrar::Settings { realm: config.sip.realm.clone(), algorithms: config.sip.digest.clone(), accounts }
 }
 
+fn trunks(config: &Config) -> Vec<gateway::Trunk> {
+    config.trunks.iter().map(|t| gateway::Trunk { name: t.name.clone(), peers: t.peers.clone() }).collect()
+}
+
+fn phones(config: &Config) -> Result<Vec<gateway::Phone>> {
+    config.agents.iter().filter_map(|a| phone(a).transpose()).collect()
+}
+
 /// The phone of an agent with a fixed contact.
 fn phone(agent: &config::AgentSettings) -> Result<Option<gateway::Phone>> {
     let Some(contact) = &agent.contact else { return Ok(None) };
     let uri = Uri::parse(contact).with_context(|| format!("agent {}: {contact} is no SIP URI", agent.number))?;
     let address = uri.socket_addr().with_context(|| format!("agent {}: {contact} names no address", agent.number))?;
-    let tcp = uri.param("transport").flatten().is_some_and(|t| t.eq_ignore_ascii_case("tcp"));
-    let transport = if tcp { Transport::Tcp } else { Transport::Udp };
+    let transport = Transport::asked_by(&uri).unwrap_or(Transport::Udp);
     Ok(Some(gateway::Phone { agent: agent.number.clone(), uri, transport, address }))
 }
 

@@ -34,6 +34,11 @@ impl Instant {
     pub const fn since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+
+    /// The first multiple of `grid` (not zero) since the run began that is not before `self`.
+    pub const fn round_up(self, grid: Duration) -> Instant {
+        Instant(self.0.next_multiple_of(grid.as_nanos() as u64))
+    }
 }
 
 impl Add<Duration> for Instant {
@@ -145,6 +150,16 @@ mod tests {
     fn wall_prints_rfc3339_with_milliseconds() {
         assert_eq!(Wall::from_micros(1_795_303_044_123_456).to_string(), "2026-11-21T23:17:24.123Z");
         assert_eq!(Wall::from_micros(0).to_string(), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_grid_is_never_early() {
+        let grid = Duration::from_millis(1);
+        let up = |nanos| Instant::from_nanos(nanos).round_up(grid).as_nanos();
+        assert_eq!(
+            [up(0), up(1), up(999_999), up(1_000_000), up(1_000_001)],
+            [0, 1_000_000, 1_000_000, 1_000_000, 2_000_000]
+        );
     }
 
     #[test]

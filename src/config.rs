@@ -4,6 +4,7 @@
 //! else the built-in ones. Relative paths count from the file.
 
 mod accounts;
+mod certificates;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::dialplan::compile::{PlanFile, Roster, compile};
 use crate::dialplan::plan::Plans;
@@ -18,9 +20,13 @@ use crate::dialplan::prompt::Library;
 use crate::dialplan::{AGENT_NUMBER_HINT, is_agent_number};
 use crate::fault::{Fault, did_you_mean};
 use crate::ids::{AgentNo, TrunkName};
+use crate::io::clock::RunClock;
 use crate::io::dialplans::{BuiltIn, Directory};
+use crate::io::tls;
 use crate::peer::trunk::{Peer, PeerError};
 use crate::protocol::sip::digest::{Algorithm, Secrets};
+pub use crate::protocol::sip::endpoint::Transport;
+use crate::protocol::sip::session_timer;
 use crate::written::{At, Document, Table, text_of};
 
 /// The whole configuration, without a fault.
@@ -42,6 +48,8 @@ pub struct Config {
     pub trunks: Vec<TrunkSettings>,
     pub agents: Vec<AgentSettings>,
     pub targets: Vec<TargetSettings>,
+    /// How long live calls may go on once the gateway is told to stop.
+    pub drain: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +61,10 @@ pub struct SipSettings {
     pub realm: String,
     /// What those phones are offered to prove it by.
     pub digest: Vec<Algorithm>,
+    /// The session timer that we ask for (RFC 4028); `None` if it is switched off.
+    pub session_expires_s: Option<u32>,
+    /// Whose certificates `tls:` listeners and TLS connections of ours use.
+    pub tls: Option<tls::Files>,
 }
 
 /// An address to listen on, written `udp:127.0.0.1:5060`.
@@ -63,19 +75,9 @@ pub struct Listen {
     pub address: SocketAddr,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Transport {
-    Udp,
-    Tcp,
-}
-
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let transport = match self.transport {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
-        };
-        write!(f, "{transport}:{}", self.address)
+        write!(f, "{}:{}", self.transport.word(), self.address)
     }
 }
 
@@ -130,7 +132,11 @@ pub fn read(file: Option<&Path>) -> Result<Config, Vec<Fault>> {
 
 /// [`check`] with `directory` for the working directory.
 fn check_from(directory: &Path, file: Option<&Path>) -> Result<Loaded, Vec<Fault>> {
-    let (Read { mut config, default_agents }, mut faults) = read_from(directory, file)?;
+    let (Read { mut config, default_agents, certificates }, mut faults) = read_from(directory, file)?;
+    if let Some(certificates) = certificates {
+        let shown = config.file.as_ref().map_or_else(|| FILE.to_owned(), |file| file.display().to_string());
+        faults.extend(certificates.faults(&shown, RunClock::start().now().wall));
+    }
     let (plans, found) = plans(&config, default_agents);
     faults.extend(found);
     if default_agents {
@@ -179,9 +185,14 @@ struct Read {
     config: Config,
     /// The agents are those that the dialplans name.
     default_agents: bool,
+    /// What names the files of TLS, which are not read yet.
+    certificates: Option<certificates::Written>,
 }
 
 const FILE: &str = "hotline.toml";
+
+/// RFC 4028 section 4 recommends half an hour.
+const SESSION_EXPIRES_S: u32 = 1_800;
 
 /// An error only if the file cannot be read at all.
 fn read_from(directory: &Path, file: Option<&Path>) -> Result<(Read, Vec<Fault>), Vec<Fault>> {
@@ -212,7 +223,7 @@ fn parse(shown: &str, base: &Path, text: &str) -> (Read, Vec<Fault>) {
 
 fn read_document(document: &Document<'_>, base: &Path) -> Read {
     let mut root = document.root();
-    let sip = sip(&mut root.section("sip"));
+    let (sip, certificates) = sip(&mut root.section("sip"), base);
     let trunks = trunks(&mut root, &sip.listen);
     let dialplans = dialplans(&mut root.section("dialplans"), base);
     let agents = agents(&mut root, base, &sip);
@@ -232,8 +243,15 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         trunks,
         agents: agents.unwrap_or_default(),
         targets,
+        drain: drain(&mut root.section("shutdown")),
     };
-    Read { config, default_agents }
+    Read { config, default_agents, certificates }
+}
+
+fn drain(shutdown: &mut Table<'_>) -> Duration {
+    const DEFAULT_S: u32 = 300;
+    const DAY_S: u32 = 86_400;
+    Duration::from_secs(shutdown.integer("drain_s", 0..=DAY_S).map_or(DEFAULT_S, |at| at.value).into())
 }
 
 fn loopback(port: u16) -> SocketAddr {
@@ -250,7 +268,7 @@ fn path(table: &mut Table<'_>, key: &'static str) -> Option<At<String>> {
     Some(found)
 }
 
-fn sip(sip: &mut Table<'_>) -> SipSettings {
+fn sip(sip: &mut Table<'_>, base: &Path) -> (SipSettings, Option<certificates::Written>) {
     let default = [Transport::Udp, Transport::Tcp].map(|transport| Listen { transport, address: loopback(5060) });
     let advertise = sip.string("advertise");
     let listen = match sip.strings("listen") {
@@ -262,8 +280,23 @@ fn sip(sip: &mut Table<'_>) -> SipSettings {
             listens(sip, list.value, advertise.is_some())
         }
     };
+    let tls = certificates::files(sip, base, &listen);
+    let advertise = advertise.and_then(|at| advertised(sip, &at));
+    let session_expires_s = session_expires(sip);
     let (realm, digest) = (accounts::realm(sip), accounts::digest(sip));
-    SipSettings { listen, advertise: advertise.and_then(|at| advertised(sip, &at)), realm, digest }
+    let files = tls.as_ref().map(|tls| tls.files.clone());
+    (SipSettings { listen, advertise, session_expires_s, tls: files, realm, digest }, tls)
+}
+
+fn session_expires(sip: &mut Table<'_>) -> Option<u32> {
+    let Some(At { value, line }) = sip.integer("session_expires_s", 0..=session_timer::LONGEST_S) else {
+        return Some(SESSION_EXPIRES_S);
+    };
+    if (1..session_timer::SMALLEST_S).contains(&value) {
+        let what = format!("sip.session_expires_s = {value} is shorter than RFC 4028 allows");
+        sip.fault(line, what, "write 90 or more, or 0 to ask for no session timer");
+    }
+    Some(value).filter(|s| *s > 0)
 }
 
 fn listens(sip: &Table<'_>, written: Vec<At<String>>, advertised: bool) -> Vec<Listen> {
@@ -299,12 +332,12 @@ impl FromStr for Listen {
     type Err = (String, String);
 
     fn from_str(written: &str) -> Result<Self, Self::Err> {
-        const HINT: &str = "write udp:127.0.0.1:5060, tcp:127.0.0.1:5060 or udp:[::1]:5060";
+        const HINT: &str = "write udp:127.0.0.1:5060, tcp:127.0.0.1:5060, tls:127.0.0.1:5061 or udp:[::1]:5060";
         let (transport, address) = written.split_once(':').unwrap_or((written, ""));
         let transport = match transport {
             "udp" => Transport::Udp,
             "tcp" => Transport::Tcp,
-            "tls" => return Err(("is not built yet".to_owned(), "use udp: or tcp:".to_owned())),
+            "tls" => Transport::Tls,
             _ => return Err(("has no transport".to_owned(), HINT.to_owned())),
         };
         match address.parse() {
@@ -354,7 +387,7 @@ fn web(root: &mut Table<'_>, sip: &[Listen]) -> (Option<SocketAddr>, SocketAddr)
     };
     let metrics_listen = address(&mut metrics, "listen").unwrap_or_else(|| loopback(9464));
     let mut taken: Vec<SocketAddr> =
-        sip.iter().filter(|l| l.transport == Transport::Tcp).map(|listen| listen.address).collect();
+        sip.iter().filter(|l| l.transport != Transport::Udp).map(|listen| listen.address).collect();
     for (section, listen) in [(&mut http, http_listen), (&mut metrics, Some(metrics_listen))] {
         let Some(listen) = listen else { continue };
         if listen.port() != 0 && taken.contains(&listen) {
@@ -461,7 +494,7 @@ fn agents(root: &mut Table<'_>, base: &Path, sip: &SipSettings) -> Option<Vec<Ag
         });
         let name = section.string("name");
         let has_contact = section.line_of("contact").is_some();
-        let contact = section.string("contact").and_then(|contact| fixed_contact(&section, contact));
+        let contact = section.string("contact").and_then(|contact| fixed_contact(&section, &sip.listen, contact));
         let account =
             accounts::Account { base, realm: &sip.realm, number: number.as_ref().map(|at| at.value.as_str()) };
         let secrets = account.secrets(&mut section, has_contact);
@@ -480,18 +513,18 @@ fn agents(root: &mut Table<'_>, base: &Path, sip: &SipSettings) -> Option<Vec<Ag
 }
 
 /// The contact if it is a SIP URI that needs no look-up (RFC 3261 section 19.1.1).
-fn fixed_contact(section: &Table<'_>, written: At<String>) -> Option<String> {
-    let Some((what, hint)) = contact_fault(&written.value) else { return Some(written.value) };
+fn fixed_contact(section: &Table<'_>, listen: &[Listen], written: At<String>) -> Option<String> {
+    let fault = contact_fault(&written.value).or_else(|| certificates::contact_fault(&written.value, listen));
+    let Some((what, hint)) = fault else { return Some(written.value) };
     section.fault(written.line, format!("agent.contact \"{}\" {what}", written.value), hint);
     None
 }
 
 fn contact_fault(uri: &str) -> Option<(&'static str, &'static str)> {
     const HINT: &str = "write contact = \"sip:8@192.0.2.20:5060\"";
-    if uri.starts_with("sips:") {
-        return Some(("needs TLS, which is not built yet", "use sip:"));
-    }
-    let Some(rest) = uri.strip_prefix("sip:") else { return Some(("is not a SIP address", HINT)) };
+    let Some(rest) = uri.strip_prefix("sip:").or_else(|| uri.strip_prefix("sips:")) else {
+        return Some(("is not a SIP address", HINT));
+    };
     let odd = |c: char| c.is_whitespace() || c.is_control() || "<>\"".contains(c) || !c.is_ascii();
     if rest.contains(odd) {
         return Some(("is not a SIP address", HINT));

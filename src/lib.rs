@@ -28,7 +28,7 @@
 //! 5  cdr  report                            computed from facts; pure
 //! 4  gateway  ledger                        the switch without a socket; encoding and recovery of facts
 //! 3  call                                   one call; agents
-//! 2  media  peer  dialplan                  bridge, playout, tap, recording format; trunks; plans and prompts
+//! 2  media  peer  dialplan  quality         bridge, playout, tap, recording format; trunks; plans and prompts; meters, E-model
 //! 1  protocol: sip  sdp  rtp  audio         the standards
 //! 0  clock  fault  ids  limits  schedule  written
 //! ```
@@ -70,6 +70,7 @@ pub mod media;
 pub mod metrics;
 pub mod peer;
 pub mod protocol;
+pub mod quality;
 pub mod report;
 pub mod schedule;
 pub mod sim;

@@ -22,30 +22,60 @@ pub const SIP_QUEUE: usize = 4_096;
 /// A stranger's REGISTERs that may wait: at 500 a second half a second's worth.
 pub const REGISTER_QUEUE: usize = 256;
 
-/// A stranger's REGISTERs a second that are read, and how many at once: of all, and of one address. A room of 100 phones
-/// behind one router that start together are through at once; a guesser is bounded long before he is locked out.
-pub const REGISTERS_PER_SECOND: u32 = 500;
-pub const REGISTERS_AT_ONCE: u32 = 1_000;
-pub const REGISTERS_PER_SECOND_OF_SOURCE: u32 = 20;
-pub const REGISTERS_AT_ONCE_OF_SOURCE: u32 = 200;
+/// So many messages a second, and so many at once after a rest.
+#[derive(Debug, Clone, Copy)]
+pub struct Rate {
+    pub per_second: u32,
+    pub burst: u32,
+}
 
-/// TCP connections of strangers at once while agents may register, and of one address. Whoever has registered is none.
-pub const STRANGERS_CONNECTIONS: usize = 128;
-pub const STRANGERS_CONNECTIONS_PER_SOURCE: usize = 16;
+/// SIP messages read of one trunk's address, and of all trunks: a call takes five of its trunk (INVITE, ACK, BYE and two
+/// repeated), so 1,000 calls a second take 5,000.
+pub const TRUNK_RATE: Rate = Rate { per_second: 15_000, burst: 15_000 };
+pub const TRUNKS_RATE: Rate = Rate { per_second: 20_000, burst: 20_000 };
 
-/// TCP connections at once, and of one address: a room of phones behind one router has one address.
-pub const TCP_CONNECTIONS: usize = 1_024;
+/// SIP messages read of one address that is no trunk's, and of all of them: the phones of all agents may stand behind one
+/// proxy, and answer a call with three or four messages.
+pub const SOURCE_RATE: Rate = Rate { per_second: 5_000, burst: 5_000 };
+pub const OTHERS_RATE: Rate = Rate { per_second: 10_000, burst: 10_000 };
+
+/// REGISTERs of one stranger's address, and of all strangers: a room of 100 phones behind one router that start together are
+/// through at once.
+pub const REGISTER_RATE: Rate = Rate { per_second: 20, burst: 200 };
+pub const REGISTERS_RATE: Rate = Rate { per_second: 500, burst: 1_000 };
+
+/// Sources with a budget of their own; beyond that they share one.
+pub const BUDGETED_SOURCES: usize = 4_096;
+
+/// Connections (TCP and TLS) at once if the process may open enough files; a quarter of them is kept for trunks.
+pub const TCP_CONNECTIONS: usize = 8_192;
+
+/// Connections of one address: a room of phones behind one router has one address.
 pub const TCP_CONNECTIONS_PER_SOURCE: usize = 256;
 
-/// How long a TCP connection may be silent between two messages. A keep-alive comes every 95 to 120 s (RFC 5626 section 4.4.1).
+/// One file in so many may be a connection; a call has four (two legs with RTP and RTCP).
+pub const FILES_PER_CONNECTION: usize = 4;
+
+/// How long a connection may be silent between two messages. A keep-alive comes every 95 to 120 s (RFC 5626 section 4.4.1).
 pub const TCP_IDLE: Duration = Duration::from_secs(600);
+
+/// How long a peer that has opened a connection may take to say something by it.
+pub const TCP_FIRST: Duration = Duration::from_secs(10);
 
 /// How long a message may take once its first byte is there.
 pub const TCP_MESSAGE: Duration = Duration::from_secs(5);
 
-/// How long a connection may take to open, and a peer to take what we write. Then its calls hear that it failed.
-pub const TCP_CONNECT: Duration = Duration::from_secs(4);
+/// How long a TLS handshake of a peer may take.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// How long a connection of ours may take to open, its TLS handshake included: the next agent waits.
+pub const TCP_CONNECT: Duration = Duration::from_secs(2);
+
+/// How long a peer may take to take what we write. Then its calls hear that it failed.
 pub const TCP_WRITE: Duration = Duration::from_secs(10);
+
+/// How often the files of the certificate are looked at.
+pub const TLS_FILES: Duration = Duration::from_secs(60);
 
 /// How long a caller may wait in all before the call ends as failed: a carrier gives up at about three minutes.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(180);

@@ -18,7 +18,7 @@ const MD5_ALONE: &str = "digest = [\"MD5\"]\n";
 /// The trunk is at 127.0.0.2, so every phone at 127.0.0.1 is a stranger until it has registered.
 fn bench(agents: &[&str], signalling: &str) -> Bench {
     let mut bench = Bench::new();
-    bench.signalling = signalling.into();
+    bench.sip_keys = signalling.into();
     bench.peers = "\"127.0.0.2\"".into();
     agents.iter().for_each(|number| bench.agent_registers(number, "a-secret"));
     bench

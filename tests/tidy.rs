@@ -9,7 +9,7 @@ use std::path::Path;
 const FLOORS: &[(usize, &[&str])] = &[
     (0, &["clock", "ids", "limits", "fault", "schedule", "written"]),
     (1, &["protocol"]),
-    (2, &["media", "peer", "dialplan"]),
+    (2, &["media", "peer", "dialplan", "quality"]),
     (3, &["call"]),
     (4, &["gateway", "ledger"]),
     (5, &["cdr", "rules", "report", "qa"]),

@@ -74,7 +74,7 @@ impl Agent {
     fn new() -> Agent {
         let address: SocketAddr = "192.0.2.1:5060".parse().unwrap();
         let listen = vec![(Transport::Udp, address), (Transport::Tcp, address)];
-        let settings = Settings { listen, advertise: None, product: "torture".into() };
+        let settings = Settings { listen, advertise: None, product: "torture".into(), session_expires_s: None };
         let now = Now { mono: Instant::START, wall: Wall::from_micros(0) };
         let endpoint = Endpoint::new(settings, Random::from_number(1));
         Agent { endpoint, now, sessions: Vec::new(), sent: Vec::new() }
@@ -189,6 +189,7 @@ fn check_response(case: &str, request: &[u8], bytes: &[u8]) {
     assert_eq!(count(&Name::VIA), request.headers.list(&Name::VIA).count(), "{case}: one Via for each Via");
     let names = ["Via", "From", "To", "Call-ID", "CSeq", "Contact", "Server", "Allow", "Accept", "Unsupported"];
     let more = ["Record-Route", "Timestamp", "Retry-After", "Content-Length", "Content-Type"];
+    let more = [&more[..], &["Supported", "Require", "Session-Expires", "Min-SE"]].concat();
     for (name, _) in response.headers.iter() {
         assert!(names.iter().chain(&more).any(|n| *n == name.as_str()), "{case}: {name} has no place here");
     }

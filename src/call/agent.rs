@@ -28,6 +28,18 @@ struct Agent {
     idle_since: Instant,
     /// Calls answered since the run began, whatever the hotline.
     answered: u64,
+    /// No longer in the configuration: forgotten when the last call is over, and rung no more.
+    leaving: bool,
+}
+
+impl Agent {
+    fn fresh(idle_since: Instant) -> Agent {
+        Agent { state: State::Available, idle_since, answered: 0, leaving: false }
+    }
+
+    fn is_free(&self) -> bool {
+        self.state == State::Available && !self.leaving
+    }
 }
 
 /// All agents that the configuration names, with the cursor of each hotline's round.
@@ -41,15 +53,26 @@ pub struct Agents {
 
 impl Agents {
     pub fn new(numbers: impl IntoIterator<Item = AgentNo>, random: Random) -> Self {
-        let fresh = Agent { state: State::Available, idle_since: Instant::START, answered: 0 };
-        let agents = numbers.into_iter().map(|n| (n, fresh.clone())).collect();
+        let agents = numbers.into_iter().map(|n| (n, Agent::fresh(Instant::START))).collect();
         Agents { agents, last_rung: BTreeMap::new(), random }
     }
 
     /// One more agent, free, unless there is one of this number.
     pub fn join(&mut self, number: AgentNo) {
-        let fresh = Agent { state: State::Available, idle_since: Instant::START, answered: 0 };
-        self.agents.entry(number).or_insert(fresh);
+        self.agents.entry(number).or_insert_with(|| Agent::fresh(Instant::START));
+    }
+
+    /// The configuration names these from now on. Whoever stays keeps state and history; whoever is new begins now; whoever
+    /// is named no more finishes the call or ring that he or she is in.
+    pub fn renew(&mut self, numbers: &BTreeSet<AgentNo>, hotlines: &BTreeSet<HotlineId>, now: Instant) {
+        for (number, agent) in &mut self.agents {
+            agent.leaving = !numbers.contains(number);
+        }
+        self.agents.retain(|_, agent| !agent.leaving || agent.state != State::Available);
+        for number in numbers {
+            self.agents.entry(number.clone()).or_insert_with(|| Agent::fresh(now));
+        }
+        self.last_rung.retain(|hotline, _| hotlines.contains(hotline));
     }
 
     /// Takes the next agent to ring for this call: one of the plan's, free, and not tried before.
@@ -61,9 +84,7 @@ impl Agents {
         call: CallId,
     ) -> Option<AgentNo> {
         let agents = &self.agents;
-        let free = |number: &&AgentNo| {
-            !tried.contains(*number) && agents.get(*number).is_some_and(|a| a.state == State::Available)
-        };
+        let free = |number: &&AgentNo| !tried.contains(*number) && agents.get(*number).is_some_and(Agent::is_free);
         let mut all = plan.numbers.iter().filter(free);
         // Of equals the first in the list is taken.
         let next = match plan.strategy {
@@ -98,14 +119,17 @@ impl Agents {
     }
 
     /// The agent's phone has nothing more to do with that call.
-    pub fn release(&mut self, agent: &AgentNo, call: CallId, now: Instant) {
-        let Some(agent) = self.agents.get_mut(agent) else { return };
+    pub fn release(&mut self, number: &AgentNo, call: CallId, now: Instant) {
+        let Some(agent) = self.agents.get_mut(number) else { return };
         if agent.state == (State::Talking { call }) {
             agent.idle_since = now;
         } else if agent.state != (State::Rung { call }) {
             return;
         }
         agent.state = State::Available;
+        if agent.leaving {
+            self.agents.remove(number);
+        }
     }
 
     pub fn state(&self, agent: &AgentNo) -> Option<&State> {
@@ -113,7 +137,7 @@ impl Agents {
     }
 
     pub fn available(&self) -> usize {
-        self.agents.values().filter(|agent| agent.state == State::Available).count()
+        self.agents.values().filter(|agent| agent.is_free()).count()
     }
 
     /// Rung or in a call.
@@ -200,5 +224,34 @@ mod tests {
         assert_eq!(agents.available(), 0, "only the call that took an agent can release them");
         agents.release(&"7".into(), a, Instant::START);
         assert_eq!(agents.available(), 1);
+    }
+
+    #[test]
+    fn a_new_configuration_keeps_whoever_is_in_a_call() {
+        let mut agents = agents(Strategy::InOrder);
+        let hotlines = BTreeSet::from([HotlineId::from("h")]);
+        let named = |numbers: &[&str]| numbers.iter().map(|n| AgentNo::from(*n)).collect::<BTreeSet<_>>();
+        let take = |agents: &mut Agents, call| {
+            let mut plan = plan(Strategy::InOrder);
+            plan.numbers.push("10".into());
+            agents.take_next(&"h".into(), &plan, &BTreeSet::new(), call).map(|a| a.to_string())
+        };
+        assert_eq!(take(&mut agents, call(1)).as_deref(), Some("7"));
+        assert_eq!(take(&mut agents, call(2)).as_deref(), Some("8"));
+        agents.answered(&"7".into(), call(1));
+        // 7 talks and 8 is rung, and both are removed; 9 stays; 10 is new.
+        agents.renew(&named(&["9", "10"]), &hotlines, Instant::from_millis(5));
+        assert_eq!(agents.state(&"7".into()), Some(&State::Talking { call: call(1) }));
+        assert_eq!((agents.available(), agents.taken()), (2, 2));
+        agents.answered(&"8".into(), call(2));
+        agents.release(&"8".into(), call(2), Instant::from_millis(9));
+        assert_eq!(agents.state(&"8".into()), None, "gone with the call");
+        // 7 comes back while still in the call, and stays in it.
+        agents.renew(&named(&["7", "9"]), &hotlines, Instant::from_millis(10));
+        assert_eq!(agents.state(&"10".into()), None);
+        assert_eq!(agents.state(&"7".into()), Some(&State::Talking { call: call(1) }));
+        assert_eq!(take(&mut agents, call(3)).as_deref(), Some("9"));
+        agents.release(&"7".into(), call(1), Instant::from_millis(11));
+        assert_eq!(agents.state(&"7".into()), Some(&State::Available));
     }
 }

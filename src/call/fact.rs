@@ -117,6 +117,12 @@ pub enum What {
     /// Written by recovery at start, never by a live call: the process died with this call in progress. The fact
     /// `Ended` before it carries the stamp of the last fact or audio block on disk.
     Interrupted,
+    /// What a peer said of the cause of its BYE, CANCEL or failure (Reason, RFC 3326), or when to come back (Retry-After).
+    Explained {
+        leg: Side,
+        reason: Option<String>,
+        retry_after_s: Option<u32>,
+    },
     /// The ledger could not keep up while this call was live; facts were delayed, none was lost.
     LedgerDelayed,
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::agent::Agents;
 use super::fact::{RingResult, RingSource, What};
-use super::leg::{Action, Input, Media, Sent};
+use super::leg::{Action, Input, Media, Parting, Sent};
 use super::reason::{EndedBy, Reason};
 use super::talking::Talking;
 use super::{Call, State};
@@ -145,7 +145,9 @@ impl Call {
                 self.attempt_failed(hunting, attempt, now, at, (RingResult::Fault, None), agents)
             }
             Input::Sent(Sent::Invite { attempt }) if hunting.is_current(attempt) => {
-                if let Some(a) = hunting.attempts.get(&attempt) {
+                // The same call sent once more (a longer session timer, another transport) is no second ring.
+                let first = !self.ledger.ringing.contains_key(&attempt);
+                if let Some(a) = hunting.attempts.get(&attempt).filter(|_| first) {
                     let what = What::AgentInvited { attempt, agent: a.agent.clone() };
                     self.fact(at, what);
                 }
@@ -275,7 +277,8 @@ impl Call {
     fn release(&mut self, hunting: &mut Hunting, number: u32, at: Now, (result, status): (RingResult, Option<u16>)) {
         let Some(Attempt { agent, .. }) = hunting.attempts.remove(&number) else { return };
         self.fact(at, What::AgentReleased { attempt: number, agent, result, status });
-        self.actions.push_back(Action::ReleaseAgent { attempt: number });
+        let parting = if result == RingResult::LostRace { Parting::Elsewhere } else { Parting::Silent };
+        self.actions.push_back(Action::ReleaseAgent { attempt: number, parting });
         hunting.results.insert(result);
     }
 

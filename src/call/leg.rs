@@ -61,6 +61,12 @@ pub enum Input {
         sent: bool,
         message: String,
     },
+    /// What a peer said of the cause of what comes next.
+    Explained {
+        side: Side,
+        reason: Option<String>,
+        retry_after_s: Option<u32>,
+    },
     Media(Media),
     RecordingClosed {
         status: RecordingStatus,
@@ -112,6 +118,19 @@ pub enum Media {
     },
 }
 
+/// What a leg is told of why it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parting {
+    /// The other person hung up.
+    HungUp,
+    /// Another phone took the call: no missed call.
+    Elsewhere,
+    /// Something was waited for in vain.
+    TimedOut,
+    /// Nothing.
+    Silent,
+}
+
 /// What is to be done.
 #[derive(Debug, Clone)]
 pub enum Action {
@@ -132,7 +151,9 @@ pub enum Action {
         status: u16,
         retry_after_s: Option<u32>,
     },
-    HangUpCaller,
+    HangUpCaller {
+        parting: Parting,
+    },
     OpenAgent {
         attempt: u32,
         agent: AgentNo,
@@ -144,6 +165,7 @@ pub enum Action {
     /// CANCEL or BYE, whichever is due, and its media closed.
     ReleaseAgent {
         attempt: u32,
+        parting: Parting,
     },
     /// The agent's port was opened for nothing.
     Bridge {

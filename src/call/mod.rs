@@ -130,6 +130,12 @@ impl Call {
                 }
                 return;
             }
+            Input::Explained { side, reason, retry_after_s } => {
+                if !matches!(self.state, State::Sealed) {
+                    self.fact(at, What::Explained { leg: side, reason, retry_after_s });
+                }
+                return;
+            }
             Input::LedgerDelayed => return self.fact(at, What::LedgerDelayed),
             // The two who talk keep their legs to the end, so this is the leg of a phone that was rung in vain.
             Input::Media(Media::Closed { side: Side::Agent, .. }) if matches!(self.state, State::Talking(_)) => return,

@@ -70,7 +70,7 @@ reasons! {
     CallerHungUp "caller_hung_up" Answered "The caller hung up (BYE).";
     AgentHungUp "agent_hung_up" Answered "The agent hung up first (BYE).";
     NoAck "no_ack" Answered "The caller's side never acknowledged our 200 within 32 s.";
-    SessionLost "session_lost" Answered "A leg stopped answering within the call (408 or 481 to a request of ours).";
+    SessionLost "session_lost" Answered "A leg stopped answering within the call (408, 481 or nothing to a request of ours, or its session timer ran out).";
     MediaTimeout "media_timeout" Answered "No media came from a leg for 20 s; the gateway ended the call on both sides.";
     CallerCancelled "caller_cancelled" Abandoned "The caller gave up before an agent answered (CANCEL or BYE).";
     CrossedCancel "crossed_cancel" Abandoned "The caller gave up while the agent's answer was on its way (CANCEL instead of ACK).";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::fact::What;
-use super::leg::{Action, Input, Media, Sent};
+use super::leg::{Action, Input, Media, Parting, Sent};
 use super::reason::{EndedBy, Reason};
 use super::{Call, State};
 use crate::clock::{Instant, Now};
@@ -125,8 +125,13 @@ impl Call {
     fn part(&mut self, talking: &Talking, now: Instant, at: Now, reason: Reason, by: EndedBy) -> State {
         let connected = talking.stage == Stage::Connected;
         let mut state = self.end(now, at, reason, by);
-        self.actions.push_back(Action::HangUpCaller);
-        self.actions.push_back(Action::ReleaseAgent { attempt: talking.attempt });
+        let parting = match reason {
+            Reason::CallerHungUp | Reason::AgentHungUp => Parting::HungUp,
+            Reason::MediaTimeout | Reason::NoAck | Reason::SessionLost => Parting::TimedOut,
+            _ => Parting::Silent,
+        };
+        self.actions.push_back(Action::HangUpCaller { parting });
+        self.actions.push_back(Action::ReleaseAgent { attempt: talking.attempt, parting });
         if let State::Closing(closing) = &mut state
             && connected
         {

@@ -57,7 +57,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::Serve => {
             drop(out);
-            Ok(serve::serve(loaded(file)?)?)
+            Ok(serve::serve(args.config.clone(), loaded(file)?)?)
         }
         Command::Demo { calls, exit } => {
             drop(out);

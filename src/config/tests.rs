@@ -89,6 +89,7 @@ fn what_is_left_out_has_the_contracts_values() {
     assert_eq!(empty.config.data_directory, full.config.data_directory);
     assert_eq!(empty.config.sip.listen, full.config.sip.listen);
     assert_eq!(empty.config.sip.advertise, None);
+    assert_eq!(empty.config.sip.session_expires_s, Some(1_800));
     assert_eq!(empty.config.rtp_ports, full.config.rtp_ports);
     assert_eq!(empty.config.http_listen, full.config.http_listen);
     assert_eq!(empty.config.metrics_listen, full.config.metrics_listen);
@@ -140,6 +141,10 @@ fn listening_on_every_address() {
     let advertised = "[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\nadvertise = \"203.0.113.10\"\n\
                       [[trunk]]\nname = \"t\"\npeers = [\"::1\"]\n";
     assert_eq!(faults(advertised), [""; 0]);
+    assert_eq!(faults("[sip]\nsession_expires_s = 0\n"), [""; 0]);
+    let short = "c:2: sip.session_expires_s = 60 is shorter than RFC 4028 allows: \
+                 write 90 or more, or 0 to ask for no session timer";
+    assert_eq!(faults("[sip]\nsession_expires_s = 60\n"), [short]);
     let open = faults("[sip]\nlisten = [\"udp:[::]:5060\"]\nadvertise = \"0.0.0.0\"\n");
     assert_eq!(
         open,

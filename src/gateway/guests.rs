@@ -18,6 +18,9 @@ const MOST_OF_A_CALL: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Guests {
     by_call: BTreeMap<CallId, BTreeSet<IpAddr>>,
+    /// Every address that a call leads to, known ones too: a trunk or phone that the configuration drops is heard to the
+    /// end of its calls.
+    led_to: BTreeMap<CallId, BTreeSet<SocketAddr>>,
     version: u64,
 }
 
@@ -37,7 +40,20 @@ impl Guests {
         }
     }
 
+    /// Those who are no longer known become guests of their calls; whoever is known now is none.
+    fn judge_again(&mut self, is_stranger: impl Fn(SocketAddr) -> bool) {
+        self.by_call.clear();
+        for (call, addresses) in &self.led_to {
+            let guests: BTreeSet<IpAddr> = addresses.iter().filter(|a| is_stranger(**a)).map(SocketAddr::ip).collect();
+            if !guests.is_empty() {
+                self.by_call.insert(*call, guests);
+            }
+        }
+        self.version += 1;
+    }
+
     pub(super) fn leave(&mut self, call: CallId) {
+        self.led_to.remove(&call);
         if self.by_call.remove(&call).is_some() {
             self.version += 1;
         }
@@ -64,7 +80,17 @@ impl Gateway {
         }
     }
 
+    /// The configuration has changed.
+    pub(super) fn judge_guests_again(&mut self) {
+        let Gateway { guests, known, .. } = self;
+        guests.judge_again(|address| known.standing(address) == Standing::Stranger);
+    }
+
     fn welcome(&mut self, call: CallId, address: SocketAddr) {
+        let led_to = self.guests.led_to.entry(call).or_default();
+        if led_to.len() < MOST_OF_A_CALL {
+            led_to.insert(address);
+        }
         // A trunk that is known by one port is a guest at its other ports: only within its dialogs.
         if self.known.standing(address) == Standing::Stranger {
             self.guests.welcome(call, address.ip());

@@ -5,8 +5,8 @@
 //! same object is driven by `app` with real sockets and by `sim` with a virtual network.
 //!
 //! Files: `guests` (whom else live calls may hear), `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
-//! actions → SIP, media, recorder), `sound` (media events, ports), `registering` (phones that register), `forks` (several phones
-//! of one agent).
+//! actions → SIP, media, recorder), `sound` (media events, ports), `reload` (another configuration), `registering` (phones that
+//! register), `forks` (several phones of one agent).
 
 mod book;
 mod forks;
@@ -15,6 +15,7 @@ mod orders;
 mod registering;
 #[cfg(test)]
 mod registering_tests;
+mod reload;
 mod signalling;
 mod sound;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use book::{Entry, Link, PortLink};
+pub use reload::Reload;
 
 use crate::call::agent::Agents;
 use crate::call::fact::{Fact, RecordingStatus};
@@ -103,6 +105,8 @@ pub enum Input {
     LedgerFull(bool),
     /// Whether the database takes facts. While it does not, they wait in memory, and each live call's record tells.
     LedgerFailing(bool),
+    /// Go on with this configuration.
+    Reload(Box<Reload>),
     /// Take no new calls; live ones go on.
     Drain,
     /// End every call now.
@@ -231,6 +235,7 @@ impl Gateway {
             }
             Input::LedgerFull(full) => self.ledger_full = full,
             Input::LedgerFailing(failing) => self.handle_ledger(now, failing),
+            Input::Reload(reload) => self.reload(now, *reload),
             Input::Drain => self.drain(),
             Input::Shutdown => {
                 self.drain();
@@ -302,6 +307,11 @@ impl Gateway {
             && self.endpoint.is_idle()
     }
 
+    /// No new calls are taken.
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
     fn drain(&mut self) {
         self.draining = true;
         self.endpoint.drain();
@@ -362,7 +372,7 @@ impl Gateway {
     fn is_trusted(&self, flow: &Flow) -> bool {
         let standing = match flow.transport {
             Transport::Udp => self.known.standing(flow.remote),
-            Transport::Tcp => self.known.standing_of_connection(flow.remote),
+            Transport::Tcp | Transport::Tls => self.known.standing_of_connection(flow.remote),
         };
         standing != Standing::Stranger || self.is_bound(flow.remote)
     }
@@ -371,7 +381,7 @@ impl Gateway {
     fn trunk_of(&self, flow: &Flow) -> Option<&Trunk> {
         let admits = |peer: &Peer| match flow.transport {
             Transport::Udp => peer.admits(flow.remote),
-            Transport::Tcp => peer.admits_connection(flow.remote),
+            Transport::Tcp | Transport::Tls => peer.admits_connection(flow.remote),
         };
         self.settings.trunks.iter().find(|t| t.peers.iter().any(admits))
     }

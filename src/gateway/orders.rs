@@ -4,11 +4,12 @@ use super::book::{Attempt, Link, Role};
 use super::forks::Forks;
 use super::{Gateway, Output};
 use crate::call::fact::{RingResult, What};
-use crate::call::leg::{Action, Input};
+use crate::call::leg::{Action, Input, Parting};
 use crate::clock::Now;
 use crate::ids::{AgentNo, CallId, LegId};
 use crate::media::Command;
 use crate::protocol::sip::endpoint::{OutgoingInvite, SessionId};
+use crate::protocol::sip::reason::Reason;
 
 impl Gateway {
     /// Does everything that the call has ordered so far, and renews its wake-up.
@@ -31,8 +32,11 @@ impl Gateway {
             Action::OpenCaller => self.open_caller(now, id),
             Action::OpenAgent { attempt, agent } => self.open_agent(now, id, attempt, agent),
             Action::InviteAgent { attempt, agent } => self.invite_agent(now, id, attempt, &agent),
-            Action::ReleaseAgent { attempt } => self.release_agent(now, id, attempt),
-            Action::Ring => self.with_caller(id, |endpoint, session| endpoint.ring(now.mono, session, 180, Vec::new())),
+            Action::ReleaseAgent { attempt, parting } => self.release_agent(now, id, attempt, parting),
+            Action::Ring => {
+                let body = self.early_offer(id);
+                self.with_caller(id, |endpoint, session| endpoint.ring(now.mono, session, 180, body));
+            }
             Action::Ringback { burst, period } => {
                 if let Some(body) = self.early_answer(id, burst, period) {
                     self.with_caller(id, |endpoint, session| endpoint.ring(now.mono, session, 183, body));
@@ -45,7 +49,10 @@ impl Gateway {
             Action::RejectCaller { status, retry_after_s } => {
                 self.with_caller(id, |endpoint, session| endpoint.reject(now, session, status, retry_after_s));
             }
-            Action::HangUpCaller => self.with_caller(id, |endpoint, session| endpoint.hang_up(now, session)),
+            Action::HangUpCaller { parting } => {
+                let why = cause(parting);
+                self.with_caller(id, |endpoint, session| endpoint.hang_up_because(now, session, why.as_ref()));
+            }
             Action::Bridge { attempt, connected } => {
                 let bridge = self.bridge(id, attempt, connected);
                 self.outputs.extend(bridge.map(Output::Media));
@@ -101,12 +108,15 @@ impl Gateway {
 
     /// Every phone of the agent at once.
     fn invite_agent(&mut self, now: Now, id: CallId, attempt: u32, agent: &AgentNo) {
+        let ways = self.outgoing_invites(now, id, attempt, agent);
+        // A phone that has left meanwhile is no fault of ours.
+        let result = if ways.is_empty() { RingResult::Unreachable } else { RingResult::Fault };
         let mut sessions: Vec<SessionId> = Vec::new();
-        for call in self.outgoing_invites(now, id, attempt, agent) {
+        for call in ways {
             sessions.extend(self.endpoint.invite(now.mono, call));
         }
         if sessions.is_empty() {
-            let failed = Input::AgentFailed { attempt, result: RingResult::Fault, status: None };
+            let failed = Input::AgentFailed { attempt, result, status: None };
             return self.inputs.push_back((id, now, failed));
         }
         for session in sessions {
@@ -134,13 +144,14 @@ impl Gateway {
         self.ways(now, agent).into_iter().map(invite).collect()
     }
 
-    fn release_agent(&mut self, now: Now, id: CallId, attempt: u32) {
+    fn release_agent(&mut self, now: Now, id: CallId, attempt: u32, parting: Parting) {
         let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) else { return };
         a.released = true;
         let (sessions, agent) = (a.forks.sessions().to_vec(), a.agent.clone());
         if self.phone_sessions.contains_key(&(id, attempt)) {
             // The agent is free again when the last message of the last session is through.
-            sessions.into_iter().for_each(|session| self.endpoint.hang_up(now, session));
+            let cause = cause(parting);
+            sessions.into_iter().for_each(|session| self.endpoint.hang_up_because(now, session, cause.as_ref()));
         } else {
             self.agents.release(&agent, id, now.mono);
         }
@@ -181,7 +192,7 @@ impl Gateway {
         self.with_caller(id, |endpoint, session| endpoint.hang_up(now, session));
         self.close_media(id, now);
         for attempt in attempts {
-            self.release_agent(now, id, attempt);
+            self.release_agent(now, id, attempt, Parting::Silent);
         }
     }
 
@@ -194,5 +205,14 @@ impl Gateway {
             }
         }
         tracing::debug!(call = %id, "sealed");
+    }
+}
+
+fn cause(parting: Parting) -> Option<Reason> {
+    match parting {
+        Parting::HungUp => Some(Reason::normal_clearing()),
+        Parting::Elsewhere => Some(Reason::completed_elsewhere()),
+        Parting::TimedOut => Some(Reason::timer_expired()),
+        Parting::Silent => None,
     }
 }

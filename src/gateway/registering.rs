@@ -134,6 +134,11 @@ impl Gateway {
 type Headers = Vec<(Name, Vec<u8>)>;
 
 impl Registering {
+    /// Agents who may register.
+    pub(super) fn agents(&self) -> impl Iterator<Item = &AgentNo> {
+        self.settings.accounts.keys()
+    }
+
     /// `bare`: the request brought no answer. If that has happened before, it is for want of one that the phone understands.
     fn challenge(&mut self, now: Instant, served: &Served, bare: bool, stale: bool) -> Headers {
         let (source, call_id) = (served.flow.remote.ip(), call_id(&served.request));

@@ -65,6 +65,7 @@ impl Switch {
                 listen: vec![(Transport::Udp, GATEWAY.parse().unwrap()), (Transport::Tcp, GATEWAY.parse().unwrap())],
                 advertise: None,
                 product: "test".into(),
+                session_expires_s: None,
             },
             rtp_ports: 20_000..=20_099,
             trunks: vec![Trunk { name: "carrier".into(), peers: vec![TRUNK.parse().unwrap()] }],

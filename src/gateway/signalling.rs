@@ -18,6 +18,7 @@ use crate::protocol::sip::address::Address;
 use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, SessionId};
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
+use crate::protocol::sip::reason::Reason as Cause;
 use crate::protocol::sip::uri::Uri;
 use crate::protocol::sip::vocabulary::Method;
 
@@ -155,7 +156,12 @@ impl Gateway {
             EventKind::Lost => Input::Lost { side: Side::Caller },
             EventKind::Reoffer { body } => return self.reoffer(now, id, session, &Role::Caller, &body),
             EventKind::Received { label } => signal(Side::Caller, &label),
-            EventKind::Invite { .. }
+            EventKind::Explained { reason, retry_after_s } => explained(Side::Caller, reason, retry_after_s),
+            EventKind::Reanswered { body } => return self.take_reanswer(id, &Role::Caller, &body),
+            EventKind::Offered { body } => return self.answer_in_ack(id, session, &Role::Caller, &body),
+            EventKind::EarlyAnswer { body } => return self.early_answered(now, id, session, &body),
+            EventKind::ReofferFailed { .. }
+            | EventKind::Invite { .. }
             | EventKind::Progress { .. }
             | EventKind::Answered { .. }
             | EventKind::CrossedAnswer
@@ -173,12 +179,22 @@ impl Gateway {
         self.take_late_answer(id, &Role::Caller, body)
     }
 
+    /// The PRACK of our 18x brought the answer to the offer in it. Without media there is nothing to go on with.
+    fn early_answered(&mut self, now: Now, id: CallId, session: SessionId, body: &[u8]) -> Option<Input> {
+        let input = self.take_late_answer(id, &Role::Caller, body)?;
+        if let Input::Lost { .. } = input {
+            self.endpoint.reject(now, session, 488, None);
+        }
+        Some(input)
+    }
+
     fn agent_event(&mut self, now: Now, id: CallId, session: SessionId, role: &Role, kind: EventKind) -> Option<Input> {
         let Role::Agent { attempt, .. } = *role else { return None };
         let a = self.calls.get(&id)?.attempts.get(&attempt)?;
         let (released, lost) = (a.released, a.forks.has_lost(session));
         Some(match kind {
             EventKind::Received { label } => signal(Side::Agent, &label),
+            EventKind::Explained { reason, retry_after_s } => explained(Side::Agent, reason, retry_after_s),
             // A phone that lost the race and hangs up by itself ends no call of others.
             _ if released => return None,
             // Its 2xx and that of another phone of the same agent came together.
@@ -198,13 +214,23 @@ impl Gateway {
             EventKind::Lost | EventKind::NotAcknowledged => Input::Lost { side: Side::Agent },
             EventKind::Reoffer { body } => return self.reoffer(now, id, session, role, &body),
             EventKind::Acknowledged { body } => return self.take_late_answer(id, role, &body),
-            EventKind::Invite { .. } | EventKind::Cancelled | EventKind::Terminated => return None,
+            EventKind::Reanswered { body } => return self.take_reanswer(id, role, &body),
+            EventKind::Offered { body } => return self.answer_in_ack(id, session, role, &body),
+            EventKind::Invite { .. }
+            | EventKind::Cancelled
+            | EventKind::EarlyAnswer { .. }
+            | EventKind::ReofferFailed { .. }
+            | EventKind::Terminated => return None,
         })
     }
 }
 
 fn signal(side: Side, label: &Label) -> Input {
     Input::Signal { side, sent: false, message: label.to_string() }
+}
+
+fn explained(side: Side, reason: Option<Cause>, retry_after_s: Option<u32>) -> Input {
+    Input::Explained { side, reason: reason.map(|r| r.to_string()), retry_after_s }
 }
 
 /// What a failure of an agent's phone means for the ring.

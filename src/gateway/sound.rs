@@ -199,7 +199,41 @@ impl Gateway {
         }
     }
 
-    /// A re-INVITE: answered here, toward this leg alone. `Some` if it begins or ends a hold.
+    /// The answer to an offer that we made within the session.
+    pub(super) fn take_reanswer(&mut self, id: CallId, role: &Role, body: &[u8]) -> Option<Input> {
+        if body.is_empty() {
+            return None;
+        }
+        match negotiate::read(body) {
+            Ok(peer) => self.change_peer(id, role, peer),
+            Err(refusal) => {
+                tracing::warn!(call = %id, %refusal, "a 2xx brought no usable media; the call goes on as it was");
+                None
+            }
+        }
+    }
+
+    /// The offer that we had asked a peer for, in its 2xx: the ACK brings our answer.
+    pub(super) fn answer_in_ack(&mut self, id: CallId, session: SessionId, role: &Role, body: &[u8]) -> Option<Input> {
+        let (answer, change) = self.answer_reoffer(id, role, body).unwrap_or_default();
+        self.endpoint.acknowledge(session, answer);
+        change
+    }
+
+    /// Our offer in the first 18x, if the caller made none and demands to acknowledge it (RFC 3261 section 13.2.1).
+    pub(super) fn early_offer(&mut self, id: CallId) -> Vec<u8> {
+        let Some(caller) = self.calls.get_mut(&id).map(|e| &mut e.caller) else { return Vec::new() };
+        let asked = caller.peer.is_none() && self.endpoint.rings_reliably(caller.session);
+        match &mut caller.media {
+            Some(media) if asked => {
+                media.awaits_answer = true;
+                negotiate::offer(&media.local, CODECS, Some(TELEPHONE_EVENT))
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A re-INVITE or UPDATE: answered here, toward this leg alone. `Some` if it begins or ends a hold.
     pub(super) fn reoffer(
         &mut self,
         now: Now,

@@ -53,6 +53,7 @@ impl Switch {
                 listen: vec![(Transport::Udp, "10.0.0.1:5060".parse().unwrap())],
                 advertise: None,
                 product: "test".into(),
+                session_expires_s: None,
             },
             rtp_ports: 20_000..=20_099,
             trunks: vec![Trunk { name: "carrier".into(), peers: vec![TRUNK.parse().unwrap()] }],

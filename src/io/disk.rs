@@ -120,6 +120,7 @@ impl BlockSink for DiskSink {
 }
 
 fn run<M: Medium>(medium: &M, inbox: &Receiver<Order>, mut closed: impl FnMut(Closed)) {
+    super::priority::behind();
     let mut open: BTreeMap<CallId, Recording<M::File>> = BTreeMap::new();
     while let Ok(order) = inbox.recv() {
         match order {

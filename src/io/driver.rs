@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use super::disk::Recorder;
 use super::door::Door;
 use super::ledger::{Batch, Ledger, Refused, Room};
 use super::mailbox::{Inbox, Received};
+use super::refusals::Refusals;
 use super::rtp::MediaThreads;
 use super::tcp::Tcp;
 use super::udp::Udp;
@@ -23,6 +24,7 @@ use crate::ledger::Subject;
 use crate::metrics::{CallMetrics, Counters, Direction, Method, SipRejection};
 use crate::protocol::sip;
 use crate::protocol::sip::endpoint::{Count, Label, Transmit, Transport};
+use crate::protocol::sip::sips::needs_tls;
 
 /// Is told every fact as it happens (live views, the demo's lines). Called on the switch's thread: it must not block.
 pub type Observer = Box<dyn FnMut(&Fact) + Send>;
@@ -41,6 +43,7 @@ pub struct Wires {
     pub ledger: Ledger,
     pub call_metrics: CallMetrics,
     pub counters: Counters,
+    pub refusals: Refusals,
     pub observer: Option<Observer>,
     pub door: Arc<Door>,
     pub occupancy: Arc<Occupancy>,
@@ -57,6 +60,10 @@ pub struct Occupancy {
     pub sessions: AtomicUsize,
     pub ports: AtomicUsize,
     pub registrations: AtomicUsize,
+    /// No new calls are taken. Set after `calls` of the same round: with it, `calls` counts every call there will be.
+    pub draining: AtomicBool,
+    /// Counts the switch's rounds: one that hangs makes none.
+    pub rounds: AtomicU64,
 }
 
 impl Occupancy {
@@ -109,6 +116,7 @@ impl Driver {
             }
             self.hand_over_facts();
             self.report();
+            self.wires.refusals.flush(now.mono);
         }
     }
 
@@ -123,6 +131,8 @@ impl Driver {
             keeper.keep(now, gateway.registrations_version(), || gateway.saved_registrations(now));
         }
         occupancy.calls.store(gateway.live_calls(), Ordering::Release);
+        occupancy.draining.store(gateway.is_draining(), Ordering::Release);
+        occupancy.rounds.fetch_add(1, Ordering::Release);
     }
 
     fn finish(mut self) -> Wires {
@@ -143,11 +153,19 @@ impl Driver {
 
     fn handle(&mut self, input: Input) {
         let now = self.wires.clock.now();
+        let known = match &input {
+            Input::Reload(reload) => Some(reload.known()),
+            _ => None,
+        };
         self.gateway.handle(now, input);
         // Before anything is written that a guest may answer.
         if self.guests_version != self.gateway.guests_version() {
             self.guests_version = self.gateway.guests_version();
             self.wires.door.publish(now.mono, self.gateway.guests());
+        }
+        if let Some(known) = known {
+            self.wires.door.renew(known);
+            self.wires.call_metrics.show_agents();
         }
         while let Some(output) = self.gateway.poll_output() {
             self.carry_out(output);
@@ -171,21 +189,21 @@ impl Driver {
             Output::Subject { id, number } => self.pending.subjects.push(Subject { id, number }),
             Output::Count(count) => self.count(&count),
             Output::Rejected(Rejected::UnknownNumber) => {
-                self.wires.counters.sip_rejected(SipRejection::UnknownNumber, 1);
+                self.refuse(SipRejection::UnknownNumber);
             }
-            Output::Rejected(Rejected::FromPhone) => self.wires.counters.sip_rejected(SipRejection::FromPhone, 1),
-            Output::Rejected(Rejected::WrongPassword) => {
-                self.wires.counters.sip_rejected(SipRejection::WrongPassword, 1);
-            }
-            Output::Rejected(Rejected::LockedOut) => self.wires.counters.sip_rejected(SipRejection::LockedOut, 1),
+            Output::Rejected(Rejected::FromPhone) => self.refuse(SipRejection::FromPhone),
+            Output::Rejected(Rejected::WrongPassword) => self.refuse(SipRejection::WrongPassword),
+            Output::Rejected(Rejected::LockedOut) => self.refuse(SipRejection::LockedOut),
         }
     }
 
     fn transmit(&mut self, transmit: &Transmit) {
         let Transmit { flow, bytes, label, mark, again } = transmit;
         let written = match flow.transport {
+            // RFC 5630 section 3.1: whoever chose this way, a `sips` request does not leave by it.
+            Transport::Udp | Transport::Tcp if needs_tls(bytes) => Err(io::ErrorKind::InvalidInput.into()),
             Transport::Udp => self.send_udp(flow.local, bytes, flow.remote),
-            Transport::Tcp => {
+            Transport::Tcp | Transport::Tls => {
                 self.wires.tcp.send(*flow, Arc::clone(bytes), *mark);
                 Ok(())
             }
@@ -222,10 +240,14 @@ impl Driver {
             Count::Response(code, m) => counters.sip_response(method(m), *code, Direction::In),
             Count::Retransmission => counters.sip_retransmission(Direction::In),
             Count::Unparsable => counters.sip_parse_error(),
-            Count::Stranger => counters.sip_rejected(SipRejection::Stranger, 1),
-            Count::Stray => counters.sip_rejected(SipRejection::NoDialog, 1),
-            Count::Refused(status) => counters.sip_rejected(refusal(*status), 1),
+            Count::Stranger => self.refuse(SipRejection::Stranger),
+            Count::Stray => self.refuse(SipRejection::NoDialog),
+            Count::Refused(status) => self.refuse(refusal(*status)),
         }
+    }
+
+    fn refuse(&self, reason: SipRejection) {
+        self.wires.refusals.refuse(self.wires.clock.now().mono, reason, 1, None);
     }
 
     fn hand_over_facts(&mut self) {

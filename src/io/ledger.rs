@@ -238,6 +238,7 @@ enum Intake {
 
 impl<K: Keep> Desk<K> {
     fn run(mut self, receiver: &Receiver<Message>) -> Batch {
+        super::priority::behind();
         let mut intake = Intake::Open;
         while intake == Intake::Open {
             intake = self.gather(receiver, self.bounds.interval);

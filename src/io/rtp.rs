@@ -1,7 +1,8 @@
 //! Media threads: each owns the RTP sockets and bridges of its calls. They touch no disk and no lock that others hold.
 //!
 //! Plain level-triggered epoll: one clock read a wake-up, one `recvmsg` for each packet, sending at once. A timerfd
-//! carries the bridges' deadlines, so that the 20 ms clock of a prompt is not rounded to milliseconds.
+//! carries the bridges' deadlines, on a grid of one millisecond that all calls share: prompts of many calls are sent at
+//! one wake-up, and each keeps its place on the grid, so the rounding is no jitter.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,41 +1,42 @@
-//! SIP over TCP: connections that peers open, and connections that we open toward them.
+//! SIP over TCP and TLS: connections that peers open, and connections that we open toward them.
 //!
 //! A connection carries many calls, so only what makes it useless ends it: its end, an error, a stream in which the next message
 //! cannot be found, a message that is not completed in time, a peer that does not read. A message that is wrong in itself
-//! is answered or passed over.
+//! is answered or passed over. Who takes a place and says nothing loses it (`connections`).
 
-use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
-use super::door::Knock;
+use super::connections::{Handed, Line, Outgoing, Table};
 use super::mailbox::Lane;
+use super::tls::{self, Tls};
 use super::udp::Reception;
-use crate::clock::Instant;
+use crate::clock::{Instant, Now};
 use crate::gateway::Input;
 use crate::limits;
 use crate::metrics::SipRejection;
 use crate::protocol::sip::endpoint::{ConnectionId, Flow, SessionId, Transport};
 use crate::protocol::sip::framing::{Framer, FramingLost};
 
-/// Messages that may wait for a slow peer.
-const WRITE_QUEUE: usize = 256;
-
 /// What a peer sends to be told that the connection lives, and our answer (RFC 5626 section 4.4.1).
 const PING: &[u8] = b"\r\n\r\n";
 const PONG: &[u8] = b"\r\n";
 
-/// All TCP connections of the gateway; clones share them.
+/// One read. Each connection has such a buffer, so a few KB must do: a message that is longer takes two reads.
+const READ_BYTES: usize = 4 * 1024;
+
+/// Connections that wait for us to take them.
+const BACKLOG: i32 = 1_024;
+
+/// All connections of the gateway; clones share them.
 #[derive(Clone)]
 pub struct Tcp {
     shared: Arc<Shared>,
@@ -44,48 +45,32 @@ pub struct Tcp {
 struct Shared {
     runtime: Handle,
     reception: Reception,
-    next: AtomicU64,
-    open: Mutex<Open>,
+    /// `None`: TLS is not configured.
+    tls: Option<Arc<Tls>>,
+    table: Mutex<Table>,
 }
 
-#[derive(Default)]
-struct Open {
-    by_id: BTreeMap<ConnectionId, Connection>,
-    by_remote: BTreeMap<SocketAddr, ConnectionId>,
-}
-
-struct Connection {
-    remote: SocketAddr,
-    writer: mpsc::Sender<Outgoing>,
-    /// Tells the reader that the connection is given up.
-    given_up: Arc<Notify>,
-}
-
-struct Outgoing {
-    bytes: Arc<[u8]>,
-    session: Option<SessionId>,
-}
-
-/// Both ends of a connection's life.
-struct Line {
-    id: ConnectionId,
-    queue: mpsc::Receiver<Outgoing>,
-    given_up: Arc<Notify>,
+/// Why a connection ends.
+enum End {
+    /// Nobody's fault, or one that nothing follows from.
+    Quiet(&'static str),
+    Refused(SipRejection, &'static str),
 }
 
 impl Tcp {
-    pub fn new(runtime: Handle, reception: Reception) -> Tcp {
-        let open = Mutex::default();
-        Tcp { shared: Arc::new(Shared { runtime, reception, next: AtomicU64::new(1), open }) }
+    /// `files`: how many the process may have open.
+    pub fn new(runtime: Handle, reception: Reception, tls: Option<Arc<Tls>>, files: usize) -> Tcp {
+        let table = Mutex::new(Table::new(files));
+        Tcp { shared: Arc::new(Shared { runtime, reception, tls, table }) }
     }
 
     /// Takes connections on this listener until the runtime ends.
-    pub fn listen(&self, listener: TcpListener, local: SocketAddr) {
+    pub fn listen(&self, listener: TcpListener, transport: Transport, local: SocketAddr) {
         let tcp = self.clone();
         self.shared.runtime.spawn(async move {
             loop {
                 match listener.accept().await {
-                    Ok((stream, remote)) => tcp.admit(stream, local, remote),
+                    Ok((stream, remote)) => tcp.admit(stream, transport, local, remote),
                     Err(error) => {
                         // Out of descriptors: the next try may find some.
                         tracing::warn!(%error, "cannot take a TCP connection");
@@ -96,22 +81,28 @@ impl Tcp {
         });
     }
 
+    /// Looks at the certificates' files now and then until the runtime ends.
+    pub fn watch_certificates(&self) {
+        let Some(tls) = self.shared.tls.clone() else { return };
+        self.shared.runtime.spawn(async move {
+            loop {
+                tokio::time::sleep(limits::TLS_FILES).await;
+                let tls = Arc::clone(&tls);
+                let _ = tokio::task::spawn_blocking(move || tls.reload_if_changed()).await;
+            }
+        });
+    }
+
     /// Hands bytes to the connection of this flow, opening one if there is none. A failure comes back through the mailbox.
     pub fn send(&self, flow: Flow, bytes: Arc<[u8]>, session: Option<SessionId>) {
-        let outgoing = Outgoing { bytes, session };
-        let mut open = self.open();
-        let id = flow.connection.filter(|id| open.by_id.contains_key(id));
-        let id = id.or_else(|| open.by_remote.get(&flow.remote).copied());
-        match id.and_then(|id| open.by_id.get(&id)) {
-            Some(connection) => {
-                if let Err(error) = connection.writer.try_send(outgoing) {
-                    tracing::info!(remote = %flow.remote, "a TCP peer does not read; given up");
-                    connection.given_up.notify_one();
-                    self.not_sent(error.into_inner().session);
-                }
+        let handed = self.table().hand(flow, Outgoing { bytes, session });
+        match handed {
+            Handed::Queued => {}
+            Handed::Full(outgoing) => {
+                tracing::info!(remote = %flow.remote, "a peer does not read; its connection is given up");
+                self.not_sent(outgoing.session);
             }
-            None => {
-                let line = self.add(&mut open, flow.remote, Some(outgoing));
+            Handed::Opening(line) => {
                 let tcp = self.clone();
                 self.shared.runtime.spawn(async move { tcp.connect(line, flow).await });
             }
@@ -119,175 +110,205 @@ impl Tcp {
     }
 
     /// A connection that a peer has opened.
-    fn admit(&self, stream: TcpStream, local: SocketAddr, remote: SocketAddr) {
+    fn admit(&self, stream: TcpStream, transport: Transport, local: SocketAddr, remote: SocketAddr) {
         let reception = &self.shared.reception;
-        let stranger = self.is_stranger(remote);
-        if stranger && !reception.door.opens_to_strangers() {
-            return reception.counters.sip_rejected(SipRejection::Stranger, 1);
+        let now = reception.clock.now().mono;
+        let refuse = |reason, n| reception.refusals.refuse(now, reason, n, Some(remote));
+        let stranger = reception.door.is_open_to_strangers().then_some(Lane::Other);
+        let Some(lane) = reception.door.class_of_connection(now, remote).lane().or(stranger) else {
+            return refuse(SipRejection::Stranger, 1);
+        };
+        let admitted = self.table().admit(transport, remote, lane);
+        let Ok((line, gone)) = admitted else { return refuse(SipRejection::Connections, 1) };
+        refuse(SipRejection::Connections, gone);
+        let flow = Flow { transport, local, remote, connection: Some(line.id) };
+        match (&self.shared.tls, transport) {
+            (Some(tls), Transport::Tls) => {
+                let (tcp, acceptor) = (self.clone(), tls.acceptor());
+                self.shared.runtime.spawn(async move {
+                    match tcp.handshake(&line, flow, limits::TLS_HANDSHAKE, acceptor.accept(stream)).await {
+                        Some(stream) => tcp.run(line, tokio::io::split(stream), flow),
+                        None => tcp.close(line).await,
+                    }
+                });
+            }
+            _ => self.run_plain(line, stream, flow),
         }
-        let mut open = self.open();
-        if stranger && self.strangers_are_too_many(&open, remote.ip()) {
-            return reception.counters.sip_rejected(SipRejection::Connections, 1);
-        }
-        if open.by_id.len() >= limits::TCP_CONNECTIONS
-            || open.of_source(remote.ip()) >= limits::TCP_CONNECTIONS_PER_SOURCE
-        {
-            tracing::debug!(%remote, "too many TCP connections; refused");
-            return reception.counters.sip_rejected(SipRejection::Connections, 1);
-        }
-        let line = self.add(&mut open, remote, None);
-        drop(open);
-        let flow = Flow { transport: Transport::Tcp, local, remote, connection: Some(line.id) };
-        self.run(line, stream, flow);
-    }
-
-    fn add(&self, open: &mut Open, remote: SocketAddr, first: Option<Outgoing>) -> Line {
-        let (writer, queue) = mpsc::channel(WRITE_QUEUE);
-        if let Some(first) = first {
-            let _ = writer.try_send(first);
-        }
-        let id = ConnectionId(self.shared.next.fetch_add(1, Ordering::Relaxed));
-        let given_up = Arc::<Notify>::default();
-        open.by_id.insert(id, Connection { remote, writer, given_up: Arc::clone(&given_up) });
-        open.by_remote.insert(remote, id);
-        Line { id, queue, given_up }
     }
 
     async fn connect(&self, line: Line, flow: Flow) {
-        let opened = timeout(limits::TCP_CONNECT, TcpStream::connect(flow.remote)).await;
-        match opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-            Ok(stream) => {
-                let flow = Flow { connection: Some(line.id), ..flow };
-                self.run(line, stream, flow);
-            }
+        let flow = Flow { connection: Some(line.id), ..flow };
+        let began = self.shared.reception.clock.now().mono;
+        let opened = timeout(limits::TCP_CONNECT, open(flow)).await;
+        let stream = match opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(stream) => stream,
             Err(error) => {
                 tracing::info!(%error, remote = %flow.remote, "cannot connect");
-                self.forget(line.id);
-                self.drop_queue(line.queue).await;
+                return self.close(line).await;
             }
-        }
-    }
-
-    fn run(&self, line: Line, stream: TcpStream, flow: Flow) {
-        let _ = stream.set_nodelay(true);
-        let (read, write) = stream.into_split();
-        self.shared.runtime.spawn(self.clone().write(line.id, write, line.queue));
-        self.shared.runtime.spawn(self.clone().read(line.id, read, flow, line.given_up));
-    }
-
-    async fn read(self, id: ConnectionId, stream: OwnedReadHalf, flow: Flow, given_up: Arc<Notify>) {
-        let why = tokio::select! {
-            why = self.follow(stream, flow) => why,
-            () = given_up.notified() => "it was given up",
         };
-        tracing::debug!(why, remote = %flow.remote, "a TCP connection ends");
-        self.forget(id);
-    }
-
-    /// Reads messages until there is a reason to stop.
-    async fn follow(&self, mut stream: OwnedReadHalf, flow: Flow) -> &'static str {
-        let reception = &self.shared.reception;
-        let mut framer = Framer::default();
-        let mut buffer = vec![0; 16 * 1024];
-        // When the message that is not complete yet began.
-        let mut begun: Option<Instant> = None;
-        loop {
-            let now = reception.clock.now().mono;
-            // A stranger must come to the point.
-            let idle = if self.is_stranger(flow.remote) { limits::TCP_MESSAGE } else { limits::TCP_IDLE };
-            let patience = begun.map_or(idle, |begun| (begun + limits::TCP_MESSAGE).since(now));
-            let n = match timeout(patience, stream.read(&mut buffer)).await {
-                Ok(Ok(0)) => return "its peer closed it",
-                Ok(Ok(n)) => n,
-                Ok(Err(_)) => return "it failed",
-                Err(_) if begun.is_some() => return "a message was not completed in time",
-                // It has registered in the meantime.
-                Err(_) if idle < limits::TCP_IDLE && !self.is_stranger(flow.remote) => continue,
-                Err(_) => return "it was silent for too long",
-            };
-            let at = reception.clock.now();
-            let Some(lane) = self.lane(at.mono, flow, begun.is_some(), &buffer[..n]) else {
-                return "it is a stranger's";
-            };
-            if lane != Lane::Register && begun.is_none() && buffer[..n].starts_with(PING) {
-                self.send(flow, Arc::from(PONG), None);
-            }
-            framer.push(&buffer[..n]);
-            match self.take_frames(&mut framer, flow, at, lane) {
-                Ok(_) if framer.is_between_messages() => begun = None,
-                Ok(taken) => begun = begun.filter(|_| taken == 0).or(Some(at.mono)),
-                Err(error) => {
-                    tracing::info!(%error, remote = %flow.remote, "a stream cannot be followed; closed");
-                    reception.counters.sip_parse_error();
-                    return "its messages cannot be told apart";
+        match (&self.shared.tls, flow.transport) {
+            (_, Transport::Udp | Transport::Tcp) => self.run_plain(line, stream, flow),
+            (None, Transport::Tls) => self.close(line).await,
+            (Some(tls), Transport::Tls) => {
+                let left = (began + limits::TCP_CONNECT).since(self.shared.reception.clock.now().mono);
+                let connecting = tls.connector().connect(tls::name_of(flow.remote.ip()), stream);
+                match self.handshake(&line, flow, left, connecting).await {
+                    Some(stream) => self.run(line, tokio::io::split(stream), flow),
+                    None => self.close(line).await,
                 }
             }
         }
     }
 
-    fn is_stranger(&self, remote: SocketAddr) -> bool {
-        let reception = &self.shared.reception;
-        reception.door.connection(reception.clock.now().mono, remote).is_none()
-    }
-
-    fn strangers_are_too_many(&self, open: &Open, source: IpAddr) -> bool {
-        let strangers = open.by_remote.keys().filter(|remote| self.is_stranger(**remote));
-        let (mut all, mut own) = (0, 0);
-        for remote in strangers {
-            all += 1;
-            own += usize::from(remote.ip() == source);
-        }
-        all >= limits::STRANGERS_CONNECTIONS || own >= limits::STRANGERS_CONNECTIONS_PER_SOURCE
-    }
-
-    /// The queue for what has just been read; a stranger may say REGISTER and nothing else.
-    fn lane(&self, now: Instant, flow: Flow, within: bool, bytes: &[u8]) -> Option<Lane> {
-        let reception = &self.shared.reception;
-        if let Some(lane) = reception.door.connection(now, flow.remote) {
-            return Some(lane);
-        }
-        if within && reception.door.opens_to_strangers() {
-            return Some(Lane::Register);
-        }
-        let rejection = match reception.door.knock(now, flow.remote.ip(), bytes) {
-            Knock::Register => return Some(Lane::Register),
-            Knock::TooMany => SipRejection::Registers,
-            Knock::Silence => SipRejection::Stranger,
+    /// `None`: it failed, and has been told.
+    async fn handshake<S>(
+        &self,
+        line: &Line,
+        flow: Flow,
+        patience: Duration,
+        shaking: impl Future<Output = io::Result<S>>,
+    ) -> Option<S> {
+        let shaken = tokio::select! {
+            shaken = timeout(patience, shaking) => shaken,
+            () = line.given_up.notified() => return None,
         };
-        reception.counters.sip_rejected(rejection, 1);
+        let error = match shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(stream) => return Some(stream),
+            Err(error) => error,
+        };
+        tracing::debug!(%error, remote = %flow.remote, "a TLS handshake failed");
+        let reception = &self.shared.reception;
+        reception.refusals.refuse(reception.clock.now().mono, SipRejection::Handshake, 1, Some(flow.remote));
         None
     }
 
-    fn take_frames(
-        &self,
-        framer: &mut Framer,
-        flow: Flow,
-        at: crate::clock::Now,
-        lane: Lane,
-    ) -> Result<usize, FramingLost> {
+    fn run_plain(&self, line: Line, stream: TcpStream, flow: Flow) {
+        let _ = stream.set_nodelay(true);
+        let (read, write) = stream.into_split();
+        self.run(line, (read, write), flow);
+    }
+
+    fn run<R, W>(&self, line: Line, (read, write): (R, W), flow: Flow)
+    where
+        R: AsyncRead + Unpin + Send + 'static,
+        W: AsyncWrite + Unpin + Send + 'static,
+    {
+        self.shared.runtime.spawn(self.clone().write(line.id, write, line.queue));
+        self.shared.runtime.spawn(self.clone().read(line.id, read, flow, line.given_up));
+    }
+
+    async fn read<R: AsyncRead + Unpin>(self, id: ConnectionId, stream: R, flow: Flow, given_up: Arc<Notify>) {
+        let end = tokio::select! {
+            end = self.follow(id, stream, flow) => end,
+            () = given_up.notified() => End::Quiet("it was given up"),
+        };
+        let (End::Quiet(why) | End::Refused(_, why)) = end;
+        tracing::debug!(why, remote = %flow.remote, "a connection ends");
+        if let End::Refused(reason, _) = end {
+            let reception = &self.shared.reception;
+            reception.refusals.refuse(reception.clock.now().mono, reason, 1, Some(flow.remote));
+        }
+        self.table().forget(id);
+    }
+
+    /// Reads messages until there is a reason to stop.
+    async fn follow<R: AsyncRead + Unpin>(&self, id: ConnectionId, mut stream: R, flow: Flow) -> End {
+        let reception = &self.shared.reception;
+        let mut framer = Framer::default();
+        let mut buffer = vec![0; READ_BYTES];
+        let mut waits = Waits {
+            opened: Some(reception.clock.now().mono).filter(|_| self.table().is_mute(id)),
+            begun: None,
+            spoken: false,
+        };
+        loop {
+            let (patience, late) = waits.patience(reception.clock.now().mono);
+            let n = match timeout(patience, stream.read(&mut buffer)).await {
+                Ok(Ok(0)) => return End::Quiet("its peer closed it"),
+                Ok(Ok(n)) => n,
+                Ok(Err(_)) => return End::Quiet("it failed"),
+                // A stranger's time to register is over, and he has.
+                Err(_) if waits.begun.is_none() && self.has_registered(&waits, flow) => {
+                    waits.opened = None;
+                    self.table().has_spoken(id);
+                    continue;
+                }
+                Err(_) => return late,
+            };
+            let at = reception.clock.now();
+            let stranger = reception.door.class_of_connection(at.mono, flow.remote).lane().is_none();
+            if stranger && !(reception.door.is_open_to_strangers() && waits.opened.is_some()) {
+                return End::Quiet("its guest has left");
+            }
+            if !stranger && waits.begun.is_none() && buffer[..n].starts_with(PING) {
+                waits.opened = None;
+                self.send(flow, Arc::from(PONG), None);
+            }
+            framer.push(&buffer[..n]);
+            let Ok(taken) = self.take_frames(&mut framer, flow, at) else {
+                reception.counters.sip_parse_error();
+                return End::Refused(SipRejection::Malformed, "its messages cannot be told apart");
+            };
+            waits.spoken |= taken > 0;
+            if taken > 0 && !stranger {
+                waits.opened = None;
+                self.table().has_spoken(id);
+            }
+            waits.begun =
+                if framer.is_between_messages() { None } else { waits.begun.filter(|_| taken == 0).or(Some(at.mono)) };
+        }
+    }
+
+    /// Whoever was a stranger when he spoke last is none any more.
+    fn has_registered(&self, waits: &Waits, flow: Flow) -> bool {
+        let reception = &self.shared.reception;
+        let now = reception.clock.now().mono;
+        waits.spoken && reception.door.class_of_connection(now, flow.remote).lane().is_some()
+    }
+
+    fn take_frames(&self, framer: &mut Framer, flow: Flow, at: Now) -> Result<usize, FramingLost> {
         let reception = &self.shared.reception;
         let mut taken = 0;
         while let Some(frame) = framer.next_frame()? {
             taken += 1;
-            if !reception.mailbox.message(lane, Input::Frame { flow, at, frame }) {
-                reception.counters.sip_rejected(SipRejection::QueueFull, 1);
+            let lane = reception.door.message(at.mono, flow.remote);
+            let lane = lane.or_else(|why| reception.door.instead(why, at.mono, flow.remote, &frame.head));
+            let heard = lane.and_then(|lane| {
+                let queued = reception.mailbox.message(lane, Input::Frame { flow, at, frame });
+                queued.then_some(()).ok_or(SipRejection::QueueFull)
+            });
+            if let Err(reason) = heard {
+                reception.refusals.refuse(at.mono, reason, 1, Some(flow.remote));
             }
         }
         Ok(taken)
     }
 
-    async fn write(self, id: ConnectionId, mut stream: OwnedWriteHalf, mut queue: mpsc::Receiver<Outgoing>) {
+    async fn write<W: AsyncWrite + Unpin>(self, id: ConnectionId, mut stream: W, mut queue: mpsc::Receiver<Outgoing>) {
         while let Some(outgoing) = queue.recv().await {
-            let written = timeout(limits::TCP_WRITE, stream.write_all(&outgoing.bytes)).await;
-            if let Err(error) = written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-                tracing::info!(%error, "a TCP connection failed");
-                self.give_up(id);
+            let written = timeout(limits::TCP_WRITE, async {
+                stream.write_all(&outgoing.bytes).await?;
+                // TLS keeps what the socket did not take.
+                stream.flush().await
+            });
+            if let Err(error) = written.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                tracing::info!(%error, "a connection failed");
+                self.table().give_up(id);
                 self.not_sent(outgoing.session);
                 break;
             }
         }
-        self.forget(id);
+        // A TLS peer is told that this was all; one that does not read is not waited for.
+        let _ = timeout(limits::TCP_WRITE, stream.shutdown()).await;
+        self.table().forget(id);
         self.drop_queue(queue).await;
+    }
+
+    /// A connection that never came to be.
+    async fn close(&self, line: Line) {
+        self.table().forget(line.id);
+        self.drop_queue(line.queue).await;
     }
 
     /// Whoever still waits hears that it was in vain.
@@ -298,41 +319,56 @@ impl Tcp {
         }
     }
 
-    fn give_up(&self, id: ConnectionId) {
-        if let Some(connection) = self.open().by_id.get(&id) {
-            connection.given_up.notify_one();
-        }
-    }
-
-    fn forget(&self, id: ConnectionId) {
-        let mut open = self.open();
-        if let Some(connection) = open.by_id.remove(&id)
-            && open.by_remote.get(&connection.remote) == Some(&id)
-        {
-            open.by_remote.remove(&connection.remote);
-        }
-    }
-
     fn not_sent(&self, session: Option<SessionId>) {
         if let Some(session) = session {
             self.shared.reception.mailbox.event(Input::NotSent { session });
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
-        self.shared.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.shared.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Open {
-    fn of_source(&self, address: IpAddr) -> usize {
-        self.by_remote.keys().filter(|remote| remote.ip() == address).count()
+/// What a connection's reader waits for.
+struct Waits {
+    /// Its peer has opened it and not said anything yet.
+    opened: Option<Instant>,
+    /// It was a stranger's message.
+    spoken: bool,
+    /// When the message that is not complete yet began.
+    begun: Option<Instant>,
+}
+
+impl Waits {
+    /// How long it may be silent from now on, and what it is if it is silent for longer.
+    fn patience(&self, now: Instant) -> (Duration, End) {
+        let message = self.begun.map(|begun| begun + limits::TCP_MESSAGE);
+        let first = self.opened.map(|opened| opened + limits::TCP_FIRST);
+        match (message, first) {
+            (Some(end), _) => (end.since(now), End::Refused(SipRejection::Slow, "a message was not completed in time")),
+            (None, Some(end)) => (end.since(now), End::Refused(SipRejection::Slow, "its peer said nothing in time")),
+            (None, None) => (limits::TCP_IDLE, End::Quiet("it was silent for too long")),
+        }
     }
+}
+
+/// From the address that we listen on: a peer that knows us knows that one.
+async fn open(flow: Flow) -> io::Result<TcpStream> {
+    let (local, remote) = (flow.local.ip(), flow.remote);
+    let socket = if remote.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let fits = local.is_ipv4() == remote.is_ipv4() && local.is_loopback() == remote.ip().is_loopback();
+    if fits && !local.is_unspecified() {
+        socket.bind(SocketAddr::new(local, 0))?;
+    }
+    socket.connect(remote).await
 }
 
 /// Binds; port 0 lets the operating system choose.
 pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let listener = std::net::TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
+    // The standard library's backlog of 128 is a moment of many phones that come back at once.
+    socket2::SockRef::from(&listener).listen(BACKLOG)?;
     Ok(listener)
 }

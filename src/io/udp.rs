@@ -17,8 +17,9 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsoc
 use nix::sys::time::TimeSpec;
 
 use super::clock::{RunClock, arrival};
-use super::door::{Door, Knock};
-use super::mailbox::{Lane, Mailbox};
+use super::door::Door;
+use super::mailbox::Mailbox;
+use super::refusals::Refusals;
 use super::socket;
 use crate::clock::Wall;
 use crate::gateway::Input;
@@ -48,6 +49,7 @@ pub struct Reception {
     pub mailbox: Mailbox,
     pub door: Arc<Door>,
     pub counters: Counters,
+    pub refusals: Refusals,
     pub stop: Arc<AtomicBool>,
 }
 
@@ -88,26 +90,25 @@ impl Udp {
 
 impl Reception {
     fn take(&self, socket: &UdpSocket, local: SocketAddr, batch: &mut Batch) -> io::Result<()> {
-        let (mut strangers, mut too_many, mut refused) = (0, 0, 0);
+        // Strangers come in floods: one word for all of a batch.
+        let mut strangers: (u64, Option<SocketAddr>) = (0, None);
         let received = batch.wait(socket, |source, stamp, bytes| {
             let now = self.clock.now();
-            let lane = match self.door.datagram(now.mono, source) {
-                Some(lane) => lane,
-                None => match self.door.knock(now.mono, source.ip(), bytes) {
-                    Knock::Register => Lane::Register,
-                    Knock::TooMany => return too_many += 1,
-                    Knock::Silence => return strangers += 1,
-                },
+            let heard = self.door.datagram(now.mono, source);
+            let lane = match heard.or_else(|why| self.door.instead(why, now.mono, source, bytes)) {
+                Ok(lane) => lane,
+                Err(SipRejection::Stranger) => return strangers = (strangers.0 + 1, Some(source)),
+                Err(reason) => return self.refusals.refuse(now.mono, reason, 1, Some(source)),
             };
             let at = stamp.map_or(now, |stamp| arrival(now, stamp));
             let flow = Flow { transport: Transport::Udp, local, remote: source, connection: None };
             if !self.mailbox.message(lane, Input::Datagram { flow, at, bytes: bytes.to_vec() }) {
-                refused += 1;
+                self.refusals.refuse(now.mono, SipRejection::QueueFull, 1, Some(source));
             }
         });
-        self.counters.sip_rejected(SipRejection::Stranger, strangers);
-        self.counters.sip_rejected(SipRejection::Registers, too_many);
-        self.counters.sip_rejected(SipRejection::QueueFull, refused);
+        if let (messages, Some(from)) = strangers {
+            self.refusals.refuse(self.clock.now().mono, SipRejection::Stranger, messages, Some(from));
+        }
         received
     }
 }

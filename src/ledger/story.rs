@@ -160,6 +160,10 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_103, What::MediaLost { leg: Side::Caller })
         .at(19_104, What::MediaResumed { leg: Side::Caller })
         .at(19_105, What::Media { leg: Side::Agent, received: Received { rtt_us: Some(42_000), ..received } })
+        .at(
+            19_106,
+            What::Explained { leg: Side::Agent, reason: Some("Q.850;cause=16".to_owned()), retry_after_s: Some(30) },
+        )
         .facts()
 }
 

@@ -188,7 +188,9 @@ fn audio_line(local: &Local, codecs: &[Codec], telephone_event: Option<u8>, dire
 }
 
 fn describe(local: &Local, media: Vec<Media>) -> Vec<u8> {
-    let ip = local.advertise.unwrap_or_else(|| local.rtp.ip());
+    // An address of the other family is none that this peer could send to.
+    let advertised = local.advertise.filter(|ip| ip.is_ipv4() == local.rtp.is_ipv4());
+    let ip = advertised.unwrap_or_else(|| local.rtp.ip());
     let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
     let origin = format!("hotline {} {} IN {family} {ip}", local.session, local.version);
     Description { origin, connection: Some(Host::Ip(ip)), direction: None, media }.to_bytes()

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::counters::Direction;
-use super::registry::{Families, LabelSets, Whole};
+use super::registry::{Families, Sets, Whole};
 use super::table::{AgentCall, AgentState, CallState, Id};
 use crate::call::fact::{Fact, RecordingStatus, RingResult, What};
 use crate::cdr::{Fold, Outcome, Phase, Word};
@@ -15,7 +15,7 @@ use crate::ids::{AgentNo, CallId, HotlineId};
 #[derive(Debug)]
 pub struct CallMetrics {
     families: Families,
-    sets: LabelSets,
+    sets: Sets,
     whole: Whole,
     live: BTreeMap<CallId, Fold>,
     /// In how many calls each agent rings and talks.
@@ -24,7 +24,7 @@ pub struct CallMetrics {
 }
 
 impl CallMetrics {
-    pub(super) fn new(families: Families, sets: LabelSets, whole: Whole) -> CallMetrics {
+    pub(super) fn new(families: Families, sets: Sets, whole: Whole) -> CallMetrics {
         let (live, ringing, busy) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let metrics = CallMetrics { families, sets, whole, live, ringing, busy };
         metrics.show_agents();
@@ -88,7 +88,7 @@ impl CallMetrics {
     }
 
     fn count_agent(&self, agent: &AgentNo, how: AgentCall) {
-        self.families.add(Id::AgentCalls, &[self.sets.agent_label(agent), how.word()], 1);
+        self.families.add(Id::AgentCalls, &[self.sets.read().agent_label(agent), how.word()], 1);
     }
 
     fn count_ended(&self, fold: &Fold) {
@@ -150,7 +150,7 @@ impl CallMetrics {
     }
 
     /// Busy wins over ringing: an agent with `calls_at_once` may be both.
-    fn show_agents(&self) {
+    pub fn show_agents(&self) {
         let ringing = self.ringing.keys().filter(|agent| !self.busy.contains_key(*agent)).count();
         let engaged = ringing + self.busy.len();
         let show = |state: AgentState, agents: usize| {
@@ -158,7 +158,7 @@ impl CallMetrics {
         };
         show(AgentState::Ringing, ringing);
         show(AgentState::Busy, self.busy.len());
-        show(AgentState::Available, self.sets.agents.len().saturating_sub(engaged));
+        show(AgentState::Available, self.sets.read().agents.len().saturating_sub(engaged));
     }
 }
 

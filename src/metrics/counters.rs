@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::registry::{Families, OTHER};
 use super::table::Id;
 use crate::cdr::{Word, words};
+use crate::clock::Wall;
 
 /// A handle; clones count into the same series.
 #[derive(Debug, Clone)]
@@ -48,6 +49,15 @@ words! {
 }
 
 words! {
+    /// What became of a new configuration.
+    Reload {
+        Ok "ok",
+        /// It had faults; the old one stays.
+        Refused "refused",
+    }
+}
+
+words! {
     /// Why a request was turned away before it became an offered call.
     SipRejection {
         /// From an address that is no trunk, agent or registered phone: answered with silence.
@@ -58,14 +68,20 @@ words! {
         FromPhone "from_phone",
         /// The switch did not keep up: its queue of messages was full. The peer repeats what it said.
         QueueFull "queue_full",
-        /// A stranger's REGISTER beyond what its source or all strangers together may ask.
-        Registers "registers",
         /// REGISTER of an unknown user or with a wrong password (401).
         WrongPassword "wrong_password",
         /// REGISTER from a source that has guessed too often: answered with silence.
         LockedOut "locked_out",
-        /// A connection beyond the bound of its source or of all sources together.
+        /// A connection beyond the bound of its source or of all sources together: it, or an older one that had said nothing.
         Connections "connections",
+        /// A connection whose peer did not say anything, or did not complete what it had begun, in time.
+        Slow "slow",
+        /// A TLS handshake that failed: no common version, no certificate or a wrong one, or none in time.
+        Handshake "handshake",
+        /// Beyond the budget of messages that its source has.
+        SourceRate "source_rate",
+        /// Beyond the budget of messages that all trunks, or all other sources, have together.
+        TotalRate "total_rate",
         /// A method or extension that we do not take (405, 420, 501).
         Unsupported "unsupported",
         /// Breaks the grammar or a rule of RFC 3261 (400).
@@ -119,6 +135,15 @@ impl Counters {
     /// Phones that are registered.
     pub fn registrations(&self, phones: usize) {
         self.families.set(Id::Registrations, &[], i64::try_from(phones).unwrap_or(i64::MAX));
+    }
+
+    pub fn config_reload(&self, result: Reload) {
+        self.families.add(Id::ConfigReloads, &[result.word()], 1);
+    }
+
+    /// The configuration that is in force was read at this time.
+    pub fn config_in_force(&self, since: Wall) {
+        self.families.set(Id::ConfigReloaded, &[], since.as_micros() / 1_000_000);
     }
 
     /// What is alive in the switch.

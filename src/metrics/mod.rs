@@ -10,7 +10,7 @@ mod registry;
 mod table;
 
 pub use calls::CallMetrics;
-pub use counters::{Counters, Direction, Method, SipRejection};
+pub use counters::{Counters, Direction, Method, Reload, SipRejection};
 pub use registry::{LabelSets, Metrics, MetricsError};
 pub use table::{AgentCall, AgentState, CallState, Kind, METRICS, Metric};
 

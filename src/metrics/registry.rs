@@ -1,12 +1,12 @@
 //! Registration of the table with the crate `prometheus`, every label set at zero from the start.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
-use super::table::{Id, Kind, METRICS, Metric};
+use super::table::{Buckets, Id, Kind, METRICS, Metric};
 use super::{CallMetrics, Counters};
 use crate::dialplan::plan::Plans;
 use crate::ids::{AgentNo, HotlineId, TrunkName};
@@ -23,6 +23,8 @@ pub struct LabelSets {
     pub agents: BTreeSet<AgentNo>,
     /// Every threshold that a dialplan configures on waiting: each is a bucket's bound, exactly.
     pub thresholds_ms: Vec<u64>,
+    /// Agents who have a series of their own: the first of the run, whatever the configuration names later.
+    pub(super) labelled: BTreeSet<AgentNo>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +36,18 @@ pub struct MetricsError(#[from] prometheus::Error);
 pub struct Metrics {
     registry: Registry,
     families: Families,
-    sets: LabelSets,
+    sets: Sets,
     whole: Whole,
+}
+
+/// The label sets of the configuration that is in force.
+#[derive(Debug, Clone)]
+pub(super) struct Sets(Arc<RwLock<LabelSets>>);
+
+impl Sets {
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, LabelSets> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One fact changes several series; whoever reads them must see all of its changes or none, or offered would not be the
@@ -72,23 +84,54 @@ impl LabelSets {
 
     /// The label of an agent: the number, or `other` beyond the bound.
     pub(super) fn agent_label<'a>(&self, agent: &'a AgentNo) -> &'a str {
-        if self.agents.iter().take(AGENTS_MAX).any(|known| known == agent) { agent.as_str() } else { OTHER }
+        if self.labelled.contains(agent) { agent.as_str() } else { OTHER }
     }
 
     pub(super) fn agent_labels(&self) -> Vec<String> {
-        let known = self.agents.iter().take(AGENTS_MAX).map(ToString::to_string);
-        known.chain([OTHER.to_owned()]).collect()
+        self.labelled.iter().map(ToString::to_string).chain([OTHER.to_owned()]).collect()
+    }
+
+    /// Gives labels to agents as far as there is room beside those who have one.
+    fn label_agents(mut self, before: BTreeSet<AgentNo>) -> LabelSets {
+        self.labelled = before;
+        for agent in &self.agents {
+            if self.labelled.len() < AGENTS_MAX {
+                self.labelled.insert(agent.clone());
+            }
+        }
+        self
     }
 }
 
 impl Metrics {
     pub fn new(sets: LabelSets) -> Result<Metrics, MetricsError> {
+        let sets = sets.label_agents(BTreeSet::new());
         let registry = Registry::new();
         registry.register(Box::new(ProcessCollector::for_self()))?;
         let families = METRICS.iter().map(|metric| register(&registry, metric, &sets));
         let families = Families(families.collect::<Result<Arc<[Family]>, _>>()?);
         families.set(Id::BuildInfo, &[env!("CARGO_PKG_VERSION")], 1);
-        Ok(Metrics { registry, families, sets, whole: Whole::default() })
+        Ok(Metrics { registry, families, sets: Sets(Arc::new(RwLock::new(sets))), whole: Whole::default() })
+    }
+
+    /// Another configuration: what it adds has series at zero from now on, and what it drops keeps its own, for they count
+    /// since the process began. Bounds of histograms stay.
+    pub fn renew(&self, sets: LabelSets) {
+        let mut current = self.sets.0.write().unwrap_or_else(PoisonError::into_inner);
+        let thresholds_ms = std::mem::take(&mut current.thresholds_ms);
+        let labelled = std::mem::take(&mut current.labelled);
+        *current = LabelSets { thresholds_ms, ..sets.label_agents(labelled) };
+        for metric in METRICS {
+            for row in combinations(metric, &current) {
+                self.families.exist(metric.id, &row);
+            }
+        }
+    }
+
+    /// Whether every threshold of the configuration is the bound of a bucket.
+    pub fn has_bounds_for(&self, sets: &LabelSets) -> bool {
+        let bounds = Buckets::Waiting.bounds(&self.sets.read());
+        Buckets::Waiting.bounds(sets).iter().all(|bound| bounds.contains(bound))
     }
 
     /// The fold of the stream of facts; make one.
@@ -147,6 +190,16 @@ impl Families {
             return gauge.add(by);
         }
         debug_assert!(false, "{id:?} is no gauge with the labels {labels:?}");
+    }
+
+    /// Makes a series, at zero if it is new.
+    fn exist(&self, id: Id, row: &[String]) {
+        let made = match &self.0[id as usize] {
+            Family::Counter(family) => family.get_metric_with_label_values(row).map(drop),
+            Family::Gauge(family) => family.get_metric_with_label_values(row).map(drop),
+            Family::Histogram(family) => family.get_metric_with_label_values(row).map(drop),
+        };
+        debug_assert!(made.is_ok(), "{id:?} has not the labels {row:?}");
     }
 
     pub(super) fn observe(&self, id: Id, labels: &[&str], seconds: f64) {

@@ -1,7 +1,7 @@
 //! The table of metrics. Base units (seconds, bytes, ratios 0 to 1), counters end in `_total`, labels are closed
 //! lists: no call id, phone number or address is ever a label.
 
-use super::counters::{Direction, Method, SipRejection, response_codes};
+use super::counters::{Direction, Method, Reload, SipRejection, response_codes};
 use super::registry::LabelSets;
 use crate::call::reason::EndedBy;
 use crate::cdr::{Outcome, Word, words};
@@ -140,6 +140,7 @@ const CODE: Label = closed("code", response_codes);
 const DIRECTION: Label = closed("direction", words_of::<Direction>);
 const INWARD: Label = closed("direction", || owned(&[Direction::In.word()]));
 const SIP_REJECTION: Label = closed("reason", words_of::<SipRejection>);
+const RELOAD: Label = closed("result", words_of::<Reload>);
 const LEG: Label = closed("leg", || owned(&["caller", "agent"]));
 const VERSION: Label = closed("version", || owned(&[env!("CARGO_PKG_VERSION")]));
 
@@ -238,6 +239,10 @@ metrics! {
         "Group commits that failed and will be tried again.";
     LedgerRefused "hotline_ledger_facts_refused_total" Counter [] None
         "Facts that the ledger could not take: beyond the last bound, or not part of any call. Each is logged.";
+    ConfigReloads "hotline_config_reloads_total" Counter [RELOAD] None
+        "Reloads of configuration and dialplans; after a refused one the old configuration stays in force.";
+    ConfigReloaded "hotline_config_last_reload_success_timestamp_seconds" Gauge [] None
+        "When the configuration in force was read, since 1970.";
     BuildInfo "hotline_build_info" Gauge [VERSION] None
         "Always 1; the label says which program this is.";
 }

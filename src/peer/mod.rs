@@ -1,9 +1,13 @@
 //! Who talks to us: trunks and phones.
 
+pub mod health;
 pub mod known;
+pub mod limit;
 pub mod lockout;
+pub mod number;
 pub mod registrar;
 #[cfg(test)]
 mod registrar_tests;
+pub mod route;
 pub mod trunk;
 pub mod unanswered;

@@ -147,8 +147,12 @@ pub struct Phone {
 
 impl Phone {
     pub fn new(address: SocketAddr, default: Conduct, mut random: Random) -> Phone {
-        let settings =
-            Settings { listen: vec![(Transport::Udp, address)], advertise: None, product: "hotline-phone".to_owned() };
+        let settings = Settings {
+            listen: vec![(Transport::Udp, address)],
+            advertise: None,
+            product: "hotline-phone".to_owned(),
+            session_expires_s: None,
+        };
         Phone {
             endpoint: Endpoint::new(settings, Random::from_seed(random.bytes())),
             random,
@@ -317,7 +321,14 @@ impl Phone {
                 self.ring(now, session, conduct);
             }
             EventKind::Answered { body, source } => self.connected(now, session, &body, source.ip()),
-            EventKind::Acknowledged { .. } | EventKind::Progress { .. } | EventKind::Received { .. } => {}
+            EventKind::Acknowledged { .. }
+            | EventKind::Progress { .. }
+            | EventKind::Received { .. }
+            | EventKind::Reanswered { .. }
+            | EventKind::Offered { .. }
+            | EventKind::ReofferFailed { .. }
+            | EventKind::EarlyAnswer { .. }
+            | EventKind::Explained { .. } => {}
             EventKind::Failed { status } => self.happened.push_back((session, at, Happened::Refused { status })),
             EventKind::Reoffer { .. } => self.endpoint.reject_reoffer(now.mono, session, 488),
             EventKind::Cancelled

@@ -76,6 +76,7 @@ impl World {
                 listen: vec![(Transport::Udp, address(GATEWAY))],
                 advertise: None,
                 product: "hotline".into(),
+                session_expires_s: Some(1_800),
             },
             rtp_ports: 20_000..=29_999,
             trunks: vec![gateway::Trunk { name: "carrier".into(), peers: vec![Peer::Address(address(TRUNK).ip())] }],
@@ -122,9 +123,23 @@ impl World {
         session
     }
 
+    /// A datagram out of nowhere reaches the gateway's SIP port.
+    pub fn hear_from(&mut self, from: SocketAddr, bytes: &[u8]) {
+        let flow = Flow { transport: Transport::Udp, local: self.gateway_address(), remote: from, connection: None };
+        self.tell(Input::Datagram { flow, at: self.now, bytes: bytes.to_vec() });
+    }
+
     pub fn tell(&mut self, input: Input) {
         self.gateway.handle(self.now, input);
         self.settle();
+    }
+
+    /// Another configuration: agents of these plans, all with phones at [`AGENTS`].
+    pub fn reload(&mut self, plans: Plans) {
+        let phones = phones(&plans, self.agents.address());
+        let trunks =
+            vec![gateway::Trunk { name: "carrier".into(), peers: vec![Peer::Address(self.trunk.address().ip())] }];
+        self.tell(Input::Reload(Box::new(gateway::Reload { trunks, phones, plans: Arc::new(plans) })));
     }
 
     /// Runs until this much time has passed or nothing is left to happen.

@@ -25,12 +25,14 @@ pub(crate) struct Bench {
     pub(crate) sip: u16,
     pub(crate) metrics: u16,
     http: u16,
-    /// Number, port and the URI parameters of each agent's contact.
-    agents: Vec<(String, u16, &'static str)>,
+    /// Number and contact of each agent.
+    agents: Vec<(String, String)>,
+    /// Further addresses to listen on, as the configuration writes them.
+    pub(crate) listen: Vec<String>,
+    /// Further lines of `[sip]`.
+    pub(crate) sip_keys: String,
     /// Number and password of each agent whose phone registers.
     registering: Vec<(String, String)>,
-    /// Further lines of `[sip]`.
-    pub(crate) signalling: String,
     /// The gateway's range of RTP ports.
     pub(crate) rtp: String,
     /// Lines of the dialplan's `[greeting]` table.
@@ -54,8 +56,9 @@ impl Bench {
             rtp: ports.rtp_range(),
             ports,
             agents: Vec::new(),
+            listen: Vec::new(),
+            sip_keys: String::new(),
             registering: Vec::new(),
-            signalling: String::new(),
             greeting: "text = \"您好,{org}客户服务中心{agent_no}号接待员为您服务\"".into(),
             ringing: "strategy = \"in_order\"".into(),
             peers: "\"127.0.0.1\"".into(),
@@ -65,12 +68,17 @@ impl Bench {
 
     /// An agent whose phone is at this port.
     pub(crate) fn agent_at(&mut self, number: &str, port: u16) {
-        self.agents.push((number.to_owned(), port, ""));
+        self.agent_with(number, format!("sip:{number}@127.0.0.1:{port}"));
     }
 
     /// An agent whose phone is at this TCP port.
     pub(crate) fn agent_over_tcp(&mut self, number: &str, port: u16) {
-        self.agents.push((number.to_owned(), port, ";transport=tcp"));
+        self.agent_with(number, format!("sip:{number}@127.0.0.1:{port};transport=tcp"));
+    }
+
+    /// An agent with this contact.
+    pub(crate) fn agent_with(&mut self, number: &str, contact: String) {
+        self.agents.push((number.to_owned(), contact));
     }
 
     /// An agent whose phone registers with this password.
@@ -113,16 +121,17 @@ impl Bench {
     }
 
     fn config(&self) -> String {
+        let listen: String = self.listen.iter().map(|address| format!(", \"{address}\"")).collect();
         let mut text = format!(
-            "[data]\ndirectory = \"data\"\n\n[sip]\nlisten = [\"udp:127.0.0.1:{0}\", \"tcp:127.0.0.1:{0}\"]\n{5}\n[rtp]\nports = \"{1}\"\n\n\
+            "[data]\ndirectory = \"data\"\n\n[sip]\nlisten = [\"udp:127.0.0.1:{0}\", \"tcp:127.0.0.1:{0}\"{listen}]\n{5}\n[rtp]\nports = \"{1}\"\n\n\
              [http]\nlisten = \"127.0.0.1:{2}\"\n\n[metrics]\nlisten = \"127.0.0.1:{3}\"\n\n\
              [dialplans]\ndirectory = \"dialplans\"\n\n[[trunk]]\nname = \"carrier\"\npeers = [{4}]\n",
-            self.sip, self.rtp, self.http, self.metrics, self.peers, self.signalling
+            self.sip, self.rtp, self.http, self.metrics, self.peers, self.sip_keys
         );
-        for (number, port, parameters) in &self.agents {
+        for (number, contact) in &self.agents {
             let _ = write!(
                 text,
-                "\n[[agent]]\nnumber = \"{number}\"\nname = \"Agent {number}\"\ncontact = \"sip:{number}@127.0.0.1:{port}{parameters}\"\n"
+                "\n[[agent]]\nnumber = \"{number}\"\nname = \"Agent {number}\"\ncontact = \"{contact}\"\n"
             );
         }
         for (number, _) in &self.registering {

@@ -10,9 +10,11 @@ pub(crate) mod capture;
 pub(crate) mod child;
 pub(crate) mod phone;
 pub(crate) mod ports;
+pub(crate) mod relay;
 pub(crate) mod sipp;
 pub(crate) mod softphone;
 pub(crate) mod sound;
+pub(crate) mod stream;
 pub(crate) mod voice;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -54,7 +54,7 @@ impl Phone {
 
 impl Message {
     /// The header lines of these names, as they stand.
-    fn headers(&self, names: &[&str]) -> String {
+    pub(crate) fn headers(&self, names: &[&str]) -> String {
         let head = self.text.split("\n\n").next().unwrap_or_default();
         head.lines()
             .filter(|line| line.split_once(':').is_some_and(|(name, _)| names.contains(&name.trim())))

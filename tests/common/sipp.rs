@@ -1,6 +1,6 @@
 //! SIPp as the trunk and as the agents' phones: it signals, the voices of [`super::voice`] speak.
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -20,6 +20,7 @@ pub(crate) struct Sipp {
     calls: u64,
     caller: String,
     rtp_port: u16,
+    contact_port: u16,
 }
 
 /// A running SIPp, killed on drop.
@@ -33,10 +34,7 @@ pub(crate) struct Running {
 impl Sipp {
     /// Callers: a scenario `fixtures/sipp/trunk_….xml` that dials the hotline.
     pub(crate) fn trunk(bench: &Bench, scenario: &str) -> Sipp {
-        let mut sipp = Sipp::new(bench, scenario, bench.ports.one());
-        sipp.listens = false;
-        sipp.command.arg(bench.sip_address().to_string()).args(["-s", HOTLINE_NUMBER]);
-        sipp
+        Sipp::trunk_by(bench, bench.sip_address(), scenario)
     }
 
     /// An agent's phone: a scenario `fixtures/sipp/agent_….xml` at this port.
@@ -66,6 +64,7 @@ impl Sipp {
             calls: 1,
             caller: "1390000".into(),
             rtp_port: 9,
+            contact_port: port,
         }
         .number("-p", u64::from(port))
         .number("-cp", u64::from(bench.ports.one()))
@@ -88,10 +87,23 @@ impl Sipp {
         self
     }
 
-    /// Loses so many of a hundred messages that it sends or receives, by chance, and repeats its own for half a minute
-    /// as RFC 3261 (17.1) wants; SIPp by itself gives up after five times.
-    pub(crate) fn lose_percent(self, percent: u64) -> Sipp {
-        self.number("-lost", percent).number("-max_invite_retrans", 10).number("-max_non_invite_retrans", 10)
+    /// Repeats its messages for half a minute as RFC 3261 (17.1) wants; SIPp by itself gives up after five times.
+    pub(crate) fn patient(self) -> Sipp {
+        self.number("-max_invite_retrans", 10).number("-max_non_invite_retrans", 10)
+    }
+
+    /// Calls by way of a relay before the gateway.
+    pub(crate) fn trunk_by(bench: &Bench, relay: SocketAddr, scenario: &str) -> Sipp {
+        let mut sipp = Sipp::new(bench, scenario, bench.ports.one());
+        sipp.listens = false;
+        sipp.command.arg(relay.to_string()).args(["-s", HOTLINE_NUMBER]);
+        sipp
+    }
+
+    /// The port that its Contact names, where that is a relay's and not its own.
+    pub(crate) fn contact(mut self, port: u16) -> Sipp {
+        self.contact_port = port;
+        self
     }
 
     pub(crate) fn calls(mut self, count: u64) -> Sipp {
@@ -129,6 +141,7 @@ impl Sipp {
         let at = |kind: &str| self.directory.join(format!("{}.{kind}", self.name));
         self.command.arg("-error_file").arg(at("errors")).arg("-message_file").arg(at("messages"));
         self.command.args(["-key", "rtp_port"]).arg(self.rtp_port.to_string());
+        self.command.args(["-key", "contact_port"]).arg(self.contact_port.to_string());
         self.command.args(["-key", "caller"]).arg(&self.caller).arg("-m").arg(self.calls.to_string());
         self.command.arg("-timeout").arg(format!("{}s", self.limit_s));
         let mut process = Process::start(&self.name, &self.directory, &mut self.command);

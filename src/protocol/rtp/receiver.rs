@@ -136,6 +136,17 @@ impl Receiver {
         self.restarts
     }
 
+    /// The extended number of a packet of the present stream with this sequence number.
+    pub fn position(&self, sequence: u16) -> Option<i64> {
+        let highest = self.stream?.highest;
+        Some(highest + i64::from(sequence.wrapping_sub(highest as u16) as i16))
+    }
+
+    /// The lowest extended number of the present stream.
+    pub fn base(&self) -> Option<i64> {
+        Some(self.stream?.base)
+    }
+
     /// Interarrival jitter now (A.8), in microseconds.
     pub fn jitter_us(&self) -> u64 {
         self.jitter_16 / 16 / 1_000

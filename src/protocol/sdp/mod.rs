@@ -191,7 +191,7 @@ fn print_host(host: &Host) -> String {
 fn parse_connection(value: &str) -> Option<Host> {
     let mut words = value.split_ascii_whitespace();
     let (net, _family, address) = (words.next()?, words.next()?, words.next()?);
-    let address = address.split('/').next()?;
+    let address = address.split('/').next().filter(|address| !address.is_empty())?;
     (net == "IN").then(|| address.parse().map_or_else(|_| Host::Name(address.to_owned()), Host::Ip))
 }
 

@@ -82,6 +82,17 @@ impl Dialog {
         })
     }
 
+    /// Goes on counting where the early dialog of the same tags had come to (its PRACKs and UPDATEs).
+    pub fn resume(&mut self, early: &Dialog) {
+        self.local_seq = self.local_seq.max(early.local_seq);
+        self.remote_seq = self.remote_seq.max(early.remote_seq);
+    }
+
+    /// Leaves room for requests within a dialog that is no longer known: numbers need only rise (section 12.2.1.1).
+    pub fn skip_ahead(&mut self) {
+        self.local_seq += 1_000;
+    }
+
     /// A new request within the dialog (section 12.2.1.1); Via, Contact and body are the caller's to add.
     pub fn request(&mut self, method: &Method) -> Request {
         self.local_seq += 1;

@@ -1,5 +1,7 @@
 //! The head of a message: its start line and header fields as lines of text (RFC 3261 section 7.3).
 
+use std::borrow::Cow;
+
 use super::header::{Headers, Name};
 use crate::limits;
 
@@ -40,17 +42,18 @@ pub(super) fn parse_fields(mut rest: &[u8]) -> (Headers, Option<Fault>) {
         if line.is_empty() {
             break;
         }
-        let mut line = line.to_vec();
+        let mut line = Cow::Borrowed(line);
         // Unfolding (section 7.3.1): a line that begins with white space continues the one before.
         while rest.first().is_some_and(|b| is_blank(*b)) {
             let (more, after) = split_line(rest);
+            let line = line.to_mut();
             line.push(b' ');
             line.extend_from_slice(more.trim_ascii());
             rest = after;
         }
         // A CR alone ends a line for some readers and not for others: a way to smuggle header fields.
-        for b in line.iter_mut().filter(|b| **b == b'\r') {
-            *b = b' ';
+        if line.contains(&b'\r') {
+            line.to_mut().iter_mut().filter(|b| **b == b'\r').for_each(|b| *b = b' ');
             fault = Some(BARE_CR);
         }
         let Some((name, value)) = parse_field(&line) else { continue };

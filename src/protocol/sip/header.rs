@@ -45,6 +45,10 @@ const KNOWN: &[(&str, Option<char>)] = &[
     ("Proxy-Authorization", None),
     ("Warning", None),
     ("Timestamp", None),
+    ("Min-SE", None),
+    ("RSeq", None),
+    ("RAck", None),
+    ("Replaces", None),
 ];
 
 /// A header name; equal without regard to case, compact forms resolved.
@@ -75,8 +79,14 @@ impl Name {
     pub const USER_AGENT: Name = Name(Cow::Borrowed("User-Agent"));
     pub const SERVER: Name = Name(Cow::Borrowed("Server"));
     pub const RETRY_AFTER: Name = Name(Cow::Borrowed("Retry-After"));
+    pub const WARNING: Name = Name(Cow::Borrowed("Warning"));
     pub const REASON: Name = Name(Cow::Borrowed("Reason"));
     pub const PRIVACY: Name = Name(Cow::Borrowed("Privacy"));
+    pub const SESSION_EXPIRES: Name = Name(Cow::Borrowed("Session-Expires"));
+    pub const MIN_SE: Name = Name(Cow::Borrowed("Min-SE"));
+    pub const RSEQ: Name = Name(Cow::Borrowed("RSeq"));
+    pub const RACK: Name = Name(Cow::Borrowed("RAck"));
+    pub const REPLACES: Name = Name(Cow::Borrowed("Replaces"));
     pub const EXPIRES: Name = Name(Cow::Borrowed("Expires"));
     pub const MIN_EXPIRES: Name = Name(Cow::Borrowed("Min-Expires"));
     pub const WWW_AUTHENTICATE: Name = Name(Cow::Borrowed("WWW-Authenticate"));
@@ -91,10 +101,10 @@ impl Name {
         if word.is_empty() || !word.bytes().all(is_token) {
             return None;
         }
-        let known = KNOWN.iter().find(|(name, compact)| {
-            name.eq_ignore_ascii_case(word)
-                || compact.is_some_and(|c| word.eq_ignore_ascii_case(c.encode_utf8(&mut [0; 4])))
-        });
+        let known = match *bytes {
+            [letter] => KNOWN.iter().find(|(_, compact)| *compact == Some(char::from(letter.to_ascii_lowercase()))),
+            _ => KNOWN.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)),
+        };
         Some(match known {
             Some((name, _)) => Name(Cow::Borrowed(name)),
             None => Name(Cow::Owned(word.to_owned())),
@@ -171,6 +181,11 @@ impl Headers {
         if let Some((_, v)) = self.0.iter_mut().find(|(n, _)| n == name) {
             *v = value;
         }
+    }
+
+    /// Takes every field of this name out.
+    pub fn remove(&mut self, name: &Name) {
+        self.0.retain(|(n, _)| n != name);
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&Name, &[u8])> {

@@ -243,9 +243,9 @@ impl Response {
 /// Content-Length is always ours: computed here, last.
 fn print(start: &str, headers: &Headers, body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(512 + body.len());
-    print_line(&mut out, start.as_bytes());
+    print_line(&mut out, &[start.as_bytes()]);
     for (name, value) in headers.iter().filter(|(name, _)| **name != Name::CONTENT_LENGTH) {
-        print_line(&mut out, &[name.as_str().as_bytes(), b": ", value].concat());
+        print_line(&mut out, &[name.as_str().as_bytes(), b": ", value]);
     }
     out.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
     out.extend_from_slice(body);
@@ -253,8 +253,10 @@ fn print(start: &str, headers: &Headers, body: &[u8]) -> Vec<u8> {
 }
 
 /// One line, whatever is in it: nothing that a value holds can begin another header field.
-fn print_line(out: &mut Vec<u8>, line: &[u8]) {
-    out.extend(line.iter().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b }));
+fn print_line(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    let from = out.len();
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+    out[from..].iter_mut().filter(|b| matches!(**b, b'\r' | b'\n')).for_each(|b| *b = b' ');
     out.extend_from_slice(b"\r\n");
 }
 

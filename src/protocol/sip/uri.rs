@@ -101,10 +101,17 @@ impl Uri {
         Some(if is_number { bare } else { user.to_owned() })
     }
 
-    /// Where a request to this URI goes when the host is an address (5060 if no port is given).
+    /// Where a request to this URI goes when the host is an address (if no port is given: 5060, for TLS 5061).
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         let ip: IpAddr = self.host.parse().ok()?;
-        Some(SocketAddr::new(ip, self.port.unwrap_or(5060)))
+        let tls = self.param("transport").flatten().is_some_and(|t| t.eq_ignore_ascii_case("tls"));
+        let default = if self.is_secure() || tls { 5061 } else { 5060 };
+        Some(SocketAddr::new(ip, self.port.unwrap_or(default)))
+    }
+
+    /// `sips`: each hop is TLS (RFC 5630 section 3).
+    pub fn is_secure(&self) -> bool {
+        self.scheme == Scheme::Sips
     }
 
     pub fn as_str(&self) -> &str {
@@ -212,6 +219,9 @@ mod tests {
         let uri = Uri::parse("sip:8@[::1]:5070").unwrap();
         assert_eq!(uri.socket_addr(), Some("[::1]:5070".parse().unwrap()));
         assert_eq!(Uri::parse("sip:8@127.0.0.1").unwrap().socket_addr(), Some("127.0.0.1:5060".parse().unwrap()));
+        assert_eq!(Uri::parse("sips:8@127.0.0.1").unwrap().socket_addr(), Some("127.0.0.1:5061".parse().unwrap()));
+        let tls = Uri::parse("sip:8@[::1];transport=TLS").unwrap();
+        assert_eq!(tls.socket_addr(), Some("[::1]:5061".parse().unwrap()));
         assert_eq!(Uri::parse("sip:8@example.com").unwrap().socket_addr(), None);
     }
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::address::parse_params;
+use super::header::Quotes;
 use super::uri::split_host_port;
 
 /// Every branch made by RFC 3261 begins so.
@@ -56,7 +57,8 @@ impl Via {
     }
 
     /// What we add to the top Via of a request as received: `received` when `sent-by` is not the source address or
-    /// `rport` asks for it, and the value of `rport`. Appended to (or put into) the bytes as they came.
+    /// `rport` asks for it, and the value of `rport`. Put before all other parameters, so that none of them, however broken,
+    /// can swallow what we add; those stay as they came.
     pub fn mark_received(value: &[u8], source: SocketAddr) -> Vec<u8> {
         let Some(via) = Via::parse(value) else { return value.to_vec() };
         let wants_rport = via.param("rport").is_some();
@@ -65,7 +67,8 @@ impl Via {
             return value.to_vec();
         }
         let mut out = Vec::with_capacity(value.len() + 40);
-        for (i, part) in value.split(|b| *b == b';').enumerate() {
+        let mut quotes = Quotes::of(value);
+        for (i, part) in value.split(|b| quotes.step(*b) && *b == b';').enumerate() {
             let name = part.trim_ascii();
             let name = name.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii();
             if i > 0 && (name.eq_ignore_ascii_case(b"rport") || name.eq_ignore_ascii_case(b"received")) {
@@ -73,12 +76,14 @@ impl Via {
             }
             if i > 0 {
                 out.push(b';');
+                out.extend_from_slice(part);
+                continue;
             }
-            out.extend_from_slice(part);
-        }
-        out.extend_from_slice(format!(";received={}", source.ip()).as_bytes());
-        if wants_rport {
-            out.extend_from_slice(format!(";rport={}", source.port()).as_bytes());
+            out.extend_from_slice(part.trim_ascii_end());
+            out.extend_from_slice(format!(";received={}", source.ip()).as_bytes());
+            if wants_rport {
+                out.extend_from_slice(format!(";rport={}", source.port()).as_bytes());
+            }
         }
         out
     }
@@ -110,8 +115,11 @@ mod tests {
     fn received_and_rport_are_filled_in() {
         let source: SocketAddr = "10.0.0.9:40000".parse().unwrap();
         let mark = |v: &[u8]| String::from_utf8(Via::mark_received(v, source)).unwrap();
-        assert_eq!(mark(b"SIP/2.0/UDP h;rport;branch=b"), "SIP/2.0/UDP h;branch=b;received=10.0.0.9;rport=40000");
+        assert_eq!(mark(b"SIP/2.0/UDP h;rport;branch=b"), "SIP/2.0/UDP h;received=10.0.0.9;rport=40000;branch=b");
         assert_eq!(mark(b"SIP/2.0/UDP 10.0.0.9:5070;branch=b"), "SIP/2.0/UDP 10.0.0.9:5070;branch=b");
-        assert_eq!(mark(b"SIP/2.0/UDP h;branch=b"), "SIP/2.0/UDP h;branch=b;received=10.0.0.9");
+        assert_eq!(mark(b"SIP/2.0/UDP h;branch=b"), "SIP/2.0/UDP h;received=10.0.0.9;branch=b");
+        // A quote that is never closed hides nothing of ours.
+        let via = Via::parse(mark(b"SIP/2.0/UDP h;rport;branch=\"b").as_bytes()).unwrap();
+        assert_eq!(via.response_target(source), source);
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::session::{Phase, Session};
-use super::{Count, Endpoint, EventKind, Flow, Label, Machine, SessionId, TxId, TxKey, Wake};
+use super::{Count, Endpoint, EventKind, Flow, Label, Machine, SessionId, Transport, TxId, TxKey, Wake};
 use crate::clock::{Instant, Now};
 use crate::limits;
 use crate::protocol::sip::address::Address;
@@ -13,13 +13,17 @@ use crate::protocol::sip::body::session_description;
 use crate::protocol::sip::dialog::DialogId;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Fault, Request};
+use crate::protocol::sip::reason::Reason;
+use crate::protocol::sip::session_timer::{self, Terms};
 use crate::protocol::sip::transaction::{Action, InviteServer, Server};
 use crate::protocol::sip::uri::Scheme;
 use crate::protocol::sip::via::{MAGIC_COOKIE, Via};
 use crate::protocol::sip::vocabulary::Method;
 
 /// What Allow says.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK";
+/// What Supported says, and Require may.
+pub(super) const SUPPORTED: &str = "100rel, timer";
 const ACCEPT: &str = "application/sdp";
 /// When to come back to one that is overloaded or about to stop.
 const RETRY_AFTER_S: &str = "10";
@@ -122,24 +126,35 @@ impl Endpoint {
 
     /// What section 8.2 refuses before looking at state.
     fn cannot_serve(&self, request: &Request) -> Option<Answer<'static>> {
-        let known = [Method::INVITE, Method::BYE, Method::OPTIONS].contains(&request.method);
-        if !(known || self.serves(&request.method)) {
+        let known = [Method::INVITE, Method::BYE, Method::OPTIONS, Method::UPDATE, Method::PRACK];
+        if !(known.contains(&request.method) || self.serves(&request.method)) {
             let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
             return Some(Answer::status(status).with(Name::ALLOW, ALLOW));
         }
-        if request.uri.as_ref().is_some_and(|uri| uri.scheme == Scheme::Other) {
+        let tls = self.settings.listen.iter().any(|(transport, _)| *transport == Transport::Tls);
+        if request.uri.as_ref().is_some_and(|uri| uri.scheme == Scheme::Other || (uri.is_secure() && !tls)) {
             return Some(Answer::status(416));
         }
-        let required: Vec<&[u8]> = request.headers.list(&Name::REQUIRE).collect();
-        if !required.is_empty() {
-            return Some(Answer::status(420).with(Name::UNSUPPORTED, required.join(&b", "[..])));
+        if request.asks_for_sips() && !tls {
+            // A Contact that our own requests could not reach (RFC 5630 section 5.1.1.1; code of section 6.2).
+            return Some(Answer::status(480).with(Name::WARNING, "380 hotline \"SIPS Not Allowed\""));
+        }
+        let known = |tag: &&[u8]| SUPPORTED.split(", ").any(|ours| tag.eq_ignore_ascii_case(ours.as_bytes()));
+        let unknown: Vec<&[u8]> = request.headers.list(&Name::REQUIRE).filter(|tag| !known(tag)).collect();
+        if !unknown.is_empty() {
+            return Some(Answer::status(420).with(Name::UNSUPPORTED, unknown.join(&b", "[..])));
         }
         let invite = request.method == Method::INVITE;
-        if invite && session_description(&request.headers, &request.body).is_err() {
+        let describes = invite || request.method == Method::UPDATE || request.method == Method::PRACK;
+        if describes && session_description(&request.headers, &request.body).is_err() {
             return Some(Answer::status(415).with(Name::ACCEPT, ACCEPT));
         }
         if invite && !accepts_sdp(request) {
             return Some(Answer::status(406));
+        }
+        let refreshes = invite || request.method == Method::UPDATE;
+        if refreshes && Terms::answer(&request.headers, None).is_err() {
+            return Some(Answer::status(422).with(Name::MIN_SE, session_timer::SMALLEST_S.to_string()));
         }
         let outside = to_tag(request).is_none();
         if outside && self.is_full() {
@@ -188,8 +203,9 @@ impl Endpoint {
             self.merges.insert(key, tx);
         }
         self.dialogs.insert(dialog.id.clone(), session);
-        let phase = Phase::Incoming { tx };
-        self.sessions.insert(session, Session { flow: reply, dialog: Some(dialog), phase, unacked: None });
+        let mut state = Session::new(reply, Some(dialog), Phase::Incoming { tx });
+        state.peer.note(&request.headers);
+        self.sessions.insert(session, state);
         self.event(session, at, EventKind::Received { label: Label::Request(Method::INVITE) });
         self.respond(now, session, tx, 100, &[], Vec::new());
         self.event(session, at, EventKind::Invite { request: Box::new(request), flow });
@@ -225,7 +241,7 @@ impl Endpoint {
     }
 
     fn handle_cancel(&mut self, asked: Asked<'_>) {
-        let (now, at) = (asked.now, asked.at);
+        let (now, at, reason) = (asked.now, asked.at, Reason::of(&asked.request.headers));
         let invite = server_key_as(asked.request, &Method::INVITE).and_then(|key| self.by_key.get(&key).copied());
         let Some(id) = invite else { return self.answer(asked, Answer::status(481)) };
         let Some(tx) = self.transactions.get(&id) else { return };
@@ -240,6 +256,7 @@ impl Endpoint {
         let Some(state) = self.sessions.get(&id_of_session) else { return };
         match state.phase {
             Phase::Incoming { .. } if proceeding => {
+                self.explain(id_of_session, at, reason, None);
                 self.event(id_of_session, at, EventKind::Cancelled);
                 self.respond(now, id_of_session, id, 487, &[], Vec::new());
                 self.terminate_session(id_of_session, at);
@@ -257,19 +274,36 @@ impl Endpoint {
     fn handle_in_dialog(&mut self, asked: Asked<'_>, id: SessionId) {
         let (now, at, request) = (asked.now, asked.at, asked.request);
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let in_order = session.dialog.as_mut().is_some_and(|d| d.accept(request).is_ok());
+        let tag = from_tag(request).unwrap_or_default();
+        let in_order = session.dialog_mut(&tag).is_some_and(|d| d.accept(request).is_ok());
+        let called = matches!(session.phase, Phase::Outgoing { .. });
         let label = Label::Request(request.method.clone());
         self.event(id, at, EventKind::Received { label });
         if !in_order {
             return self.answer_in(asked, 500, id);
         }
-        if request.method == Method::BYE {
+        if request.method == Method::BYE && called {
+            // Section 15: who was called may not end an early dialog so.
+            self.answer_in(asked, 481, id);
+        } else if request.method == Method::BYE {
+            let reason = Reason::of(&request.headers);
             self.answer_in(asked, 200, id);
+            self.explain(id, at, reason, None);
             self.handle_bye(now, at, id);
+        } else if request.method == Method::UPDATE {
+            self.handle_update(asked, id);
+        } else if request.method == Method::PRACK {
+            self.handle_prack(asked, id);
         } else if request.method == Method::INVITE {
             self.handle_reinvite(asked, id);
         } else {
             self.answer_options(asked, false);
+        }
+    }
+
+    pub(super) fn explain(&mut self, id: SessionId, at: Now, reason: Option<Reason>, retry_after_s: Option<u32>) {
+        if reason.is_some() || retry_after_s.is_some() {
+            self.event(id, at, EventKind::Explained { reason, retry_after_s });
         }
     }
 
@@ -295,8 +329,9 @@ impl Endpoint {
         let refusal = match session.phase {
             // Section 14.2: an earlier INVITE of theirs has no final response yet.
             Phase::Incoming { .. } | Phase::Reoffered { .. } => Some(500),
-            // One offer at a time: the 2xx must be acknowledged before the next.
-            Phase::Established if session.unacked.is_some() => Some(491),
+            // One offer at a time: the 2xx must be acknowledged before the next, and ours comes first if it is under way.
+            Phase::Established if session.unacked.is_some() || session.is_changing() => Some(491),
+            Phase::Established if session.their_offer.is_some() => Some(500),
             // Our BYE crossed it: the session is over, and asking again later will not help.
             Phase::Outgoing { .. } | Phase::Ending => Some(481),
             Phase::Established => None,
@@ -305,6 +340,7 @@ impl Endpoint {
             return self.answer_in(asked, status, id);
         }
         let Asked { now, at, flow, key, request } = asked;
+        session.peer.note(&request.headers);
         if let Some(dialog) = session.dialog.as_mut() {
             dialog.refresh_target(request.headers.list(&Name::CONTACT).next());
         }
@@ -327,6 +363,7 @@ impl Endpoint {
     fn answer_options(&mut self, asked: Asked<'_>, draining: bool) {
         let answer =
             Answer::status(if draining { 503 } else { 200 }).with(Name::ALLOW, ALLOW).with(Name::ACCEPT, ACCEPT);
+        let answer = answer.with(Name::SUPPORTED, SUPPORTED);
         self.answer(asked, if draining { answer.with(Name::RETRY_AFTER, RETRY_AFTER_S) } else { answer });
     }
 
@@ -336,7 +373,7 @@ impl Endpoint {
         self.answer_tagged(asked, answer, &tag, None);
     }
 
-    fn answer_in(&mut self, asked: Asked<'_>, status: u16, id: SessionId) {
+    pub(super) fn answer_in(&mut self, asked: Asked<'_>, status: u16, id: SessionId) {
         let mut answer = Answer::status(status);
         if status == 500 {
             // Section 14.2: a random value from 0 to 10.
@@ -424,7 +461,7 @@ fn accepts_sdp(request: &Request) -> bool {
 }
 
 /// The SDP of a request whose body has been found readable.
-fn sdp_of(request: &Request) -> Vec<u8> {
+pub(super) fn sdp_of(request: &Request) -> Vec<u8> {
     session_description(&request.headers, &request.body).unwrap_or_default().to_vec()
 }
 
@@ -433,7 +470,9 @@ fn sdp_of(request: &Request) -> Vec<u8> {
 pub(super) fn reply_flow(flow: Flow, request: &Request) -> Flow {
     let remote = match (flow.connection, request.top_via()) {
         (None, Some(via)) => via.response_target(flow.remote),
-        (Some(_), Some(via)) => SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060)),
+        (Some(_), Some(via)) => {
+            SocketAddr::new(flow.remote.ip(), via.port.unwrap_or_else(|| flow.transport.default_port()))
+        }
         (_, None) => flow.remote,
     };
     Flow { remote, ..flow }
@@ -461,7 +500,7 @@ pub(super) fn merge_key(request: &Request) -> Option<(String, String, u32)> {
     Some((request.headers.text(&Name::CALL_ID)?.to_owned(), from_tag(request)?, request.cseq()?))
 }
 
-fn from_tag(request: &Request) -> Option<String> {
+pub(super) fn from_tag(request: &Request) -> Option<String> {
     Address::parse(request.headers.first(&Name::FROM)?)?.tag().map(str::to_owned)
 }
 

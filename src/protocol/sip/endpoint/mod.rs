@@ -5,10 +5,16 @@
 //! clock or a socket. Each session ends with exactly one [`EventKind::Terminated`].
 //!
 //! Files: `incoming` (requests), `responses` (responses and time-outs of our requests), `orders` (what the owner may
-//! ask for), `session` (the INVITE usage's state), `served` (requests outside dialogs that the owner answers).
+//! ask for), `session` (the INVITE usage's state), `change` (re-INVITE and UPDATE), `reliable` (PRACK), `refresh` (session
+//! timers), `served` (requests outside dialogs that the owner answers).
 
+mod change;
+#[cfg(test)]
+mod change_tests;
 mod incoming;
 mod orders;
+mod refresh;
+mod reliable;
 mod responses;
 mod served;
 mod session;
@@ -21,13 +27,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+pub use change::NotNow;
 pub use orders::OutgoingInvite;
 pub use served::Served;
 use session::{Phase, Session};
 
 use super::dialog::DialogId;
 use super::message::{Request, Unusable};
+use super::reason::Reason;
 use super::transaction::{Action, Client, InviteClient, InviteServer, Server};
+use super::uri::{Scheme, Uri};
 use super::vocabulary::Method;
 use crate::clock::{Instant, Now};
 use crate::ids::Random;
@@ -41,12 +50,15 @@ pub struct Settings {
     pub advertise: Option<IpAddr>,
     /// User-Agent and Server.
     pub product: String,
+    /// The session timer that we ask for (RFC 4028), from 90 s; `None`: whether there is one is left to the peers.
+    pub session_expires_s: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
     Udp,
     Tcp,
+    Tls,
 }
 
 impl Transport {
@@ -54,13 +66,41 @@ impl Transport {
         match self {
             Transport::Udp => "UDP",
             Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+        }
+    }
+
+    /// As the configuration and the parameter `transport` of a URI write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
         }
     }
 
     pub fn reliable(self) -> bool {
         match self {
             Transport::Udp => false,
-            Transport::Tcp => true,
+            Transport::Tcp | Transport::Tls => true,
+        }
+    }
+
+    /// Where a peer listens that names no port (RFC 3261 section 18.2.1).
+    pub fn default_port(self) -> u16 {
+        match self {
+            Transport::Udp | Transport::Tcp => 5060,
+            Transport::Tls => 5061,
+        }
+    }
+
+    /// What a URI asks for, if it asks: `sips` is TLS whatever its parameter says (RFC 5630 section 3.1.4).
+    pub fn asked_by(uri: &Uri) -> Option<Transport> {
+        let named =
+            |word: &str| [Transport::Udp, Transport::Tcp, Transport::Tls].into_iter().find(|t| t.word() == word);
+        match uri.scheme {
+            Scheme::Sips => Some(Transport::Tls),
+            _ => uri.param("transport").flatten().and_then(|word| named(&word.to_ascii_lowercase())),
         }
     }
 }
@@ -133,18 +173,32 @@ pub enum EventKind {
     NotAcknowledged,
     /// 1xx other than 100 to our INVITE.
     Progress { status: u16, body: Vec<u8> },
-    /// The first 2xx to our INVITE. ACK has been sent. `source` is where it came from.
+    /// The first 2xx to our INVITE. `source` is where it came from. ACK has been sent; if our INVITE made no offer, the body is
+    /// theirs, and the ACK waits for `acknowledge`.
     Answered { body: Vec<u8>, source: SocketAddr },
     /// A 2xx to an INVITE that we had cancelled. ACK and BYE have been sent.
     CrossedAnswer,
     /// Final failure of our INVITE; `None`: nobody answered (timer B) or nothing could be sent.
     Failed { status: Option<u16> },
-    /// re-INVITE; an empty body asks for our offer. Answer with `accept_reoffer` or `reject_reoffer`.
+    /// An offer within the session (re-INVITE, UPDATE, PRACK); an empty body asks for our offer. Answer with `accept_reoffer`
+    /// or `reject_reoffer`.
     Reoffer { body: Vec<u8> },
+    /// The answer to the offer that we gave to `reoffer`; empty if the peer forgot it. Also to a refresh: then it says
+    /// nothing new, most of the time.
+    Reanswered { body: Vec<u8> },
+    /// The offer that we had asked for with an empty `reoffer`. Answer with `acknowledge`.
+    Offered { body: Vec<u8> },
+    /// The peer does not want the change; the session goes on as it was.
+    ReofferFailed { status: u16 },
+    /// A PRACK brought the answer to the offer of our provisional response.
+    EarlyAnswer { body: Vec<u8> },
     /// The peer's BYE. 200 has been sent.
     Bye,
-    /// 408 or 481 to a request of ours within the dialog, or no answer to it: the peer has lost the session.
+    /// 408 or 481 to a request of ours within the dialog, or no answer to it, or no refresh in time: the peer has lost the
+    /// session.
     Lost,
+    /// What the message said of its cause, or when to come back; just before the event of that message.
+    Explained { reason: Option<Reason>, retry_after_s: Option<u32> },
     /// A message of this session was read (for the ladder).
     Received { label: Label },
     /// The session is forgotten.
@@ -197,13 +251,17 @@ enum Machine {
 struct SentAck {
     to_tag: Option<String>,
     flow: Flow,
-    bytes: Arc<[u8]>,
+    /// `None` while it waits for our answer to the offer of the 2xx.
+    bytes: Option<Arc<[u8]>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Wake {
     Tx(TxId),
     Session(SessionId),
+    Reliable(SessionId),
+    Lease(SessionId),
+    Change(SessionId),
 }
 
 #[derive(Debug)]
@@ -289,6 +347,9 @@ impl Endpoint {
             match wake {
                 Wake::Tx(id) => self.handle_tx_timeout(now, id),
                 Wake::Session(id) => self.handle_session_timeout(now, id),
+                Wake::Reliable(id) => self.handle_reliable_timeout(now, id),
+                Wake::Lease(id) => self.handle_lease_timeout(now, id),
+                Wake::Change(id) => self.handle_change_timeout(now, id),
             }
         }
     }
@@ -298,6 +359,9 @@ impl Endpoint {
         self.wakes.next().map(|(at, wake)| match wake {
             Wake::Tx(_) => (at, "SIP transaction"),
             Wake::Session(_) => (at, "2xx retransmission"),
+            Wake::Reliable(_) => (at, "18x retransmission"),
+            Wake::Lease(_) => (at, "session timer"),
+            Wake::Change(_) => (at, "re-INVITE after glare"),
         })
     }
 
@@ -400,26 +464,37 @@ impl Endpoint {
         if let Some(Phase::Incoming { tx } | Phase::Reoffered { tx }) = self.sessions.get(&id).map(|s| &s.phase) {
             self.respond(at.mono, id, *tx, 500, &[], Vec::new());
         }
+        self.answer_their_offer(at.mono, id, 500, Vec::new());
+        self.forget_early(id);
         let Some(session) = self.sessions.remove(&id) else { return };
         if let Some(dialog) = &session.dialog {
             self.dialogs.remove(&dialog.id);
         }
-        self.wakes.set(Wake::Session(id), None);
+        for wake in [Wake::Session(id), Wake::Reliable(id), Wake::Lease(id), Wake::Change(id)] {
+            self.wakes.set(wake, None);
+        }
         self.pinned.remove(&id);
         self.event(id, at, EventKind::Terminated);
     }
 
     /// The host and port that a peer is told to reach us by over this flow.
     fn sent_by(&self, flow: &Flow) -> String {
-        let ip = self.settings.advertise.unwrap_or_else(|| flow.local.ip());
-        SocketAddr::new(ip, flow.local.port()).to_string()
+        // An address of the other family says nothing to this peer.
+        let advertised = self.settings.advertise.filter(|ip| ip.is_ipv4() == flow.local.is_ipv4());
+        SocketAddr::new(advertised.unwrap_or_else(|| flow.local.ip()), flow.local.port()).to_string()
     }
 
-    fn contact(&self, flow: &Flow) -> String {
-        let transport = match flow.transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-        };
-        format!("<sip:{}{transport}>", self.sent_by(flow))
+    /// A `secure` dialog must be reachable by `sips` (section 12.1.1), whatever the message itself came by.
+    fn contact(&self, flow: &Flow, secure: bool) -> String {
+        if secure {
+            let tls = self.flow_to(Transport::Tls, flow.remote).filter(|_| flow.transport != Transport::Tls);
+            return format!("<sips:{}>", self.sent_by(&tls.unwrap_or(*flow)));
+        }
+        match flow.transport {
+            Transport::Udp => format!("<sip:{}>", self.sent_by(flow)),
+            Transport::Tcp | Transport::Tls => {
+                format!("<sip:{};transport={}>", self.sent_by(flow), flow.transport.word())
+            }
+        }
     }
 }

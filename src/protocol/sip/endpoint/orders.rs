@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::incoming::ALLOW;
+use super::incoming::{ALLOW, SUPPORTED};
 use super::session::{Cancel, Phase, Session, Unacked};
 use super::{Endpoint, EventKind, Flow, Label, Machine, SessionId, Transport, TxId, TxKey, Wake};
 use crate::clock::{Instant, Now};
 use crate::protocol::sip::dialog::Dialog;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
+use crate::protocol::sip::reason::Reason;
+use crate::protocol::sip::session_timer::TIMER;
 use crate::protocol::sip::timers::GIVE_UP;
 use crate::protocol::sip::transaction::{Action, Client, InviteClient};
 use crate::protocol::sip::uri::Uri;
@@ -31,16 +33,11 @@ pub struct OutgoingInvite {
 }
 
 impl Endpoint {
-    /// Sends a provisional response (180, 183) to their INVITE.
-    pub fn ring(&mut self, now: Instant, session: SessionId, status: u16, body: Vec<u8>) {
-        if let Some(tx) = self.pending_invite(session) {
-            self.respond(now, session, tx, status, &[], body);
-        }
-    }
-
-    /// Sends 200 to their INVITE; repeated until its ACK comes.
+    /// Sends 200 to their INVITE; repeated until its ACK comes. It waits for the PRACK of a description of ours.
     pub fn accept(&mut self, now: Instant, session: SessionId, body: Vec<u8>) {
-        if let Some(tx) = self.pending_invite(session) {
+        if let Some(tx) = self.pending_invite(session)
+            && let Some(body) = self.hold_back(session, body)
+        {
             self.respond(now, session, tx, 200, &[], body);
         }
     }
@@ -53,28 +50,36 @@ impl Endpoint {
         self.terminate_session(session, now);
     }
 
-    /// Answers a re-INVITE with 200 and this SDP.
+    /// Answers an offer within the session (re-INVITE, UPDATE, PRACK) with 200 and this SDP.
     pub fn accept_reoffer(&mut self, now: Instant, session: SessionId, body: Vec<u8>) {
         if let Some(tx) = self.pending_reoffer(session) {
             self.respond(now, session, tx, 200, &[], body);
+        } else {
+            self.answer_their_offer(now, session, 200, body);
         }
     }
 
-    /// Refuses a re-INVITE; the session goes on as it was (section 14.2).
+    /// Refuses it; the session goes on as it was (section 14.2).
     pub fn reject_reoffer(&mut self, now: Instant, session: SessionId, status: u16) {
         if let Some(tx) = self.pending_reoffer(session) {
             self.respond(now, session, tx, status, &[], Vec::new());
+        } else {
+            self.answer_their_offer(now, session, status, Vec::new());
         }
     }
 
-    /// Calls somebody. `None` if no listener speaks the transport and address family.
+    /// Calls somebody. `None` if no listener speaks the transport and address family, or if a `sips` target were to be
+    /// called by anything but TLS (RFC 5630 section 3.1).
     pub fn invite(&mut self, now: Instant, call: OutgoingInvite) -> Option<SessionId> {
+        if call.target.is_secure() && call.transport != Transport::Tls {
+            return None;
+        }
         let flow = call.flow.or_else(|| self.flow_to(call.transport, call.destination))?;
         let id = SessionId(self.new_id());
         if call.flow.is_some() {
             self.pinned.insert(id);
         }
-        let (call_id, tag, branch) = (self.random.token(), self.random.token(), self.new_branch());
+        let (call_id, tag) = (self.random.token(), self.random.token());
         let host = self.sent_by(&flow);
         let mut request = Request::new(Method::INVITE, call.target.as_str());
         let h = &mut request.headers;
@@ -90,7 +95,18 @@ impl Endpoint {
             Some(user) => h.push(Name::P_ASSERTED_IDENTITY, format!("<sip:{user}@{host}>")),
             None => h.push(Name::PRIVACY, "id"),
         }
-        request.body = call.offer;
+        self.wish(None, h);
+        request.body.clone_from(&call.offer);
+        let tx = self.start_invite(now, request, flow, id);
+        let mut session = Session::new(flow, None, Phase::Outgoing { tx, cancel: Cancel::No });
+        session.local_sdp = call.offer;
+        self.sessions.insert(id, session);
+        Some(id)
+    }
+
+    /// Sends the INVITE of a call with a transaction of its own.
+    pub(super) fn start_invite(&mut self, now: Instant, mut request: Request, flow: Flow, id: SessionId) -> TxId {
+        let branch = self.new_branch();
         self.complete(&mut request, &flow, &branch);
         let bytes: Arc<[u8]> = request.to_bytes().into();
         let machine = Machine::InviteClient {
@@ -99,15 +115,24 @@ impl Endpoint {
             acks: Vec::new(),
         };
         let tx = self.add_tx(client_key(&branch, &Method::INVITE), flow, Some(id), machine);
-        let phase = Phase::Outgoing { tx, cancel: Cancel::No };
-        self.sessions.insert(id, Session { flow, dialog: None, phase, unacked: None });
         self.transmit(flow, bytes, Label::Request(Method::INVITE), Some(id));
-        Some(id)
+        tx
     }
 
     /// Ends a session whatever its phase: CANCEL for a call of ours that is ringing, BYE for an established one, 480 for
     /// theirs that is ringing.
     pub fn hang_up(&mut self, now: Now, id: SessionId) {
+        self.hang_up_because(now, id, None);
+    }
+
+    /// [`Endpoint::hang_up`] with a Reason in the CANCEL or BYE (RFC 3326).
+    pub fn hang_up_because(&mut self, now: Now, id: SessionId, why: Option<&Reason>) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.why = why.cloned().or_else(|| session.why.take());
+        if session.owed_ack.is_some() {
+            // The peer's 2xx is not left without its ACK; what it offered is of no use any more.
+            self.acknowledge(id, Vec::new());
+        }
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match (&mut session.phase, &mut session.unacked) {
             (Phase::Incoming { .. }, _) => self.reject(now, id, 480, None),
@@ -158,7 +183,7 @@ impl Endpoint {
         self.terminate_session(id, now);
     }
 
-    fn pending_invite(&self, session: SessionId) -> Option<TxId> {
+    pub(super) fn pending_invite(&self, session: SessionId) -> Option<TxId> {
         match self.sessions.get(&session)?.phase {
             Phase::Incoming { tx } => Some(tx),
             _ => None,
@@ -192,9 +217,11 @@ impl Endpoint {
             for route in request.headers.fields(&Name::RECORD_ROUTE) {
                 h.push(Name::RECORD_ROUTE, route);
             }
-            h.push(Name::CONTACT, self.contact(&flow));
+            h.push(Name::CONTACT, self.contact(&flow, request.asks_for_sips()));
             h.push(Name::ALLOW, ALLOW);
+            h.push(Name::SUPPORTED, SUPPORTED);
         }
+        let terms = if (200..300).contains(&status) { self.terms_of(request, h) } else { None };
         // Section 8.2.6.1: only the 100 carries it back.
         for stamp in request.headers.fields(&Name::TIMESTAMP).take(usize::from(status == 100)) {
             h.push(Name::TIMESTAMP, stamp);
@@ -203,9 +230,10 @@ impl Endpoint {
             h.push(name.clone(), value.clone());
         }
         h.push(Name::SERVER, self.settings.product.clone());
+        let offered = !request.body.is_empty();
         if !body.is_empty() {
             h.push(Name::CONTENT_TYPE, "application/sdp");
-            response.body = body;
+            response.body.clone_from(&body);
         }
         let bytes: Arc<[u8]> = response.to_bytes().into();
         let action = match self.transactions.get_mut(&tx_id).map(|tx| &mut tx.machine) {
@@ -217,27 +245,40 @@ impl Endpoint {
         }
         self.settle(tx_id);
         if status >= 200 {
-            self.after_final(now, session, status, seq, flow, bytes);
+            self.stop_ringing(session);
         }
-    }
-
-    fn after_final(&mut self, now: Instant, id: SessionId, status: u16, seq: u32, flow: Flow, bytes: Arc<[u8]>) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.phase = Phase::Established;
-        if status < 300 {
-            let unacked = Unacked::new(now, bytes, flow, seq);
-            self.wakes.set(Wake::Session(id), Some(unacked.next_timeout()));
-            session.unacked = Some(unacked);
+        let Some(state) = self.sessions.get_mut(&session) else { return };
+        let describes = !body.is_empty();
+        if describes {
+            state.local_sdp = body;
+        }
+        if status >= 200 {
+            state.phase = Phase::Established;
+        }
+        if (200..300).contains(&status) {
+            state.exchanges += u32::from(describes && offered);
+            let unacked = Unacked::new(now, bytes, flow, seq, describes && !offered);
+            self.wakes.set(Wake::Session(session), Some(unacked.next_timeout()));
+            state.unacked = Some(unacked);
+            self.renew(now, session, terms, false);
         }
     }
 
     pub(super) fn send_bye(&mut self, now: Instant, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(dialog) = session.dialog.as_mut() else { return };
-        let bye = dialog.request(&Method::BYE);
+        let mut bye = dialog.request(&Method::BYE);
+        if let Some(why) = session.why.take() {
+            bye.headers.push(Name::REASON, why.to_string());
+        }
         session.phase = Phase::Ending;
         session.unacked = None;
-        self.wakes.set(Wake::Session(id), None);
+        session.change = None;
+        session.lease = None;
+        for wake in [Wake::Session(id), Wake::Lease(id), Wake::Change(id)] {
+            self.wakes.set(wake, None);
+        }
+        self.answer_their_offer(now, id, 500, Vec::new());
         let Some(session) = self.sessions.get(&id) else { return };
         let flow = match &session.dialog {
             Some(dialog) if !self.pinned.contains(&id) => self.flow_of(dialog, session.flow, session.flow),
@@ -251,6 +292,7 @@ impl Endpoint {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Phase::Outgoing { tx, cancel } = &mut session.phase else { return };
         *cancel = Cancel::Sent;
+        let why = session.why.take();
         let Some(tx) = self.transactions.get(tx) else { return };
         let Machine::InviteClient { request: invite, .. } = &tx.machine else { return };
         let flow = tx.flow;
@@ -259,6 +301,9 @@ impl Endpoint {
             for value in invite.headers.fields(&name) {
                 request.headers.push(name.clone(), value);
             }
+        }
+        if let Some(why) = why {
+            request.headers.push(Name::REASON, why.to_string());
         }
         request.headers.push(Name::CSEQ, format!("{} CANCEL", invite.cseq().unwrap_or_default()));
         let branch = request.top_via().and_then(|v| v.branch().map(str::to_owned)).unwrap_or_default();
@@ -290,9 +335,12 @@ impl Endpoint {
         for (name, value) in request.headers.iter() {
             headers.push(name.clone(), value);
         }
-        if request.method == Method::INVITE {
-            headers.push(Name::CONTACT, self.contact(flow));
+        if request.method == Method::INVITE || request.method == Method::UPDATE {
+            headers.push(Name::CONTACT, self.contact(flow, request.asks_for_sips()));
             headers.push(Name::ALLOW, ALLOW);
+            // A reliable 18x to an INVITE without an offer would make one; ours comes in the 2xx or not at all.
+            let asks = request.method == Method::INVITE && request.body.is_empty();
+            headers.push(Name::SUPPORTED, if asks { TIMER } else { SUPPORTED });
         }
         headers.push(Name::USER_AGENT, self.settings.product.clone());
         if !request.body.is_empty() {
@@ -311,7 +359,7 @@ impl Endpoint {
     }
 
     /// The way to an address: our first listener of that transport and family, a loopback one for a loopback peer.
-    fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
+    pub(super) fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
         let fits = |l: &&(Transport, SocketAddr)| l.0 == transport && l.1.is_ipv4() == remote.is_ipv4();
         let same_reach = |l: &&(Transport, SocketAddr)| l.1.ip().is_loopback() == remote.ip().is_loopback();
         let mut listeners = self.settings.listen.iter().filter(fits);
@@ -325,11 +373,19 @@ impl Endpoint {
         let Some(address) = uri.as_ref().and_then(Uri::socket_addr) else {
             return Flow { remote: heard_from.remote, connection: heard_from.connection, ..flow };
         };
-        // The connection that the peer opened is the way back through its NAT; `address` counts when it is gone.
-        Flow { remote: address, ..flow }
+        if uri.is_some_and(|uri| uri.is_secure())
+            && flow.transport != Transport::Tls
+            && let Some(tls) = self.flow_to(Transport::Tls, address)
+        {
+            return tls;
+        }
+        // The connection that the peer opened is the way back through its NAT, and so is the one of ours by which it
+        // answered; `address` counts when it is gone.
+        let answered_by = heard_from.connection.filter(|_| heard_from.remote.ip() == address.ip());
+        Flow { remote: address, connection: flow.connection.or(answered_by), ..flow }
     }
 }
 
-fn client_key(branch: &str, method: &Method) -> TxKey {
+pub(super) fn client_key(branch: &str, method: &Method) -> TxKey {
     TxKey::Client { branch: branch.to_owned(), method: method.to_string() }
 }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use super::session::{Cancel, Phase, Repeat};
 use super::{Count, Endpoint, EventKind, Flow, Label, Machine, SentAck, SessionId, TxId, TxKey, Wake};
 use crate::clock::{Instant, Now};
+use crate::protocol::sip::address::Address;
 use crate::protocol::sip::body::session_description;
 use crate::protocol::sip::dialog::Dialog;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Request, Response};
+use crate::protocol::sip::reason::{Reason, retry_after_s};
+use crate::protocol::sip::session_timer::Terms;
 use crate::protocol::sip::transaction::Action;
 use crate::protocol::sip::vocabulary::Method;
 
@@ -16,19 +19,19 @@ use crate::protocol::sip::vocabulary::Method;
 const FORKS: usize = 16;
 
 /// A response that its transaction passes on.
-struct Heard<'a> {
-    now: Instant,
-    at: Now,
+pub(super) struct Heard<'a> {
+    pub(super) now: Instant,
+    pub(super) at: Now,
     /// Where it came from.
-    flow: Flow,
-    tx: TxId,
+    pub(super) flow: Flow,
+    pub(super) tx: TxId,
     session: Option<SessionId>,
-    method: Method,
-    response: &'a Response,
+    pub(super) method: Method,
+    pub(super) response: &'a Response,
 }
 
 impl Heard<'_> {
-    fn label(&self) -> Label {
+    pub(super) fn label(&self) -> Label {
         Label::Response(self.response.status, self.method.clone())
     }
 }
@@ -80,28 +83,51 @@ impl Endpoint {
         }
         let Some(session) = session.filter(|s| self.sessions.contains_key(s)) else { return };
         self.event(session, at, EventKind::Received { label: heard.label() });
+        if self.is_change(session, heard.tx) {
+            if response.status >= 200 {
+                self.handle_change_response(heard, session);
+            }
+            return;
+        }
         match (invite, response.status) {
             (true, 100) => self.cancel_if_wanted(now, session),
-            (true, 101..=199) => {
-                self.event(session, at, EventKind::Progress { status: response.status, body: response.body.clone() });
-                self.cancel_if_wanted(now, session);
-            }
-            (true, status) => {
-                self.event(session, at, EventKind::Failed { status: Some(status) });
-                self.terminate_session(session, at);
-            }
+            (true, 101..=199) => self.handle_progress(heard, session),
+            (true, status) => self.handle_failure(heard, session, status),
             (false, 100..=199) => {}
             (false, status) => self.handle_in_dialog_response(at, session, method, status),
         }
+    }
+
+    fn handle_progress(&mut self, heard: &Heard<'_>, id: SessionId) {
+        let Heard { now, at, response, .. } = *heard;
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.peer.note(&response.headers);
+        }
+        if self.note_early(heard, id) {
+            let body = response.body.clone();
+            self.event(id, at, EventKind::Progress { status: response.status, body });
+        }
+        self.cancel_if_wanted(now, id);
+    }
+
+    /// Our INVITE has failed; a re-INVITE of a session that is ending meanwhile says nothing new.
+    fn handle_failure(&mut self, heard: &Heard<'_>, id: SessionId, status: u16) {
+        let call = |s: &super::Session| matches!(s.phase, Phase::Outgoing { tx, .. } if tx == heard.tx);
+        if !self.sessions.get(&id).is_some_and(call) || (status == 422 && self.invite_again(heard, id)) {
+            return;
+        }
+        let h = &heard.response.headers;
+        self.explain(id, heard.at, Reason::of(h), retry_after_s(h));
+        self.event(id, heard.at, EventKind::Failed { status: Some(status) });
+        self.terminate_session(id, heard.at);
     }
 
     fn handle_in_dialog_response(&mut self, at: Now, session: SessionId, method: &Method, status: u16) {
         if *method == Method::BYE {
             // Any final answer to BYE ends the session (section 15.1.1).
             self.terminate_session(session, at);
-        } else if *method != Method::CANCEL && matches!(status, 408 | 481) {
-            self.event(session, at, EventKind::Lost);
-            self.terminate_session(session, at);
+        } else if *method != Method::CANCEL && *method != Method::PRACK && matches!(status, 408 | 481) {
+            self.lose(at, session);
         }
     }
 
@@ -111,57 +137,92 @@ impl Endpoint {
         let Some(tx) = self.transactions.get(&tx_id) else { return };
         let Machine::InviteClient { request, acks, .. } = &tx.machine else { return };
         if let Some(ack) = acks.iter().find(|ack| ack.to_tag == to_tag) {
-            let (flow, bytes) = (ack.flow, Arc::clone(&ack.bytes));
+            let (flow, bytes) = (ack.flow, ack.bytes.clone());
             self.counts.push_back(Count::Retransmission);
-            return self.transmit_again(flow, bytes, Label::Request(Method::ACK));
+            if let Some(bytes) = bytes {
+                self.transmit_again(flow, bytes, Label::Request(Method::ACK));
+            }
+            return;
         }
         if acks.len() >= FORKS {
             return self.counts.push_back(Count::Stray);
         }
+        let alive = session.filter(|s| self.sessions.contains_key(s));
+        let again = request.headers.first(&Name::TO).and_then(Address::parse).is_some_and(|to| to.tag().is_some());
+        if let (Some(id), true) = (alive, again) {
+            return self.handle_reinvite_2xx(heard, id);
+        }
         let first = acks.is_empty();
         let Some(dialog) = Dialog::from_response(request, response) else { return };
-        let seq = request.cseq().unwrap_or_default();
+        let (seq, offerless) = (request.cseq().unwrap_or_default(), request.body.is_empty());
         let pinned = session.is_some_and(|session| self.pinned.contains(&session));
         let next = if pinned { tx.flow } else { self.flow_of(&dialog, tx.flow, flow) };
-        let branch = self.new_branch();
-        let mut ack = dialog.ack(seq);
-        self.complete(&mut ack, &next, &branch);
-        let bytes: Arc<[u8]> = ack.to_bytes().into();
+        let calls = |s: &super::Session| matches!(s.phase, Phase::Outgoing { cancel: Cancel::No, .. });
+        let called = alive.filter(|s| first && self.sessions.get(s).is_some_and(calls));
+        let waits = called.is_some() && offerless && !response.body.is_empty();
+        let ack = (!waits).then(|| self.ack_of(&dialog, seq, &next));
         if let Some(tx) = self.transactions.get_mut(&tx_id)
             && let Machine::InviteClient { acks, .. } = &mut tx.machine
         {
-            acks.push(SentAck { to_tag, flow: next, bytes: Arc::clone(&bytes) });
+            acks.push(SentAck { to_tag: to_tag.clone(), flow: next, bytes: ack.clone() });
         }
         if let Some(session) = session {
             self.event(session, heard.at, EventKind::Received { label: heard.label() });
         }
-        self.transmit(next, bytes, Label::Request(Method::ACK), session);
-        match session.filter(|s| first && self.sessions.contains_key(s)) {
-            Some(session) => self.establish(heard, session, dialog, next),
+        if let Some(ack) = ack {
+            self.transmit(next, ack, Label::Request(Method::ACK), session);
+        }
+        match alive.filter(|_| first) {
+            Some(session) => {
+                self.establish(heard, session, dialog, next);
+                if waits {
+                    self.await_answer(session, tx_id, seq, next, to_tag);
+                }
+            }
             None => self.end_foreign_dialog(now, dialog, next),
         }
     }
 
+    fn ack_of(&mut self, dialog: &Dialog, seq: u32, flow: &Flow) -> Arc<[u8]> {
+        let branch = self.new_branch();
+        let mut ack = dialog.ack(seq);
+        self.complete(&mut ack, flow, &branch);
+        ack.to_bytes().into()
+    }
+
     /// `flow`: the way of our requests from now on.
-    fn establish(&mut self, heard: &Heard<'_>, id: SessionId, dialog: Dialog, flow: Flow) {
+    fn establish(&mut self, heard: &Heard<'_>, id: SessionId, mut dialog: Dialog, flow: Flow) {
         let at = heard.at;
+        let early = self.sessions.get_mut(&id).map(|s| std::mem::take(&mut s.early)).unwrap_or_default();
+        let mut early_sdp = Vec::new();
+        for early in early {
+            if early.dialog.id == dialog.id {
+                dialog.resume(&early.dialog);
+                early_sdp = early.sdp;
+            }
+            self.dialogs.remove(&early.dialog.id);
+        }
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let cancelled = matches!(session.phase, Phase::Outgoing { cancel: Cancel::Wanted | Cancel::Sent, .. });
         self.dialogs.insert(dialog.id.clone(), id);
         session.dialog = Some(dialog);
         session.flow = flow;
         session.phase = Phase::Established;
+        session.peer.note(&heard.response.headers);
+        session.exchanges += u32::from(early_sdp.is_empty());
         if cancelled {
             self.event(id, at, EventKind::CrossedAnswer);
-            self.send_bye(heard.now, id);
-        } else {
-            let (body, source) = (heard.response.body.clone(), heard.flow.remote);
-            self.event(id, at, EventKind::Answered { body, source });
+            return self.send_bye(heard.now, id);
         }
+        // What a reliable 18x has said is not said again (RFC 3262 section 5).
+        let body = if heard.response.body.is_empty() { early_sdp } else { heard.response.body.clone() };
+        self.event(id, at, EventKind::Answered { body, source: heard.flow.remote });
+        self.renew(heard.now, id, Terms::agreed(&heard.response.headers), true);
     }
 
     /// A second fork answered, or the session is gone: ACK was sent, BYE follows (section 13.2.2.4).
     fn end_foreign_dialog(&mut self, now: Instant, mut dialog: Dialog, flow: Flow) {
+        dialog.skip_ahead();
         let bye = dialog.request(&Method::BYE);
         self.send_request(now, bye, flow, None);
     }
@@ -176,19 +237,25 @@ impl Endpoint {
     /// Timers B, F and H: nobody answered.
     pub(super) fn handle_tx_gave_up(&mut self, now: Now, id: TxId, session: Option<SessionId>) {
         let Some(session) = session.filter(|s| self.sessions.contains_key(s)) else { return };
+        if self.is_change(session, id) {
+            if let Some(state) = self.sessions.get_mut(&session) {
+                state.change = None;
+            }
+            return self.lose(now, session);
+        }
         let Some(tx) = self.transactions.get(&id) else { return };
+        let call = |s: &super::Session| matches!(s.phase, Phase::Outgoing { tx, .. } if tx == id);
         match &tx.machine {
-            Machine::InviteClient { .. } => {
+            Machine::InviteClient { .. } if self.sessions.get(&session).is_some_and(call) => {
                 self.event(session, now, EventKind::Failed { status: None });
                 self.terminate_session(session, now);
             }
             Machine::Client { method, .. } if *method == Method::BYE => self.terminate_session(session, now),
             Machine::Client { method, .. } if *method == Method::CANCEL => self.give_up_cancelled(now, session),
-            Machine::Client { .. } => {
-                self.event(session, now, EventKind::Lost);
-                self.terminate_session(session, now);
-            }
-            Machine::InviteServer { .. } | Machine::Server(_) => {}
+            // Without its PRACK the INVITE fails at the other side, which tells us so.
+            Machine::Client { method, .. } if *method == Method::PRACK => {}
+            Machine::Client { .. } => self.lose(now, session),
+            Machine::InviteClient { .. } | Machine::InviteServer { .. } | Machine::Server(_) => {}
         }
     }
 
@@ -218,6 +285,7 @@ impl Endpoint {
             }
             Repeat::GiveUp => {
                 session.unacked = None;
+                session.why = Some(Reason::timer_expired());
                 self.event(id, now, EventKind::NotAcknowledged);
                 self.send_bye(now.mono, id);
             }

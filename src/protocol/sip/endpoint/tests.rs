@@ -8,31 +8,36 @@ use super::*;
 use crate::clock::Wall;
 use crate::protocol::sip::uri::Uri;
 
-struct Side {
-    endpoint: Endpoint,
-    address: SocketAddr,
-    log: Vec<(u64, String)>,
-    events: Vec<(SessionId, EventKind)>,
+pub(super) struct Side {
+    pub(super) endpoint: Endpoint,
+    pub(super) address: SocketAddr,
+    pub(super) log: Vec<(u64, String)>,
+    pub(super) events: Vec<(SessionId, EventKind)>,
 }
 
-struct Pair {
-    a: Side,
-    b: Side,
-    now: Now,
-    wire: VecDeque<(Instant, bool, Transmit)>,
+pub(super) struct Pair {
+    pub(super) a: Side,
+    pub(super) b: Side,
+    pub(super) now: Now,
+    pub(super) wire: VecDeque<(Instant, bool, Transmit)>,
     /// Drops a datagram: (from a, its text).
-    drop: fn(bool, &str) -> bool,
+    pub(super) drop: fn(bool, &str) -> bool,
 }
 
 fn side(address: &str, seed: u64) -> Side {
     let address = address.parse().unwrap();
-    let settings = Settings { listen: vec![(Transport::Udp, address)], advertise: None, product: "test".into() };
+    let settings = Settings {
+        listen: vec![(Transport::Udp, address)],
+        advertise: None,
+        product: "test".into(),
+        session_expires_s: None,
+    };
     let endpoint = Endpoint::new(settings, Random::from_number(seed));
     Side { endpoint, address, log: Vec::new(), events: Vec::new() }
 }
 
 impl Pair {
-    fn new() -> Pair {
+    pub(super) fn new() -> Pair {
         let now = Now { mono: Instant::START, wall: Wall::from_micros(0) };
         Pair {
             a: side("10.0.0.1:5060", 1),
@@ -43,7 +48,7 @@ impl Pair {
         }
     }
 
-    fn call(&mut self) -> SessionId {
+    pub(super) fn call(&mut self) -> SessionId {
         let invite = OutgoingInvite {
             target: Uri::parse("sip:400@10.0.0.2").unwrap(),
             transport: Transport::Udp,
@@ -58,7 +63,7 @@ impl Pair {
     }
 
     /// Everything that can happen without time passing (the wire takes 1 ms, so that crossings can be made).
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         for from_a in [true, false] {
             let side = if from_a { &mut self.a } else { &mut self.b };
             while let Some(t) = side.endpoint.poll_transmit() {
@@ -77,7 +82,7 @@ impl Pair {
         }
     }
 
-    fn step(&mut self) -> bool {
+    pub(super) fn step(&mut self) -> bool {
         let next = [
             self.wire.front().map(|(at, ..)| *at),
             self.a.endpoint.poll_timeout().map(|(at, _)| at),
@@ -97,17 +102,17 @@ impl Pair {
         true
     }
 
-    fn run_for(&mut self, d: Duration) {
+    pub(super) fn run_for(&mut self, d: Duration) {
         let end = self.now.mono + d;
         while self.next_at().is_some_and(|at| at <= end) && self.step() {}
     }
 
-    fn next_at(&self) -> Option<Instant> {
+    pub(super) fn next_at(&self) -> Option<Instant> {
         let timers = [self.a.endpoint.poll_timeout(), self.b.endpoint.poll_timeout()];
         timers.into_iter().flatten().map(|(at, _)| at).chain(self.wire.front().map(|(at, ..)| *at)).min()
     }
 
-    fn run_to_rest(&mut self) {
+    pub(super) fn run_to_rest(&mut self) {
         for _ in 0..2_000_000 {
             if !self.step() {
                 return;
@@ -116,12 +121,12 @@ impl Pair {
         panic!("never comes to rest");
     }
 
-    fn incoming(&self) -> SessionId {
+    pub(super) fn incoming(&self) -> SessionId {
         self.b.events.iter().find(|(_, k)| matches!(k, EventKind::Invite { .. })).map(|(s, _)| *s).unwrap()
     }
 }
 
-fn kinds(side: &Side) -> Vec<&'static str> {
+pub(super) fn kinds(side: &Side) -> Vec<&'static str> {
     side.events
         .iter()
         .map(|(_, k)| match k {
@@ -137,6 +142,11 @@ fn kinds(side: &Side) -> Vec<&'static str> {
             EventKind::Bye => "bye",
             EventKind::Lost => "lost",
             EventKind::Received { .. } => "received",
+            EventKind::Reanswered { .. } => "reanswered",
+            EventKind::Offered { .. } => "offered",
+            EventKind::ReofferFailed { .. } => "reoffer failed",
+            EventKind::EarlyAnswer { .. } => "early answer",
+            EventKind::Explained { .. } => "explained",
             EventKind::Terminated => "terminated",
         })
         .collect()
@@ -332,7 +342,7 @@ fn what_needs_no_decision_is_answered_as_the_rfc_says() {
     assert_eq!(ask(&request("BYE sip:b@h", "BYE", "")), ["SIP/2.0 481 Call/Transaction Does Not Exist"]);
     assert_eq!(ask(&request("REGISTER sip:h", "REGISTER", "")), ["SIP/2.0 405 Method Not Allowed"]);
     assert_eq!(ask(&request("FOO sip:b@h", "FOO", "")), ["SIP/2.0 501 Not Implemented"]);
-    assert_eq!(ask(&request("INVITE sip:b@h", "INVITE", "Require: 100rel\n")), ["SIP/2.0 420 Bad Extension"]);
+    assert_eq!(ask(&request("INVITE sip:b@h", "INVITE", "Require: 100rel, x\n")), ["SIP/2.0 420 Bad Extension"]);
     assert_eq!(ask(&request("INVITE urn:x", "INVITE", "")), ["SIP/2.0 416 Unsupported URI Scheme"]);
     assert_eq!(ask(&request("CANCEL sip:b@h", "CANCEL", "")), ["SIP/2.0 481 Call/Transaction Does Not Exist"]);
     assert_eq!(ask(&request("ACK sip:b@h", "ACK", "")), [""; 0]);

@@ -11,22 +11,22 @@ use crate::protocol::sip::uri::Uri;
 
 const PEER: &str = "10.0.0.9:5060";
 
-struct Solo {
-    endpoint: Endpoint,
-    now: Now,
-    events: Vec<(SessionId, EventKind)>,
+pub(super) struct Solo {
+    pub(super) endpoint: Endpoint,
+    pub(super) now: Now,
+    pub(super) events: Vec<(SessionId, EventKind)>,
 }
 
 impl Solo {
-    fn new() -> Solo {
+    pub(super) fn new() -> Solo {
         let listen = ["10.0.0.1:5060".parse().unwrap()];
         let listen = listen.into_iter().flat_map(|a| [(Transport::Udp, a), (Transport::Tcp, a)]).collect();
-        let settings = Settings { listen, advertise: None, product: "test".into() };
+        let settings = Settings { listen, advertise: None, product: "test".into(), session_expires_s: None };
         let now = Now { mono: Instant::START, wall: Wall::from_micros(0) };
         Solo { endpoint: Endpoint::new(settings, Random::from_number(7)), now, events: Vec::new() }
     }
 
-    fn flow(connection: Option<u64>) -> Flow {
+    pub(super) fn flow(connection: Option<u64>) -> Flow {
         let transport = if connection.is_some() { Transport::Tcp } else { Transport::Udp };
         let remote = if connection.is_some() { "10.0.0.9:41234" } else { PEER };
         Flow {
@@ -37,16 +37,16 @@ impl Solo {
         }
     }
 
-    fn tell_over(&mut self, flow: Flow, text: &str) -> Vec<Sent> {
+    pub(super) fn tell_over(&mut self, flow: Flow, text: &str) -> Vec<Sent> {
         self.endpoint.handle_datagram(self.now.mono, flow, self.now, true, text.replace('\n', "\r\n").as_bytes());
         self.drain()
     }
 
-    fn tell(&mut self, text: &str) -> Vec<Sent> {
+    pub(super) fn tell(&mut self, text: &str) -> Vec<Sent> {
         self.tell_over(Solo::flow(None), text)
     }
 
-    fn drain(&mut self) -> Vec<Sent> {
+    pub(super) fn drain(&mut self) -> Vec<Sent> {
         while let Some(e) = self.endpoint.poll_event() {
             self.events.push((e.session, e.kind));
         }
@@ -55,7 +55,7 @@ impl Solo {
     }
 
     /// First lines of what is sent while this much time passes.
-    fn pass(&mut self, d: Duration) -> Vec<String> {
+    pub(super) fn pass(&mut self, d: Duration) -> Vec<String> {
         let end = self.now.after(d);
         let mut out = Vec::new();
         while let Some((at, _)) = self.endpoint.poll_timeout().filter(|(at, _)| *at <= end.mono) {
@@ -67,21 +67,21 @@ impl Solo {
         out
     }
 
-    fn rest(&mut self) {
+    pub(super) fn rest(&mut self) {
         self.pass(Duration::from_secs(600));
         assert!(self.endpoint.is_idle(), "{:#?}", self.endpoint);
     }
 
-    fn session(&self) -> SessionId {
+    pub(super) fn session(&self) -> SessionId {
         self.events.iter().find(|(_, k)| matches!(k, EventKind::Invite { .. })).unwrap().0
     }
 
-    fn count(&self, wanted: fn(&EventKind) -> bool) -> usize {
+    pub(super) fn count(&self, wanted: fn(&EventKind) -> bool) -> usize {
         self.events.iter().filter(|(_, k)| wanted(k)).count()
     }
 
     /// Their INVITE, answered; with the To tag that we gave.
-    fn established(&mut self) -> (SessionId, String) {
+    pub(super) fn established(&mut self) -> (SessionId, String) {
         self.tell(&invite(""));
         let session = self.session();
         self.endpoint.accept(self.now.mono, session, b"v=0".to_vec());
@@ -92,39 +92,43 @@ impl Solo {
     }
 
     /// Our INVITE; its branch, From with tag and Call-ID.
-    fn calling(&mut self) -> (SessionId, Sent) {
+    pub(super) fn calling(&mut self) -> (SessionId, Sent) {
+        self.calling_with(b"v=0")
+    }
+
+    pub(super) fn calling_with(&mut self, offer: &[u8]) -> (SessionId, Sent) {
         let call = OutgoingInvite {
             target: Uri::parse("sip:8@10.0.0.9").unwrap(),
             transport: Transport::Udp,
             destination: PEER.parse().unwrap(),
             flow: None,
             caller: Some("139".into()),
-            offer: b"v=0".to_vec(),
+            offer: offer.to_vec(),
         };
         let session = self.endpoint.invite(self.now.mono, call).unwrap();
         (session, self.drain().remove(0))
     }
 }
 
-struct Sent(Transmit);
+pub(super) struct Sent(pub(super) Transmit);
 
 impl Sent {
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         String::from_utf8_lossy(&self.0.bytes).lines().next().unwrap_or_default().to_owned()
     }
 
-    fn message(&self) -> Message {
+    pub(super) fn message(&self) -> Message {
         parse_datagram(&self.0.bytes).unwrap().message
     }
 
-    fn response(&self) -> Response {
+    pub(super) fn response(&self) -> Response {
         match self.message() {
             Message::Response(r) => r,
             Message::Request(r) => panic!("{r:?}"),
         }
     }
 
-    fn request(&self) -> Request {
+    pub(super) fn request(&self) -> Request {
         match self.message() {
             Message::Request(r) => r,
             Message::Response(r) => panic!("{r:?}"),
@@ -132,7 +136,7 @@ impl Sent {
     }
 
     /// An answer to this request of ours.
-    fn answer(&self, status: u16, tag: &str, extra: &str) -> String {
+    pub(super) fn answer(&self, status: u16, tag: &str, extra: &str) -> String {
         let r = self.request();
         let field = |name: Name| String::from_utf8_lossy(r.headers.first(&name).unwrap()).into_owned();
         format!(
@@ -146,25 +150,25 @@ impl Sent {
     }
 }
 
-fn lines(sent: &[Sent]) -> Vec<String> {
+pub(super) fn lines(sent: &[Sent]) -> Vec<String> {
     sent.iter().map(Sent::line).collect()
 }
 
-fn request(method: &str, branch: &str, seq: u32, to: &str, extra: &str) -> String {
+pub(super) fn request(method: &str, branch: &str, seq: u32, to: &str, extra: &str) -> String {
     format!(
         "{method} sip:400@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK{branch}\nFrom: <sip:a@h>;tag=f\nTo: <sip:400@h>{to}\nCall-ID: c\nCSeq: {seq} {method}\nContact: <sip:a@10.0.0.9>\n{extra}\n"
     )
 }
 
-fn invite(extra: &str) -> String {
+pub(super) fn invite(extra: &str) -> String {
     request("INVITE", "i", 1, "", extra)
 }
 
-fn in_dialog(method: &str, seq: u32, tag: &str, branch: &str, extra: &str) -> String {
+pub(super) fn in_dialog(method: &str, seq: u32, tag: &str, branch: &str, extra: &str) -> String {
     request(method, branch, seq, &format!(";tag={tag}"), extra)
 }
 
-const SDP: &str = "Content-Type: application/sdp\n";
+pub(super) const SDP: &str = "Content-Type: application/sdp\n";
 
 #[test]
 fn a_malformed_invite_is_answered_again_and_its_ack_ends_that() {

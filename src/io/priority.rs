@@ -1,0 +1,35 @@
+//! Whose work waits when there are fewer cores than threads.
+
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
+
+/// Above the default of 0: of a core that is full, a thread at 10 gets about a tenth of what one at 0 gets, and yields to
+/// it at once when it wakes.
+const BEHIND: i32 = 10;
+
+/// The calling thread works when the others leave time. For what has queues and no deadline: a voice that is late is a
+/// gap, a block of a recording or a fact that is late by a few milliseconds is nothing.
+pub(super) fn behind() {
+    // Lowering oneself needs no right; if the system refuses all the same, everything works, a little less smoothly.
+    if let Err(error) = setpriority_process(Some(gettid()), BEHIND) {
+        tracing::debug!(%error, "a thread keeps its priority");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::getpriority_process;
+
+    use super::*;
+
+    #[test]
+    fn only_the_calling_thread_steps_back() {
+        let before = getpriority_process(Some(gettid())).unwrap();
+        let lowered = std::thread::spawn(|| {
+            behind();
+            getpriority_process(Some(gettid())).unwrap()
+        });
+        assert_eq!(lowered.join().unwrap(), BEHIND);
+        assert_eq!(getpriority_process(Some(gettid())).unwrap(), before);
+    }
+}
