@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::book::{LegMedia, PortLink, Role};
 use super::{Gateway, Output};
-use crate::call::fact::RingResult;
 use crate::call::leg::{Input, Media};
 use crate::clock::Now;
 use crate::ids::{CallId, LegId, Side};
@@ -139,28 +138,17 @@ impl Gateway {
         negotiate::offer(local, &preferring(first.iter().map(|(codec, _)| *codec)), event)
     }
 
-    /// The phone's 2xx: its answer fixes the codec of its leg.
-    pub(super) fn agent_answer(
-        &mut self,
-        now: Now,
-        id: CallId,
-        attempt: u32,
-        body: &[u8],
-        source: SocketAddr,
-    ) -> Input {
-        let failed = Input::AgentFailed { attempt, result: RingResult::Unreachable, status: Some(488) };
-        let Some(entry) = self.calls.get_mut(&id) else { return failed };
-        let Some(a) = entry.attempts.get_mut(&attempt) else { return failed };
+    /// The phone's 2xx: its answer fixes the codec of its leg. False if it has no media that we can carry.
+    pub(super) fn agent_answer(&mut self, id: CallId, attempt: u32, body: &[u8], source: SocketAddr) -> bool {
+        let Some(entry) = self.calls.get_mut(&id) else { return false };
+        let Some(a) = entry.attempts.get_mut(&attempt) else { return false };
         let agreed = negotiate::read(body).ok().and_then(|peer| {
             let (codec, _) = *peer.codecs.first()?;
             Some((peer, codec))
         });
         let Some((peer, codec)) = agreed else {
             tracing::warn!(call = %id, callee = %a.agent, "the phone answered without media that we can carry");
-            if let Some(session) = a.session {
-                self.endpoint.hang_up(now, session);
-            }
-            return failed;
+            return false;
         };
         let remote = peer.remote(codec, source.ip());
         a.codec = Some(codec);
@@ -169,7 +157,7 @@ impl Gateway {
         if let Some(media) = &a.media {
             self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
         }
-        Input::AgentAnswered { attempt }
+        true
     }
 
     /// The answer to the caller's offer before any agent's, for the 183: the caller's first codec. The ringing tone follows.
