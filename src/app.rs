@@ -22,6 +22,7 @@ use crate::config::{self, Config, Loaded};
 use crate::dialplan::plan::Plans;
 use crate::gateway::{self, Gateway, Input, RecordingClosed};
 use crate::ids::{CallId, HotlineId, Random};
+use crate::io::bindings::{self, Keeper};
 use crate::io::clock::RunClock;
 use crate::io::descriptors;
 use crate::io::disk::{self, Recorder};
@@ -38,6 +39,7 @@ use crate::io::udp::{Reception, Udp};
 use crate::ledger::recovery::{Salvage, closing_facts};
 use crate::media;
 use crate::metrics::{Counters, LabelSets, Metrics};
+use crate::peer::registrar;
 use crate::peer::route::Destination;
 use crate::protocol::sip::endpoint::{self, Transport};
 use crate::protocol::sip::uri::Uri;
@@ -82,8 +84,13 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let addresses = sockets.addresses()?;
     let (mailbox, inbox) = mailbox();
     let settings = settings(&config, &addresses, run)?;
+    let accounts = accounts(&config);
     let door = Arc::new(Door::new(settings.known()));
-    let gateway = Gateway::new(settings, Arc::new(plans), Random::from_seed(os_seed()?));
+    if !accounts.accounts.is_empty() {
+        door.open_to_strangers();
+    }
+    let mut gateway = Gateway::new(settings, Arc::new(plans), Random::from_seed(os_seed()?));
+    gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
     let shared = Shared::new(&ledger.ledger());
     let tls = open_tls(&config, clock)?;
     let house = House {
@@ -325,8 +332,15 @@ impl House<'_> {
             observer,
             door: Arc::clone(&self.door),
             occupancy: Arc::clone(&shared.occupancy),
+            keeper: self.keeper()?,
         };
         Ok((wires, receivers))
+    }
+
+    fn keeper(&self) -> Result<Option<Keeper>> {
+        let registers = self.config.agents.iter().any(|agent| agent.secrets.is_some());
+        let start = || Keeper::start(&self.config.data_directory).context("cannot start the thread of registrations");
+        registers.then(start).transpose()
     }
 
     fn recorder(&self, counters: &Counters) -> Result<Recorder> {
@@ -507,6 +521,12 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
         targets: targets(config),
         run,
     })
+}
+
+/// The agents who may register.
+fn accounts(config: &Config) -> registrar::Settings {
+    let accounts = config.agents.iter().filter_map(|a| Some((a.number.clone(), a.secrets.clone()?))).collect();
+    registrar::Settings { realm: config.sip.realm.clone(), algorithms: config.sip.digest.clone(), accounts }
 }
 
 /// What a contact says of where the phone is.

@@ -3,6 +3,7 @@
 //! What a file leaves out is as in the embedded default: loopback only, data in `data`, `dialplans` if it is there,
 //! else the built-in ones. Relative paths count from the file.
 
+mod accounts;
 mod certificates;
 mod trunks;
 
@@ -27,6 +28,7 @@ use crate::io::tls;
 use crate::media::keying::Policy;
 use crate::media::negotiate::CODECS;
 use crate::peer::trunk::{Peer, PeerError};
+use crate::protocol::sip::digest::{Algorithm, Secrets};
 pub use crate::protocol::sip::endpoint::Transport;
 use crate::protocol::sip::session_timer;
 use crate::written::{At, Document, Table, text_of};
@@ -62,6 +64,10 @@ pub struct SipSettings {
     pub listen: Vec<Listen>,
     /// What Contact and SDP say instead of the address listened on.
     pub advertise: Option<IpAddr>,
+    /// Of the passwords of phones that register; each `ha1_file` is computed for it.
+    pub realm: String,
+    /// What those phones are offered to prove it by.
+    pub digest: Vec<Algorithm>,
     /// The session timer that we ask for (RFC 4028); `None` if it is switched off.
     pub session_expires_s: Option<u32>,
     /// Whose certificates `tls:` listeners and TLS connections of ours use.
@@ -94,6 +100,8 @@ pub struct AgentSettings {
     pub name: String,
     /// The SIP URI of a fixed phone; `None`: the phone registers.
     pub contact: Option<String>,
+    /// With what the phone registers; `None`: it may not.
+    pub secrets: Option<Secrets>,
 }
 
 /// Something else that a dialplan may call.
@@ -168,6 +176,7 @@ fn agents_of(plans: &Plans) -> Vec<AgentSettings> {
         number: number.clone(),
         name: format!("Agent {number}"),
         contact: Some(format!("sip:{number}@127.0.0.1:5090")),
+        secrets: None,
     };
     numbers.into_iter().map(agent).collect()
 }
@@ -218,7 +227,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
     let (sip, certificates) = sip(&mut root.section("sip"), base);
     let trunks = trunks::read(&mut root, &sip.listen, base);
     let dialplans = dialplans(&mut root.section("dialplans"), base);
-    let agents = agents(&mut root, &sip.listen);
+    let agents = agents(&mut root, base, &sip);
     let default_agents = agents.is_none() && dialplans == DialplanSource::BuiltIn;
     let targets = trunks::targets(&mut root, &trunks);
     let (http_listen, metrics_listen) = web(&mut root, &sip.listen);
@@ -278,7 +287,9 @@ fn sip(sip: &mut Table<'_>, base: &Path) -> (SipSettings, Option<certificates::W
     let tls = certificates::files(sip, base, &listen);
     let advertise = advertise.and_then(|at| advertised(sip, &at));
     let session_expires_s = session_expires(sip);
-    (SipSettings { listen, advertise, session_expires_s, tls: tls.as_ref().map(|tls| tls.files.clone()) }, tls)
+    let (realm, digest) = (accounts::realm(sip), accounts::digest(sip));
+    let files = tls.as_ref().map(|tls| tls.files.clone());
+    (SipSettings { listen, advertise, session_expires_s, tls: files, realm, digest }, tls)
 }
 
 fn session_expires(sip: &mut Table<'_>) -> Option<u32> {
@@ -456,7 +467,7 @@ fn dialplans(section: &mut Table<'_>, base: &Path) -> DialplanSource {
 }
 
 /// `None` if the file has no agent at all.
-fn agents(root: &mut Table<'_>, listen: &[Listen]) -> Option<Vec<AgentSettings>> {
+fn agents(root: &mut Table<'_>, base: &Path, sip: &SipSettings) -> Option<Vec<AgentSettings>> {
     let sections = root.sections("agent");
     if sections.is_empty() {
         return None;
@@ -472,9 +483,11 @@ fn agents(root: &mut Table<'_>, listen: &[Listen]) -> Option<Vec<AgentSettings>>
             good
         });
         let name = section.string("name");
-        let contact = section.string("contact").and_then(|contact| fixed_contact(&section, listen, contact));
-        // Registration of phones is not built yet; the key is known, so that files can be written ahead.
-        section.string("password_file");
+        let has_contact = section.line_of("contact").is_some();
+        let contact = section.string("contact").and_then(|contact| fixed_contact(&section, &sip.listen, contact));
+        let account =
+            accounts::Account { base, realm: &sip.realm, number: number.as_ref().map(|at| at.value.as_str()) };
+        let secrets = account.secrets(&mut section, has_contact);
         let Some(At { value: number, line }) = number else { continue };
         if let Some((_, first)) = found.iter().find(|(a, _)| a.number.as_str() == number) {
             let what = format!("agent.number \"{number}\" is there twice (first in line {first})");
@@ -482,9 +495,11 @@ fn agents(root: &mut Table<'_>, listen: &[Listen]) -> Option<Vec<AgentSettings>>
             continue;
         }
         let name = name.map_or_else(|| format!("Agent {number}"), |at| at.value);
-        found.push((AgentSettings { number: AgentNo::from(number), name, contact }, line));
+        found.push((AgentSettings { number: AgentNo::from(number), name, contact, secrets }, line));
     }
-    Some(found.into_iter().map(|(agent, _)| agent).collect())
+    let found: Vec<AgentSettings> = found.into_iter().map(|(agent, _)| agent).collect();
+    accounts::check_common(root, &sip.digest, &found);
+    Some(found)
 }
 
 /// The contact if it is a SIP URI (RFC 3261 section 19.1.1).
@@ -515,5 +530,7 @@ fn contact_fault(uri: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
+#[cfg(test)]
+mod accounts_tests;
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,9 @@ pub const CALLS: usize = 5_000;
 /// a second's worth.
 pub const SIP_QUEUE: usize = 4_096;
 
+/// A stranger's REGISTERs that may wait: at 500 a second half a second's worth.
+pub const REGISTER_QUEUE: usize = 256;
+
 /// So many messages a second, and so many at once after a rest.
 #[derive(Debug, Clone, Copy)]
 pub struct Rate {
@@ -35,6 +38,11 @@ pub const TRUNKS_RATE: Rate = Rate { per_second: 20_000, burst: 20_000 };
 /// proxy, and answer a call with three or four messages.
 pub const SOURCE_RATE: Rate = Rate { per_second: 5_000, burst: 5_000 };
 pub const OTHERS_RATE: Rate = Rate { per_second: 10_000, burst: 10_000 };
+
+/// REGISTERs of one stranger's address, and of all strangers: a room of 100 phones behind one router that start together are
+/// through at once.
+pub const REGISTER_RATE: Rate = Rate { per_second: 20, burst: 200 };
+pub const REGISTERS_RATE: Rate = Rate { per_second: 500, burst: 1_000 };
 
 /// Sources with a budget of their own; beyond that they share one.
 pub const BUDGETED_SOURCES: usize = 4_096;

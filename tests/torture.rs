@@ -130,6 +130,7 @@ impl Agent {
             target: Uri::parse("sip:8@192.0.2.9").unwrap(),
             transport: Transport::Udp,
             destination: "192.0.2.9:5060".parse().unwrap(),
+            flow: None,
             caller: Some("13900000000".into()),
             offer: b"v=0\r\n".to_vec(),
             max_forwards: 70,

@@ -5,13 +5,12 @@ mod common;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use common::child::Process;
 use common::ports::Wide;
 use common::relay::{Passed, Relay, Toward, Weather};
-use common::sound::{RATE, level_db, play, sweep, tone, write_wav};
+use common::softphone::baresip;
+use common::sound::{RATE, level_db, play, sweep, write_wav};
 use common::voice::Voice;
 use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, Sipp, say, seconds, until, within};
 use serde_json::Value;
@@ -201,31 +200,6 @@ fn the_record_counts_what_the_network_did() {
     within("the agent's jitter", record.at_path("quality.agent.jitter_ms").as_f64().expect("jitter") as i64, 3..=20);
 }
 
-/// A softphone with a directory of its own, that plays a tone and answers by itself.
-fn baresip(bench: &Bench, number: &str, port: u16, hz: f64, arguments: &[&str]) -> Process {
-    let directory = bench.path().join(format!("baresip-{number}"));
-    std::fs::create_dir_all(&directory).expect("the phone's directory");
-    let file = |name: &str| directory.join(name);
-    let samples: Vec<i16> = (0..30 * RATE as i64).map(|n| tone(hz, n)).collect();
-    write_wav(&file("tone.wav"), &samples);
-    let (first, last) = (bench.ports.even(), bench.ports.even() + 1);
-    let config = format!(
-        "poll_method epoll\nsip_listen 127.0.0.1:{port}\naudio_source aufile,{}\naudio_player aufile,{}\n\
-         rtp_ports {first}-{last}\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\n\
-         module_app account.so\nmodule_app menu.so\nmodule stdio.so\n",
-        file("tone.wav").display(),
-        file("heard.wav").display()
-    );
-    let account = format!("<sip:{number}@127.0.0.1:{port}>;regint=0;answermode=auto;audio_codecs=PCMA\n");
-    std::fs::write(file("config"), config).expect("the phone's configuration");
-    std::fs::write(file("accounts"), account).expect("the phone's account");
-    Process::start(
-        &format!("baresip-{number}"),
-        bench.path(),
-        Command::new("baresip").arg("-f").arg(&directory).args(arguments),
-    )
-}
-
 /// The record of a call of one baresip to another, and where its recording is.
 fn call_of_two_softphones() -> (Gateway, Value) {
     let mut bench = Bench::new();
@@ -239,9 +213,11 @@ fn call_of_two_softphones() -> (Gateway, Value) {
 
     let bench = &gateway.bench;
     let dial = format!("/dial sip:{HOTLINE_NUMBER}@{}", bench.sip_address());
-    let _agent = baresip(bench, "8", phone, AGENT_HZ, &["-t", "25"]);
+    let account = |number: &str, port: u16| format!("<sip:{number}@127.0.0.1:{port}>;regint=0");
+    let _agent = baresip(bench, "8", phone, AGENT_HZ, &account("8", phone), &["-t", "25"]);
     until("the agent's phone", seconds(5), || listens(phone).then_some(()));
-    let mut caller = baresip(bench, "13900001234", bench.ports.one(), CALLER_HZ, &["-e", &dial, "-t", "6"]);
+    let (number, port) = ("13900001234", bench.ports.one());
+    let mut caller = baresip(bench, number, port, CALLER_HZ, &account(number, port), &["-e", &dial, "-t", "6"]);
     let code = caller.wait(seconds(12));
     assert_eq!(code, 0, "{}", caller.output());
     let record = gateway.sealed();

@@ -8,7 +8,9 @@ use super::{Running, label_sets, phones, targets};
 use crate::config::{Config, Loaded};
 use crate::fault::Fault;
 use crate::gateway::{self, Input};
+use crate::ids::AgentNo;
 use crate::metrics::Reload;
+use crate::protocol::sip::digest::Secrets;
 
 impl Running {
     /// Takes over what [`crate::config::check`] has read, or stays with what it has and logs every fault. Live calls go on with
@@ -64,11 +66,19 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("sip.advertise", old.sip.advertise != new.sip.advertise),
         ("sip.tls_certificate and its like", old.sip.tls != new.sip.tls),
         ("dns.servers", old.dns_servers != new.dns_servers),
+        ("sip.realm", old.sip.realm != new.sip.realm),
+        ("sip.digest", old.sip.digest != new.sip.digest),
+        ("a phone's password", passwords(old) != passwords(new)),
         ("rtp.ports", old.rtp_ports != new.rtp_ports),
         ("http.listen", old.http_listen != new.http_listen),
         ("metrics.listen", old.metrics_listen != new.metrics_listen),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+}
+
+/// Who may register, and with what.
+fn passwords(config: &Config) -> Vec<(&AgentNo, &Secrets)> {
+    config.agents.iter().filter_map(|agent| Some((&agent.number, agent.secrets.as_ref()?))).collect()
 }
 
 /// The new configuration with the old values of those keys.

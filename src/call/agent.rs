@@ -57,6 +57,11 @@ impl Agents {
         Agents { agents, last_rung: BTreeMap::new(), random }
     }
 
+    /// One more agent, free, unless there is one of this number.
+    pub fn join(&mut self, number: AgentNo) {
+        self.agents.entry(number).or_insert_with(|| Agent::fresh(Instant::START));
+    }
+
     /// The configuration names these from now on. Whoever stays keeps state and history; whoever is new begins now; whoever
     /// is named no more finishes the call or ring that he or she is in.
     pub fn renew(&mut self, numbers: &BTreeSet<AgentNo>, hotlines: &BTreeSet<HotlineId>, now: Instant) {

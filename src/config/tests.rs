@@ -223,15 +223,6 @@ fn port_ranges() {
 }
 
 #[test]
-fn agents_without_a_fixed_phone() {
-    let text = "[[agent]]\nnumber = \"8\"\n[[agent]]\nnumber = \"A-9\"\npassword_file = \"9.secret\"\n\
-                [[agent]]\nnumber = \"10\"\ncontact = \"sip:[2001:db8::5]:5062;transport=udp\"\n";
-    let (read, found) = parse("c", Path::new("."), text);
-    let contacts: Vec<_> = read.config.agents.iter().map(|a| (a.number.as_str(), a.contact.is_some())).collect();
-    assert_eq!((contacts, found), (vec![("8", false), ("A-9", false), ("10", true)], vec![]));
-}
-
-#[test]
 fn faults_of_both_files_at_once() {
     let files = directory(&[
         ("hotline.toml", "[sipp]\n[[agent]]\nnumber = \"9\"\n"),
@@ -241,7 +232,7 @@ fn faults_of_both_files_at_once() {
     let found = check_from(files.path(), None).unwrap_err();
     let shown: Vec<String> =
         found.iter().map(|f| format!("{}:{}", f.file.rsplit('/').next().unwrap(), f.line)).collect();
-    assert_eq!(shown, ["a.toml:8", "b.toml:2", "b.toml:4", "hotline.toml:1"]);
+    assert_eq!(shown, ["a.toml:8", "b.toml:2", "b.toml:4", "hotline.toml:1", "hotline.toml:2"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
+use super::forks::Forks;
 use crate::call::Call;
 use crate::call::leg::Callee;
 use crate::ids::{CallId, LegId, Side};
@@ -35,11 +36,11 @@ pub(super) struct CallerLeg {
     pub(super) acknowledged: bool,
 }
 
-/// One ring of one agent's phone, or of a target.
+/// One ring of one agent, on one phone or on several at once, or of a target.
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) agent: Callee,
-    pub(super) session: Option<SessionId>,
+    pub(super) forks: Forks,
     pub(super) media: Option<LegMedia>,
     pub(super) peer: Option<Peer>,
     pub(super) codec: Option<Codec>,
@@ -92,8 +93,8 @@ pub(super) enum Role {
 
 impl Attempt {
     pub(super) fn new(agent: Callee, media: Option<LegMedia>) -> Attempt {
-        let (session, peer, codec, source) = (None, None, None, None);
-        Attempt { agent, session, media, peer, codec, source, held: false, released: false }
+        let (forks, peer, codec, source) = (Forks::default(), None, None, None);
+        Attempt { agent, forks, media, peer, codec, source, held: false, released: false }
     }
 }
 

@@ -6,13 +6,18 @@
 //!
 //! Files: `guests` (whom else live calls may hear), `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
 //! actions → SIP, media, recorder), `sound` (media events, ports), `trunks` (where they are, health, registration, limits),
-//! `outbound` (calls of ours through them), `reload` (another configuration), `ladder` (what is kept of each message).
+//! `outbound` (calls of ours through them), `registering` (phones that register), `forks` (several phones of one agent), `reload`
+//! (another configuration), `ladder` (what is kept of each message).
 
 mod book;
+mod forks;
 mod guests;
 mod ladder;
 mod orders;
 mod outbound;
+mod registering;
+#[cfg(test)]
+mod registering_tests;
 mod reload;
 mod signalling;
 mod sound;
@@ -28,17 +33,17 @@ use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use book::{Entry, Link, PortLink};
+use book::{Entry, Link, PortLink, Role};
 pub use reload::Reload;
 use trunks::Trunks;
 pub use trunks::{CallTarget, NamedPhone, Trunk, TrunkShown};
 
 use crate::call::agent::Agents;
 use crate::call::fact::{Fact, RecordingStatus};
-use crate::call::leg;
+use crate::call::leg::{self, Callee};
 use crate::clock::{Instant, Now, RunId};
 use crate::dialplan::plan::Plans;
-use crate::ids::{AgentNo, CallId, LegId, Random, Side, SubjectId};
+use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId};
 use crate::media::keying::Policy;
 use crate::media::negotiate::{self, CODECS};
 use crate::media::{self, Codec, Ports};
@@ -78,17 +83,17 @@ impl Default for MediaSettings {
 }
 
 impl MediaSettings {
-    fn srtp(&self, side: Side) -> Policy {
-        match side {
-            Side::Caller => self.trunk_srtp,
-            Side::Agent => self.agent_srtp,
+    fn srtp(&self, role: &Role) -> Policy {
+        match role {
+            Role::Caller | Role::Agent { agent: Callee::Target(_), .. } => self.trunk_srtp,
+            Role::Agent { agent: Callee::Agent(_), .. } => self.agent_srtp,
         }
     }
 
-    /// An offer or an answer of that side, with the codecs that we speak.
-    fn read(&self, side: Side, body: &[u8]) -> Result<negotiate::Peer, negotiate::Refusal> {
+    /// An offer or an answer of that leg's peer, with the codecs that we speak.
+    fn read(&self, role: &Role, body: &[u8]) -> Result<negotiate::Peer, negotiate::Refusal> {
         let peer = negotiate::read(body)?.with(&self.codecs)?;
-        self.srtp(side).admits(peer.key.is_some())?;
+        self.srtp(role).admits(peer.key.is_some())?;
         Ok(peer)
     }
 
@@ -211,6 +216,10 @@ pub enum Rejected {
     UnknownNumber,
     /// An agent's phone that calls by itself.
     FromPhone,
+    /// Unknown user or wrong password.
+    WrongPassword,
+    /// From a source that has guessed too often.
+    LockedOut,
 }
 
 #[derive(Debug)]
@@ -228,6 +237,10 @@ pub struct Gateway {
     calls: BTreeMap<CallId, Entry>,
     by_session: BTreeMap<SessionId, Link>,
     by_leg: BTreeMap<LegId, PortLink>,
+    /// How many sessions of an attempt have not ended: its agent is taken until then.
+    phone_sessions: BTreeMap<(CallId, u32), u32>,
+    /// `None`: no agent has a password.
+    registering: Option<Box<registering::Registering>>,
     next_leg: u64,
     wakes: Schedule<CallId>,
     /// What the calls have yet to be told, in order.
@@ -260,6 +273,8 @@ impl Gateway {
             calls: BTreeMap::new(),
             by_session: BTreeMap::new(),
             by_leg: BTreeMap::new(),
+            phone_sessions: BTreeMap::new(),
+            registering: None,
             next_leg: 0,
             wakes: Schedule::default(),
             inputs: VecDeque::new(),
@@ -315,7 +330,9 @@ impl Gateway {
             let why = self.calls.get(&id).and_then(|e| e.call.poll_timeout()).map_or("call", |(_, why)| why);
             (at, why)
         });
-        [call, self.endpoint.poll_timeout(), self.trunks.poll_timeout()].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let registrations = self.registering.as_ref().and_then(|r| r.registrar.poll_timeout());
+        let all = [call, self.endpoint.poll_timeout(), self.trunks.poll_timeout(), registrations];
+        all.into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Calls that are not sealed yet.
@@ -346,12 +363,13 @@ impl Gateway {
 
     /// Changes whenever [`Gateway::guests`] does.
     pub fn guests_version(&self) -> u64 {
-        self.guests.version()
+        self.guests.version() + self.registering.as_ref().map_or(0, |r| r.registrar.places_version())
     }
 
-    /// Addresses that are no trunk's or phone's, but that a dialog of a live call leads to.
+    /// Addresses that are no trunk's or fixed phone's, but that a dialog of a live call leads to, or a phone has registered from.
     pub fn guests(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        self.guests.addresses()
+        let registered = self.registering.iter().flat_map(|r| r.registrar.addresses());
+        self.guests.addresses().chain(registered)
     }
 
     /// Nothing is alive: no call, session, transaction, port or timer.
@@ -377,6 +395,7 @@ impl Gateway {
     fn handle_timeout(&mut self, now: Now) {
         self.endpoint.handle_timeout(now);
         self.handle_trunk_timeouts(now);
+        self.handle_registrar_timeout(now);
         while let Some(id) = self.wakes.pop_due(now.mono) {
             self.with_call(now, id, |call, agents| call.handle_timeout(now, agents));
         }
@@ -399,6 +418,8 @@ impl Gateway {
                 self.handle_answered(now, answered);
             } else if let Some(event) = self.endpoint.poll_event() {
                 self.handle_sip(now, event);
+            } else if let Some(served) = self.endpoint.poll_served() {
+                self.handle_register(now, &served);
             } else if let Some((id, at, input)) = self.inputs.pop_front() {
                 self.with_call(now, id, |call, agents| call.handle(now.mono, at, input, agents));
             } else {
@@ -436,6 +457,6 @@ impl Gateway {
             Transport::Udp => self.known.standing(flow.remote),
             Transport::Tcp | Transport::Tls => self.known.standing_of_connection(flow.remote),
         };
-        standing != Standing::Stranger
+        standing != Standing::Stranger || self.is_bound(flow.remote)
     }
 }

@@ -1,15 +1,13 @@
 //! What a call orders, done.
 
-use std::collections::VecDeque;
-
-use super::book::{Attempt, Link, Role};
+use super::book::{Attempt, Role};
 use super::{Gateway, Output};
 use crate::call::fact::{RingResult, What};
 use crate::call::leg::{Action, Callee, Input, Parting};
 use crate::clock::Now;
 use crate::ids::{AgentNo, CallId, LegId};
 use crate::media::Command;
-use crate::protocol::sip::endpoint::OutgoingInvite;
+use crate::protocol::sip::endpoint::{OutgoingInvite, SessionId};
 use crate::protocol::sip::reason::Reason;
 
 impl Gateway {
@@ -93,10 +91,13 @@ impl Gateway {
 
     fn open_agent(&mut self, now: Now, id: CallId, attempt: u32, agent: AgentNo) {
         let role = Role::Agent { attempt, agent: Callee::Agent(agent.clone()) };
-        let phone = self.phones.get(&agent);
-        let listener = phone.and_then(|p| self.endpoint.listener_for(p.transport, p.address));
-        let media = listener.and_then(|l| self.open_leg(now, id, &role, l));
-        if media.is_none() {
+        let ways = self.ways(now, &agent);
+        let media = ways.first().and_then(|way| self.open_leg(now, id, &role, way.local));
+        if ways.is_empty() {
+            // Nothing is registered: this ring is over before it began.
+            let failed = Input::AgentFailed { attempt, result: RingResult::Unreachable, status: None };
+            self.inputs.push_back((id, now, failed));
+        } else if media.is_none() {
             self.leg_not_ready(now, id, &role);
         }
         if let Some(entry) = self.calls.get_mut(&id) {
@@ -104,44 +105,54 @@ impl Gateway {
         }
     }
 
+    /// Every phone of the agent at once.
     fn invite_agent(&mut self, now: Now, id: CallId, attempt: u32, agent: &AgentNo) {
-        let session = self.outgoing_invite(id, attempt, agent).and_then(|call| self.endpoint.invite(now.mono, call));
-        let Some(session) = session else {
-            // A phone that the configuration has dropped meanwhile is no fault of ours.
-            let gone = !self.phones.contains_key(agent);
-            let result = if gone { RingResult::Unreachable } else { RingResult::Fault };
+        let ways = self.outgoing_invites(now, id, attempt, agent);
+        // A phone that has left meanwhile is no fault of ours.
+        let result = if ways.is_empty() { RingResult::Unreachable } else { RingResult::Fault };
+        let mut sessions: Vec<SessionId> = Vec::new();
+        for call in ways {
+            sessions.extend(self.endpoint.invite(now.mono, call));
+        }
+        if sessions.is_empty() {
             let failed = Input::AgentFailed { attempt, result, status: None };
             return self.inputs.push_back((id, now, failed));
-        };
-        let role = Role::Agent { attempt, agent: Callee::Agent(agent.clone()) };
-        self.by_session.insert(session, Link { call: id, role, terminated: false, unwritten: VecDeque::new() });
-        if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
-            a.session = Some(session);
+        }
+        for session in sessions {
+            let role = Role::Agent { attempt, agent: Callee::Agent(agent.clone()) };
+            self.link_phone(id, attempt, role, session);
+            if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
+                a.forks.add(session);
+            }
         }
     }
 
-    fn outgoing_invite(&self, id: CallId, attempt: u32, agent: &AgentNo) -> Option<OutgoingInvite> {
-        let entry = self.calls.get(&id)?;
-        let media = entry.attempts.get(&attempt)?.media.as_ref()?;
-        let phone = self.phones.get(agent)?;
-        Some(OutgoingInvite {
-            target: phone.uri.clone(),
-            transport: phone.transport,
-            destination: phone.address,
+    fn outgoing_invites(&self, now: Now, id: CallId, attempt: u32, agent: &AgentNo) -> Vec<OutgoingInvite> {
+        let Some(entry) = self.calls.get(&id) else { return Vec::new() };
+        let Some(media) = entry.attempts.get(&attempt).and_then(|a| a.media.as_ref()) else { return Vec::new() };
+        let offer = self.agent_offer(entry.caller.peer.as_ref(), &media.local);
+        let invite = |way: super::registering::Way| OutgoingInvite {
+            target: way.target,
+            transport: way.transport,
+            destination: way.destination,
+            flow: way.flow,
             caller: entry.caller.shown_number.clone(),
-            offer: self.agent_offer(entry.caller.peer.as_ref(), &media.local),
+            offer: offer.clone(),
             max_forwards: entry.caller.max_forwards,
-        })
+        };
+        self.ways(now, agent).into_iter().map(invite).collect()
     }
 
     fn release_agent(&mut self, now: Now, id: CallId, attempt: u32, parting: Parting) {
         let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) else { return };
         a.released = true;
-        let (session, agent) = (a.session, a.agent.clone());
-        match session.filter(|s| self.by_session.get(s).is_some_and(|link| !link.terminated)) {
-            // The agent is free again when the session's last message is through.
-            Some(session) => self.endpoint.hang_up_because(now, session, cause(parting).as_ref()),
-            None => self.free(&agent, id, now),
+        let (sessions, agent) = (a.forks.sessions().to_vec(), a.agent.clone());
+        if self.phone_sessions.contains_key(&(id, attempt)) {
+            // The agent is free again when the last message of the last session is through.
+            let cause = cause(parting);
+            sessions.into_iter().for_each(|session| self.endpoint.hang_up_because(now, session, cause.as_ref()));
+        } else {
+            self.free(&agent, id, now);
         }
         self.leave_way(id, attempt);
         self.close_leg(id, &Role::Agent { attempt, agent });
@@ -194,9 +205,9 @@ impl Gateway {
     fn seal(&mut self, id: CallId) {
         let Some(entry) = self.calls.remove(&id) else { return };
         self.guests.leave(id);
-        for session in entry.attempts.values().filter_map(|a| a.session).chain([entry.caller.session]) {
-            if self.by_session.get(&session).is_some_and(|link| link.terminated) {
-                self.by_session.remove(&session);
+        for session in entry.attempts.values().flat_map(|a| a.forks.sessions()).chain([&entry.caller.session]) {
+            if self.by_session.get(session).is_some_and(|link| link.terminated) {
+                self.by_session.remove(session);
             }
         }
         tracing::debug!(call = %id, "sealed");

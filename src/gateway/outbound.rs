@@ -163,16 +163,18 @@ impl Gateway {
             headers: route.chain(leg.authorization.clone()).collect(),
         };
         let (transport, destination) = (target.transport, target.address);
-        let call = OutgoingInvite { target: leg.uri.clone(), transport, destination, caller, offer, max_forwards };
+        let flow = None;
+        let call =
+            OutgoingInvite { target: leg.uri.clone(), transport, destination, flow, caller, offer, max_forwards };
         let session = self.endpoint.invite_by(now.mono, call, way)?;
         leg.session = Some(session);
         let failover = (!leg.rest.is_empty()).then(|| now.mono + FAILOVER);
         self.trunks.legs.failover.set(of, failover);
         let entry = self.calls.get_mut(&id)?;
         let a = entry.attempts.get_mut(&attempt)?;
-        a.session = Some(session);
+        a.forks.replace(session);
         let role = Role::Agent { attempt, agent: a.agent.clone() };
-        self.by_session.insert(session, Link { call: id, role, terminated: false, unwritten: VecDeque::new() });
+        self.link_phone(id, attempt, role, session);
         Some(())
     }
 
@@ -195,7 +197,11 @@ impl Gateway {
             match event.kind {
                 EventKind::Terminated => {
                     self.trunks.legs.left.remove(&session);
-                    self.by_session.remove(&session);
+                    if let Some(Link { call, role: Role::Agent { attempt, agent }, .. }) =
+                        self.by_session.remove(&session)
+                    {
+                        self.phone_ended(now, call, attempt, &agent);
+                    }
                 }
                 // For the ladder.
                 EventKind::Received { .. } => return Some(event),

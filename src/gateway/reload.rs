@@ -23,8 +23,10 @@ pub struct Reload {
 impl Gateway {
     pub(super) fn reload(&mut self, now: Now, reload: Reload) {
         let Reload { trunks, phones, named_phones, targets, plans } = reload;
-        let named = named_phones.iter().map(|p| p.agent.clone());
-        let numbers: BTreeSet<_> = phones.iter().map(|p| p.agent.clone()).chain(named).collect();
+        let named = named_phones.iter().map(|p| &p.agent);
+        // Who may register stays as it was: passwords are read at the start.
+        let registering = self.registering.iter().flat_map(|r| r.agents());
+        let numbers: BTreeSet<_> = phones.iter().map(|p| &p.agent).chain(named).chain(registering).cloned().collect();
         let hotlines: BTreeSet<_> = plans.hotlines.iter().map(|h| h.id.clone()).collect();
         self.agents.renew(&numbers, &hotlines, now.mono);
         self.phones = phones.iter().map(|p| (p.agent.clone(), p.clone())).collect();

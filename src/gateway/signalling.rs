@@ -37,8 +37,8 @@ impl Gateway {
             if !self.calls.contains_key(&id) {
                 self.by_session.remove(&session);
             }
-            if let Role::Agent { agent, .. } = role {
-                self.free(&agent, id, now);
+            if let Role::Agent { attempt, agent } = role {
+                self.phone_ended(now, id, attempt, &agent);
             }
             return;
         }
@@ -63,7 +63,9 @@ impl Gateway {
             (Role::Caller, Label::Response(180, _)) => Sent::Ring,
             (Role::Caller, Label::Response(200, Method::INVITE)) => Sent::Answer,
             (Role::Caller, Label::Response(300.., Method::INVITE)) => Sent::Rejection,
-            (Role::Agent { attempt, .. }, Label::Request(Method::INVITE)) => Sent::Invite { attempt },
+            (Role::Agent { attempt, .. }, Label::Request(Method::INVITE)) if self.is_first_invite(id, attempt) => {
+                Sent::Invite { attempt }
+            }
             (Role::Caller | Role::Agent { .. }, _) => return,
         };
         self.inputs.push_back((id, at, Input::Sent(sent)));
@@ -164,7 +166,7 @@ impl Gateway {
         if request.body.is_empty() {
             return (None, None);
         }
-        match self.settings.media.read(Side::Caller, &request.body) {
+        match self.settings.media.read(&Role::Caller, &request.body) {
             Ok(peer) => (Some(peer), None),
             Err(refusal) => {
                 tracing::info!(%refusal, "offer refused");
@@ -218,15 +220,24 @@ impl Gateway {
 
     fn agent_event(&mut self, now: Now, id: CallId, session: SessionId, role: &Role, kind: EventKind) -> Option<Input> {
         let Role::Agent { attempt, .. } = *role else { return None };
-        let released = self.calls.get(&id)?.attempts.get(&attempt)?.released;
+        let a = self.calls.get(&id)?.attempts.get(&attempt)?;
+        let (released, lost) = (a.released, a.forks.has_lost(session));
         Some(match kind {
             EventKind::Explained { reason, retry_after_s } => explained(Side::Agent, reason, retry_after_s),
             // A phone that lost the race and hangs up by itself ends no call of others.
             _ if released => return None,
+            // Its 2xx and that of another phone of the same agent came together.
+            EventKind::Answered { .. } if lost => {
+                self.endpoint.hang_up(now, session);
+                return None;
+            }
+            _ if lost => return None,
             EventKind::Progress { status: 180..=189, .. } => Input::AgentRinging { attempt },
             EventKind::Progress { .. } | EventKind::CrossedAnswer => return None,
-            EventKind::Answered { body, source } => return Some(self.agent_answer(now, id, attempt, &body, source)),
-            EventKind::Failed { status } => Input::AgentFailed { attempt, result: ring_result(status), status },
+            EventKind::Answered { body, source } => {
+                return self.fork_answered(now, id, session, attempt, (&body, source));
+            }
+            EventKind::Failed { status } => return self.fork_failed(id, session, attempt, status),
             EventKind::Bye => Input::HungUp { side: Side::Agent },
             EventKind::Key(key) => told(Side::Agent, key),
             // No ACK to our answer to its re-INVITE; BYE has been sent.
@@ -257,7 +268,7 @@ fn explained(side: Side, reason: Option<Cause>, retry_after_s: Option<u32>) -> I
 }
 
 /// What a failure of an agent's phone means for the ring.
-fn ring_result(status: Option<u16>) -> RingResult {
+pub(super) fn ring_result(status: Option<u16>) -> RingResult {
     match status {
         Some(486 | 600) => RingResult::Busy,
         Some(603) => RingResult::Declined,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::book::{LegMedia, PortLink, Role};
 use super::{Gateway, Output};
-use crate::call::fact::{KeyPath, RingResult};
+use crate::call::fact::KeyPath;
 use crate::call::leg::{Input, Media};
 use crate::clock::Now;
 use crate::ids::{CallId, LegId, Side};
@@ -29,7 +29,7 @@ impl Gateway {
         let leg = LegId(self.next_leg);
         let rtp = SocketAddr::new(listener.ip(), port);
         let session = u64::from(self.random.u32());
-        let srtp = self.settings.media.srtp(role.side());
+        let srtp = self.settings.media.srtp(role);
         let master = keying::fresh(&mut self.random);
         let local = Local { rtp, advertise: self.settings.sip.advertise, session, version: 1, srtp, master };
         self.by_leg.insert(leg, PortLink { role: role.clone(), port });
@@ -147,28 +147,18 @@ impl Gateway {
         negotiate::offer(local, &self.settings.media.preferring(first.iter().map(|(codec, _)| *codec)), event)
     }
 
-    /// The phone's 2xx: its answer fixes the codec of its leg.
-    pub(super) fn agent_answer(
-        &mut self,
-        now: Now,
-        id: CallId,
-        attempt: u32,
-        body: &[u8],
-        source: SocketAddr,
-    ) -> Input {
-        let failed = Input::AgentFailed { attempt, result: RingResult::Unreachable, status: Some(488) };
-        let Some(entry) = self.calls.get_mut(&id) else { return failed };
-        let Some(a) = entry.attempts.get_mut(&attempt) else { return failed };
-        let agreed = self.settings.media.read(Side::Agent, body).ok().and_then(|peer| {
+    /// The phone's 2xx: its answer fixes the codec of its leg. False if it has no media that we can carry.
+    pub(super) fn agent_answer(&mut self, id: CallId, attempt: u32, body: &[u8], source: SocketAddr) -> bool {
+        let Some(entry) = self.calls.get_mut(&id) else { return false };
+        let Some(a) = entry.attempts.get_mut(&attempt) else { return false };
+        let role = Role::Agent { attempt, agent: a.agent.clone() };
+        let agreed = self.settings.media.read(&role, body).ok().and_then(|peer| {
             let (codec, _) = *peer.codecs.first()?;
             Some((peer, codec, a.media.as_ref()?.local))
         });
         let Some((peer, codec, local)) = agreed else {
             tracing::warn!(call = %id, callee = %a.agent, "the phone answered without media that we can carry");
-            if let Some(session) = a.session {
-                self.endpoint.hang_up(now, session);
-            }
-            return failed;
+            return false;
         };
         let remote = peer.remote_of(&local, codec, source.ip());
         a.codec = Some(codec);
@@ -177,7 +167,7 @@ impl Gateway {
         if let Some(media) = &a.media {
             self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
         }
-        Input::AgentAnswered { attempt }
+        true
     }
 
     /// The answer to the caller's offer before any agent's, for the 183: the caller's first codec. The ringing tone follows.
@@ -226,7 +216,7 @@ impl Gateway {
         if !std::mem::take(&mut entry.media_mut(role)?.awaits_answer) {
             return None;
         }
-        match self.settings.media.read(role.side(), body) {
+        match self.settings.media.read(role, body) {
             Ok(peer) => self.change_peer(id, role, peer),
             Err(refusal) => {
                 tracing::warn!(call = %id, %refusal, "an ACK brought no usable media");
@@ -241,7 +231,7 @@ impl Gateway {
         if body.is_empty() {
             return None;
         }
-        match self.settings.media.read(role.side(), body) {
+        match self.settings.media.read(role, body) {
             Ok(peer) => self.change_peer(id, role, peer),
             Err(refusal) => {
                 tracing::warn!(call = %id, %refusal, "a 2xx brought no usable media; the call goes on as it was");
@@ -299,7 +289,7 @@ impl Gateway {
                 None,
             ));
         }
-        let peer = self.settings.media.read(role.side(), body).ok()?;
+        let peer = self.settings.media.read(role, body).ok()?;
         media.local.version += 1;
         let answer = negotiate::answer(&media.local, &peer, peer.keeping(codec));
         Some((answer, self.change_peer(id, role, peer)))

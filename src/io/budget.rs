@@ -1,8 +1,8 @@
 //! How many messages are taken: token buckets for each source and for all, so that no one's flood costs the others their turn.
 //!
 //! A bucket is one instant: when it will be full again. A message moves it by the share of a second that it costs; one that
-//! would move it further ahead than the burst allows is refused. Trunks draw on a share of their own. Strangers never get
-//! here: they cost no entry in the table.
+//! would move it further ahead than the burst allows is refused. Trunks draw on a share of their own. Strangers get
+//! here only with REGISTER, where agents have passwords, and have a small share and a table of their own.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -23,6 +23,7 @@ pub(super) struct Budgets {
 struct Shares {
     trunks: Share,
     others: Share,
+    strangers: Share,
 }
 
 /// A bucket for all sources of a kind and one for each of them.
@@ -46,6 +47,7 @@ impl Budgets {
         match lane {
             Lane::Trunk => shares.trunks.take(now, source, limits::TRUNK_RATE, limits::TRUNKS_RATE),
             Lane::Other => shares.others.take(now, source, limits::SOURCE_RATE, limits::OTHERS_RATE),
+            Lane::Register => shares.strangers.take(now, source, limits::REGISTER_RATE, limits::REGISTERS_RATE),
         }
     }
 }

@@ -49,12 +49,49 @@ pub struct Door {
     guests: RwLock<BTreeMap<IpAddr, Option<Instant>>>,
     any: AtomicBool,
     budgets: Budgets,
+    /// Agents may register, so strangers may send REGISTER.
+    registers: AtomicBool,
 }
 
 impl Door {
     pub fn new(known: Known) -> Door {
         let (known, guests) = (RwLock::new(known), RwLock::default());
-        Door { known, guests, any: AtomicBool::new(false), budgets: Budgets::default() }
+        Door {
+            known,
+            guests,
+            any: AtomicBool::new(false),
+            budgets: Budgets::default(),
+            registers: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on strangers may send REGISTER.
+    pub fn open_to_strangers(&self) {
+        self.registers.store(true, Ordering::Release);
+    }
+
+    /// Whether a stranger's connection may be taken, to see whether REGISTER comes over it.
+    pub fn is_open_to_strangers(&self) -> bool {
+        self.registers.load(Ordering::Acquire)
+    }
+
+    /// The queue for a stranger's message, by its first bytes, or why it has none.
+    pub fn knock(&self, now: Instant, source: SocketAddr, message: &[u8]) -> Result<Lane, SipRejection> {
+        if !self.is_open_to_strangers() || !message.starts_with(b"REGISTER ") {
+            return Err(SipRejection::Stranger);
+        }
+        self.budgets.take(now, source.ip(), Lane::Register).map(|()| Lane::Register)
+    }
+
+    /// What becomes of a message that is not heard for this reason: a stranger's may be a REGISTER.
+    pub fn instead(
+        &self,
+        why: SipRejection,
+        now: Instant,
+        source: SocketAddr,
+        message: &[u8],
+    ) -> Result<Lane, SipRejection> {
+        if why == SipRejection::Stranger { self.knock(now, source, message) } else { Err(why) }
     }
 
     /// Another configuration. Guests of live calls are to be published first, or those it drops are cut off meanwhile.
@@ -148,5 +185,21 @@ mod tests {
         door.renew(Known::new(["203.0.113.5".parse().unwrap()], []));
         assert_eq!(door.datagram(end + LINGER, guest), Ok(Lane::Trunk));
         assert_eq!(door.datagram(end + LINGER, at("192.0.2.1:5060")), Err(SipRejection::Stranger));
+    }
+
+    #[test]
+    fn a_stranger_may_register_if_anybody_may_and_not_without_end() {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let (source, start, silence) = (at("203.0.113.5:5060"), Instant::START, Err(SipRejection::Stranger));
+        let door = Door::new(Known::new(["192.0.2.1".parse().unwrap()], []));
+        assert_eq!(door.knock(start, source, b"REGISTER sip:h SIP/2.0"), silence);
+        door.open_to_strangers();
+        for other in [&b"INVITE sip:h SIP/2.0"[..], b"register sip:h SIP/2.0", b"REGISTER", b"", b"\r\nREGISTER "] {
+            assert_eq!(door.knock(start, source, other), silence);
+        }
+        let granted = (0..1_000).filter(|_| door.knock(start, source, b"REGISTER sip:h").is_ok()).count();
+        assert_eq!(granted, crate::limits::REGISTER_RATE.burst as usize);
+        assert_eq!(door.knock(start, source, b"REGISTER sip:h"), Err(SipRejection::SourceRate));
+        assert_eq!(door.knock(start, at("203.0.113.6:1"), b"REGISTER sip:h"), Ok(Lane::Register));
     }
 }

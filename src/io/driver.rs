@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::bindings::Keeper;
 use super::clock::RunClock;
 use super::disk::Recorder;
 use super::door::Door;
@@ -48,6 +49,8 @@ pub struct Wires {
     pub observer: Option<Observer>,
     pub door: Arc<Door>,
     pub occupancy: Arc<Occupancy>,
+    /// `None`: no agent registers.
+    pub keeper: Option<Keeper>,
 }
 
 /// What is alive in the switch, as of its last round; for whoever waits for calls to end, and for the metrics.
@@ -58,6 +61,7 @@ pub struct Occupancy {
     pub transactions: AtomicUsize,
     pub sessions: AtomicUsize,
     pub ports: AtomicUsize,
+    pub registrations: AtomicUsize,
     /// No new calls are taken. Set after `calls` of the same round: with it, `calls` counts every call there will be.
     pub draining: AtomicBool,
     /// Counts the switch's rounds: one that hangs makes none.
@@ -67,6 +71,7 @@ pub struct Occupancy {
 impl Occupancy {
     pub fn tell(&self, counters: &Counters) {
         let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        counters.registrations(of(&self.registrations));
         counters.occupancy(of(&self.transactions), of(&self.sessions), of(&self.ports));
     }
 }
@@ -127,17 +132,25 @@ impl Driver {
         }
     }
 
-    fn report(&self) {
+    fn report(&mut self) {
         let (gateway, occupancy) = (&self.gateway, &self.wires.occupancy);
         occupancy.transactions.store(gateway.transactions(), Ordering::Relaxed);
         occupancy.sessions.store(gateway.sessions(), Ordering::Relaxed);
         occupancy.ports.store(gateway.ports_used(), Ordering::Relaxed);
+        occupancy.registrations.store(gateway.registrations().0, Ordering::Relaxed);
+        if let Some(keeper) = &mut self.wires.keeper {
+            let now = self.wires.clock.now();
+            keeper.keep(now, gateway.registrations_version(), || gateway.saved_registrations(now));
+        }
         occupancy.calls.store(gateway.live_calls(), Ordering::Release);
         occupancy.draining.store(gateway.is_draining(), Ordering::Release);
         occupancy.rounds.fetch_add(1, Ordering::Release);
     }
 
     fn finish(mut self) -> Wires {
+        if let Some(keeper) = self.wires.keeper.take() {
+            keeper.finish(self.gateway.saved_registrations(self.wires.clock.now()));
+        }
         self.hand_over_facts();
         self.wires
     }
@@ -193,6 +206,8 @@ impl Driver {
                 self.refuse(SipRejection::UnknownNumber);
             }
             Output::Rejected(Rejected::FromPhone) => self.refuse(SipRejection::FromPhone),
+            Output::Rejected(Rejected::WrongPassword) => self.refuse(SipRejection::WrongPassword),
+            Output::Rejected(Rejected::LockedOut) => self.refuse(SipRejection::LockedOut),
         }
     }
 

@@ -1,9 +1,9 @@
-//! The way into the switch's thread: three queues.
+//! The way into the switch's thread: four queues.
 //!
 //! What media threads, recorder and ledger report comes first; it is bounded by the calls themselves and must never be lost (a
 //! lost `Closed` would keep a port for ever). SIP messages are bounded, because a flood must not fill the memory: those of
 //! known trunks before everybody else's, but one of the others after every [`TRUNK_STREAK`], or phones could not answer
-//! while a trunk is busy.
+//! while a trunk is busy. Strangers who want to register come last of all, in a small queue of their own.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,6 +20,8 @@ const TRUNK_STREAK: u32 = 8;
 pub enum Lane {
     Trunk,
     Other,
+    /// A stranger's REGISTER.
+    Register,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +45,7 @@ struct Queues {
     events: VecDeque<Input>,
     trunks: VecDeque<Input>,
     others: VecDeque<Input>,
+    registers: VecDeque<Input>,
     streak: u32,
     /// The switch sleeps: whoever brings something rings.
     asleep: bool,
@@ -68,11 +71,12 @@ impl Mailbox {
     /// A SIP message from the network; false if its queue is at its bound (the sender will repeat it).
     pub fn message(&self, lane: Lane, input: Input) -> bool {
         self.shared.bring(|queues| {
-            let queue = match lane {
-                Lane::Trunk => &mut queues.trunks,
-                Lane::Other => &mut queues.others,
+            let (queue, most) = match lane {
+                Lane::Trunk => (&mut queues.trunks, limits::SIP_QUEUE),
+                Lane::Other => (&mut queues.others, limits::SIP_QUEUE),
+                Lane::Register => (&mut queues.registers, limits::REGISTER_QUEUE),
             };
-            let room = !queues.stopped && queue.len() < limits::SIP_QUEUE;
+            let room = !queues.stopped && queue.len() < most;
             if room {
                 queue.push_back(input);
             }
@@ -139,7 +143,7 @@ impl Queues {
             }
             None => {
                 self.streak = 0;
-                self.others.pop_front()
+                self.others.pop_front().or_else(|| self.registers.pop_front())
             }
         }
     }
@@ -166,6 +170,18 @@ mod tests {
         }
         assert!(matches!(inbox.receive(Duration::ZERO), Received::Timeout));
         assert!(mailbox.message(Lane::Other, Input::Timeout), "there is room again");
+    }
+
+    #[test]
+    fn strangers_who_register_come_last_and_are_few() {
+        let (mailbox, inbox) = mailbox();
+        let taken = (0..10_000).filter(|_| mailbox.message(Lane::Register, Input::Shutdown)).count();
+        assert_eq!(taken, limits::REGISTER_QUEUE);
+        for _ in 0..20 {
+            assert!(mailbox.message(Lane::Other, Input::Timeout) && mailbox.message(Lane::Trunk, Input::Timeout));
+        }
+        assert!((0..40).all(|_| matches!(inbox.receive(Duration::ZERO), Received::Input(Input::Timeout))));
+        assert!(matches!(inbox.receive(Duration::ZERO), Received::Input(Input::Shutdown)));
     }
 
     #[test]

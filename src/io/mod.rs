@@ -1,5 +1,6 @@
 //! Sockets, threads, clocks, files: where the program touches the world.
 
+pub mod bindings;
 mod budget;
 pub mod clock;
 mod connections;

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 use super::connections::{Handed, Line, Outgoing, Table};
+use super::mailbox::Lane;
 use super::tls::{self, Tls};
 use super::udp::Reception;
 use crate::clock::{Instant, Now};
@@ -113,7 +114,8 @@ impl Tcp {
         let reception = &self.shared.reception;
         let now = reception.clock.now().mono;
         let refuse = |reason, n| reception.refusals.refuse(now, reason, n, Some(remote));
-        let Some(lane) = reception.door.class_of_connection(now, remote).lane() else {
+        let stranger = reception.door.is_open_to_strangers().then_some(Lane::Other);
+        let Some(lane) = reception.door.class_of_connection(now, remote).lane().or(stranger) else {
             return refuse(SipRejection::Stranger, 1);
         };
         let admitted = self.table().admit(transport, remote, lane);
@@ -215,21 +217,31 @@ impl Tcp {
         let reception = &self.shared.reception;
         let mut framer = Framer::default();
         let mut buffer = vec![0; READ_BYTES];
-        let mut waits =
-            Waits { opened: Some(reception.clock.now().mono).filter(|_| self.table().is_mute(id)), begun: None };
+        let mut waits = Waits {
+            opened: Some(reception.clock.now().mono).filter(|_| self.table().is_mute(id)),
+            begun: None,
+            spoken: false,
+        };
         loop {
             let (patience, late) = waits.patience(reception.clock.now().mono);
             let n = match timeout(patience, stream.read(&mut buffer)).await {
                 Ok(Ok(0)) => return End::Quiet("its peer closed it"),
                 Ok(Ok(n)) => n,
                 Ok(Err(_)) => return End::Quiet("it failed"),
+                // A stranger's time to register is over, and he has.
+                Err(_) if waits.begun.is_none() && self.has_registered(&waits, flow) => {
+                    waits.opened = None;
+                    self.table().has_spoken(id);
+                    continue;
+                }
                 Err(_) => return late,
             };
             let at = reception.clock.now();
-            if reception.door.class_of_connection(at.mono, flow.remote).lane().is_none() {
+            let stranger = reception.door.class_of_connection(at.mono, flow.remote).lane().is_none();
+            if stranger && !(reception.door.is_open_to_strangers() && waits.opened.is_some()) {
                 return End::Quiet("its guest has left");
             }
-            if waits.begun.is_none() && buffer[..n].starts_with(PING) {
+            if !stranger && waits.begun.is_none() && buffer[..n].starts_with(PING) {
                 waits.opened = None;
                 self.send(flow, Arc::from(PONG), None);
             }
@@ -238,7 +250,8 @@ impl Tcp {
                 reception.counters.sip_parse_error();
                 return End::Refused(SipRejection::Malformed, "its messages cannot be told apart");
             };
-            if taken > 0 {
+            waits.spoken |= taken > 0;
+            if taken > 0 && !stranger {
                 waits.opened = None;
                 self.table().has_spoken(id);
             }
@@ -247,12 +260,21 @@ impl Tcp {
         }
     }
 
+    /// Whoever was a stranger when he spoke last is none any more.
+    fn has_registered(&self, waits: &Waits, flow: Flow) -> bool {
+        let reception = &self.shared.reception;
+        let now = reception.clock.now().mono;
+        waits.spoken && reception.door.class_of_connection(now, flow.remote).lane().is_some()
+    }
+
     fn take_frames(&self, framer: &mut Framer, flow: Flow, at: Now) -> Result<usize, FramingLost> {
         let reception = &self.shared.reception;
         let mut taken = 0;
         while let Some(frame) = framer.next_frame()? {
             taken += 1;
-            let heard = reception.door.message(at.mono, flow.remote).and_then(|lane| {
+            let lane = reception.door.message(at.mono, flow.remote);
+            let lane = lane.or_else(|why| reception.door.instead(why, at.mono, flow.remote, &frame.head));
+            let heard = lane.and_then(|lane| {
                 let queued = reception.mailbox.message(lane, Input::Frame { flow, at, frame });
                 queued.then_some(()).ok_or(SipRejection::QueueFull)
             });
@@ -312,6 +334,8 @@ impl Tcp {
 struct Waits {
     /// Its peer has opened it and not said anything yet.
     opened: Option<Instant>,
+    /// It was a stranger's message.
+    spoken: bool,
     /// When the message that is not complete yet began.
     begun: Option<Instant>,
 }

@@ -1,6 +1,7 @@
 //! SIP over UDP: a thread for each socket that receives, and writing from the switch's own thread.
 //!
-//! The thread takes up to [`BATCH`] datagrams by one system call, drops those of strangers unread, and queues the rest with their
+//! The thread takes up to [`BATCH`] datagrams by one system call, drops those of strangers (but for REGISTER, where agents
+//! have passwords) unread, and queues the rest with their
 //! kernel stamps. A flood of strangers ends here.
 
 use std::io::{self, IoSliceMut};
@@ -93,7 +94,8 @@ impl Reception {
         let mut strangers: (u64, Option<SocketAddr>) = (0, None);
         let received = batch.wait(socket, |source, stamp, bytes| {
             let now = self.clock.now();
-            let lane = match self.door.datagram(now.mono, source) {
+            let heard = self.door.datagram(now.mono, source);
+            let lane = match heard.or_else(|why| self.door.instead(why, now.mono, source, bytes)) {
                 Ok(lane) => lane,
                 Err(SipRejection::Stranger) => return strangers = (strangers.0 + 1, Some(source)),
                 Err(reason) => return self.refusals.refuse(now.mono, reason, 1, Some(source)),

@@ -69,6 +69,10 @@ words! {
         FromPhone "from_phone",
         /// The switch did not keep up: its queue of messages was full. The peer repeats what it said.
         QueueFull "queue_full",
+        /// REGISTER of an unknown user or with a wrong password (401).
+        WrongPassword "wrong_password",
+        /// REGISTER from a source that has guessed too often: answered with silence.
+        LockedOut "locked_out",
         /// A connection beyond the bound of its source or of all sources together: it, or an older one that had said nothing.
         Connections "connections",
         /// A connection whose peer did not say anything, or did not complete what it had begun, in time.
@@ -94,11 +98,14 @@ impl SipRejection {
     /// What the sender gets.
     pub fn answer(self) -> &'static str {
         match self {
-            SipRejection::Stranger | SipRejection::QueueFull | SipRejection::SourceRate | SipRejection::TotalRate => {
-                "silence"
-            }
+            SipRejection::Stranger
+            | SipRejection::QueueFull
+            | SipRejection::SourceRate
+            | SipRejection::TotalRate
+            | SipRejection::LockedOut => "silence",
             SipRejection::Connections | SipRejection::Slow | SipRejection::Handshake => "closed",
             SipRejection::UnknownNumber => "404",
+            SipRejection::WrongPassword => "401",
             SipRejection::FromPhone => "403",
             SipRejection::Unsupported => "405 ...",
             SipRejection::Malformed => "400 ...",
@@ -117,6 +124,8 @@ impl SipRejection {
                 "The switch did not keep up, and its queue was full; the peer repeats the message."
             }
             SipRejection::Connections => "A connection beyond the bound of its source or of all sources together.",
+            SipRejection::WrongPassword => "REGISTER of an unknown user or with a wrong password.",
+            SipRejection::LockedOut => "REGISTER from a source that has guessed too often.",
             SipRejection::Slow => "A connection on which nothing was said, or nothing completed, in time.",
             SipRejection::Handshake => {
                 "A TLS handshake that failed: no common version, no certificate or a wrong one, or none in time."
@@ -174,6 +183,11 @@ impl Counters {
         if messages > 0 {
             self.families.add(Id::SipRejected, &[reason.word()], messages);
         }
+    }
+
+    /// Phones that are registered.
+    pub fn registrations(&self, phones: usize) {
+        self.families.set(Id::Registrations, &[], i64::try_from(phones).unwrap_or(i64::MAX));
     }
 
     pub fn config_reload(&self, result: Reload) {

@@ -241,6 +241,8 @@ metrics! {
         "SIP transactions alive, those that wait for repetitions included (32 s after the last message).";
     SipSessions "hotline_sip_sessions" Gauge [] None
         "SIP sessions alive: two for a call that is answered.";
+    Registrations "hotline_registrations" Gauge [] None
+        "Phones of agents that are registered; an agent may have several.";
     RtpPorts "hotline_rtp_ports_in_use" Gauge [] None
         "RTP port pairs taken by calls; those in quarantine are free.";
     RtpPackets "hotline_rtp_packets_total" Counter [LEG, INWARD] None

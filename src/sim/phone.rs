@@ -233,8 +233,8 @@ impl Phone {
         let target = Uri::parse(&format!("sip:{number}@{server}"))?;
         let offer = negotiate::offer(&local, &self.codecs, Some(101));
         let (transport, caller) = (Transport::Udp, Some(caller.to_owned()));
-        let (destination, max_forwards) = (server, MAX_FORWARDS);
-        let call = OutgoingInvite { target, transport, destination, caller, offer, max_forwards };
+        let (destination, flow, max_forwards) = (server, None, MAX_FORWARDS);
+        let call = OutgoingInvite { target, transport, destination, flow, caller, offer, max_forwards };
         let session = self.endpoint.invite(now, call)?;
         self.people.insert(session, Person { local, side: Script::Calling(patience, trick), connected: false });
         self.steps.set((session, Step::HangUp), Some(now + patience.wait));

@@ -1,8 +1,10 @@
 //! One gateway under test: its directory, its configuration, its process, its records and metrics.
 
 use std::fmt::Write as _;
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -29,6 +31,8 @@ pub(crate) struct Bench {
     pub(crate) listen: Vec<String>,
     /// Further lines of `[sip]`.
     pub(crate) sip_keys: String,
+    /// Number and password of each agent whose phone registers.
+    registering: Vec<(String, String)>,
     /// The gateway's range of RTP ports.
     pub(crate) rtp: String,
     /// Lines of the dialplan's `[greeting]` table.
@@ -56,6 +60,7 @@ impl Bench {
             agents: Vec::new(),
             listen: Vec::new(),
             sip_keys: String::new(),
+            registering: Vec::new(),
             greeting: "text = \"您好,{org}客户服务中心{agent_no}号接待员为您服务\"".into(),
             ringing: "strategy = \"in_order\"".into(),
             peers: "\"127.0.0.1\"".into(),
@@ -77,6 +82,11 @@ impl Bench {
     /// An agent with this contact.
     pub(crate) fn agent_with(&mut self, number: &str, contact: String) {
         self.agents.push((number.to_owned(), contact));
+    }
+
+    /// An agent whose phone registers with this password.
+    pub(crate) fn agent_registers(&mut self, number: &str, password: &str) {
+        self.registering.push((number.to_owned(), password.to_owned()));
     }
 
     /// An agent with a port of its own, which is returned.
@@ -103,6 +113,11 @@ impl Bench {
         let config = self.path().join("hotline.toml");
         let dialplans = self.path().join("dialplans");
         std::fs::create_dir_all(&dialplans).expect("the dialplans' directory");
+        for (number, password) in &self.registering {
+            let path = self.path().join(format!("{number}.secret"));
+            std::fs::write(&path, format!("{password}\n")).expect("writing a password");
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("a password's mode");
+        }
         std::fs::write(&config, self.config()).expect("writing the configuration");
         std::fs::write(dialplans.join("property.toml"), self.dialplan()).expect("writing the dialplan");
         config
@@ -122,11 +137,16 @@ impl Bench {
                 "\n[[agent]]\nnumber = \"{number}\"\nname = \"Agent {number}\"\ncontact = \"{contact}\"\n"
             );
         }
+        for (number, _) in &self.registering {
+            let _ = write!(text, "\n[[agent]]\nnumber = \"{number}\"\npassword_file = \"{number}.secret\"\n");
+        }
         text + &self.extra
     }
 
     fn dialplan(&self) -> String {
-        let numbers: Vec<String> = self.agents.iter().map(|(number, ..)| format!("\"{number}\"")).collect();
+        let fixed = self.agents.iter().map(|(number, ..)| number);
+        let numbers = fixed.chain(self.registering.iter().map(|(number, _)| number));
+        let numbers: Vec<String> = numbers.map(|number| format!("\"{number}\"")).collect();
         format!(
             "[hotline]\nid = \"property\"\norg = \"物业\"\nnumbers = [\"{HOTLINE_NUMBER}\"]\n\n\
              [greeting]\n{}\n\n[agents]\nnumbers = [{}]\n{}\n",

@@ -13,6 +13,7 @@ pub(crate) mod phone;
 pub(crate) mod ports;
 pub(crate) mod relay;
 pub(crate) mod sipp;
+pub(crate) mod softphone;
 pub(crate) mod sound;
 pub(crate) mod stream;
 pub(crate) mod voice;

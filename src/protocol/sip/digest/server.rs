@@ -117,8 +117,9 @@ impl Guard {
         }
     }
 
-    /// The values of `WWW-Authenticate`, strongest first, all with one new nonce (RFC 8760 section 2.3).
-    pub fn challenges(&mut self, now: Instant, source: IpAddr, stale: bool) -> Vec<String> {
+    /// The values of `WWW-Authenticate`, strongest first, all with one new nonce (RFC 8760 section 2.3). `weakest`: only the
+    /// last of them, for a phone that cannot choose.
+    pub fn challenges(&mut self, now: Instant, source: IpAddr, stale: bool, weakest: bool) -> Vec<String> {
         self.issued = self.issued.wrapping_add(1);
         let stamp = format!("{:016x}{:08x}", now.as_nanos(), self.issued);
         let nonce = format!("{stamp}{}", hex(&self.mac(&stamp, source).finalize().into_bytes()[..MAC_OCTETS]));
@@ -127,7 +128,8 @@ impl Guard {
             let (realm, algorithm) = (&self.realm, algorithm.as_str());
             format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{stale}")
         };
-        self.algorithms.iter().map(one).collect()
+        let from = if weakest { self.algorithms.len().saturating_sub(1) } else { 0 };
+        self.algorithms[from..].iter().map(one).collect()
     }
 
     /// Judges the credentials of a request from `source`. `find` knows the accounts.

@@ -106,7 +106,7 @@ impl Scene {
     }
 
     fn challenge(&mut self, now: Instant) -> Challenge {
-        let all = self.guard.challenges(now, self.source, false);
+        let all = self.guard.challenges(now, self.source, false, false);
         let mut headers = Headers::default();
         all.into_iter().for_each(|field| headers.push(Name::WWW_AUTHENTICATE, field));
         Challenge::strongest(&headers, &Name::WWW_AUTHENTICATE, Some(REALM)).unwrap()
@@ -134,7 +134,7 @@ fn right() -> Verdict {
 fn challenges_come_strongest_first_and_a_right_answer_is_right_once() {
     let mut scene = Scene::new();
     let now = Instant::from_millis(5_000);
-    let fields = scene.guard.challenges(now, scene.source, true);
+    let fields = scene.guard.challenges(now, scene.source, true, false);
     assert!(fields[0].contains("SHA-256") && fields[1].contains("MD5"), "{fields:?}");
     assert!(fields.iter().all(|field| field.ends_with(r#"qop="auth", stale=true"#)), "{fields:?}");
     let challenge = scene.challenge(now);

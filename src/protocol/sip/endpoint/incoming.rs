@@ -68,7 +68,7 @@ impl Endpoint {
         fault: Option<Fault>,
     ) {
         let dialog = self.dialog_of(&request);
-        if !trusted && dialog.is_none() && !self.is_known_transaction(&request) {
+        if !(trusted || dialog.is_some() || self.serves(&request.method) || self.is_known_transaction(&request)) {
             return self.counts.push_back(Count::Stranger);
         }
         self.counts.push_back(Count::Request(request.method.clone()));
@@ -103,6 +103,7 @@ impl Endpoint {
             (Some(_), None) => self.answer(asked, Answer::status(481)),
             (None, _) if request.method == Method::INVITE => self.handle_invite(asked),
             (None, _) if request.method == Method::OPTIONS => self.answer_options(asked, self.draining),
+            (None, _) if request.method == Method::REGISTER => self.serve(asked),
             // BYE outside a dialog.
             (None, _) => self.answer(asked, Answer::status(481)),
         }
@@ -127,8 +128,8 @@ impl Endpoint {
 
     /// What section 8.2 refuses before looking at state.
     fn cannot_serve(&self, request: &Request) -> Option<Answer<'static>> {
-        let served = [Method::INVITE, Method::BYE, Method::OPTIONS, Method::UPDATE, Method::PRACK, Method::INFO];
-        if !served.contains(&request.method) {
+        let known = [Method::INVITE, Method::BYE, Method::OPTIONS, Method::UPDATE, Method::PRACK, Method::INFO];
+        if !(known.contains(&request.method) || self.serves(&request.method)) {
             let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
             return Some(Answer::status(status).with(Name::ALLOW, ALLOW));
         }
@@ -409,7 +410,7 @@ impl Endpoint {
 
     /// The To tag of an answer that makes no dialog. The same for each copy of a request, so that an answer without state
     /// stays the same answer (section 8.2.7).
-    fn tag_of(&self, key: &TxKey) -> String {
+    pub(super) fn tag_of(&self, key: &TxKey) -> String {
         let mut hasher = std::hash::DefaultHasher::new();
         (self.tag_secret, key).hash(&mut hasher);
         format!("{:016x}", hasher.finish())

@@ -1,12 +1,12 @@
 //! The user agent core: routes messages to transactions and sessions, answers what needs no decision, and reports the rest.
 //!
 //! Calling contract: after every `handle_*` and every order (`ring`, `accept`, `invite`, …) drain [`Endpoint::poll_transmit`] and
-//! [`Endpoint::poll_event`] until both are empty, then sleep no longer than [`Endpoint::poll_timeout`]. Nothing here reads a
+//! [`Endpoint::poll_event`] (and, for a registrar, [`Endpoint::poll_served`]) until all are empty, then sleep no longer than [`Endpoint::poll_timeout`]. Nothing here reads a
 //! clock or a socket. Each session ends with exactly one [`EventKind::Terminated`].
 //!
-//! Files: `asked` (requests of ours outside dialogs), `incoming` (requests), `responses` (responses and time-outs of our
-//! requests), `orders` (what the owner may ask for), `session` (the INVITE usage's state), `change` (re-INVITE and UPDATE),
-//! `reliable` (PRACK), `refresh` (session timers), `size` (what is too large for UDP).
+//! Files: `asked` (requests of ours outside dialogs), `served` (those of others that the owner answers), `incoming` (requests),
+//! `responses` (responses and time-outs of our requests), `orders` (what the owner may ask for), `session` (the INVITE usage's
+//! state), `change` (re-INVITE and UPDATE), `reliable` (PRACK), `refresh` (session timers), `size` (what is too large for UDP).
 
 mod asked;
 mod change;
@@ -18,6 +18,7 @@ mod refresh;
 mod reliable;
 mod responses;
 mod seen;
+mod served;
 mod session;
 mod size;
 #[cfg(test)]
@@ -25,8 +26,7 @@ mod tests;
 #[cfg(test)]
 mod wire_tests;
 
-use crate::protocol::sip::dtmf::Key;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -34,9 +34,11 @@ pub use asked::{Answered, Ask, AskId};
 pub use change::NotNow;
 pub use orders::{MAX_FORWARDS, OutgoingInvite, Way};
 pub use seen::Seen;
+pub use served::Served;
 use session::{Phase, Session};
 
 use super::dialog::DialogId;
+use super::dtmf::Key;
 use super::message::{Request, Unusable};
 use super::reason::Reason;
 use super::transaction::{Action, Client, InviteClient, InviteServer, Server};
@@ -298,6 +300,11 @@ pub struct Endpoint {
     tag_secret: u64,
     draining: bool,
     sizes: size::Sizes,
+    /// Whether the owner answers REGISTER.
+    registrar: bool,
+    served: VecDeque<Served>,
+    /// Sessions whose requests go where their INVITE went, whatever the peer's Contact says.
+    pinned: BTreeSet<SessionId>,
 }
 
 impl Endpoint {
@@ -307,6 +314,9 @@ impl Endpoint {
             tag_secret: random.u64(),
             draining: false,
             sizes: size::Sizes::default(),
+            registrar: false,
+            served: VecDeque::new(),
+            pinned: BTreeSet::new(),
             random,
             next_id: 1,
             transactions: BTreeMap::new(),
@@ -498,6 +508,7 @@ impl Endpoint {
         for wake in [Wake::Session(id), Wake::Reliable(id), Wake::Lease(id), Wake::Change(id)] {
             self.wakes.set(wake, None);
         }
+        self.pinned.remove(&id);
         self.event(id, at, EventKind::Terminated);
     }
 

@@ -25,6 +25,8 @@ pub struct OutgoingInvite {
     pub target: Uri,
     pub transport: Transport,
     pub destination: SocketAddr,
+    /// The way to a phone that registered: taken for every request of the session, whatever its Contact says.
+    pub flow: Option<Flow>,
     /// The user part of From (and of P-Asserted-Identity); `None` hides it: `anonymous@anonymous.invalid` (RFC 3323).
     pub caller: Option<String>,
     /// Empty: the 2xx makes the offer.
@@ -96,8 +98,11 @@ impl Endpoint {
         if call.target.is_secure() && call.transport != Transport::Tls {
             return None;
         }
-        let flow = self.flow_to(call.transport, call.destination)?;
+        let flow = call.flow.or_else(|| self.flow_to(call.transport, call.destination))?;
         let id = SessionId(self.new_id());
+        if call.flow.is_some() {
+            self.pinned.insert(id);
+        }
         let tag = &way.from_tag;
         let host = self.sent_by(&flow);
         let mut request = Request::new(Method::INVITE, call.target.as_str());
@@ -325,7 +330,10 @@ impl Endpoint {
         }
         self.answer_their_offer(now, id, 500, Vec::new());
         let Some(session) = self.sessions.get(&id) else { return };
-        let flow = session.dialog.as_ref().map_or(session.flow, |d| self.flow_of(d, session.flow, session.flow));
+        let flow = match &session.dialog {
+            Some(dialog) if !self.pinned.contains(&id) => self.flow_of(dialog, session.flow, session.flow),
+            _ => session.flow,
+        };
         self.send_request(now, bye, flow, Some(id));
     }
 

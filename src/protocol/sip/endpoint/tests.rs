@@ -53,6 +53,7 @@ impl Pair {
             target: Uri::parse("sip:400@10.0.0.2").unwrap(),
             transport: Transport::Udp,
             destination: self.b.address,
+            flow: None,
             caller: Some("139".into()),
             offer: b"offer".to_vec(),
             max_forwards: 70,

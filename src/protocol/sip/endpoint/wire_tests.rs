@@ -101,6 +101,7 @@ impl Solo {
             target: Uri::parse("sip:8@10.0.0.9").unwrap(),
             transport: Transport::Udp,
             destination: PEER.parse().unwrap(),
+            flow: None,
             caller: Some("139".into()),
             offer: offer.to_vec(),
             max_forwards: 70,
