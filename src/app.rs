@@ -154,6 +154,11 @@ impl Running {
         self.occupancy.sessions.load(Ordering::Relaxed)
     }
 
+    /// A registrar has not yet answered that we are gone.
+    pub fn is_leaving(&self) -> bool {
+        self.occupancy.leaving.load(Ordering::Relaxed)
+    }
+
     /// How to see that the switch is at work.
     pub fn pulse(&self) -> Pulse {
         Pulse { mailbox: self.mailbox.clone(), occupancy: Arc::clone(&self.occupancy) }

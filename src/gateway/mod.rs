@@ -12,6 +12,8 @@
 mod book;
 mod forks;
 mod guests;
+#[cfg(test)]
+mod hop_tests;
 mod ladder;
 #[cfg(test)]
 mod leg_tests;
@@ -34,6 +36,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use book::{Entry, Link, PortLink};
 pub use reload::Reload;
@@ -45,7 +48,7 @@ use crate::call::fact::{Fact, RecordingStatus};
 use crate::call::leg;
 use crate::clock::{Instant, Now, RunId};
 use crate::dialplan::plan::Plans;
-use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId};
+use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId, TrunkName};
 use crate::media::{self, Ports};
 use crate::peer::known::{Known, Standing};
 use crate::peer::route::{Destination, Records};
@@ -168,6 +171,11 @@ pub enum Output {
     /// This name is to be looked up.
     Resolve(Destination),
     Trunk(TrunkShown),
+    /// A target of this trunk has answered OPTIONS, so long after it was first sent.
+    RoundTrip {
+        trunk: TrunkName,
+        took: Duration,
+    },
 }
 
 /// Requests that are refused without becoming calls.
@@ -283,6 +291,9 @@ impl Gateway {
         }
         self.judge_not_sent(now);
         self.work(now);
+        if self.say_farewell(now) {
+            self.work(now);
+        }
     }
 
     pub fn poll_output(&mut self) -> Option<Output> {

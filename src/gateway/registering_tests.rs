@@ -115,7 +115,8 @@ impl Switch {
                 | Output::Count(_)
                 | Output::Subject { .. }
                 | Output::Resolve(_)
-                | Output::Trunk(_) => {}
+                | Output::Trunk(_)
+                | Output::RoundTrip { .. } => {}
             }
         }
         sent

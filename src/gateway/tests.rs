@@ -25,6 +25,7 @@ pub(super) struct Switch {
     pub(super) numbers: Vec<String>,
     pub(super) asked_for: Vec<Destination>,
     pub(super) shown: Vec<TrunkShown>,
+    pub(super) round_trips: Vec<Duration>,
     /// Each with where it went.
     pub(super) sent: Vec<(SocketAddr, Message)>,
 }
@@ -78,7 +79,7 @@ impl Switch {
         let now = Now { mono: Instant::START, wall: Wall::from_micros(0) };
         let gateway = Gateway::new(settings, Arc::new(plans), Random::from_number(3));
         let (asked_for, shown, sent) = (Vec::new(), Vec::new(), Vec::new());
-        let legs = Vec::new();
+        let (legs, round_trips) = (Vec::new(), Vec::new());
         Switch {
             gateway,
             now,
@@ -88,6 +89,7 @@ impl Switch {
             numbers: Vec::new(),
             asked_for,
             shown,
+            round_trips,
             sent,
         }
     }
@@ -125,6 +127,7 @@ impl Switch {
                 Output::Subject { number, .. } => self.numbers.push(number),
                 Output::Resolve(destination) => self.asked_for.push(destination),
                 Output::Trunk(shown) => self.shown.push(shown),
+                Output::RoundTrip { took, .. } => self.round_trips.push(took),
                 Output::Media(_) | Output::Record { .. } | Output::Count(_) | Output::Rejected(_) => {}
             }
         }

@@ -342,7 +342,11 @@ impl World {
                 }
             }
             // No trunk of the simulator has a name or a registrar.
-            Output::Resolve(_) | Output::Trunk(_) | Output::Count(_) | Output::Rejected(_) => {}
+            Output::Resolve(_)
+            | Output::Trunk(_)
+            | Output::RoundTrip { .. }
+            | Output::Count(_)
+            | Output::Rejected(_) => {}
         }
     }
 
