@@ -6,8 +6,6 @@ use std::time::Duration;
 use super::tests::{PHONE, SDP, Switch, TRUNK, ok, plans, requests, settings, tag, theirs};
 use super::*;
 use crate::call::fact::What;
-use crate::call::reason::{EndedBy, Reason};
-use crate::cdr::{Outcome, Record};
 use crate::dialplan::plan::Strategy;
 use crate::ids::Side;
 use crate::media::Event;
@@ -129,9 +127,11 @@ fn an_ack_that_cannot_be_written_ends_a_call_that_was_connected() {
         }
     }
     assert_eq!(written[..2], ["ACK, not", "200 OK (INVITE)"], "{written:?}");
-    assert_eq!(switch.facts(|w| matches!(w, What::Connected)), 1);
-    let record = Record::from_facts(&switch.facts).unwrap();
-    assert_eq!(record.outcome, Some(Outcome::Answered));
-    assert_eq!((record.reason, record.ended_by), (Some(Reason::SessionLost), Some(EndedBy::Agent)));
-    assert!(record.connected_at.is_some() && record.connected_at <= record.ended_at);
+    let told = switch.facts.iter().filter_map(|f| match f.what {
+        What::AgentAnswered { .. } => Some("answered".to_owned()),
+        What::Connected => Some("connected".to_owned()),
+        What::Ended { reason, by } => Some(format!("{reason} by {}", by.as_str())),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), ["answered", "connected", "session_lost by agent"]);
 }
