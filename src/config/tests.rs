@@ -302,6 +302,14 @@ fn tls_needs_its_files_and_a_contact_by_tls_needs_a_listener() {
     for uri in ["sips:8@127.0.0.1", "sip:8@127.0.0.1;transport=tls"] {
         assert!(agent(uri)[0].contains("needs TLS, and sip.listen has no tls: address"), "{:?}", agent(uri));
     }
+    let trunk = |listen: &str| {
+        let trunk = "name = \"a\"\npeers = []\nserver = \"sip:carrier.example;transport=tls\"\n";
+        let keys = "tls_certificate = \"c.pem\"\ntls_key = \"c.key\"\n";
+        faults(&format!("[sip]\nlisten = [\"{listen}\"]\n{keys}[[trunk]]\n{trunk}"))
+    };
+    let without = trunk("udp:127.0.0.1:5060");
+    assert!(without[0].contains("needs TLS, and sip.listen has no tls: address"), "{without:?}");
+    assert!(!trunk("tls:127.0.0.1:5061").iter().any(|f| f.contains("carrier.example")));
     assert!(agent("sips:8@127.0.0.1;transport=udp")[0].contains("is sips, which is TLS, over UDP"));
     // The files themselves are read by who is going to use them: a report needs none of them.
     let directory = directory(&[("hotline.toml", &format!("[sip]\n{own}"))]);

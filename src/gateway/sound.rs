@@ -43,8 +43,7 @@ impl Gateway {
             E::Bound { call, leg } => self.leg_ready(now, call, leg),
             E::BindFailed { call, leg, error } => self.bind_failed(now, call, leg, &error),
             E::FirstPacket { call, leg, at } => {
-                if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
+                if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, at, Input::Media(Media::FirstPacket { side })));
                 }
             }
@@ -52,14 +51,12 @@ impl Gateway {
                 self.inputs.push_back((call, at, Input::Media(Media::RingbackStarted)));
             }
             E::Silent { call, leg, at } => {
-                if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
+                if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, at, Input::Media(Media::Silent { side })));
                 }
             }
             E::Resumed { call, leg, at } => {
-                if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
+                if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, at, Input::Media(Media::Resumed { side })));
                 }
             }
@@ -76,24 +73,35 @@ impl Gateway {
                 }
             }
             E::Interval { call, leg, at, line } => {
-                if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
+                if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, at, Input::Media(Media::Interval { side, line })));
                 }
             }
             E::Measured { call, leg, heard } => {
-                if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
+                if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, now, Input::Media(Media::Measured { side, heard })));
                 }
             }
             E::Closed { call, leg, received } => {
+                let side = self.side_of(call, leg);
                 let Some(link) = self.by_leg.remove(&leg) else { return };
                 self.ports.free(link.port, now.mono);
-                let side = link.role.side();
-                self.inputs.push_back((call, now, Input::Media(Media::Closed { side, received })));
+                if let Some(side) = side {
+                    self.inputs.push_back((call, now, Input::Media(Media::Closed { side, received })));
+                }
             }
         }
+    }
+
+    /// Whose media a leg's is. `None`: nobody's who talks; a phone that was rung in vain may have sent something too, and
+    /// the call must not take it for the agent's.
+    fn side_of(&self, call: CallId, leg: LegId) -> Option<Side> {
+        let role = &self.by_leg.get(&leg)?.role;
+        if let Role::Agent { attempt, .. } = role {
+            let attempt = self.calls.get(&call)?.attempts.get(attempt)?;
+            return (attempt.bridged || !attempt.released).then_some(Side::Agent);
+        }
+        Some(role.side())
     }
 
     fn leg_ready(&mut self, now: Now, call: CallId, leg: LegId) {

@@ -19,10 +19,13 @@ pub(super) struct Switch {
     pub(super) gateway: Gateway,
     pub(super) now: Now,
     remotes: Vec<SocketAddr>,
+    /// In the order of their opening.
+    pub(super) legs: Vec<(CallId, LegId)>,
     pub(super) facts: Vec<Fact>,
     pub(super) numbers: Vec<String>,
     pub(super) asked_for: Vec<Destination>,
     pub(super) shown: Vec<TrunkShown>,
+    pub(super) round_trips: Vec<Duration>,
     /// Each with where it went.
     pub(super) sent: Vec<(SocketAddr, Message)>,
 }
@@ -77,7 +80,19 @@ impl Switch {
         let now = Now { mono: Instant::START, wall: Wall::from_micros(0) };
         let gateway = Gateway::new(settings, Arc::new(plans), Random::from_number(3));
         let (asked_for, shown, sent) = (Vec::new(), Vec::new(), Vec::new());
-        Switch { gateway, now, remotes: Vec::new(), facts: Vec::new(), numbers: Vec::new(), asked_for, shown, sent }
+        let (legs, round_trips) = (Vec::new(), Vec::new());
+        Switch {
+            gateway,
+            now,
+            remotes: Vec::new(),
+            legs,
+            facts: Vec::new(),
+            numbers: Vec::new(),
+            asked_for,
+            shown,
+            round_trips,
+            sent,
+        }
     }
 
     pub(super) fn tell(&mut self, from: &str, text: &str) -> Vec<Message> {
@@ -105,6 +120,7 @@ impl Switch {
                     }
                 }
                 Output::Media(Command::Open { call, leg, .. }) => {
+                    self.legs.push((call, leg));
                     self.gateway.handle(self.now, Input::Media(media::Event::Bound { call, leg }));
                 }
                 Output::Media(Command::Remote { remote, .. }) => self.remotes.push(remote.rtp),
@@ -112,6 +128,7 @@ impl Switch {
                 Output::Subject { number, .. } => self.numbers.push(number),
                 Output::Resolve(destination) => self.asked_for.push(destination),
                 Output::Trunk(shown) => self.shown.push(shown),
+                Output::RoundTrip { took, .. } => self.round_trips.push(took),
                 Output::Media(_) | Output::Record { .. } | Output::Count(_) | Output::Rejected(_) => {}
             }
         }

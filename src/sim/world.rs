@@ -172,6 +172,7 @@ impl World {
             phones,
             named_phones: Vec::new(),
             targets: Vec::new(),
+            accounts: crate::peer::registrar::Settings::default(),
             plans: Arc::new(plans),
         })));
     }
@@ -342,7 +343,11 @@ impl World {
                 }
             }
             // No trunk of the simulator has a name or a registrar.
-            Output::Resolve(_) | Output::Trunk(_) | Output::Count(_) | Output::Rejected(_) => {}
+            Output::Resolve(_)
+            | Output::Trunk(_)
+            | Output::RoundTrip { .. }
+            | Output::Count(_)
+            | Output::Rejected(_) => {}
         }
     }
 
