@@ -29,7 +29,7 @@ impl Gateway {
         let rtp = SocketAddr::new(listener.ip(), port);
         let session = u64::from(self.random.u32());
         let local = Local { rtp, advertise: self.settings.sip.advertise, session, version: 1 };
-        self.by_leg.insert(leg, PortLink { role: role.clone(), port });
+        self.by_leg.insert(leg, PortLink { role: role.clone(), port, joined: false, left: None });
         self.outputs.push_back(Output::Media(Command::Open { call, leg, side: role.side(), local: rtp }));
         Some(LegMedia { leg, local, failed_binds: 0, closing: false, awaits_answer: false })
     }
@@ -73,7 +73,9 @@ impl Gateway {
                 }
             }
             E::Measured { call, leg, heard } => {
-                if let Some(link) = self.by_leg.get(&leg) {
+                if let Some(PortLink { left: Some(measured), .. }) = self.by_leg.get_mut(&leg) {
+                    *measured = Some(heard);
+                } else if let Some(link) = self.by_leg.get(&leg) {
                     let side = link.role.side();
                     self.inputs.push_back((call, now, Input::Media(Media::Measured { side, heard })));
                 }
@@ -81,8 +83,13 @@ impl Gateway {
             E::Closed { call, leg, received } => {
                 let Some(link) = self.by_leg.remove(&leg) else { return };
                 self.ports.free(link.port, now.mono);
-                let side = link.role.side();
-                self.inputs.push_back((call, now, Input::Media(Media::Closed { side, received })));
+                let input = match (&link.role, link.left) {
+                    // Nobody was to be heard by it.
+                    (Role::Agent { .. }, _) if !link.joined => return,
+                    (Role::Agent { attempt, .. }, Some(heard)) => Input::LegLeft { attempt: *attempt, received, heard },
+                    _ => Input::Media(Media::Closed { side: link.role.side(), received }),
+                };
+                self.inputs.push_back((call, now, input));
             }
         }
     }
@@ -123,6 +130,9 @@ impl Gateway {
         if !media.closing {
             media.closing = true;
             let leg = media.leg;
+            if let Some(link) = self.by_leg.get_mut(&leg).filter(|link| link.joined) {
+                link.left = Some(None);
+            }
             self.outputs.push_back(Output::Media(Command::CloseLeg { leg }));
         }
     }
@@ -293,10 +303,13 @@ impl Gateway {
     }
 
     /// The order that joins the two legs.
-    pub(super) fn bridge(&self, id: CallId, attempt: u32, connected: Now) -> Option<Command> {
+    pub(super) fn bridge(&mut self, id: CallId, attempt: u32, connected: Now) -> Option<Command> {
         let entry = self.calls.get(&id)?;
         let caller = entry.caller.media.as_ref()?.leg;
         let agent = entry.attempts.get(&attempt)?.media.as_ref()?.leg;
+        if let Some(link) = self.by_leg.get_mut(&agent) {
+            link.joined = true;
+        }
         debug_assert_eq!(self.by_leg.get(&caller).map(|l| l.role.side()), Some(Side::Caller));
         Some(Command::Bridge { call: id, caller, agent, connected, record: true })
     }

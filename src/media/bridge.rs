@@ -47,6 +47,8 @@ struct Joined {
     sound: Sound,
     /// One of the two holds the other.
     hold: Option<Hold>,
+    /// The caller is with nobody.
+    parked: bool,
     /// `None`: this call is not recorded.
     tap: Option<Tap>,
 }
@@ -125,9 +127,17 @@ impl Bridge {
                 }
             }
             Command::Bridge { call, caller, agent, connected, record } => {
-                let tap = record.then(|| Tap::new(call, connected.mono));
-                self.state = State::Joined(Box::new(Joined { caller, agent, sound: Sound::Relay, hold: None, tap }));
-                self.watch(connected.mono);
+                let again = matches!(self.state, State::Joined(_));
+                self.join(connected, caller, agent, record.then_some(call));
+                self.watch(if again { now.mono } else { connected.mono });
+                self.note_hold(now);
+            }
+            Command::Park { .. } => {
+                self.end_play(now, false);
+                if let State::Joined(joined) = &mut self.state {
+                    joined.parked = true;
+                    (joined.hold, joined.sound) = (None, Sound::Relay);
+                }
                 self.note_hold(now);
             }
             Command::Play { play, audio, .. } => self.play(now, play, audio),
@@ -218,6 +228,23 @@ impl Bridge {
         self.counters
     }
 
+    /// `record`: the call to record under, if it is to be.
+    fn join(&mut self, connected: Now, caller: LegId, agent: LegId, record: Option<CallId>) {
+        if let State::Joined(joined) = &mut self.state {
+            (joined.agent, joined.parked, joined.hold) = (agent, false, None);
+            // Another stream goes to each of the two from now on.
+            for leg in [caller, agent] {
+                if let Some(session) = find(&mut self.sessions, leg) {
+                    session.pause();
+                }
+            }
+            return;
+        }
+        let tap = record.map(|call| Tap::new(call, connected.mono));
+        let (sound, hold, parked) = (Sound::Relay, None, false);
+        self.state = State::Joined(Box::new(Joined { caller, agent, sound, hold, parked, tap }));
+    }
+
     fn play(&mut self, now: Now, play: Play, audio: Arc<[i16]>) {
         self.end_play(now, false);
         let State::Joined(joined) = &mut self.state else {
@@ -282,6 +309,8 @@ impl Bridge {
         let State::Joined(joined) = &mut self.state else { return };
         let holds = |leg: LegId| self.sessions.iter().any(|s| s.leg == leg && s.holds());
         let by = match (holds(joined.caller), holds(joined.agent)) {
+            (false, _) if joined.parked => Some(joined.agent),
+            (true, _) if joined.parked => None,
             (true, false) => Some(joined.caller),
             (false, true) => Some(joined.agent),
             (true, true) | (false, false) => None,
@@ -294,7 +323,7 @@ impl Bridge {
 
     fn run_hold(&mut self, now: Now) {
         let State::Joined(joined) = &mut self.state else { return };
-        let Joined { caller, agent, sound, hold: Some(hold), tap } = &mut **joined else { return };
+        let Joined { caller, agent, sound, hold: Some(hold), tap, .. } = &mut **joined else { return };
         let held = if hold.by == *caller { *agent } else { *caller };
         while let Some((at, samples)) = hold.frame(now.mono) {
             // A prompt goes on for whoever can hear it.
@@ -413,6 +442,9 @@ impl Joined {
     ) {
         let Some(across) = self.across(leg) else { return };
         let is_caller = leg == self.caller;
+        if self.parked && !is_caller {
+            return;
+        }
         if let Some(hold) = self.hold.as_mut().filter(|hold| hold.by == leg) {
             hold.hear(now);
         }
@@ -423,6 +455,7 @@ impl Joined {
             }
         }
         match (&mut self.sound, accepted.kind) {
+            _ if self.parked => {}
             (Sound::Relay, _) => {
                 if let Some(other) = find(sessions, across) {
                     other.relay(now, accepted, outbox);

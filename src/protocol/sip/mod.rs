@@ -14,6 +14,7 @@ mod head;
 pub mod header;
 pub mod message;
 pub mod reason;
+pub mod refer;
 pub mod session_timer;
 pub mod sips;
 pub mod timers;

@@ -21,9 +21,9 @@ use crate::protocol::sip::via::{MAGIC_COOKIE, Via};
 use crate::protocol::sip::vocabulary::Method;
 
 /// What Allow says.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, REFER";
 /// What Supported says, and Require may.
-pub(super) const SUPPORTED: &str = "100rel, timer";
+pub(super) const SUPPORTED: &str = "100rel, timer, norefersub";
 const ACCEPT: &str = "application/sdp";
 /// When to come back to one that is overloaded or about to stop.
 const RETRY_AFTER_S: &str = "10";
@@ -127,7 +127,7 @@ impl Endpoint {
 
     /// What section 8.2 refuses before looking at state.
     fn cannot_serve(&self, request: &Request) -> Option<Answer<'static>> {
-        let known = [Method::INVITE, Method::BYE, Method::OPTIONS, Method::UPDATE, Method::PRACK];
+        let known = [Method::INVITE, Method::BYE, Method::OPTIONS, Method::UPDATE, Method::PRACK, Method::REFER];
         if !(known.contains(&request.method) || self.serves(&request.method)) {
             let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
             return Some(Answer::status(status).with(Name::ALLOW, ALLOW));
@@ -304,6 +304,8 @@ impl Endpoint {
             self.handle_update(asked, id);
         } else if request.method == Method::PRACK {
             self.handle_prack(asked, id);
+        } else if request.method == Method::REFER {
+            self.handle_refer(asked, id);
         } else if request.method == Method::INVITE {
             self.handle_reinvite(asked, id);
         } else {
