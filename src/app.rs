@@ -86,9 +86,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let settings = settings(&config, &addresses, run)?;
     let accounts = accounts(&config);
     let door = Arc::new(Door::new(settings.known()));
-    if !accounts.accounts.is_empty() {
-        door.open_to_strangers();
-    }
+    door.open_to_strangers(!accounts.accounts.is_empty());
     let mut gateway = Gateway::new(settings, Arc::new(plans), Random::from_seed(os_seed()?));
     gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
     let shared = Shared::new(&ledger.ledger());

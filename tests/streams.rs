@@ -181,7 +181,7 @@ fn keep_alives_are_answered_and_what_cannot_be_followed_is_closed() {
 }
 
 #[test]
-fn one_address_has_so_many_connections_and_no_more() {
+fn one_address_has_so_many_connections_and_those_that_said_nothing_go_first() {
     const BOUND: usize = 256;
     let mut bench = Bench::new();
     bench.agent("8");
@@ -189,8 +189,16 @@ fn one_address_has_so_many_connections_and_no_more() {
     let mut wires: Vec<Wire> = (0..BOUND).map(|_| Wire::to(&gateway)).collect();
     wires[BOUND - 1].lives("the-last-one");
     let mut beyond = Wire::to(&gateway);
-    beyond.closed_within(seconds(2));
-    assert!(gateway.metrics().contains("hotline_sip_rejected_total{reason=\"connections\"} 1"));
+    beyond.lives("one-more");
+    wires[0].closed_within(seconds(2));
+    wires[0] = beyond;
+    for (n, wire) in wires.iter_mut().enumerate() {
+        wire.lives(&format!("all-have-spoken-{n}"));
+    }
+    Wire::to(&gateway).closed_within(seconds(2));
+    until("both told", seconds(2), || {
+        gateway.metrics().contains("hotline_sip_rejected_total{reason=\"connections\"} 2").then_some(())
+    });
     drop(wires.split_off(1));
     until("room for another", seconds(5), || {
         let mut again = Wire::to(&gateway);

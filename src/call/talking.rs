@@ -165,18 +165,23 @@ impl Call {
                 self.fact(at, What::MediaResumed { leg: side });
             }
             Media::PlayStarted { play } => {
-                let prompt = self.greeting(talking).map(|p| p.text.clone()).unwrap_or_default();
-                let agent = match &talking.callee {
-                    Callee::Agent(agent) => Some(agent.clone()),
-                    Callee::Target(_) => None,
-                };
-                self.fact(at, What::PlayStarted { play, prompt, agent, late: talking.late });
+                let started = self.play_started(talking, play);
+                self.fact(at, started);
             }
             Media::PlayEnded { play, to_end } => self.fact(at, What::PlayEnded { play, to_end }),
             Media::Interval { side, line } => self.fact(at, What::MediaInterval { leg: side, line }),
             Media::Measured { side, heard } => self.fact(at, What::MediaMeasured { leg: side, heard }),
             Media::Closed { side, received } => self.fact(at, What::Media { leg: side, received }),
         }
+    }
+
+    fn play_started(&self, talking: &Talking, play: Play) -> What {
+        let prompt = self.greeting(talking).map(|p| p.text.clone()).unwrap_or_default();
+        let agent = match &talking.callee {
+            Callee::Agent(agent) => Some(agent.clone()),
+            Callee::Target(_) => None,
+        };
+        What::PlayStarted { play, prompt, agent, late: talking.late }
     }
 
     pub(super) fn part(&mut self, talking: &Talking, now: Instant, at: Now, reason: Reason, by: EndedBy) -> State {
@@ -202,6 +207,7 @@ impl Call {
         }
         if let (State::Closing(closing), Some(transferor)) = (&mut state, joined) {
             closing.expect_media_and_recording(transferor == Transferor::Waits);
+            closing.expect_prompt(self.play_started(talking, Play::Greeting));
         }
         state
     }

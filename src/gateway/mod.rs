@@ -13,6 +13,8 @@ mod book;
 mod forks;
 mod guests;
 mod ladder;
+#[cfg(test)]
+mod leg_tests;
 mod orders;
 mod outbound;
 mod registering;
@@ -48,7 +50,9 @@ use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId};
 use crate::media::{self, Ports};
 use crate::peer::known::{Known, Standing};
 use crate::peer::route::{Destination, Records};
-use crate::protocol::sip::endpoint::{self, Count, Endpoint, Flow, Label, SessionId, Transmit, Transport};
+use crate::protocol::sip::endpoint::{
+    self, ConnectionId, Count, Endpoint, Flow, Label, SessionId, Transmit, Transport,
+};
 use crate::protocol::sip::framing::Frame;
 use crate::protocol::sip::uri::Uri;
 use crate::schedule::Schedule;
@@ -113,6 +117,8 @@ pub enum Input {
     NotSent {
         session: SessionId,
     },
+    /// A connection that peers had been heard over is closed.
+    Disconnected(ConnectionId),
     /// What a look-up found; `None`: it failed.
     Resolved {
         destination: Destination,
@@ -201,6 +207,8 @@ pub struct Gateway {
     /// What the calls have yet to be told, in order.
     inputs: VecDeque<(CallId, Now, leg::Input)>,
     outputs: VecDeque<Output>,
+    /// Sessions of which a message could not be written, while others are still being written.
+    not_sent: VecDeque<SessionId>,
     draining: bool,
     ledger_full: bool,
     ledger_failing: bool,
@@ -234,6 +242,7 @@ impl Gateway {
             wakes: Schedule::default(),
             inputs: VecDeque::new(),
             outputs: VecDeque::new(),
+            not_sent: VecDeque::new(),
             draining: false,
             ledger_full: false,
             ledger_failing: false,
@@ -251,7 +260,8 @@ impl Gateway {
                 self.endpoint.handle_frame(now.mono, flow, at, trusted, &frame);
             }
             Input::Sent { session, label, at } => self.handle_sent(session, &label, at),
-            Input::NotSent { session } => self.handle_not_sent(now, session),
+            Input::NotSent { session } => self.not_sent.push_back(session),
+            Input::Disconnected(connection) => self.handle_disconnected(connection),
             Input::Media(media::Event::BindFailed { call, leg, .. }) if self.is_closing(call, leg) => {
                 self.forget_leg(now, leg);
             }
@@ -272,6 +282,7 @@ impl Gateway {
             }
             Input::Timeout => self.handle_timeout(now),
         }
+        self.judge_not_sent(now);
         self.work(now);
     }
 
@@ -361,6 +372,17 @@ impl Gateway {
             self.inputs.extend(self.calls.keys().map(|id| (*id, now, leg::Input::LedgerDelayed)));
         }
         self.ledger_failing = failing;
+    }
+
+    /// What a failed write means is judged after everything ordered with it has been written: the 200 to the caller goes
+    /// out although the ACK to the phone did not, and the call is *connected* before it is lost.
+    fn judge_not_sent(&mut self, now: Now) {
+        if self.outputs.iter().any(|output| matches!(output, Output::Transmit(Transmit { mark: Some(_), .. }))) {
+            return;
+        }
+        while let Some(session) = self.not_sent.pop_front() {
+            self.handle_not_sent(now, session);
+        }
     }
 
     /// Carries events and inputs around until nothing is left to do at this moment.

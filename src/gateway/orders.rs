@@ -60,6 +60,9 @@ impl Gateway {
             Action::Park => self.outputs.push_back(Output::Media(Command::Park { call: id })),
             Action::OpenMoved { .. } | Action::MoveAgent { .. } => {}
             Action::Bridge { attempt, connected } => {
+                if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
+                    a.bridged = true;
+                }
                 let bridge = self.bridge(id, attempt, connected);
                 self.outputs.extend(bridge.map(Output::Media));
             }

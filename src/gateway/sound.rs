@@ -29,7 +29,7 @@ impl Gateway {
         let rtp = SocketAddr::new(listener.ip(), port);
         let session = u64::from(self.random.u32());
         let local = Local { rtp, advertise: self.settings.sip.advertise, session, version: 1 };
-        self.by_leg.insert(leg, PortLink { role: role.clone(), port, joined: false, left: None });
+        self.by_leg.insert(leg, PortLink { role: role.clone(), port, left: None });
         self.outputs.push_back(Output::Media(Command::Open { call, leg, side: role.side(), local: rtp }));
         Some(LegMedia { leg, local, failed_binds: 0, closing: false, awaits_answer: false })
     }
@@ -40,8 +40,7 @@ impl Gateway {
             E::Bound { call, leg } => self.leg_ready(now, call, leg),
             E::BindFailed { call, leg, error } => self.bind_failed(now, call, leg, &error),
             E::FirstPacket { call, leg, at } => {
-                if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
+                if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, at, Input::Media(Media::FirstPacket { side })));
                 }
             }
@@ -49,14 +48,12 @@ impl Gateway {
                 self.inputs.push_back((call, at, Input::Media(Media::RingbackStarted)));
             }
             E::Silent { call, leg, at } => {
-                if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
+                if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, at, Input::Media(Media::Silent { side })));
                 }
             }
             E::Resumed { call, leg, at } => {
-                if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
+                if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, at, Input::Media(Media::Resumed { side })));
                 }
             }
@@ -67,31 +64,42 @@ impl Gateway {
                 self.inputs.push_back((call, at, Input::Media(Media::PlayEnded { play, to_end })));
             }
             E::Interval { call, leg, at, line } => {
-                if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
+                if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, at, Input::Media(Media::Interval { side, line })));
                 }
             }
             E::Measured { call, leg, heard } => {
                 if let Some(PortLink { left: Some(measured), .. }) = self.by_leg.get_mut(&leg) {
                     *measured = Some(heard);
-                } else if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
+                } else if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, now, Input::Media(Media::Measured { side, heard })));
                 }
             }
             E::Closed { call, leg, received } => {
+                let side = self.side_of(call, leg);
                 let Some(link) = self.by_leg.remove(&leg) else { return };
                 self.ports.free(link.port, now.mono);
                 let input = match (&link.role, link.left) {
-                    // Nobody was to be heard by it.
-                    (Role::Agent { .. }, _) if !link.joined => return,
                     (Role::Agent { attempt, .. }, Some(heard)) => Input::LegLeft { attempt: *attempt, received, heard },
-                    _ => Input::Media(Media::Closed { side: link.role.side(), received }),
+                    _ => match side {
+                        Some(side) => Input::Media(Media::Closed { side, received }),
+                        None => return,
+                    },
                 };
                 self.inputs.push_back((call, now, input));
             }
         }
+    }
+
+    /// Whose media a leg's is. `None`: nobody's who talks; a phone that was rung in vain may have sent something too, and
+    /// the call must not take it for the agent's.
+    fn side_of(&self, call: CallId, leg: LegId) -> Option<Side> {
+        let PortLink { role, left: None, .. } = self.by_leg.get(&leg)? else { return None };
+        if let Role::Agent { attempt, .. } = role {
+            let attempt = self.calls.get(&call)?.attempts.get(attempt)?;
+            return (attempt.bridged || !attempt.released).then_some(Side::Agent);
+        }
+        Some(role.side())
     }
 
     fn leg_ready(&mut self, now: Now, call: CallId, leg: LegId) {
@@ -126,11 +134,16 @@ impl Gateway {
 
     /// Orders one leg closed, once.
     pub(super) fn close_leg(&mut self, call: CallId, role: &Role) {
-        let Some(media) = self.calls.get_mut(&call).and_then(|e| e.media_mut(role)) else { return };
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        let had_the_caller = match role {
+            Role::Agent { attempt, .. } => entry.attempts.get(attempt).is_some_and(|a| a.bridged),
+            Role::Caller => false,
+        };
+        let Some(media) = entry.media_mut(role) else { return };
         if !media.closing {
             media.closing = true;
             let leg = media.leg;
-            if let Some(link) = self.by_leg.get_mut(&leg).filter(|link| link.joined) {
+            if let Some(link) = self.by_leg.get_mut(&leg).filter(|_| had_the_caller) {
                 link.left = Some(None);
             }
             self.outputs.push_back(Output::Media(Command::CloseLeg { leg }));
@@ -303,13 +316,10 @@ impl Gateway {
     }
 
     /// The order that joins the two legs.
-    pub(super) fn bridge(&mut self, id: CallId, attempt: u32, connected: Now) -> Option<Command> {
+    pub(super) fn bridge(&self, id: CallId, attempt: u32, connected: Now) -> Option<Command> {
         let entry = self.calls.get(&id)?;
         let caller = entry.caller.media.as_ref()?.leg;
         let agent = entry.attempts.get(&attempt)?.media.as_ref()?.leg;
-        if let Some(link) = self.by_leg.get_mut(&agent) {
-            link.joined = true;
-        }
         debug_assert_eq!(self.by_leg.get(&caller).map(|l| l.role.side()), Some(Side::Caller));
         Some(Command::Bridge { call: id, caller, agent, connected, record: true })
     }

@@ -19,6 +19,8 @@ pub(crate) struct Switch {
     pub(crate) gateway: Gateway,
     pub(crate) now: Now,
     remotes: Vec<SocketAddr>,
+    /// In the order of their opening.
+    pub(crate) legs: Vec<(CallId, LegId)>,
     pub(crate) facts: Vec<Fact>,
     pub(crate) numbers: Vec<String>,
     pub(crate) asked_for: Vec<Destination>,
@@ -76,7 +78,18 @@ impl Switch {
         let now = Now { mono: Instant::START, wall: Wall::from_micros(0) };
         let gateway = Gateway::new(settings, Arc::new(plans), Random::from_number(3));
         let (asked_for, shown, sent) = (Vec::new(), Vec::new(), Vec::new());
-        Switch { gateway, now, remotes: Vec::new(), facts: Vec::new(), numbers: Vec::new(), asked_for, shown, sent }
+        let legs = Vec::new();
+        Switch {
+            gateway,
+            now,
+            remotes: Vec::new(),
+            legs,
+            facts: Vec::new(),
+            numbers: Vec::new(),
+            asked_for,
+            shown,
+            sent,
+        }
     }
 
     pub(crate) fn tell(&mut self, from: &str, text: &str) -> Vec<Message> {
@@ -104,6 +117,7 @@ impl Switch {
                     }
                 }
                 Output::Media(Command::Open { call, leg, .. }) => {
+                    self.legs.push((call, leg));
                     self.gateway.handle(self.now, Input::Media(media::Event::Bound { call, leg }));
                 }
                 Output::Media(Command::Remote { remote, .. }) => self.remotes.push(remote.rtp),

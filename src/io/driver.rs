@@ -178,9 +178,21 @@ impl Driver {
         }
         if reloaded {
             self.wires.call_metrics.show_agents();
+            self.serve_registrations();
         }
         while let Some(output) = self.gateway.poll_output() {
             self.carry_out(output);
+        }
+    }
+
+    /// Whether agents may register can change with the configuration.
+    fn serve_registrations(&mut self) {
+        let serves = self.gateway.serves_registrations();
+        self.wires.door.open_to_strangers(serves);
+        if serves && self.wires.keeper.is_none() {
+            let started = Keeper::start(&self.wires.data_directory);
+            let failed = |error| tracing::error!(%error, "registrations are not kept over a restart");
+            self.wires.keeper = started.map_err(failed).ok();
         }
     }
 

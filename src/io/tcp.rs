@@ -210,6 +210,15 @@ impl Tcp {
             reception.refusals.refuse(reception.clock.now().mono, reason, 1, Some(flow.remote));
         }
         self.table().forget(id);
+        self.tell_closed(id, flow);
+    }
+
+    /// A phone may have registered over it. Strangers have nothing to tell of, or they would fill the queue.
+    fn tell_closed(&self, id: ConnectionId, flow: Flow) {
+        let reception = &self.shared.reception;
+        if reception.door.class_of_connection(reception.clock.now().mono, flow.remote).lane().is_some() {
+            reception.mailbox.event(Input::Disconnected(id));
+        }
     }
 
     /// Reads messages until there is a reason to stop.

@@ -171,6 +171,7 @@ impl World {
             phones,
             named_phones: Vec::new(),
             targets: Vec::new(),
+            accounts: crate::peer::registrar::Settings::default(),
             plans: Arc::new(plans),
         })));
     }

@@ -130,7 +130,8 @@ impl Endpoint {
         let known = [Method::INVITE, Method::BYE, Method::OPTIONS, Method::UPDATE, Method::PRACK, Method::REFER];
         if !(known.contains(&request.method) || self.serves(&request.method)) {
             let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
-            return Some(Answer::status(status).with(Name::ALLOW, ALLOW));
+            let allow = if to_tag(request).is_none() { self.allow() } else { ALLOW.to_owned() };
+            return Some(Answer::status(status).with(Name::ALLOW, allow));
         }
         let tls = self.settings.listen.iter().any(|(transport, _)| *transport == Transport::Tls);
         if request.uri.as_ref().is_some_and(|uri| uri.scheme == Scheme::Other || (uri.is_secure() && !tls)) {
@@ -373,8 +374,9 @@ impl Endpoint {
 
     /// Section 11.2: the answer that an INVITE would get, so that a trunk that asks learns that we are about to stop.
     fn answer_options(&mut self, asked: Asked<'_>, draining: bool) {
+        let allow = if to_tag(asked.request).is_none() { self.allow() } else { ALLOW.to_owned() };
         let answer =
-            Answer::status(if draining { 503 } else { 200 }).with(Name::ALLOW, ALLOW).with(Name::ACCEPT, ACCEPT);
+            Answer::status(if draining { 503 } else { 200 }).with(Name::ALLOW, allow).with(Name::ACCEPT, ACCEPT);
         let answer = answer.with(Name::SUPPORTED, SUPPORTED);
         self.answer(asked, if draining { answer.with(Name::RETRY_AFTER, RETRY_AFTER_S) } else { answer });
     }

@@ -16,6 +16,8 @@ mod incoming;
 mod orders;
 mod referred;
 mod refresh;
+#[cfg(test)]
+mod refusal_tests;
 mod reliable;
 mod responses;
 mod seen;
@@ -285,7 +287,8 @@ pub struct Endpoint {
     next_id: u64,
     transactions: BTreeMap<TxId, Tx>,
     by_key: BTreeMap<TxKey, TxId>,
-    /// Call-ID, From tag and CSeq of live INVITE server transactions: a second path of one request is a merge (482).
+    /// Call-ID, From tag and CSeq of live INVITE transactions. A second path of one request is a merge, and an INVITE of
+    /// ours that comes back is a loop, whoever took the Vias out: 482 to both.
     merges: BTreeMap<(String, String, u32), TxId>,
     sessions: BTreeMap<SessionId, Session>,
     dialogs: BTreeMap<DialogId, SessionId>,
@@ -447,7 +450,7 @@ impl Endpoint {
         if terminated && let Some(tx) = self.transactions.remove(&id) {
             self.sizes.forget(id);
             self.by_key.remove(&tx.key);
-            if let Machine::InviteServer { request, .. } = &tx.machine
+            if let Machine::InviteServer { request, .. } | Machine::InviteClient { request, .. } = &tx.machine
                 && let Some(key) = incoming::merge_key(request)
                 && self.merges.get(&key) == Some(&id)
             {
