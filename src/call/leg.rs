@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::{Fact, RecordingStatus, RefusedTransfer, RingResult, Signal};
+use super::fact::{Fact, KeyPath, RecordingStatus, RefusedTransfer, RingResult, Signal};
 use crate::clock::Now;
 use crate::ids::{AgentNo, Side, TargetName};
 use crate::media::Play;
@@ -93,6 +93,13 @@ pub enum Input {
     Held {
         by: Side,
         held: bool,
+    },
+    /// A key was pressed and let go.
+    Key {
+        side: Side,
+        key: char,
+        duration: Duration,
+        via: KeyPath,
     },
     /// For the ladder.
     Signal(Box<Signal>),

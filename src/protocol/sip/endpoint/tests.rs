@@ -143,6 +143,7 @@ pub(super) fn kinds(side: &Side) -> Vec<&'static str> {
             EventKind::Reoffer { .. } => "reoffer",
             EventKind::Refer(_) => "refer",
             EventKind::Bye => "bye",
+            EventKind::Key(_) => "key",
             EventKind::Lost => "lost",
             EventKind::Received { .. } => "received",
             EventKind::Reanswered { .. } => "reanswered",
