@@ -13,6 +13,7 @@ use common::stream::{Certificates, Stream};
 use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, Sipp, seconds, until, within};
 use nix::sys::signal::Signal;
 use rustls::ServerConfig;
+
 fn gauge(gateway: &Gateway, name: &str) -> i64 {
     gateway.metric(&format!("hotline_trunk_{name}"))
 }
