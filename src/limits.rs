@@ -94,6 +94,10 @@ pub const RECORDING_CLOSE: Duration = Duration::from_secs(60);
 /// So long a phone may take to move over from one call into another (a re-INVITE, once more after glare).
 pub const MOVE: Duration = Duration::from_secs(8);
 
+/// A leg that is not heard for so long while the other one is: one-way audio is told within 5 s, the 350 ms by which the
+/// recording lags behind included.
+pub const ONE_WAY: Duration = Duration::from_secs(4);
+
 /// A leg that sends nothing for so long has lost its media: phones and networks pause for a few seconds (handover, a
 /// restart of the phone), and their RTCP comes every 5 s.
 pub const MEDIA_LOST: Duration = Duration::from_secs(10);

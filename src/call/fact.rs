@@ -12,7 +12,7 @@ use super::leg::Callee;
 use super::reason::{EndedBy, Reason};
 use crate::clock::Stamp;
 use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName, TrunkName};
-use crate::media::Play;
+use crate::media::{OneWayBy, Play};
 use crate::protocol::rtp::Received;
 use crate::quality::{Heard, Line};
 
@@ -114,6 +114,17 @@ pub enum What {
     /// The first packet after that (receive stamp).
     MediaResumed {
         leg: Side,
+    },
+    /// For the last `for_ms` this person was not heard while the other one was, and nobody was on hold.
+    OneWayAudio {
+        leg: Side,
+        by: OneWayBy,
+        for_ms: u64,
+    },
+    /// Heard again, or nothing is to be heard (hold, prompt, transfer). A call may end before.
+    OneWayAudioEnded {
+        leg: Side,
+        by: OneWayBy,
     },
     /// A key was pressed; `at` is its begin (`rtp`) or the receive stamp of the message (`info`).
     Key {

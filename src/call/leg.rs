@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fact::{Fact, KeyPath, RecordingStatus, RefusedTransfer, RingResult, Signal};
 use crate::clock::Now;
 use crate::ids::{AgentNo, Side, TargetName};
-use crate::media::Play;
+use crate::media::{OneWayBy, Play};
 use crate::protocol::rtp::Received;
 use crate::quality::{Heard, Line};
 
@@ -146,6 +146,15 @@ pub enum Media {
     },
     Resumed {
         side: Side,
+    },
+    OneWay {
+        side: Side,
+        by: OneWayBy,
+        lasted: Duration,
+    },
+    OneWayEnded {
+        side: Side,
+        by: OneWayBy,
     },
     PlayStarted {
         play: Play,

@@ -168,6 +168,11 @@ impl Call {
                 talking.silent.remove(&side);
                 self.fact(at, What::MediaResumed { leg: side });
             }
+            Media::OneWay { side, by, lasted } => {
+                let for_ms = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX);
+                self.fact(at, What::OneWayAudio { leg: side, by, for_ms });
+            }
+            Media::OneWayEnded { side, by } => self.fact(at, What::OneWayAudioEnded { leg: side, by }),
             Media::PlayStarted { play } => {
                 let started = self.play_started(talking, play);
                 self.fact(at, started);

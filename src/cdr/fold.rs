@@ -304,7 +304,11 @@ impl Fold {
                     hold.to = Some(at);
                 }
             }
+            What::OneWayAudio { leg, for_ms, .. } => self.leg(*leg).one_way.begin(at.mono_ns, *for_ms),
+            What::OneWayAudioEnded { leg, .. } => self.leg(*leg).one_way.end(at.mono_ns),
             What::Ended { reason, by } => {
+                self.caller.one_way.end(at.mono_ns);
+                self.agent.one_way.end(at.mono_ns);
                 self.ended = Some(Ended { at, reason: *reason, by: *by });
             }
             _ => {}
@@ -348,6 +352,13 @@ impl Fold {
             }
             What::Interrupted => self.interrupted = true,
             _ => {}
+        }
+    }
+
+    fn leg(&mut self, side: Side) -> &mut Leg {
+        match side {
+            Side::Caller => &mut self.caller,
+            Side::Agent => &mut self.agent,
         }
     }
 
@@ -511,7 +522,9 @@ impl Fold {
 
     fn quality(&self) -> Quality {
         let (connected, ended, interrupted) = (self.connected.is_some(), self.ended.is_some(), self.interrupted);
-        let about = About { connected, ended, interrupted, talk_ms: self.talk_ms() };
+        let played = |span: &PlaySpan| span.to.and_then(|(to, _)| to.millis_since(span.from));
+        let played_ms = self.plays.iter().filter_map(played).sum();
+        let about = About { connected, ended, interrupted, talk_ms: self.talk_ms(), played_ms };
         let Fold { caller, agent, .. } = self;
         Quality { caller: caller.quality(agent, about), agent: agent.quality(caller, about) }
     }

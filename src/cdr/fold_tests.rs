@@ -5,6 +5,7 @@ use crate::cdr::QualityStatus;
 use crate::cdr::Word;
 use crate::clock::{RunId, Wall};
 use crate::ledger::story::{self, MORNING, Story, agent};
+use crate::media::OneWayBy;
 use crate::protocol::rtp::Received;
 
 const GOLDEN: &str = include_str!("../../fixtures/records/answered.json");
@@ -386,6 +387,23 @@ fn a_voice_that_hardly_came_has_no_score() {
     assert_eq!(json["quality"]["caller"]["status"], "one_way");
     assert_eq!(json["quality"]["agent"]["jitter_mean_ms"], 0.9);
     assert_eq!(serde_json::from_value::<Record>(json).unwrap(), record);
+}
+
+#[test]
+fn packets_with_nothing_in_them_have_no_score_if_there_was_little_else() {
+    let status = |heard_again: u64| {
+        let of = |leg| What::MediaMeasured { leg, heard: Box::new(story::heard()) };
+        let story = Story::talking(1)
+            .at(8_000, What::OneWayAudio { leg: Side::Caller, by: OneWayBy::Energy, for_ms: 4_000 })
+            .at(heard_again, What::OneWayAudioEnded { leg: Side::Caller, by: OneWayBy::Energy })
+            .ended(64_000, Reason::CallerHungUp, EndedBy::Caller);
+        let quality = record(story.at(64_001, of(Side::Caller)).at(64_002, of(Side::Agent))).quality;
+        assert_eq!(quality.agent.status, QualityStatus::Rated);
+        (quality.caller.status, quality.caller.figures.mos.is_some())
+    };
+    assert_eq!(status(30_000), (QualityStatus::Rated, true));
+    assert_eq!(status(63_000), (QualityStatus::OneWay, false));
+    assert_eq!(status(64_500), (QualityStatus::OneWay, false));
 }
 
 #[test]

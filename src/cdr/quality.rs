@@ -9,6 +9,32 @@ use crate::quality::{Figures, Heard, Seen, Status, status};
 pub(super) struct Leg {
     pub(super) received: Option<Received>,
     pub(super) heard: Option<Box<Heard>>,
+    pub(super) one_way: OneWay,
+}
+
+/// For how long this person was not heard while the other one was.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct OneWay {
+    since_ns: Option<u64>,
+    total_ns: u64,
+}
+
+impl OneWay {
+    /// `at_ns`: when it was told, `for_ms` after it began.
+    pub(super) fn begin(&mut self, at_ns: u64, for_ms: u64) {
+        self.since_ns.get_or_insert_with(|| at_ns.saturating_sub(for_ms.saturating_mul(1_000_000)));
+    }
+
+    pub(super) fn end(&mut self, at_ns: u64) {
+        if let Some(since) = self.since_ns.take() {
+            self.total_ns += at_ns.saturating_sub(since);
+        }
+    }
+
+    /// All but a tenth of the time in which there was something to hear.
+    fn is_most_of(self, ms: u64) -> bool {
+        self.total_ns / 100_000 >= ms.saturating_mul(9) && self.total_ns > 0
+    }
 }
 
 /// What a leg's status depends on beside the leg.
@@ -19,13 +45,15 @@ pub(super) struct About {
     pub(super) interrupted: bool,
     /// Holds excluded: a held person may be silent.
     pub(super) talk_ms: Option<u64>,
+    /// How long prompts were played.
+    pub(super) played_ms: u64,
 }
 
 impl Leg {
     /// `other`: the leg it talked with.
     pub(super) fn quality(&self, other: &Leg, about: About) -> LegQuality {
         match &self.heard {
-            Some(heard) => measured(heard, other, about),
+            Some(heard) => measured(self, heard, other, about),
             None => self.counted(about),
         }
     }
@@ -53,7 +81,7 @@ impl Leg {
     }
 }
 
-fn measured(heard: &Heard, other: &Leg, about: About) -> LegQuality {
+fn measured(leg: &Leg, heard: &Heard, other: &Leg, about: About) -> LegQuality {
     let status = status(&Seen {
         answered: about.connected,
         lasted_ms: about.talk_ms.unwrap_or_default(),
@@ -61,6 +89,12 @@ fn measured(heard: &Heard, other: &Leg, about: About) -> LegQuality {
         other: other.heard.as_ref().map(|other| other.measured.packets),
         packet_us: heard.measured.packet_us,
     });
+    let heard_ms = about.talk_ms.unwrap_or_default().saturating_sub(about.played_ms);
+    let status = match status {
+        // Packets came, and there was nothing in them.
+        Status::LowSample | Status::Rated if leg.one_way.is_most_of(heard_ms) => Status::OneWay,
+        other => other,
+    };
     let score = (status == Status::Rated).then(|| heard.score()).flatten();
     let figures = Figures::of(&heard.measured, Some(&heard.codec), score.as_ref());
     LegQuality { figures, status: status.into() }

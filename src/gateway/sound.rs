@@ -42,23 +42,20 @@ impl Gateway {
         match event {
             E::Bound { call, leg } => self.leg_ready(now, call, leg),
             E::BindFailed { call, leg, error } => self.bind_failed(now, call, leg, &error),
-            E::FirstPacket { call, leg, at } => {
-                if let Some(side) = self.side_of(call, leg) {
-                    self.inputs.push_back((call, at, Input::Media(Media::FirstPacket { side })));
-                }
-            }
+            E::FirstPacket { call, leg, at } => self.heard_of(call, leg, at, |side| Media::FirstPacket { side }),
             E::RingbackStarted { call, at, .. } => {
                 self.inputs.push_back((call, at, Input::Media(Media::RingbackStarted)));
             }
-            E::Silent { call, leg, at } => {
-                if let Some(side) = self.side_of(call, leg) {
-                    self.inputs.push_back((call, at, Input::Media(Media::Silent { side })));
-                }
+            E::Silent { call, leg, at } => self.heard_of(call, leg, at, |side| Media::Silent { side }),
+            E::Resumed { call, leg, at } => self.heard_of(call, leg, at, |side| Media::Resumed { side }),
+            E::OneWay { call, leg, by, lasted, at } => {
+                self.heard_of(call, leg, at, |side| Media::OneWay { side, by, lasted })
             }
-            E::Resumed { call, leg, at } => {
-                if let Some(side) = self.side_of(call, leg) {
-                    self.inputs.push_back((call, at, Input::Media(Media::Resumed { side })));
-                }
+            E::OneWayEnded { call, leg, by, at } => {
+                self.heard_of(call, leg, at, |side| Media::OneWayEnded { side, by })
+            }
+            E::Voice { call, leg, live, .. } => {
+                tracing::debug!(%call, leg = leg.0, ?live, snr_db = live.snr_db(), "a voice begins or has ended");
             }
             E::PlayStarted { call, play, at } => {
                 self.inputs.push_back((call, at, Input::Media(Media::PlayStarted { play })));
@@ -72,11 +69,7 @@ impl Gateway {
                     self.inputs.push_back((call, at, Input::Key { side, key, duration, via: KeyPath::Rtp }));
                 }
             }
-            E::Interval { call, leg, at, line } => {
-                if let Some(side) = self.side_of(call, leg) {
-                    self.inputs.push_back((call, at, Input::Media(Media::Interval { side, line })));
-                }
-            }
+            E::Interval { call, leg, at, line } => self.heard_of(call, leg, at, |side| Media::Interval { side, line }),
             E::Measured { call, leg, heard } => {
                 if let Some(PortLink { left: Some(measured), .. }) = self.by_leg.get_mut(&leg) {
                     *measured = Some(heard);
@@ -97,6 +90,13 @@ impl Gateway {
                 };
                 self.inputs.push_back((call, now, input));
             }
+        }
+    }
+
+    /// What is to be said of whoever has this leg, if anybody.
+    fn heard_of(&mut self, call: CallId, leg: LegId, at: Now, what: impl FnOnce(Side) -> Media) {
+        if let Some(side) = self.side_of(call, leg) {
+            self.inputs.push_back((call, at, Input::Media(what(side))));
         }
     }
 

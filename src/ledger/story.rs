@@ -8,7 +8,7 @@ use crate::call::reason::{EndedBy, Reason};
 use crate::clock::{RunId, Stamp, Wall};
 use crate::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Ringback, Strategy};
 use crate::ids::{AgentNo, CallId, HotlineId, Random, Side, SubjectId, TrunkName};
-use crate::media::Play;
+use crate::media::{OneWayBy, Play};
 use crate::protocol::rtp::Received;
 use crate::quality::{Buffered, Heard, JitterNs, Line, Losses, Measured};
 
@@ -181,6 +181,8 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_113, What::TransferRefused { by: Side::Agent, why: RefusedTransfer::NotListed })
         .at(19_114, What::AgentLeft { attempt: 1, agent: "8".into() })
         .at(19_115, What::MediaOfLeft { attempt: 1, received, heard: Some(Box::new(heard())) })
+        .at(19_116, What::OneWayAudio { leg: Side::Agent, by: OneWayBy::Energy, for_ms: 4_000 })
+        .at(19_117, What::OneWayAudioEnded { leg: Side::Agent, by: OneWayBy::Energy })
         .facts()
 }
 

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use super::crossing::Crossing;
 use super::hold::Hold;
 use super::jitter_buffer::Buffered;
+use super::one_way::OneWay;
 use super::playout::Playout;
 use super::ringback::Ringback;
 use super::session::{Accepted, Kind, Session};
-use super::tap::{Tap, Tapped};
+use super::tap::{self, Tap, Tapped};
 use super::transmit::{Outbox, Transmit};
 use super::{Block, Command, Event, Play};
 use crate::clock::{Instant, Now, Wall};
@@ -58,6 +59,7 @@ struct Joined {
     parked: bool,
     /// `None`: this call is not recorded.
     tap: Option<Tap>,
+    one_way: OneWay,
 }
 
 #[derive(Debug)]
@@ -143,7 +145,7 @@ impl Bridge {
             }
             Command::Bridge { call, caller, agent, connected, record } => {
                 let again = matches!(self.state, State::Joined(_));
-                self.join(connected, caller, agent, record.then_some(call));
+                self.join(now, connected, caller, agent, record.then_some(call));
                 self.watch(if again { now.mono } else { connected.mono });
                 self.note_hold(now);
             }
@@ -254,9 +256,11 @@ impl Bridge {
     }
 
     /// `record`: the call to record under, if it is to be.
-    fn join(&mut self, connected: Now, caller: LegId, agent: LegId, record: Option<CallId>) {
+    fn join(&mut self, now: Now, connected: Now, caller: LegId, agent: LegId, record: Option<CallId>) {
         self.end_crossings();
         if let State::Joined(joined) = &mut self.state {
+            joined.one_way.replace_agent(now.mono);
+            joined.tell_one_way(now, &mut self.events, self.call);
             (joined.agent, joined.parked, joined.hold) = (agent, false, None);
             // Another stream goes to each of the two from now on.
             for leg in [caller, agent] {
@@ -269,7 +273,8 @@ impl Bridge {
         let wide = [caller, agent].iter().any(|leg| find(&mut self.sessions, *leg).is_some_and(|s| s.is_wideband()));
         let tap = record.map(|call| Tap::new(call, connected.mono, wide));
         let (sound, crossings, hold, parked) = (Sound::Relay, [None, None], None, false);
-        self.state = State::Joined(Box::new(Joined { caller, agent, sound, crossings, hold, parked, tap }));
+        let one_way = OneWay::default();
+        self.state = State::Joined(Box::new(Joined { caller, agent, sound, crossings, hold, parked, tap, one_way }));
     }
 
     fn play(&mut self, now: Now, play: Play, audio: Arc<[i16]>) {
@@ -402,10 +407,20 @@ impl Bridge {
 
     fn flush(&mut self, now: Now) {
         let State::Joined(joined) = &mut self.state else { return };
-        let Some(tap) = &mut joined.tap else { return };
-        while let Some(block) = tap.flush(now.mono) {
+        joined.expect(now.mono, &self.sessions);
+        while let Some(tap) = &mut joined.tap
+            && let Some(block) = tap.flush(now.mono)
+        {
             self.recorded.push_back(Recorded::Block(block));
+            let (end, sounded) = tap.sounded();
+            joined.one_way.sound(end, tap::BLOCK, sounded);
+            for (leg, sound) in [joined.caller, joined.agent].into_iter().zip(sounded) {
+                if let Some(live) = sound.change {
+                    self.events.push_back(Event::Voice { call: self.call, leg, live, at: moment(now, end) });
+                }
+            }
         }
+        joined.tell_one_way(now, &mut self.events, self.call);
     }
 
     fn close_leg(&mut self, now: Now, leg: LegId) {
@@ -476,6 +491,23 @@ impl Joined {
         sound.into_iter().chain(hold).min()
     }
 
+    /// What the one-way watch may expect of the two.
+    fn expect(&mut self, now: Instant, sessions: &[Session]) {
+        let there = |leg: LegId| sessions.iter().any(|s| s.leg == leg && s.is_expected());
+        let both = !self.parked && self.hold.is_none() && there(self.caller) && there(self.agent);
+        self.one_way.expect(now, both, matches!(self.sound, Sound::Relay));
+    }
+
+    fn tell_one_way(&mut self, now: Now, events: &mut VecDeque<Event>, call: CallId) {
+        while let Some(told) = self.one_way.poll() {
+            let (leg, by, at) = ([self.caller, self.agent][told.leg], told.by, moment(now, told.at));
+            events.push_back(match told.lasted {
+                Some(lasted) => Event::OneWay { call, leg, by, lasted, at },
+                None => Event::OneWayEnded { call, leg, by, at },
+            });
+        }
+    }
+
     /// Forgets what is being decoded and coded anew; what it counted is given back.
     fn end_crossings(&mut self) -> Buffered {
         let mut sum = Buffered::default();
@@ -511,6 +543,8 @@ impl Joined {
         if self.parked && !is_caller {
             return;
         }
+        let number = accepted.packet.header.sequence;
+        self.one_way.packet(usize::from(!is_caller), arrival, number, accepted.kind == Kind::Noise);
         let held = self.hold.as_mut().filter(|hold| hold.by == leg);
         // Comfort noise is no music: whoever hears only that takes the line for dead.
         let instead = held.is_some() && accepted.kind == Kind::Noise;

@@ -15,8 +15,12 @@ mod hold;
 mod hold_tests;
 mod jitter_buffer;
 pub mod keying;
+mod level;
 mod listener;
 pub mod negotiate;
+mod one_way;
+#[cfg(test)]
+mod one_way_tests;
 mod playout;
 mod ports;
 pub mod record;
@@ -32,6 +36,8 @@ pub mod wav;
 
 pub use bridge::{Bridge, Counters, Recorded};
 pub use jitter_buffer::Buffered;
+pub use level::Live;
+pub use one_way::By as OneWayBy;
 pub use ports::Ports;
 pub use transmit::{Component, Transmit};
 
@@ -172,6 +178,28 @@ pub enum Event {
     Resumed {
         call: CallId,
         leg: LegId,
+        at: Now,
+    },
+    /// For `lasted` this person was not heard while the other one was; only the sound of recorded calls is looked at.
+    OneWay {
+        call: CallId,
+        leg: LegId,
+        by: OneWayBy,
+        lasted: Duration,
+        at: Now,
+    },
+    /// That is over, or a hold, a prompt or a transfer began.
+    OneWayEnded {
+        call: CallId,
+        leg: LegId,
+        by: OneWayBy,
+        at: Now,
+    },
+    /// Voice is heard on a leg of a recorded call again, or has not been for five seconds; `at` is on the recording's time line.
+    Voice {
+        call: CallId,
+        leg: LegId,
+        live: Live,
         at: Now,
     },
     /// The first sample of our ringing tone was sent.

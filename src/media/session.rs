@@ -158,6 +158,11 @@ impl Session {
         }
     }
 
+    /// Joined, neither holding nor held.
+    pub(super) fn is_expected(&self) -> bool {
+        self.watchdog.expects()
+    }
+
     /// A datagram on the RTP port. `clear` is where a secured one is opened: nothing of it is believed, and no address
     /// learnt, before its tag was right.
     pub(super) fn accept<'a>(

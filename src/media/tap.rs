@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::conceal::DELAY;
+use super::level::{Meter, Sounded};
 use super::listener::Listener;
 use super::unit::Unit;
 use super::{Block, Codec, SAMPLE_RATE_HZ};
@@ -25,6 +26,7 @@ const HOLD_BACK: Duration = Duration::from_millis(200);
 
 /// Units of a block: 100 ms.
 const BLOCK_UNITS: u64 = 800;
+pub(super) const BLOCK: Duration = Duration::from_millis(100);
 
 /// How late a block may be when no packet brings it out.
 const SLACK: Duration = Duration::from_millis(50);
@@ -70,6 +72,8 @@ struct Voice {
     /// The newest packet's number, and where its sound ends.
     newest: Option<(u16, i64)>,
     listener: Listener,
+    meter: Meter,
+    sounded: Sounded,
     /// Samples of the present block, and how many of the first ones are only the listener's delay.
     sound: Vec<i16>,
     ahead: bool,
@@ -130,6 +134,11 @@ impl Tap {
     pub(super) fn flush(&mut self, now: Instant) -> Option<Block> {
         let ripe = self.unit_at(now - HOLD_BACK);
         (self.edge as i64 + BLOCK_UNITS as i64 <= ripe).then(|| self.block(BLOCK_UNITS))
+    }
+
+    /// Where the last block ends, and what caller and agent were in it.
+    pub(super) fn sounded(&self) -> (Instant, [Sounded; 2]) {
+        (self.connected + Duration::from_nanos(self.edge * 125_000), [self.caller.sounded, self.agent.sounded])
     }
 
     /// The next block of the rest, up to `total` units.
@@ -196,6 +205,8 @@ impl Voice {
             anchor: None,
             newest: None,
             listener: Listener::new(wide),
+            meter: Meter::new(if wide { 2 } else { 1 } * SAMPLE_RATE_HZ),
+            sounded: Sounded::default(),
             sound: Vec::new(),
             ahead: false,
         }
@@ -254,7 +265,9 @@ impl Voice {
         self.listener.read(&NOTHING[..wanted - read], false, &mut self.sound);
         self.lane.advance(wanted);
         let scale = self.sound.len() / wanted.max(1);
-        &self.sound[delay * scale..]
+        let sound = &self.sound[delay * scale..];
+        self.sounded = self.meter.hear(sound);
+        sound
     }
 
     fn position(&mut self, arrival: Instant, at: i64, packet: &Packet<'_>) -> i64 {

@@ -33,6 +33,10 @@ impl Watchdog {
         };
     }
 
+    pub(super) fn expects(&self) -> bool {
+        self.state != State::Off
+    }
+
     /// Something came; true if silence had been reported.
     pub(super) fn hear(&mut self, at: Instant) -> bool {
         self.state = match self.state {

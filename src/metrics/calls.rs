@@ -90,6 +90,7 @@ impl CallMetrics {
             }
             What::Media { leg, received } => self.count_received(*leg, received),
             What::MediaMeasured { leg, heard } => self.count_heard(*leg, heard),
+            What::OneWayAudio { leg, .. } => self.families.add(Id::OneWayTimes, &[leg.as_str()], 1),
             What::MediaOfLeft { received, heard, .. } => {
                 self.count_received(Side::Agent, received);
                 heard.iter().for_each(|heard| self.count_heard(Side::Agent, heard));

@@ -270,6 +270,8 @@ metrics! {
         "MOS-LQ of a call's stream by the E-model, narrowband scale; only calls that can be rated.";
     OneWay "hotline_one_way_audio_calls_total" Counter [LEG] None
         "Calls in which this person was not heard, or hardly, while the other one was.";
+    OneWayTimes "hotline_one_way_audio_total" Counter [LEG] None
+        "Times that this person was not heard for four seconds while the other one was.";
     LedgerFacts "hotline_ledger_facts_total" Counter [] None
         "Facts committed.";
     LedgerBacklog "hotline_ledger_backlog_facts" Gauge [] None

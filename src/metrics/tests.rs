@@ -5,6 +5,7 @@ use crate::call::fact::{Fact, RingResult, What};
 use crate::call::reason::{EndedBy, Reason};
 use crate::ids::{AgentNo, HotlineId, Side, TrunkName};
 use crate::ledger::story::{self, Story, agent};
+use crate::media::OneWayBy;
 
 fn sets() -> LabelSets {
     LabelSets {
@@ -223,7 +224,9 @@ fn calls_are_rated_once_both_legs_are_measured() {
     let of = |leg, heard| What::MediaMeasured { leg, heard: Box::new(heard) };
     let mut hardly = story::heard();
     hardly.measured.packets = 20;
+    let one_way = What::OneWayAudio { leg: Side::Caller, by: OneWayBy::Packets, for_ms: 4_000 };
     let call = Story::talking(1)
+        .at(8_000, one_way)
         .ended(64_000, Reason::CallerHungUp, EndedBy::Caller)
         .at(64_001, of(Side::Caller, hardly))
         .at(64_002, of(Side::Agent, story::heard()));
@@ -234,6 +237,8 @@ fn calls_are_rated_once_both_legs_are_measured() {
         (r#"hotline_call_mos_count{leg="caller"}"#, 0.0),
         (r#"hotline_one_way_audio_calls_total{leg="caller"}"#, 1.0),
         (r#"hotline_one_way_audio_calls_total{leg="agent"}"#, 0.0),
+        (r#"hotline_one_way_audio_total{leg="caller"}"#, 1.0),
+        (r#"hotline_one_way_audio_total{leg="agent"}"#, 0.0),
         (r#"hotline_rtp_bytes_total{direction="in",leg="agent"}"#, 479_520.0),
         (r#"hotline_rtp_loss_ratio_bucket{leg="agent",le="0.001"}"#, 1.0),
         (r#"hotline_rtp_jitter_seconds_sum{leg="agent"}"#, 0.0009),
