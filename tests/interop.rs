@@ -5,6 +5,7 @@
 mod common;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use common::carrier::{Kamailio, Names, secret};
 use common::child::Process;
 use common::phone::{Phone, options};
 use common::softphone::{Baresip, Linphone};
+use common::sound::{RATE, Stereo, level_db, play};
 use common::stream::Certificates;
 use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, Sipp, seconds, until, within};
 use serde_json::Value;
@@ -284,4 +286,77 @@ fn when_the_first_machine_of_a_carrier_dies_we_register_with_the_second() {
     until("the second machine to know us", seconds(12), || knows_us(at[1]).then_some(()));
     assert!(is_registered(&gateway));
     common::say(&format!("registered with the second machine {:.1} s after", died.elapsed().as_secs_f64()));
+}
+
+/// An agent's baresip whose media is its own way, and a caller who speaks PCMA in the clear. The agent presses 5. What was
+/// recorded: its rate, and its sound at 8 kHz. `rtp` are further lines of `[rtp]`, `account` and `more` are the phone's.
+fn talk_of(rtp: &str, account: &str, more: &str) -> (Value, String, Stereo) {
+    let mut bench = Bench::new();
+    let (phone, trunk) = (local(bench.ports.even()), local(bench.ports.even()));
+    bench.agent_with("8", format!("sip:8@{phone}"));
+    bench.rtp_keys = rtp.into();
+    let gateway = bench.serve();
+    let bench = &gateway.bench;
+    let wide = bench.path().join("wide.wav");
+    sox(&["-n", "-r", "16000", "-b", "16", "-c", "1", &text(&wide), "synth", "20", "sine", "1000", "vol", "-12dB"]);
+    let account = format!("<sip:8@{phone}>;regint=0{account}").replace("WIDE", &text(&wide));
+    let mut phone = Baresip::start(bench, "8", phone, HZ, &account, more);
+    let mut caller = caller(&gateway, trunk);
+    happens(&gateway, "play_ended");
+    phone.press("sndcode", "5");
+    happens(&gateway, "key");
+    let key = facts(&gateway).into_iter().find(|fact| fact["fact"] == "key").expect("the key");
+    assert_eq!(
+        (key["leg"].as_str(), key["key"].as_str(), key["via"].as_str()),
+        (Some("agent"), Some("5"), Some("rtp"))
+    );
+    // The length of the talk that is listened to below.
+    std::thread::sleep(seconds(2));
+    caller.press("hangup", "");
+    happens(&gateway, "ended");
+    let record = gateway.sealed();
+    assert_eq!(record.text("recording.status"), "ok", "{record:#}");
+    for side in ["caller", "agent"] {
+        within("packets", record.number(&format!("quality.{side}.packets")), 100..=1_000);
+    }
+    let recording = gateway.recording(&record);
+    let rate = Command::new("soxi").arg("-r").arg(&recording).output().expect("soxi runs");
+    let narrow = gateway.bench.path().join("narrow.wav");
+    sox(&[&text(&recording), "-r", "8000", &text(&narrow)]);
+    (record, String::from_utf8_lossy(&rate.stdout).trim().to_owned(), play(&narrow))
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn sox(arguments: &[&str]) {
+    let output = Command::new("sox").arg("-D").args(arguments).output().expect("sox runs");
+    assert!(output.status.success(), "sox {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The last second but a quarter: left the caller's tone alone, right the agent's.
+fn two_tones(sound: &Stereo) {
+    for (name, own, other, channel) in [("left", 440.0, HZ, &sound.left), ("right", HZ, 440.0, &sound.right)] {
+        let end = channel.len() - RATE / 4;
+        let second = &channel[end - RATE..end];
+        let (own, other) = (level_db(second, own), level_db(second, other));
+        assert!((own + 12.2).abs() < 2.0, "{name}: its own tone at {own:.1} dB");
+        assert!(other < own - 30.0, "{name}: the other side's tone at {other:.1} dB beside {own:.1} dB");
+    }
+}
+
+#[test]
+fn baresip_speaks_srtp_and_its_key_is_a_fact() {
+    let (record, rate, sound) = talk_of("agent_srtp = \"required\"", ";mediaenc=srtp-mand", "module srtp.so\n");
+    assert_eq!((record.text("quality.agent.codec"), rate.as_str()), ("PCMA", "8000"), "{record:#}");
+    two_tones(&sound);
+}
+
+#[test]
+fn baresip_speaks_g722_and_is_recorded_at_16_khz() {
+    let account = ";audio_codecs=G722/16000/1;audio_source=aufile,WIDE";
+    let (record, rate, sound) = talk_of("", account, "module g722.so\n");
+    assert_eq!((record.text("quality.agent.codec"), rate.as_str()), ("G722", "16000"), "{record:#}");
+    two_tones(&sound);
 }

@@ -35,6 +35,8 @@ pub(crate) struct Bench {
     registering: Vec<(String, String)>,
     /// The gateway's range of RTP ports.
     pub(crate) rtp: String,
+    /// Further lines of `[rtp]`.
+    pub(crate) rtp_keys: String,
     /// Lines of the dialplan's `[greeting]` table.
     pub(crate) greeting: String,
     /// Further lines of its `[agents]` table.
@@ -56,6 +58,7 @@ impl Bench {
             metrics: ports.one(),
             http: ports.one(),
             rtp: ports.rtp_range(),
+            rtp_keys: String::new(),
             ports,
             agents: Vec::new(),
             listen: Vec::new(),
@@ -126,10 +129,10 @@ impl Bench {
     fn config(&self) -> String {
         let listen: String = self.listen.iter().map(|address| format!(", \"{address}\"")).collect();
         let mut text = format!(
-            "[data]\ndirectory = \"data\"\n\n[sip]\nlisten = [\"udp:127.0.0.1:{0}\", \"tcp:127.0.0.1:{0}\"{listen}]\n{5}\n[rtp]\nports = \"{1}\"\n\n\
+            "[data]\ndirectory = \"data\"\n\n[sip]\nlisten = [\"udp:127.0.0.1:{0}\", \"tcp:127.0.0.1:{0}\"{listen}]\n{5}\n[rtp]\nports = \"{1}\"\n{7}\n\n\
              [http]\nlisten = \"127.0.0.1:{2}\"\n\n[metrics]\nlisten = \"127.0.0.1:{3}\"\n\n\
              [dialplans]\ndirectory = \"dialplans\"\n\n[[trunk]]\nname = \"carrier\"\npeers = [{4}]\n{6}\n",
-            self.sip, self.rtp, self.http, self.metrics, self.peers, self.sip_keys, self.trunk
+            self.sip, self.rtp, self.http, self.metrics, self.peers, self.sip_keys, self.trunk, self.rtp_keys
         );
         for (number, contact) in &self.agents {
             let _ = write!(
