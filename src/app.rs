@@ -517,6 +517,7 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
             session_expires_s: config.sip.session_expires_s,
         },
         rtp_ports: config.rtp_ports.clone(),
+        media: config.media.clone(),
         trunks: config.trunks.clone(),
         phones,
         named_phones,

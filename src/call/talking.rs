@@ -55,6 +55,10 @@ impl Call {
                 self.fact(at, What::HoldStarted { by });
             }
             Input::Held { by, held: false } => self.fact(at, What::HoldEnded { by }),
+            Input::Key { side, key, duration, via } => {
+                let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+                self.fact(at, What::Key { leg: side, key, duration_ms, via });
+            }
             Input::Media(event) => self.note_media(&mut talking, at, event),
             Input::HungUp { side: Side::Caller } => {
                 return self.part(&talking, now, at, Reason::CallerHungUp, EndedBy::Caller);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::media::Codec;
 use proptest::prelude::*;
 
 /// The configuration of the contract.
@@ -170,6 +171,27 @@ fn one_listener_an_address() {
         ]
     );
     assert_eq!(faults("[sip]\nlisten = [\"udp:127.0.0.1:7000\"]\n[http]\nlisten = \"127.0.0.1:7000\"\n"), [""; 0]);
+}
+
+#[test]
+fn what_legs_speak() {
+    let text = "[rtp]\nports = \"20000-20009\"\ncodecs = [\"g722\", \"PCMA\"]\nagent_srtp = \"required\"\ntrunk_srtp = \"off\"\n";
+    let (read, found) = parse("c", Path::new("."), text);
+    assert_eq!(found, []);
+    let media = read.config.media;
+    assert_eq!(
+        (media.codecs, media.agent_srtp, media.trunk_srtp),
+        (vec![Codec::G722, Codec::Pcma], Policy::Required, Policy::Off)
+    );
+    let bad = "[rtp]\ncodecs = [\"G722\", \"opus\"]\nagent_srtp = \"maybe\"\n";
+    assert_eq!(
+        faults(bad),
+        [
+            "c:2: rtp.codecs \"opus\" is not carried: PCMA, PCMU and G722 are",
+            "c:2: rtp.codecs without PCMA and PCMU: add the one that the trunk speaks",
+            "c:3: rtp.agent_srtp \"maybe\" is no policy: write \"off\", \"optional\" or \"required\"",
+        ]
+    );
 }
 
 #[test]

@@ -38,18 +38,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use book::{Entry, Link, PortLink};
+use book::{Entry, Link, PortLink, Role};
 pub use reload::Reload;
 use trunks::Trunks;
 pub use trunks::{CallTarget, NamedPhone, Trunk, TrunkShown};
 
 use crate::call::agent::Agents;
 use crate::call::fact::{Fact, RecordingStatus};
-use crate::call::leg;
+use crate::call::leg::{self, Callee};
 use crate::clock::{Instant, Now, RunId};
 use crate::dialplan::plan::Plans;
 use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId, TrunkName};
-use crate::media::{self, Ports};
+use crate::media::keying::Policy;
+use crate::media::negotiate::{self, CODECS};
+use crate::media::{self, Codec, Ports};
 use crate::peer::known::{Known, Standing};
 use crate::peer::route::{Destination, Records};
 use crate::protocol::sip::endpoint::{
@@ -63,11 +65,55 @@ use crate::schedule::Schedule;
 pub struct Settings {
     pub sip: endpoint::Settings,
     pub rtp_ports: RangeInclusive<u16>,
+    pub media: MediaSettings,
     pub trunks: Vec<Trunk>,
     pub phones: Vec<Phone>,
     pub named_phones: Vec<NamedPhone>,
     pub targets: Vec<CallTarget>,
     pub run: RunId,
+}
+
+/// What is spoken on legs, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaSettings {
+    /// In our order of preference; never empty.
+    pub codecs: Vec<Codec>,
+    pub trunk_srtp: Policy,
+    pub agent_srtp: Policy,
+}
+
+impl Default for MediaSettings {
+    fn default() -> Self {
+        let (trunk_srtp, agent_srtp) = Default::default();
+        MediaSettings { codecs: CODECS.to_vec(), trunk_srtp, agent_srtp }
+    }
+}
+
+impl MediaSettings {
+    fn srtp(&self, role: &Role) -> Policy {
+        match role {
+            Role::Caller | Role::Agent { agent: Callee::Target(_), .. } => self.trunk_srtp,
+            Role::Agent { agent: Callee::Agent(_), .. } => self.agent_srtp,
+        }
+    }
+
+    /// An offer or an answer of that leg's peer, with the codecs that we speak.
+    fn read(&self, role: &Role, body: &[u8]) -> Result<negotiate::Peer, negotiate::Refusal> {
+        let peer = negotiate::read(body)?.with(&self.codecs)?;
+        self.srtp(role).admits(peer.key.is_some())?;
+        Ok(peer)
+    }
+
+    /// All codecs of ours, `first` ones first.
+    fn preferring(&self, first: impl IntoIterator<Item = Codec>) -> Vec<Codec> {
+        let mut codecs = Vec::with_capacity(self.codecs.len());
+        for codec in first.into_iter().chain(self.codecs.iter().copied()) {
+            if self.codecs.contains(&codec) && !codecs.contains(&codec) {
+                codecs.push(codec);
+            }
+        }
+        codecs
+    }
 }
 
 impl Settings {

@@ -70,6 +70,7 @@ impl Switch {
                 session_expires_s: None,
             },
             rtp_ports: 20_000..=20_099,
+            media: MediaSettings::default(),
             trunks: vec![Trunk::of_peers("carrier", vec![TRUNK.parse().unwrap()])],
             phones: Vec::new(),
             named_phones: Vec::new(),

@@ -62,6 +62,7 @@ pub(super) fn settings() -> Settings {
             session_expires_s: None,
         },
         rtp_ports: 20_000..=20_099,
+        media: MediaSettings::default(),
         trunks: vec![Trunk::of_peers("carrier", vec![TRUNK.parse().unwrap()])],
         phones: vec![Phone { agent: "8".into(), uri, transport: Transport::Udp, address }],
         named_phones: Vec::new(),
@@ -265,7 +266,7 @@ fn an_offer_that_numbers_events_as_a_codec_is_not_passed_on_so() {
     let offer = SDP.replace("AVP 8", "AVP 8 0\na=rtpmap:0 telephone-event/8000");
     let invite = requests(switch.tell(TRUNK, &theirs("INVITE", 1, "", &offer))).remove(0);
     let body = String::from_utf8(invite.body).unwrap();
-    assert!(body.contains("RTP/AVP 8 0 101\r\n") && body.contains("a=rtpmap:101 telephone-event"), "{body}");
+    assert!(body.contains("RTP/AVP 8 0 9 101\r\n") && body.contains("a=rtpmap:101 telephone-event"), "{body}");
 }
 
 #[test]

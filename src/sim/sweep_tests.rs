@@ -46,7 +46,7 @@ impl Tape for Files {
     }
 
     fn block(&mut self, block: Block) {
-        self.open.get_mut(&block.call).expect("a recording that was begun").block(&block);
+        self.open.get_mut(&block.call).expect("a recording that was begun").block(&self.disk, &block);
     }
 
     fn end(&mut self, call: CallId, total_frames: u64) -> RecordingClosed {

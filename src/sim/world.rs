@@ -86,6 +86,7 @@ impl World {
                 session_expires_s: Some(1_800),
             },
             rtp_ports: 20_000..=29_999,
+            media: gateway::MediaSettings::default(),
             trunks: vec![gateway::Trunk::of_peers("carrier", vec![Peer::Address(address(TRUNK).ip())])],
             named_phones: Vec::new(),
             targets: Vec::new(),

@@ -8,6 +8,7 @@ pub mod address;
 pub mod body;
 pub mod dialog;
 pub mod digest;
+pub mod dtmf;
 pub mod endpoint;
 pub mod framing;
 mod head;

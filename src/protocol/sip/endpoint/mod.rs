@@ -40,6 +40,7 @@ pub use served::Served;
 use session::{Phase, Session};
 
 use super::dialog::DialogId;
+use super::dtmf::Key;
 use super::message::{Request, Unusable};
 use super::reason::Reason;
 use super::transaction::{Action, Client, InviteClient, InviteServer, Server};
@@ -207,6 +208,8 @@ pub enum EventKind {
     EarlyAnswer { body: Vec<u8> },
     /// The peer's BYE. 200 has been sent.
     Bye,
+    /// INFO told of a key; it has been answered.
+    Key(Key),
     /// 408 or 481 to a request of ours within the dialog, or no answer to it, or no refresh in time: the peer has lost the
     /// session.
     Lost,
