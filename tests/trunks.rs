@@ -4,107 +4,15 @@ mod common;
 
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::child::Process;
+use common::carrier::{Kamailio, Names, secret};
 use common::phone::{Phone, invite, options};
 use common::stream::{Certificates, Stream};
 use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, Sipp, seconds, until, within};
 use nix::sys::signal::Signal;
 use rustls::ServerConfig;
-
-/// Kamailio's processes end with the first of them, if that is asked and not killed.
-struct Kamailio(Process);
-
-impl Kamailio {
-    fn start(bench: &Bench, port: u16, phone: u16) -> Kamailio {
-        let modules = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"]
-            .map(|below| PathBuf::from(below).join("kamailio/modules"))
-            .into_iter()
-            .find(|path| path.is_dir())
-            .expect("Kamailio's modules");
-        let text = include_str!("../fixtures/kamailio/carrier.cfg")
-            .replace("PORT", &port.to_string())
-            .replace("PHONE", &phone.to_string())
-            .replace("NUMBER", HOTLINE_NUMBER)
-            .replace("MODULES", &format!("{}/", modules.display()));
-        let config = bench.path().join("kamailio.cfg");
-        std::fs::write(&config, text).expect("writing Kamailio's configuration");
-        let mut command = Command::new("kamailio");
-        command.arg("-DD").arg("-E").args(["-m", "32", "-M", "8"]).arg("-f").arg(&config);
-        command.arg("-Y").arg(bench.path()).arg("-w").arg(bench.path());
-        let process = Process::start("kamailio", bench.path(), &mut command);
-        let kamailio = Kamailio(process);
-        let asker = Phone::at("127.0.0.1", bench.ports.one());
-        let there = SocketAddr::from(([127, 0, 0, 1], port));
-        until("Kamailio to answer", seconds(10), || {
-            asker.send(&options(asker.address(), there, "ready"), there);
-            asker.next(Duration::from_millis(200)).filter(|message| message.text.starts_with("SIP/2.0 200"))
-        });
-        kamailio
-    }
-}
-
-impl Drop for Kamailio {
-    fn drop(&mut self) {
-        self.0.signal(Signal::SIGTERM);
-        for _ in 0..200 {
-            if self.0.exited().is_some() {
-                return;
-            }
-            common::beat();
-        }
-    }
-}
-
-/// A name server for `test`: services by its options, addresses by a file that it reads again when told.
-struct Names {
-    process: Process,
-    hosts: PathBuf,
-    port: u16,
-}
-
-impl Names {
-    fn start(bench: &Bench, services: &[String], hosts: &str) -> Names {
-        let port = bench.ports.one();
-        let file = bench.path().join("hosts");
-        std::fs::write(&file, hosts).expect("writing the names");
-        let mut command = Command::new("dnsmasq");
-        command.args(["--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file="]);
-        command.args([
-            "--listen-address=127.0.0.1",
-            "--bind-interfaces",
-            "--local-ttl=1",
-            "--user=root",
-            "--local=/test/",
-        ]);
-        command.arg(format!("--port={port}")).arg(format!("--addn-hosts={}", file.display()));
-        command.args(services.iter().map(|service| format!("--srv-host={service}")));
-        let process = Process::start("dnsmasq", bench.path(), &mut command);
-        until("dnsmasq to listen", seconds(5), || UdpSocket::bind(("127.0.0.1", port)).is_err().then_some(()));
-        Names { process, hosts: file, port }
-    }
-
-    fn change(&self, hosts: &str) {
-        std::fs::write(&self.hosts, hosts).expect("writing the names");
-        self.process.signal(Signal::SIGHUP);
-    }
-
-    /// The section of `hotline.toml` that asks it.
-    fn section(&self) -> String {
-        format!("\n[dns]\nservers = [\"127.0.0.1:{}\"]\n", self.port)
-    }
-}
-
-fn secret(directory: &Path, text: &str) {
-    let path = directory.join("carrier.secret");
-    std::fs::write(&path, text).expect("writing the password");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("its mode");
-}
 
 fn gauge(gateway: &Gateway, name: &str) -> i64 {
     gateway.metric(&format!("hotline_trunk_{name}"))
@@ -131,7 +39,7 @@ fn a_carrier_found_by_name_brings_calls_over_our_registration_and_takes_ours_aga
         .into();
     bench.extra = names.section();
     overflows_to_duty(&mut bench);
-    let kamailio = Kamailio::start(&bench, carrier, duty);
+    let kamailio = Kamailio::carrier(&bench, carrier, duty);
     let agent = Sipp::agent(&bench, "agent_busy", busy);
     let phone = Sipp::agent(&bench, "agent_answers", duty).pause_ms(300);
     let way = SocketAddr::from(([127, 0, 0, 1], carrier));

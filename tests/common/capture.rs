@@ -44,6 +44,11 @@ impl Capture {
         Capture::with(bench, probe, &filter)
     }
 
+    /// Captures everything that passes the loopback, whatever address it is for; [`Capture::finish_file`] ends it.
+    pub(crate) fn of_all_addresses(bench: &Bench) -> Capture {
+        Capture::with(bench, bench.ports.one(), "")
+    }
+
     fn with(bench: &Bench, probe: u16, filter: &str) -> Capture {
         let file = bench.path().join("wire.pcapng");
         let process = Process::start(

@@ -7,6 +7,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod capture;
+pub(crate) mod carrier;
 pub(crate) mod child;
 pub(crate) mod impaired;
 pub(crate) mod phone;

@@ -1,0 +1,287 @@
+//! Programs that this project did not write, with one another by way of the gateway. `docs/interop.md` is the table of all.
+
+#![allow(clippy::disallowed_methods, reason = "the tests stand outside the gateway and have clocks of their own")]
+
+mod common;
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Instant;
+
+use common::bench::{hotline, series};
+use common::carrier::{Kamailio, Names, secret};
+use common::child::Process;
+use common::phone::{Phone, options};
+use common::softphone::{Baresip, Linphone};
+use common::stream::Certificates;
+use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, Sipp, seconds, until, within};
+use serde_json::Value;
+
+const HZ: f64 = 1_000.0;
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// One agent, 8, whose phone registers; TLS at the first address, calls may come from the second.
+fn with_a_phone_over_tls() -> (Gateway, SocketAddr, SocketAddr, Certificates) {
+    let mut bench = Bench::new();
+    let certificates = Certificates::of(bench.path(), "authority");
+    certificates.sign("server", 30);
+    let (tls, trunk) = (local(bench.ports.one()), local(bench.ports.even()));
+    bench.listen = vec![format!("tls:{tls}")];
+    // baresip 1.0 knows no other algorithm.
+    bench.sip_keys = certificates.keys() + "digest = [\"MD5\"]\n";
+    bench.peers = format!("\"{trunk}\"");
+    bench.agent_registers("8", "a-secret");
+    (bench.serve(), tls, trunk, certificates)
+}
+
+fn registered(gateway: &Gateway, count: i64) {
+    until(&format!("{count} registrations"), seconds(10), || {
+        (gateway.metric("hotline_registrations") == count).then_some(())
+    });
+}
+
+/// A baresip as the trunk, which dials the hotline.
+fn caller(gateway: &Gateway, at: SocketAddr) -> Baresip {
+    let bench = &gateway.bench;
+    let account = format!("<sip:13900001234@{at}>;regint=0");
+    let mut caller = Baresip::start(bench, "caller", at, 440.0, &account, "");
+    caller.press("dial", &format!("sip:{HOTLINE_NUMBER}@{}", bench.sip_address()));
+    caller
+}
+
+/// The facts of the only call, live or ended.
+fn facts(gateway: &Gateway) -> Vec<Value> {
+    let config = gateway.config.to_str().expect("a path in UTF-8");
+    let Some(call) = gateway.live().pop().or_else(|| gateway.calls().pop()) else { return Vec::new() };
+    let output = hotline(&["call", call.text("id"), "--json", "--config", config]);
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    value["facts"].as_array().cloned().unwrap_or_default()
+}
+
+/// Waits for a fact of the only call.
+fn happens(gateway: &Gateway, fact: &str) {
+    happen(gateway, fact, 1);
+}
+
+/// Waits for so many of them.
+fn happen(gateway: &Gateway, fact: &str, count: usize) {
+    let deadline = Instant::now() + seconds(8);
+    loop {
+        let facts = facts(gateway);
+        if facts.iter().filter(|f| f["fact"] == fact).count() >= count {
+            return;
+        }
+        assert!(Instant::now() < deadline, "no {count} {fact} among {facts:#?}");
+        common::beat();
+    }
+}
+
+/// The call was answered by 8, held once, and both were heard.
+fn held_once(gateway: &Gateway) {
+    let record = gateway.sealed();
+    assert_eq!((record.text("outcome"), record.text("agent")), ("answered", "8"), "{record:#}");
+    assert_eq!(record.number("holds"), 1, "{record:#}");
+    within("hold_ms", record.number("hold_ms"), 50..=4_000);
+    for side in ["caller", "agent"] {
+        within("packets", record.number(&format!("quality.{side}.packets")), 5..=1_000);
+    }
+    gateway.settled(1);
+}
+
+#[test]
+fn baresip_over_tls_is_called_holds_and_resumes() {
+    let (gateway, tls, trunk, certificates) = with_a_phone_over_tls();
+    let bench = &gateway.bench;
+    let account = format!("<sip:8@{tls};transport=tls>;auth_pass=a-secret;regint=60");
+    let more = format!("sip_cafile {}\n", certificates.file("ca.pem").display());
+    let mut phone = Baresip::start(bench, "8", local(bench.ports.even()), HZ, &account, &more);
+    registered(&gateway, 1);
+    let mut caller = caller(&gateway, trunk);
+    happen(&gateway, "media_arrived", 2);
+    phone.press("hold", "");
+    happens(&gateway, "hold_started");
+    phone.press("resume", "");
+    happens(&gateway, "hold_ended");
+    caller.press("hangup", "");
+    happens(&gateway, "ended");
+    held_once(&gateway);
+}
+
+#[test]
+fn linphone_over_tls_is_called_holds_and_resumes() {
+    let (gateway, tls, trunk, certificates) = with_a_phone_over_tls();
+    let more =
+        format!("root_ca={}\nverify_server_certs=1\nverify_server_cn=0\n", certificates.file("ca.pem").display());
+    let phone = Linphone::start(&gateway.bench, "8", tls, "tls", "a-secret", &more);
+    phone.speaks(HZ);
+    registered(&gateway, 1);
+    let mut caller = caller(&gateway, trunk);
+    happen(&gateway, "media_arrived", 2);
+    phone.tell("pause");
+    happens(&gateway, "hold_started");
+    phone.tell("resume");
+    happens(&gateway, "hold_ended");
+    caller.press("hangup", "");
+    happens(&gateway, "ended");
+    held_once(&gateway);
+}
+
+/// A program that asks the gateway something and ends.
+fn ask(gateway: &Gateway, program: &str, arguments: &[&str]) -> Process {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(gateway.bench.path()).env("HOME", gateway.bench.path());
+    Process::start(program, gateway.bench.path(), &mut command)
+}
+
+fn rejected(gateway: &Gateway, reason: &str) -> i64 {
+    let label = format!("{{reason=\"{reason}\"}}");
+    series(&gateway.metrics(), "hotline_sip_rejected_total").filter(|(l, _)| *l == label).map(|(_, n)| n).sum()
+}
+
+#[test]
+fn sipsak_pings_and_registers_and_as_a_stranger_hears_nothing() {
+    let mut bench = Bench::new();
+    bench.sip_keys = "digest = [\"MD5\"]\n".into();
+    bench.peers = "\"127.0.0.2\"".into();
+    bench.agent_registers("8", "a-secret");
+    let gateway = bench.serve();
+    let here = gateway.bench.sip_address();
+    let (uri, phone) = (format!("sip:{here}"), format!("sip:8@{here}"));
+    let mut ping = ask(&gateway, "sipsak", &["-v", "-k", "127.0.0.2", "-s", &uri]);
+    assert_eq!(ping.wait(seconds(5)), 0, "{}", ping.output());
+    let stranger = ask(&gateway, "sipsak", &["-vvv", "-k", "127.0.0.3", "-s", &uri]);
+    until("the stranger", seconds(5), || (rejected(&gateway, "stranger") > 1).then_some(()));
+    assert!(!stranger.output().contains("SIP/2.0 "), "{}", stranger.output());
+    let contact = "sip:8@127.0.0.4:5060";
+    let register =
+        ["-U", "-C", contact, "-x", "60", "-k", "127.0.0.4", "-u", "8", "-a", "a-secret", "-s", &phone, "-vvv"];
+    let mut register = ask(&gateway, "sipsak", &register);
+    assert_eq!(register.wait(seconds(5)), 0, "{}", register.output());
+    assert_eq!(gateway.metric("hotline_registrations"), 1, "{}", register.output());
+}
+
+#[test]
+fn svmap_finds_nobody() {
+    let mut bench = Bench::new();
+    bench.peers = "\"127.0.0.2\"".into();
+    bench.agent_registers("8", "a-secret");
+    let gateway = bench.serve();
+    let port = gateway.bench.sip.to_string();
+    for method in ["OPTIONS", "INVITE"] {
+        let mut scan = ask(&gateway, "svmap", &["-m", method, "-p", &port, "127.0.0.1"]);
+        scan.wait(seconds(8));
+        assert!(scan.output().contains("found nothing"), "{}", scan.output());
+    }
+    assert!(rejected(&gateway, "stranger") >= 2);
+    assert_eq!(gateway.balance(), 0);
+}
+
+/// A call that reaches us by Kamailio and leaves by Kamailio, which both times records its route; the caller holds and resumes.
+fn through_a_proxy(transport: &str) {
+    let mut bench = Bench::new();
+    let (proxy, phone) = (bench.ports.one(), bench.ports.one());
+    bench.agent_with("8", format!("sip:8@127.0.0.1:{proxy};transport={transport}"));
+    let text = include_str!("../fixtures/kamailio/proxy.cfg")
+        .replace("GATEWAY", &bench.sip.to_string())
+        .replace("PHONE", &phone.to_string())
+        .replace("TRANSPORT", transport);
+    let kamailio = Kamailio::start(&bench, proxy, &text);
+    let agent = Sipp::agent(&bench, "agent_answers", phone).pause_ms(200);
+    let caller = Sipp::trunk_by(&bench, local(proxy), "trunk_holds");
+    let gateway = bench.serve();
+    let agent = agent.start();
+    caller.run();
+    agent.finish();
+    let record = gateway.record();
+    assert_eq!((record.text("outcome"), record.text("reason")), ("answered", "caller_hung_up"), "{record:#}");
+    assert_eq!(record.number("holds"), 1);
+    // Every message in the call's ladder came from the proxy or went to it.
+    let facts = facts(&gateway);
+    let ladder: Vec<&Value> = facts.iter().filter(|f| f["fact"] == "signal").collect();
+    assert!(ladder.len() >= 20, "{ladder:#?}");
+    if transport == "udp" {
+        let past: Vec<_> = ladder.iter().filter(|m| m["peer"] != local(proxy).to_string().as_str()).collect();
+        assert!(past.is_empty(), "{past:#?}");
+    }
+    gateway.settled(1);
+    drop(kamailio);
+}
+
+#[test]
+fn a_kamailio_on_both_sides_over_udp_stays_in_the_way() {
+    through_a_proxy("udp");
+}
+
+#[test]
+fn a_kamailio_on_both_sides_over_tcp_stays_in_the_way() {
+    through_a_proxy("tcp");
+}
+
+/// REGISTER requests that were sent.
+fn registers(gateway: &Gateway) -> i64 {
+    let text = gateway.metrics();
+    let ours = |labels: &str| labels.contains("method=\"REGISTER\"") && labels.contains("direction=\"out");
+    series(&text, "hotline_sip_requests_total").filter(|(labels, _)| ours(labels)).map(|(_, n)| n).sum()
+}
+
+/// A carrier of these machines, which gives registrations for at most so many seconds, and us.
+fn carrier(machines: u16, longest_s: u32) -> (Gateway, Vec<Kamailio>, Vec<SocketAddr>, Names) {
+    let mut bench = Bench::new();
+    bench.agent("8");
+    let at: Vec<SocketAddr> = (0..machines).map(|_| local(bench.ports.one())).collect();
+    let services =
+        at.iter().enumerate().map(|(n, at)| format!("_sip._udp.carrier.test,sbc.carrier.test,{},{n},1", at.port()));
+    let names = Names::start(&bench, &services.collect::<Vec<_>>(), "127.0.0.1 sbc.carrier.test\n");
+    secret(bench.path(), "long live the carrier\n");
+    bench.peers = "\"192.0.2.1\"".into();
+    bench.trunk = "options_s = 1\nregister = { server = \"sip:carrier.test\", username = \"1000\", \
+                   password_file = \"carrier.secret\" }"
+        .into();
+    bench.extra = names.section();
+    let text = include_str!("../fixtures/kamailio/carrier.cfg")
+        .replace("\"min_expires\", 60", "\"min_expires\", 1")
+        .replace("\"max_expires\", 120", &format!("\"max_expires\", {longest_s}"))
+        .replace("request_route", "modparam(\"auth\", \"nonce_expire\", 1)\nrequest_route");
+    let kamailios = at.iter().map(|at| Kamailio::start(&bench, at.port(), &text)).collect();
+    let gateway = bench.serve();
+    until("the registration", seconds(5), || is_registered(&gateway).then_some(()));
+    (gateway, kamailios, at, names)
+}
+
+fn is_registered(gateway: &Gateway) -> bool {
+    gateway.metric("hotline_trunk_registered") == 1
+}
+
+#[test]
+fn a_registration_of_three_seconds_is_renewed_in_time() {
+    let (gateway, _kamailio, ..) = carrier(1, 3);
+    let begun = registers(&gateway);
+    assert!(begun >= 2, "a REGISTER and the answer to its challenge: {begun}");
+    // Each nonce of this carrier lasts a second, so each renewal is challenged.
+    until("two renewals", seconds(8), || {
+        assert!(is_registered(&gateway));
+        (registers(&gateway) >= begun + 4).then_some(())
+    });
+}
+
+#[test]
+fn when_the_first_machine_of_a_carrier_dies_we_register_with_the_second() {
+    let (gateway, mut kamailios, at, _names) = carrier(2, 60);
+    let asker = Phone::at("127.0.0.1", gateway.bench.ports.one());
+    let mut asked = 0;
+    let mut knows_us = |machine: SocketAddr| {
+        asked += 1;
+        let question = options(asker.address(), machine, &format!("asked{asked}"));
+        asker.send(&question.replace("OPTIONS sip:", "OPTIONS sip:1000@"), machine);
+        asker.next(seconds(1)).is_some_and(|answer| answer.text.starts_with("SIP/2.0 200"))
+    };
+    assert!(knows_us(at[0]) && !knows_us(at[1]), "only the first machine is asked while it lives");
+    drop(kamailios.remove(0));
+    let died = Instant::now();
+    until("the second machine to know us", seconds(12), || knows_us(at[1]).then_some(()));
+    assert!(is_registered(&gateway));
+    common::say(&format!("registered with the second machine {:.1} s after", died.elapsed().as_secs_f64()));
+}
