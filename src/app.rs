@@ -86,9 +86,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let settings = settings(&config, &addresses, run)?;
     let accounts = accounts(&config);
     let door = Arc::new(Door::new(settings.known()));
-    if !accounts.accounts.is_empty() {
-        door.open_to_strangers();
-    }
+    door.open_to_strangers(!accounts.accounts.is_empty());
     let mut gateway = Gateway::new(settings, Arc::new(plans), Random::from_seed(os_seed()?));
     gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
     let shared = Shared::new(&ledger.ledger());
@@ -154,6 +152,11 @@ impl Running {
     /// SIP sessions that still have something to say (a BYE without an answer).
     pub fn sessions(&self) -> usize {
         self.occupancy.sessions.load(Ordering::Relaxed)
+    }
+
+    /// A registrar has not yet answered that we are gone.
+    pub fn is_leaving(&self) -> bool {
+        self.occupancy.leaving.load(Ordering::Relaxed)
     }
 
     /// How to see that the switch is at work.
@@ -514,6 +517,7 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
             session_expires_s: config.sip.session_expires_s,
         },
         rtp_ports: config.rtp_ports.clone(),
+        media: config.media.clone(),
         trunks: config.trunks.clone(),
         phones,
         named_phones,

@@ -20,11 +20,13 @@ use crate::dialplan::plan::Plans;
 use crate::dialplan::prompt::Library;
 use crate::dialplan::{AGENT_NUMBER_HINT, is_agent_number};
 use crate::fault::Fault;
-use crate::gateway::Trunk;
+use crate::gateway::{MediaSettings, Trunk};
 use crate::ids::{AgentNo, TargetName, TrunkName};
 use crate::io::clock::RunClock;
 use crate::io::dialplans::{BuiltIn, Directory};
 use crate::io::tls;
+use crate::media::keying::Policy;
+use crate::media::negotiate::CODECS;
 use crate::peer::trunk::{Peer, PeerError};
 use crate::protocol::sip::digest::{Algorithm, Secrets};
 pub use crate::protocol::sip::endpoint::Transport;
@@ -43,6 +45,7 @@ pub struct Config {
     pub sip: SipSettings,
     /// UDP ports of RTP and RTCP; begins even, so that pairs fit.
     pub rtp_ports: RangeInclusive<u16>,
+    pub media: MediaSettings,
     /// Console and API; `None` if it is switched off.
     pub http_listen: Option<SocketAddr>,
     pub metrics_listen: SocketAddr,
@@ -228,13 +231,15 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
     let default_agents = agents.is_none() && dialplans == DialplanSource::BuiltIn;
     let targets = trunks::targets(&mut root, &trunks);
     let (http_listen, metrics_listen) = web(&mut root, &sip.listen);
+    let mut rtp = root.section("rtp");
     let config = Config {
         file: None,
         base: base.to_owned(),
         data_directory: base
             .join(path(&mut root.section("data"), "directory").map_or_else(|| "data".to_owned(), |at| at.value)),
         sip,
-        rtp_ports: ports(&mut root.section("rtp")),
+        rtp_ports: ports(&mut rtp),
+        media: carrying(&mut rtp),
         http_listen,
         metrics_listen,
         dialplans,
@@ -375,6 +380,37 @@ fn ports(rtp: &mut Table<'_>) -> RangeInclusive<u16> {
     };
     rtp.fault(written.line, format!("rtp.ports \"{}\" {what}", written.value), hint);
     DEFAULT
+}
+
+/// Codecs in the order of preference, and SRTP toward either side.
+fn carrying(rtp: &mut Table<'_>) -> MediaSettings {
+    let mut media = MediaSettings::default();
+    if let Some(written) = rtp.strings("codecs") {
+        media.codecs.clear();
+        for At { value, line } in written.value {
+            match CODECS.iter().find(|codec| codec.name().eq_ignore_ascii_case(&value)) {
+                Some(codec) if media.codecs.contains(codec) => {
+                    rtp.fault(line, format!("rtp.codecs names {value} twice"), "name each codec once");
+                }
+                Some(codec) => media.codecs.push(*codec),
+                None => rtp.fault(line, format!("rtp.codecs \"{value}\" is not carried"), "PCMA, PCMU and G722 are"),
+            }
+        }
+        if media.codecs.iter().all(|codec| codec.is_wideband()) {
+            rtp.fault(written.line, "rtp.codecs without PCMA and PCMU", "add the one that the trunk speaks");
+        }
+    }
+    for (key, policy) in [("trunk_srtp", &mut media.trunk_srtp), ("agent_srtp", &mut media.agent_srtp)] {
+        let Some(written) = rtp.string(key) else { continue };
+        match Policy::named(&written.value) {
+            Some(named) => *policy = named,
+            None => {
+                let what = format!("{} \"{}\" is no policy", rtp.path(key), written.value);
+                rtp.fault(written.line, what, "write \"off\", \"optional\" or \"required\"");
+            }
+        }
+    }
+    media
 }
 
 /// The addresses of console and metrics; each TCP address belongs to one listener.

@@ -506,6 +506,14 @@ fn gateway_rings() -> World {
 
 /// Runs a world to its end: its record, and the responses to the caller's INVITE.
 fn responses(mut world: World) -> (Record, Vec<String>) {
+    let seen = overheard(&mut world);
+    let (world, record) = one(world);
+    drop(world);
+    (record, seen.take())
+}
+
+/// From now on, what the gateway answers to INVITEs.
+fn overheard(world: &mut World) -> Rc<RefCell<Vec<String>>> {
     let seen = Rc::new(RefCell::new(Vec::new()));
     let log = Rc::clone(&seen);
     world.network.loss = Some(Box::new(move |from, text| {
@@ -515,9 +523,22 @@ fn responses(mut world: World) -> (Record, Vec<String>) {
         }
         false
     }));
-    let (world, record) = one(world);
-    drop(world);
-    (record, seen.take())
+    seen
+}
+
+/// An INVITE that supports nothing, written by hand.
+fn bare_invite(world: &mut World, offer: &str) {
+    let [local, remote] = [GATEWAY, TRUNK].map(|address| address.parse().expect("an address"));
+    let flow = Flow { transport: Transport::Udp, local, remote, connection: None };
+    let kind = if offer.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    let invite = format!(
+        "INVITE sip:{NUMBER}@{GATEWAY} SIP/2.0\r\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+         From: <sip:1390@{TRUNK}>;tag=1\r\nTo: <sip:{NUMBER}@{GATEWAY}>\r\nCall-ID: a@b\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:{TRUNK}>\r\n{kind}Content-Length: {}\r\n\r\n{offer}",
+        offer.len()
+    );
+    let at = world.now();
+    world.tell(Input::Datagram { flow, at, bytes: invite.into_bytes() });
 }
 
 fn body(message: &str) -> &str {
@@ -537,12 +558,31 @@ fn the_gateway_rings_by_itself_with_early_media() {
         let status = |line: &str| seen.iter().find(|m| m.starts_with(&format!("SIP/2.0 {line}")));
         let (early, ok) = (status("183").expect("a 183"), status("200").expect("a 200"));
         assert!(body(early).contains("m=audio") && body(early).contains("RTP/AVP 8"), "{early}");
-        assert_eq!(body(early), body(ok), "the 200 says what the 183 said");
+        // The caller's phone acknowledged the 183 by PRACK: the answer is given, and there is no second one.
+        assert!(early.contains("\r\nRequire: 100rel\r\n"), "{early}");
+        assert_eq!(body(ok), "", "RFC 6337 section 3.1");
         assert!(status("180").is_none());
         assert_eq!(serde_json::to_value(&record).unwrap()["ring_source"], "gateway");
         near(record.ring_to_answer_ms, 6_000);
         assert_eq!((record.rings, record.outcome), (Some(2), Some(Outcome::Answered)));
     }
+}
+
+#[test]
+fn without_prack_the_200_says_again_what_the_183_said() {
+    let mut world = gateway_rings();
+    world.agents.expect([answers(3.0, None)]);
+    let host = TRUNK.split(':').next().unwrap();
+    let offer =
+        format!("v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8\r\n");
+    let seen = overheard(&mut world);
+    bare_invite(&mut world, &offer);
+    world.run_for(secs(4.0));
+    let seen = seen.take();
+    let status = |line: &str| seen.iter().find(|m| m.starts_with(&format!("SIP/2.0 {line}")));
+    let (early, ok) = (status("183").expect("a 183"), status("200").expect("a 200"));
+    assert!(!early.contains("Require:") && body(early).contains("RTP/AVP 0"), "{early}");
+    assert_eq!(body(early), body(ok));
 }
 
 #[test]
@@ -558,15 +598,7 @@ fn a_silent_phone_gets_our_ringing_after_a_second() {
 fn a_caller_without_an_offer_hears_the_network_ring() {
     let mut world = gateway_rings();
     world.agents.expect([answers(3.0, None)]);
-    let gateway = GATEWAY.parse().unwrap();
-    let flow = Flow { transport: Transport::Udp, local: gateway, remote: TRUNK.parse().unwrap(), connection: None };
-    let invite = format!(
-        "INVITE sip:{NUMBER}@{GATEWAY} SIP/2.0\r\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
-         From: <sip:1390@{TRUNK}>;tag=1\r\nTo: <sip:{NUMBER}@{GATEWAY}>\r\nCall-ID: a@b\r\nCSeq: 1 INVITE\r\n\
-         Contact: <sip:{TRUNK}>\r\nContent-Length: 0\r\n\r\n"
-    );
-    let at = world.now();
-    world.tell(Input::Datagram { flow, at, bytes: invite.into_bytes() });
+    bare_invite(&mut world, "");
     world.run_for(secs(2.0));
     let sent = |line: &str| world.wire_log.iter().any(|(_, _, l)| l.starts_with(line));
     assert!(sent("SIP/2.0 180") && !sent("SIP/2.0 183"));

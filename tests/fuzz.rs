@@ -16,6 +16,7 @@ use std::time::{Duration, Instant as Clock};
 use hotline::clock::Instant;
 use hotline::ids::{CallId, LegId, Random, Side};
 use hotline::limits;
+use hotline::media::keying::Policy;
 use hotline::media::negotiate::{self, CODECS, Local};
 use hotline::media::{Bridge, Codec, Command, Remote};
 use hotline::protocol::rtp::rtcp::{self, Block, Compound, Outgoing, SenderInfo};
@@ -286,7 +287,14 @@ fn uri() {
 
 #[test]
 fn sdp() {
-    let local = Local { rtp: "127.0.0.1:4000".parse().unwrap(), advertise: None, session: 1, version: 1 };
+    let local = Local {
+        rtp: "127.0.0.1:4000".parse().unwrap(),
+        advertise: None,
+        session: 1,
+        version: 1,
+        srtp: Policy::Required,
+        master: [7; 30],
+    };
     let mut corpus = vec![
         negotiate::offer(&local, CODECS, Some(101)),
         b"v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\nc=IN IP6 ::1\r\nt=0 0\r\na=inactive\r\nm=video 1 RTP/AVP 31\r\nm=audio 2/2 RTP/AVP 0 8 96\r\na=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-16\r\na=ptime:20\r\na=sendonly\r\n".to_vec(),
@@ -356,6 +364,9 @@ fn bridge(record: bool) -> Bridge {
             allowed: vec![peer().ip()],
             codec: Codec::Pcma,
             payload_type: 8,
+            srtp: None,
+            packet_ms: None,
+            comfort_noise: None,
             telephone_event: Some(101),
             send: true,
             receive: true,

@@ -2,6 +2,13 @@
 
 mod common;
 
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use common::sound::{level_db, play, to_alaw, tone};
 use common::voice::Voice;
 use common::{Bench, RecordExt, Sipp, within};
 
@@ -47,4 +54,84 @@ fn a_call_without_media_ends_on_both_sides() {
     assert_eq!((record.text("outcome"), record.text("reason")), ("answered", "media_timeout"));
     assert_eq!(record.text("ended_by"), "gateway");
     within("talk_ms", record.number("talk_ms"), 19_900..=21_000);
+}
+
+/// From the first ring to the end somebody else sends a loud tone to every port that the gateway may have.
+#[test]
+fn what_a_stranger_sends_to_every_port_reaches_nobody() {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    let (caller, agent) = (Voice::new(bench.ports.even(), 440.0), Voice::new(bench.ports.even(), 1_000.0));
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(3_000).voice(caller.port);
+    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(500).voice(agent.port);
+    let range = bench.rtp.clone();
+    let gateway = bench.serve();
+    let attack = Attack::on(&range);
+    let (answering, calling) = (answering.start(), calling.start());
+    calling.finish();
+    answering.finish();
+    let record = gateway.sealed();
+    assert_eq!(record.text("outcome"), "answered");
+    let recorded = play(&gateway.recording(&record));
+    assert!(recorded.millis() > 2_000);
+    let (_, heard_by_caller) = caller.sound();
+    let (_, heard_by_agent) = agent.sound();
+    let sounds = [&recorded.left[..], &recorded.right[..], &heard_by_caller[..], &heard_by_agent[..]];
+    for (n, sound) in sounds.into_iter().enumerate() {
+        for second in sound.chunks_exact(4_000) {
+            let level = level_db(second, ATTACK_HZ);
+            assert!(level < -55.0, "sound {n}: the stranger is at {level} dB");
+        }
+    }
+    let (sent, answered) = attack.end();
+    assert!(sent > 5_000 && answered == 0, "{sent} packets of a stranger, {answered} answers");
+}
+
+const ATTACK_HZ: f64 = 2_500.0;
+
+/// RTP from an address that no signalling named, until it is told to end.
+struct Attack {
+    ended: Arc<AtomicBool>,
+    thread: JoinHandle<(usize, usize)>,
+}
+
+impl Attack {
+    /// `ports`: a range as in the configuration.
+    fn on(ports: &str) -> Attack {
+        let (first, last) = ports.split_once('-').expect("a range");
+        let number = |text: &str| text.parse::<u16>().expect("a port");
+        let ports = number(first)..=number(last);
+        let socket = UdpSocket::bind("127.0.0.66:0").expect("a socket of the stranger");
+        // Its pace, too: it waits so long for an answer.
+        socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a time-out");
+        let ended = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&ended);
+        let thread = std::thread::spawn(move || {
+            let (mut sent, mut answered) = (0, 0);
+            for n in 0u16.. {
+                if told.load(Ordering::Relaxed) {
+                    break;
+                }
+                let mut packet = vec![0x80, 8];
+                packet.extend(n.to_be_bytes());
+                packet.extend((u32::from(n) * 160).to_be_bytes());
+                packet.extend([6, 6, 6, 6]);
+                let samples = i64::from(n) * 160..i64::from(n) * 160 + 160;
+                packet.extend(samples.map(|n| to_alaw(tone(ATTACK_HZ, n))));
+                for port in ports.clone() {
+                    sent += usize::from(socket.send_to(&packet, ("127.0.0.1", port)).is_ok());
+                }
+                let mut buffer = [0; 2_000];
+                answered += usize::from(socket.recv_from(&mut buffer).is_ok());
+            }
+            (sent, answered)
+        });
+        Attack { ended, thread }
+    }
+
+    /// Packets sent, and packets that came back.
+    fn end(self) -> (usize, usize) {
+        self.ended.store(true, Ordering::Relaxed);
+        self.thread.join().expect("the stranger's thread")
+    }
 }

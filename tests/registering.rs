@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use common::child::Process;
@@ -70,7 +71,10 @@ fn baresip_registers_is_called_and_leaves() {
     let phone = baresip(bench, "8", bench.ports.one(), HZ, &account(bench, "8", "a-secret", ";transport=tcp"), &[]);
     registrations(&gateway, 1);
     call(&gateway, "over-tcp");
-    put_away(phone, &gateway);
+    // A phone that dies says no farewell, but its connection ends.
+    phone.signal(Signal::SIGKILL);
+    registrations(&gateway, 0);
+    drop(phone);
     for record in gateway.records(2) {
         assert_eq!((record.text("outcome"), record.text("agent")), ("answered", "8"), "{record:#}");
     }
@@ -128,6 +132,37 @@ fn linphone_registers_over_udp_and_tcp_and_is_called() {
 fn ask(stranger: &Phone, gateway: &Gateway, text: &str) -> Option<Message> {
     stranger.send(text, gateway.bench.sip_address());
     stranger.next(seconds(1))
+}
+
+#[test]
+fn the_first_password_comes_with_a_reload() {
+    let mut bench = bench(&[], MD5_ALONE);
+    bench.agent("8");
+    let mut gateway = bench.serve();
+    let stranger = Phone::at("127.0.0.3", gateway.bench.ports.one());
+    let register =
+        |id: &str| invite(stranger.address(), gateway.bench.sip_address(), "9", id).replace("INVITE", "REGISTER");
+    assert!(ask(&stranger, &gateway, &register("early")).is_none(), "nobody may register");
+    let secret = gateway.bench.path().join("9.secret");
+    std::fs::write(&secret, "a-secret\n").expect("writing a password");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("its mode");
+    let config = std::fs::read_to_string(&gateway.config).expect("the configuration");
+    let agent = "\n[[agent]]\nnumber = \"9\"\npassword_file = \"9.secret\"\n";
+    std::fs::write(&gateway.config, config + agent).expect("writing the configuration");
+    gateway.process.signal(Signal::SIGHUP);
+    let reloads = "hotline_config_reloads_total{result=\"ok\"}";
+    until("the reload", seconds(10), || (gateway.metric(reloads) == 1).then_some(()));
+    let challenge = ask(&stranger, &gateway, &register("late")).expect("a challenge");
+    assert!(challenge.text.starts_with("SIP/2.0 401"), "{}", challenge.text);
+    let password = account(&gateway.bench, "9", "a-secret", "");
+    let phone = baresip(&gateway.bench, "9", gateway.bench.ports.one(), HZ, &password, &[]);
+    registrations(&gateway, 1);
+    // It is kept over a restart, as if the password had been there from the start.
+    gateway.process.signal(Signal::SIGTERM);
+    gateway.process.wait(seconds(10));
+    gateway.restart();
+    registrations(&gateway, 1);
+    drop(phone);
 }
 
 #[test]

@@ -7,8 +7,9 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use common::carrier::{Kamailio, Names, secret};
-use common::phone::{Phone, options};
-use common::{Bench, Gateway, RecordExt, Sipp, seconds, until, within};
+use common::phone::{Phone, invite, options};
+use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, Sipp, seconds, until, within};
+use nix::sys::signal::Signal;
 
 fn gauge(gateway: &Gateway, name: &str) -> i64 {
     gateway.metric(&format!("hotline_trunk_{name}"))
@@ -40,7 +41,7 @@ fn a_carrier_found_by_name_brings_calls_over_our_registration_and_takes_ours_aga
     let phone = Sipp::agent(&bench, "agent_answers", duty).pause_ms(300);
     let way = SocketAddr::from(([127, 0, 0, 1], carrier));
     let caller = Sipp::trunk_by(&bench, way, "trunk_hangs_up").pause_ms(1_000);
-    let gateway = bench.serve();
+    let mut gateway = bench.serve();
     until("the registration", seconds(10), || (gauge(&gateway, "registered") == 1).then_some(()));
     until("an answer to OPTIONS", seconds(10), || (gauge(&gateway, "up") == 1).then_some(()));
     let left_s = gauge(&gateway, "registration_expires_timestamp_seconds") - common::wall_us() / 1_000_000;
@@ -56,6 +57,12 @@ fn a_carrier_found_by_name_brings_calls_over_our_registration_and_takes_ours_aga
     assert!(record.at_path("agent").is_null() && record.at_path("ring_to_answer_ms").is_null());
     within("wait_ms", record.number("wait_ms"), 300..=1_500);
     gateway.settled(1);
+    // Whoever stops takes the registration back: the carrier knows at once that nobody is there.
+    gateway.process.signal(Signal::SIGTERM);
+    gateway.process.wait(seconds(10));
+    let asker = Phone::at("127.0.0.1", gateway.bench.ports.one());
+    asker.send(&invite(asker.address(), way, HOTLINE_NUMBER, "gone"), way);
+    asker.expect("SIP/2.0 404", seconds(5));
     drop(kamailio);
 }
 

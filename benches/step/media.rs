@@ -91,6 +91,9 @@ fn joined(agents_codec: Codec, record: bool) -> Bridge {
             allowed: vec![phone(leg).ip()],
             codec,
             payload_type: codec.payload_type(),
+            srtp: None,
+            packet_ms: None,
+            comfort_noise: None,
             telephone_event: Some(101),
             send: true,
             receive: true,
@@ -104,7 +107,8 @@ fn joined(agents_codec: Codec, record: bool) -> Bridge {
 }
 
 fn voice(n: usize, leg: LegId, codec: Codec) -> Vec<u8> {
-    let payload: Vec<u8> = (n * FRAME..(n + 1) * FRAME).map(|n| codec.encode(sample(n))).collect();
+    let law = codec.law().expect("G.711");
+    let payload: Vec<u8> = (n * FRAME..(n + 1) * FRAME).map(|n| law.encode(sample(n))).collect();
     let header = Header {
         payload_type: codec.payload_type(),
         marker: n == 0,

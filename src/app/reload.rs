@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
-use super::{Running, label_sets, phones, targets};
-use crate::config::{Config, Loaded};
+use super::{Running, accounts, label_sets, phones, targets};
+use crate::config::{Config, Loaded, SipSettings};
 use crate::fault::Fault;
 use crate::gateway::{self, Input};
-use crate::ids::AgentNo;
 use crate::metrics::Reload;
-use crate::protocol::sip::digest::Secrets;
 
 impl Running {
     /// Takes over what [`crate::config::check`] has read, or stays with what it has and logs every fault. Live calls go on with
@@ -50,7 +48,8 @@ impl Running {
         }
         self.metrics.renew(sets);
         let (trunks, targets, plans) = (config.trunks.clone(), targets(&config), Arc::new(plans));
-        let reload = gateway::Reload { trunks, phones, named_phones, targets, plans };
+        let accounts = accounts(&config);
+        let reload = gateway::Reload { trunks, phones, named_phones, targets, accounts, plans };
         self.mailbox.event(Input::Reload(Box::new(reload)));
         self.config = with_fixed(config, &self.config);
         self.metrics.counters().config_in_force(self.clock.now().wall);
@@ -66,9 +65,6 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("sip.advertise", old.sip.advertise != new.sip.advertise),
         ("sip.tls_certificate and its like", old.sip.tls != new.sip.tls),
         ("dns.servers", old.dns_servers != new.dns_servers),
-        ("sip.realm", old.sip.realm != new.sip.realm),
-        ("sip.digest", old.sip.digest != new.sip.digest),
-        ("a phone's password", passwords(old) != passwords(new)),
         ("rtp.ports", old.rtp_ports != new.rtp_ports),
         ("http.listen", old.http_listen != new.http_listen),
         ("metrics.listen", old.metrics_listen != new.metrics_listen),
@@ -76,16 +72,11 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }
 
-/// Who may register, and with what.
-fn passwords(config: &Config) -> Vec<(&AgentNo, &Secrets)> {
-    config.agents.iter().filter_map(|agent| Some((&agent.number, agent.secrets.as_ref()?))).collect()
-}
-
 /// The new configuration with the old values of those keys.
 fn with_fixed(new: Config, old: &Config) -> Config {
     Config {
         data_directory: old.data_directory.clone(),
-        sip: old.sip.clone(),
+        sip: SipSettings { realm: new.sip.realm, digest: new.sip.digest, ..old.sip.clone() },
         rtp_ports: old.rtp_ports.clone(),
         dns_servers: old.dns_servers.clone(),
         http_listen: old.http_listen,

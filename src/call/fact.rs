@@ -114,6 +114,13 @@ pub enum What {
     MediaResumed {
         leg: Side,
     },
+    /// A key was pressed; `at` is its begin (`rtp`) or the receive stamp of the message (`info`).
+    Key {
+        leg: Side,
+        key: char,
+        duration_ms: u64,
+        via: KeyPath,
+    },
     /// A recording file was opened; `path` is relative to the data directory.
     RecordingStarted {
         path: String,
@@ -238,6 +245,16 @@ impl AnswerRule {
 pub enum RingSource {
     Network,
     Gateway,
+}
+
+/// How we learnt of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyPath {
+    /// RFC 4733.
+    Rtp,
+    /// A SIP INFO.
+    Info,
 }
 
 /// How an agent's ring ended when it was not connected.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fact::{Fact, RecordingStatus, RingResult, Signal};
+use super::fact::{Fact, KeyPath, RecordingStatus, RingResult, Signal};
 use crate::clock::Now;
 use crate::ids::{AgentNo, Side, TargetName};
 use crate::media::Play;
@@ -72,6 +72,13 @@ pub enum Input {
     Held {
         by: Side,
         held: bool,
+    },
+    /// A key was pressed and let go.
+    Key {
+        side: Side,
+        key: char,
+        duration: Duration,
+        via: KeyPath,
     },
     /// For the ladder.
     Signal(Box<Signal>),

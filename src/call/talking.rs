@@ -55,6 +55,10 @@ impl Call {
                 self.fact(at, What::HoldStarted { by });
             }
             Input::Held { by, held: false } => self.fact(at, What::HoldEnded { by }),
+            Input::Key { side, key, duration, via } => {
+                let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+                self.fact(at, What::Key { leg: side, key, duration_ms, via });
+            }
             Input::Media(event) => self.note_media(&mut talking, at, event),
             Input::HungUp { side: Side::Caller } => {
                 return self.part(&talking, now, at, Reason::CallerHungUp, EndedBy::Caller);
@@ -122,18 +126,23 @@ impl Call {
                 self.fact(at, What::MediaResumed { leg: side });
             }
             Media::PlayStarted { play } => {
-                let prompt = self.greeting(talking).map(|p| p.text.clone()).unwrap_or_default();
-                let agent = match &talking.callee {
-                    Callee::Agent(agent) => Some(agent.clone()),
-                    Callee::Target(_) => None,
-                };
-                self.fact(at, What::PlayStarted { play, prompt, agent, late: talking.late });
+                let started = self.play_started(talking, play);
+                self.fact(at, started);
             }
             Media::PlayEnded { play, to_end } => self.fact(at, What::PlayEnded { play, to_end }),
             Media::Interval { side, line } => self.fact(at, What::MediaInterval { leg: side, line }),
             Media::Measured { side, heard } => self.fact(at, What::MediaMeasured { leg: side, heard }),
             Media::Closed { side, received } => self.fact(at, What::Media { leg: side, received }),
         }
+    }
+
+    fn play_started(&self, talking: &Talking, play: Play) -> What {
+        let prompt = self.greeting(talking).map(|p| p.text.clone()).unwrap_or_default();
+        let agent = match &talking.callee {
+            Callee::Agent(agent) => Some(agent.clone()),
+            Callee::Target(_) => None,
+        };
+        What::PlayStarted { play, prompt, agent, late: talking.late }
     }
 
     fn part(&mut self, talking: &Talking, now: Instant, at: Now, reason: Reason, by: EndedBy) -> State {
@@ -150,6 +159,7 @@ impl Call {
             && connected
         {
             closing.expect_media_and_recording();
+            closing.expect_prompt(self.play_started(talking, Play::Greeting));
         }
         state
     }

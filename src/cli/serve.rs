@@ -138,7 +138,7 @@ pub(super) async fn stop(mut running: Running) -> Result<()> {
 async fn seal(running: &mut Running) {
     running.hang_up_all();
     until(SEALING, || running.is_drained()).await;
-    until(FAREWELL, || running.sessions() == 0).await;
+    until(FAREWELL, || running.sessions() == 0 && !running.is_leaving()).await;
     // An INVITE that came in the very last moment was refused, and its record is not closed yet.
     running.stop_listening();
     until(LAST_CALLS, || running.is_drained()).await;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::media::Codec;
 use proptest::prelude::*;
 
 /// The configuration of the contract.
@@ -173,6 +174,27 @@ fn one_listener_an_address() {
 }
 
 #[test]
+fn what_legs_speak() {
+    let text = "[rtp]\nports = \"20000-20009\"\ncodecs = [\"g722\", \"PCMA\"]\nagent_srtp = \"required\"\ntrunk_srtp = \"off\"\n";
+    let (read, found) = parse("c", Path::new("."), text);
+    assert_eq!(found, []);
+    let media = read.config.media;
+    assert_eq!(
+        (media.codecs, media.agent_srtp, media.trunk_srtp),
+        (vec![Codec::G722, Codec::Pcma], Policy::Required, Policy::Off)
+    );
+    let bad = "[rtp]\ncodecs = [\"G722\", \"opus\"]\nagent_srtp = \"maybe\"\n";
+    assert_eq!(
+        faults(bad),
+        [
+            "c:2: rtp.codecs \"opus\" is not carried: PCMA, PCMU and G722 are",
+            "c:2: rtp.codecs without PCMA and PCMU: add the one that the trunk speaks",
+            "c:3: rtp.agent_srtp \"maybe\" is no policy: write \"off\", \"optional\" or \"required\"",
+        ]
+    );
+}
+
+#[test]
 fn contacts() {
     let contact = |uri: &str| contact_fault(uri).map(|(what, _)| what);
     for good in
@@ -280,6 +302,14 @@ fn tls_needs_its_files_and_a_contact_by_tls_needs_a_listener() {
     for uri in ["sips:8@127.0.0.1", "sip:8@127.0.0.1;transport=tls"] {
         assert!(agent(uri)[0].contains("needs TLS, and sip.listen has no tls: address"), "{:?}", agent(uri));
     }
+    let trunk = |listen: &str| {
+        let trunk = "name = \"a\"\npeers = []\nserver = \"sip:carrier.example;transport=tls\"\n";
+        let keys = "tls_certificate = \"c.pem\"\ntls_key = \"c.key\"\n";
+        faults(&format!("[sip]\nlisten = [\"{listen}\"]\n{keys}[[trunk]]\n{trunk}"))
+    };
+    let without = trunk("udp:127.0.0.1:5060");
+    assert!(without[0].contains("needs TLS, and sip.listen has no tls: address"), "{without:?}");
+    assert!(!trunk("tls:127.0.0.1:5061").iter().any(|f| f.contains("carrier.example")));
     assert!(agent("sips:8@127.0.0.1;transport=udp")[0].contains("is sips, which is TLS, over UDP"));
     // The files themselves are read by who is going to use them: a report needs none of them.
     let directory = directory(&[("hotline.toml", &format!("[sip]\n{own}"))]);

@@ -102,7 +102,7 @@ servers = ["ns.example"]
     let expected = [
         "c:4: trunk.server \"carrier.example\" is not a SIP address: write server = \"sip:carrier.example\"",
         "c:5: register.password_file: D/open can be read by everybody on this machine: chmod 600 D/open",
-        "c:5: register.server \"sips:h\" needs TLS, which trunks do not have yet: use sip:",
+        "c:5: register.server \"sips:h\" asks for sips: write sip:…;transport=tls",
         "c:5: register.username \"a b\" cannot stand in a SIP address: letters, digits, + and - . _ can",
         "c:6: auth.password_file: D/gone: No such file or directory (os error 2): write the password into this file",
         "c:6: unknown key \"passwort\" in [auth]: known here: username, password_file, realm",

@@ -38,7 +38,9 @@ pub(super) fn read(root: &mut Table<'_>, listen: &[Listen], base: &Path) -> Vec<
     let mut found: Vec<Trunk> = Vec::new();
     for mut section in sections {
         let name = section.required_string("name");
-        let Some(trunk) = trunk(&mut section, base, name.as_ref().map_or("", |at| at.value.as_str())) else { continue };
+        let Some(trunk) = trunk(&mut section, listen, base, name.as_ref().map_or("", |at| at.value.as_str())) else {
+            continue;
+        };
         let Some(name) = name else { continue };
         if found.iter().any(|t| t.name.as_str() == name.value) {
             section.fault(
@@ -52,9 +54,9 @@ pub(super) fn read(root: &mut Table<'_>, listen: &[Listen], base: &Path) -> Vec<
     found
 }
 
-fn trunk(section: &mut Table<'_>, base: &Path, name: &str) -> Option<Trunk> {
-    let registration = registration(&mut section.section("register"), base);
-    let server = section.string("server").and_then(|written| server(section, "server", &written));
+fn trunk(section: &mut Table<'_>, listen: &[Listen], base: &Path, name: &str) -> Option<Trunk> {
+    let registration = registration(&mut section.section("register"), listen, base);
+    let server = section.string("server").and_then(|written| server(section, listen, "server", &written));
     let reached = section.line_of("register").or_else(|| section.line_of("server")).is_some();
     let (peers, names) = peers(section, reached);
     let own = account(&mut section.section("auth"), base);
@@ -98,16 +100,18 @@ fn peers(section: &mut Table<'_>, reached: bool) -> (Vec<Peer>, Vec<Destination>
 }
 
 /// A SIP URI that names a machine and nobody on it.
-fn server(section: &Table<'_>, key: &str, written: &At<String>) -> Option<Uri> {
+fn server(section: &Table<'_>, listen: &[Listen], key: &str, written: &At<String>) -> Option<Uri> {
     const HINT: &str = "write server = \"sip:carrier.example\"";
     let uri = Uri::parse(&written.value);
     let (what, hint) = match &uri {
-        Some(uri) if Transport::asked_by(uri) == Some(Transport::Tls) => {
-            ("needs TLS, which trunks do not have yet", "use sip:")
+        // What a carrier's network does behind its own machine is not ours to demand.
+        Some(uri) if uri.is_secure() => ("asks for sips", "write sip:…;transport=tls"),
+        Some(uri) if tls_without_listener(uri, listen) => {
+            ("needs TLS, and sip.listen has no tls: address", "add \"tls:…:5061\" to sip.listen")
         }
         Some(uri) if uri.scheme != Scheme::Sip => ("is not a SIP address", HINT),
         Some(uri) if uri.user.is_some() => ("names a user", HINT),
-        Some(uri) if Destination::of(uri).is_none() => ("has a transport that we do not have", "udp or tcp"),
+        Some(uri) if Destination::of(uri).is_none() => ("has a transport that we do not have", "udp, tcp or tls"),
         Some(_) => return uri,
         None => ("is not a SIP address", HINT),
     };
@@ -115,11 +119,16 @@ fn server(section: &Table<'_>, key: &str, written: &At<String>) -> Option<Uri> {
     None
 }
 
-fn registration(section: &mut Table<'_>, base: &Path) -> Option<registration::Settings> {
+fn tls_without_listener(uri: &Uri, listen: &[Listen]) -> bool {
+    let tls = Transport::asked_by(uri) == Some(Transport::Tls);
+    tls && !listen.iter().any(|listen| listen.transport == Transport::Tls)
+}
+
+fn registration(section: &mut Table<'_>, listen: &[Listen], base: &Path) -> Option<registration::Settings> {
     if !section.is_present() {
         return None;
     }
-    let server = section.required_string("server").and_then(|written| server(section, "server", &written));
+    let server = section.required_string("server").and_then(|written| server(section, listen, "server", &written));
     let expires_s = section.integer("expires_s", 60..=86_400).map_or(EXPIRES_S, |at| at.value);
     let account = account(section, base);
     Some(registration::Settings { server: server?, account: account?, expires_s })

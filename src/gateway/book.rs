@@ -49,6 +49,8 @@ pub(super) struct Attempt {
     pub(super) held: bool,
     /// The call has no more to do with this phone, though its session may have something left to say.
     pub(super) released: bool,
+    /// It has been joined to the caller: what its leg has received is the agent's, to the end.
+    pub(super) bridged: bool,
 }
 
 /// The ports and the description of one leg.
@@ -94,7 +96,7 @@ pub(super) enum Role {
 impl Attempt {
     pub(super) fn new(agent: Callee, media: Option<LegMedia>) -> Attempt {
         let (forks, peer, codec, source) = (Forks::default(), None, None, None);
-        Attempt { agent, forks, media, peer, codec, source, held: false, released: false }
+        Attempt { agent, forks, media, peer, codec, source, held: false, released: false, bridged: false }
     }
 }
 

@@ -12,7 +12,11 @@
 mod book;
 mod forks;
 mod guests;
+#[cfg(test)]
+mod hop_tests;
 mod ladder;
+#[cfg(test)]
+mod leg_tests;
 mod orders;
 mod outbound;
 mod registering;
@@ -32,22 +36,27 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
-use book::{Entry, Link, PortLink};
+use book::{Entry, Link, PortLink, Role};
 pub use reload::Reload;
 use trunks::Trunks;
 pub use trunks::{CallTarget, NamedPhone, Trunk, TrunkShown};
 
 use crate::call::agent::Agents;
 use crate::call::fact::{Fact, RecordingStatus};
-use crate::call::leg;
+use crate::call::leg::{self, Callee};
 use crate::clock::{Instant, Now, RunId};
 use crate::dialplan::plan::Plans;
-use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId};
-use crate::media::{self, Ports};
+use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId, TrunkName};
+use crate::media::keying::Policy;
+use crate::media::negotiate::{self, CODECS};
+use crate::media::{self, Codec, Ports};
 use crate::peer::known::{Known, Standing};
 use crate::peer::route::{Destination, Records};
-use crate::protocol::sip::endpoint::{self, Count, Endpoint, Flow, Label, SessionId, Transmit, Transport};
+use crate::protocol::sip::endpoint::{
+    self, ConnectionId, Count, Endpoint, Flow, Label, SessionId, Transmit, Transport,
+};
 use crate::protocol::sip::framing::Frame;
 use crate::protocol::sip::uri::Uri;
 use crate::schedule::Schedule;
@@ -56,11 +65,55 @@ use crate::schedule::Schedule;
 pub struct Settings {
     pub sip: endpoint::Settings,
     pub rtp_ports: RangeInclusive<u16>,
+    pub media: MediaSettings,
     pub trunks: Vec<Trunk>,
     pub phones: Vec<Phone>,
     pub named_phones: Vec<NamedPhone>,
     pub targets: Vec<CallTarget>,
     pub run: RunId,
+}
+
+/// What is spoken on legs, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaSettings {
+    /// In our order of preference; never empty.
+    pub codecs: Vec<Codec>,
+    pub trunk_srtp: Policy,
+    pub agent_srtp: Policy,
+}
+
+impl Default for MediaSettings {
+    fn default() -> Self {
+        let (trunk_srtp, agent_srtp) = Default::default();
+        MediaSettings { codecs: CODECS.to_vec(), trunk_srtp, agent_srtp }
+    }
+}
+
+impl MediaSettings {
+    fn srtp(&self, role: &Role) -> Policy {
+        match role {
+            Role::Caller | Role::Agent { agent: Callee::Target(_), .. } => self.trunk_srtp,
+            Role::Agent { agent: Callee::Agent(_), .. } => self.agent_srtp,
+        }
+    }
+
+    /// An offer or an answer of that leg's peer, with the codecs that we speak.
+    fn read(&self, role: &Role, body: &[u8]) -> Result<negotiate::Peer, negotiate::Refusal> {
+        let peer = negotiate::read(body)?.with(&self.codecs)?;
+        self.srtp(role).admits(peer.key.is_some())?;
+        Ok(peer)
+    }
+
+    /// All codecs of ours, `first` ones first.
+    fn preferring(&self, first: impl IntoIterator<Item = Codec>) -> Vec<Codec> {
+        let mut codecs = Vec::with_capacity(self.codecs.len());
+        for codec in first.into_iter().chain(self.codecs.iter().copied()) {
+            if self.codecs.contains(&codec) && !codecs.contains(&codec) {
+                codecs.push(codec);
+            }
+        }
+        codecs
+    }
 }
 
 impl Settings {
@@ -112,6 +165,8 @@ pub enum Input {
     NotSent {
         session: SessionId,
     },
+    /// A connection that peers had been heard over is closed.
+    Disconnected(ConnectionId),
     /// What a look-up found; `None`: it failed.
     Resolved {
         destination: Destination,
@@ -162,6 +217,11 @@ pub enum Output {
     /// This name is to be looked up.
     Resolve(Destination),
     Trunk(TrunkShown),
+    /// A target of this trunk has answered OPTIONS, so long after it was first sent.
+    RoundTrip {
+        trunk: TrunkName,
+        took: Duration,
+    },
 }
 
 /// Requests that are refused without becoming calls.
@@ -200,6 +260,8 @@ pub struct Gateway {
     /// What the calls have yet to be told, in order.
     inputs: VecDeque<(CallId, Now, leg::Input)>,
     outputs: VecDeque<Output>,
+    /// Sessions of which a message could not be written, while others are still being written.
+    not_sent: VecDeque<SessionId>,
     draining: bool,
     ledger_full: bool,
     ledger_failing: bool,
@@ -233,6 +295,7 @@ impl Gateway {
             wakes: Schedule::default(),
             inputs: VecDeque::new(),
             outputs: VecDeque::new(),
+            not_sent: VecDeque::new(),
             draining: false,
             ledger_full: false,
             ledger_failing: false,
@@ -250,7 +313,8 @@ impl Gateway {
                 self.endpoint.handle_frame(now.mono, flow, at, trusted, &frame);
             }
             Input::Sent { session, label, at } => self.handle_sent(session, &label, at),
-            Input::NotSent { session } => self.handle_not_sent(now, session),
+            Input::NotSent { session } => self.not_sent.push_back(session),
+            Input::Disconnected(connection) => self.handle_disconnected(connection),
             Input::Media(media::Event::BindFailed { call, leg, .. }) if self.is_closing(call, leg) => {
                 self.forget_leg(now, leg);
             }
@@ -271,7 +335,11 @@ impl Gateway {
             }
             Input::Timeout => self.handle_timeout(now),
         }
+        self.judge_not_sent(now);
         self.work(now);
+        if self.say_farewell(now) {
+            self.work(now);
+        }
     }
 
     pub fn poll_output(&mut self) -> Option<Output> {
@@ -360,6 +428,17 @@ impl Gateway {
             self.inputs.extend(self.calls.keys().map(|id| (*id, now, leg::Input::LedgerDelayed)));
         }
         self.ledger_failing = failing;
+    }
+
+    /// What a failed write means is judged after everything ordered with it has been written: the 200 to the caller goes
+    /// out although the ACK to the phone did not, and the call is *connected* before it is lost.
+    fn judge_not_sent(&mut self, now: Now) {
+        if self.outputs.iter().any(|output| matches!(output, Output::Transmit(Transmit { mark: Some(_), .. }))) {
+            return;
+        }
+        while let Some(session) = self.not_sent.pop_front() {
+            self.handle_not_sent(now, session);
+        }
     }
 
     /// Carries events and inputs around until nothing is left to do at this moment.

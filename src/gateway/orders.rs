@@ -56,6 +56,9 @@ impl Gateway {
                 self.with_caller(id, |endpoint, session| endpoint.hang_up_because(now, session, why.as_ref()));
             }
             Action::Bridge { attempt, connected } => {
+                if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
+                    a.bridged = true;
+                }
                 let bridge = self.bridge(id, attempt, connected);
                 self.outputs.extend(bridge.map(Output::Media));
             }

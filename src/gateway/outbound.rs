@@ -100,7 +100,7 @@ impl Gateway {
         let server = trunk.server.as_ref()?;
         let uri = Uri::parse(&format!("sip:{}@{}", target.number, domain(server)))?;
         let destination = Destination::of(server)?;
-        let rest: VecDeque<Target> = self.trunks.targets(line, &destination).into();
+        let rest: VecDeque<Target> = self.trunks.targets_of_calls(line, &destination).into();
         if rest.is_empty() || !self.trunks.take_place(line, id) {
             return None;
         }

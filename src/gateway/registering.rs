@@ -13,7 +13,7 @@ use crate::peer::registrar::{self, Refusal, Registrar, SHORTEST_S, Saved};
 use crate::peer::unanswered::Unanswered;
 use crate::protocol::sip::address::Address;
 use crate::protocol::sip::digest::{Algorithm, Guard, Verdict};
-use crate::protocol::sip::endpoint::{Flow, Served, Transport};
+use crate::protocol::sip::endpoint::{ConnectionId, Flow, Served, Transport};
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
 use crate::protocol::sip::uri::Uri;
@@ -46,15 +46,46 @@ impl Gateway {
         if settings.accounts.is_empty() {
             return;
         }
-        let all_have = |algorithm: &Algorithm| settings.accounts.values().all(|s| s.get(*algorithm).is_some());
-        let algorithms = settings.algorithms.iter().copied().filter(all_have).collect();
-        let guard = Guard::new(&settings.realm, algorithms, &mut Random::from_seed(self.random.bytes()));
+        let guard = self.guard(&settings);
         let mut registrar = Registrar::default();
         registrar.restore(now, saved, &settings, &self.settings.sip.listen);
         settings.accounts.keys().for_each(|agent| self.agents.join(agent.clone()));
-        self.endpoint.serve_register();
+        self.endpoint.serve_register(true);
         let (lockout, unanswered) = (Lockout::default(), Unanswered::default());
         self.registering = Some(Box::new(Registering { settings, guard, lockout, unanswered, registrar }));
+    }
+
+    fn guard(&mut self, settings: &registrar::Settings) -> Guard {
+        Guard::new(&settings.realm, offered(settings), &mut Random::from_seed(self.random.bytes()))
+    }
+
+    /// Other accounts: who is named no more loses the phones that are registered, and a new password holds from the next
+    /// REGISTER on. Without accounts strangers get silence again.
+    pub(super) fn renew_accounts(&mut self, now: Now, settings: registrar::Settings) {
+        let Some(old) = self.registering.as_ref().map(|r| &r.settings) else {
+            return self.open_registrar(now, settings, Vec::new());
+        };
+        // A new guard knows no nonce of the old one: every phone would be challenged once more.
+        let same = old.realm == settings.realm && offered(old) == offered(&settings);
+        let guard = (!same).then(|| self.guard(&settings));
+        self.endpoint.serve_register(!settings.accounts.is_empty());
+        let Some(r) = &mut self.registering else { return };
+        if let Some(guard) = guard {
+            r.guard = guard;
+        }
+        r.registrar.retain(&settings.accounts);
+        r.settings = settings;
+    }
+
+    /// Whether agents may register.
+    pub fn serves_registrations(&self) -> bool {
+        self.registering.as_ref().is_some_and(|r| !r.settings.accounts.is_empty())
+    }
+
+    pub(super) fn handle_disconnected(&mut self, connection: ConnectionId) {
+        if let Some(r) = &mut self.registering {
+            r.registrar.disconnected(connection);
+        }
     }
 
     /// Phones that are registered, and agents with at least one.
@@ -134,11 +165,6 @@ impl Gateway {
 type Headers = Vec<(Name, Vec<u8>)>;
 
 impl Registering {
-    /// Agents who may register.
-    pub(super) fn agents(&self) -> impl Iterator<Item = &AgentNo> {
-        self.settings.accounts.keys()
-    }
-
     /// `bare`: the request brought no answer. If that has happened before, it is for want of one that the phone understands.
     fn challenge(&mut self, now: Instant, served: &Served, bare: bool, stale: bool) -> Headers {
         let (source, call_id) = (served.flow.remote.ip(), call_id(&served.request));
@@ -172,6 +198,12 @@ impl Registering {
             }
         }
     }
+}
+
+/// Algorithms that every account has a hash by.
+fn offered(settings: &registrar::Settings) -> Vec<Algorithm> {
+    let all_have = |algorithm: &Algorithm| settings.accounts.values().all(|s| s.get(*algorithm).is_some());
+    settings.algorithms.iter().copied().filter(all_have).collect()
 }
 
 fn call_id(request: &Request) -> &str {

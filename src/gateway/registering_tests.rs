@@ -28,6 +28,8 @@ struct Switch {
     facts: Vec<Fact>,
     rejected: Vec<Rejected>,
     next: u32,
+    /// What is said next is said over this connection; `None`: over UDP.
+    connection: Option<u64>,
 }
 
 /// A message and where it goes.
@@ -68,6 +70,7 @@ impl Switch {
                 session_expires_s: None,
             },
             rtp_ports: 20_000..=20_099,
+            media: MediaSettings::default(),
             trunks: vec![Trunk::of_peers("carrier", vec![TRUNK.parse().unwrap()])],
             phones: Vec::new(),
             named_phones: Vec::new(),
@@ -81,16 +84,13 @@ impl Switch {
             registrar::Settings { realm: "hotline".into(), algorithms: Algorithm::ALL.to_vec(), accounts },
             saved,
         );
-        Switch { gateway, now, facts: Vec::new(), rejected: Vec::new(), next: 0 }
+        Switch { gateway, now, facts: Vec::new(), rejected: Vec::new(), next: 0, connection: None }
     }
 
     fn tell(&mut self, from: &str, text: &str) -> Vec<Sent> {
-        let flow = Flow {
-            transport: Transport::Udp,
-            local: GATEWAY.parse().unwrap(),
-            remote: from.parse().unwrap(),
-            connection: None,
-        };
+        let connection = self.connection.map(ConnectionId);
+        let transport = if connection.is_some() { Transport::Tcp } else { Transport::Udp };
+        let flow = Flow { transport, local: GATEWAY.parse().unwrap(), remote: from.parse().unwrap(), connection };
         let bytes = text.replace('\n', "\r\n").into_bytes();
         self.gateway.handle(self.now, Input::Datagram { flow, at: self.now, bytes });
         self.settle()
@@ -116,7 +116,8 @@ impl Switch {
                 | Output::Count(_)
                 | Output::Subject { .. }
                 | Output::Resolve(_)
-                | Output::Trunk(_) => {}
+                | Output::Trunk(_)
+                | Output::RoundTrip { .. } => {}
             }
         }
         sent
@@ -433,4 +434,67 @@ fn a_registration_outlives_a_restart() {
     assert_eq!(again.gateway.registrations(), (1, 1));
     let invites = again.call();
     assert_eq!(invites.iter().map(|(to, _)| to.to_string()).collect::<Vec<_>>(), [OUTSIDE]);
+}
+
+#[test]
+fn a_phone_is_not_called_over_a_connection_that_is_closed() {
+    let mut switch = Switch::new();
+    let (first, second) = ("203.0.113.8:1", "203.0.113.8:2");
+    switch.connection = Some(7);
+    switch.signed_in(first, "sip:8@10.0.0.8;transport=tcp");
+    // The phone opens another connection before it closes the first, and registers anew.
+    switch.connection = Some(8);
+    switch.signed_in(second, "sip:8@10.0.0.8;transport=tcp");
+    switch.connection = None;
+    switch.signed_in(OUTSIDE, "sip:8@10.0.0.9");
+    let registered_after = |switch: &mut Switch, closed| {
+        switch.gateway.handle(switch.now, Input::Disconnected(ConnectionId(closed)));
+        switch.settle();
+        switch.gateway.registrations()
+    };
+    assert_eq!(registered_after(&mut switch, 7), (2, 1), "the phone is bound to the other connection");
+    let called = |switch: &mut Switch| switch.call().into_iter().map(|(to, _)| to.to_string()).collect::<Vec<_>>();
+    assert_eq!(registered_after(&mut switch, 8), (1, 1));
+    assert!(!switch.gateway.is_bound(second.parse().unwrap()));
+    assert_eq!(called(&mut switch), [OUTSIDE]);
+}
+
+fn reload(switch: &mut Switch, accounts: &[(&str, &str)], realm: &str) {
+    let accounts = accounts.iter().map(|(n, word)| (AgentNo::from(*n), Secrets::of_password(n, realm, word))).collect();
+    let reload = Reload {
+        trunks: vec![Trunk::of_peers("carrier", vec![TRUNK.parse().unwrap()])],
+        phones: Vec::new(),
+        named_phones: Vec::new(),
+        targets: Vec::new(),
+        accounts: registrar::Settings { realm: realm.into(), algorithms: Algorithm::ALL.to_vec(), accounts },
+        plans: Arc::new(plans()),
+    };
+    switch.gateway.handle(switch.now, Input::Reload(Box::new(reload)));
+    switch.settle();
+}
+
+#[test]
+fn passwords_and_accounts_follow_a_reload() {
+    let mut switch = Switch::new();
+    reload(&mut switch, &[("8", "secret"), ("9", "nine")], "hotline");
+    switch.signed_in(OUTSIDE, "sip:8@10.0.0.8");
+    let nine = "203.0.113.9:1";
+    assert_eq!(switch.sign_in(nine, "9", "nine", "Contact: <sip:9@10.0.0.9>\n").unwrap().status, 200);
+    assert_eq!((switch.gateway.registrations(), switch.gateway.agents().available()), ((2, 2), 2));
+    let challenged = switch.register(OUTSIDE, "8", "").unwrap();
+    // Agent 8 has another password, 9 is gone; the challenge that is out stays good.
+    reload(&mut switch, &[("8", "changed")], "hotline");
+    assert_eq!((switch.gateway.registrations(), switch.gateway.agents().available()), ((1, 1), 1));
+    let with = |word: &str, nc| format!("Authorization: {}\n", answer(&challenged, "8", word, nc));
+    assert_eq!(switch.register(OUTSIDE, "8", &with("secret", 1)).unwrap().status, 401);
+    assert_eq!(switch.register(OUTSIDE, "8", &with("changed", 2)).unwrap().status, 200);
+    assert_eq!(switch.sign_in(nine, "9", "nine", "Contact: <sip:9@10.0.0.9>\n").unwrap().status, 401);
+    // Nobody may register any more: silence, as before the first account.
+    reload(&mut switch, &[], "hotline");
+    assert_eq!((switch.gateway.registrations(), switch.gateway.serves_registrations()), ((0, 0), false));
+    assert_eq!(switch.register(nine, "8", "").map(|r| r.status), None);
+    // And back, with another realm.
+    reload(&mut switch, &[("8", "secret")], "other");
+    let challenged = switch.register(OUTSIDE, "8", "").unwrap();
+    assert!(challenged.headers.text(&Name::WWW_AUTHENTICATE).unwrap().contains("realm=\"other\""));
 }

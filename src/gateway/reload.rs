@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{CallTarget, Gateway, NamedPhone, Phone, Trunk};
 use crate::clock::Now;
 use crate::dialplan::plan::Plans;
+use crate::peer::registrar;
 
 /// What may change while the switch runs; checked before it comes here.
 #[derive(Debug, Clone)]
@@ -17,18 +18,20 @@ pub struct Reload {
     pub phones: Vec<Phone>,
     pub named_phones: Vec<NamedPhone>,
     pub targets: Vec<CallTarget>,
+    /// Who may register.
+    pub accounts: registrar::Settings,
     pub plans: Arc<Plans>,
 }
 
 impl Gateway {
     pub(super) fn reload(&mut self, now: Now, reload: Reload) {
-        let Reload { trunks, phones, named_phones, targets, plans } = reload;
+        let Reload { trunks, phones, named_phones, targets, accounts, plans } = reload;
         let named = named_phones.iter().map(|p| &p.agent);
-        // Who may register stays as it was: passwords are read at the start.
-        let registering = self.registering.iter().flat_map(|r| r.agents());
+        let registering = accounts.accounts.keys();
         let numbers: BTreeSet<_> = phones.iter().map(|p| &p.agent).chain(named).chain(registering).cloned().collect();
         let hotlines: BTreeSet<_> = plans.hotlines.iter().map(|h| h.id.clone()).collect();
         self.agents.renew(&numbers, &hotlines, now.mono);
+        self.renew_accounts(now, accounts);
         self.phones = phones.iter().map(|p| (p.agent.clone(), p.clone())).collect();
         let old = std::mem::replace(&mut self.settings.trunks, trunks);
         self.settings.phones = phones;

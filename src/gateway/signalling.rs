@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::book::{CallerLeg, Entry, Link, Role};
 use super::{Gateway, Output, Rejected};
+use crate::call::fact::KeyPath;
 use crate::call::fact::RingResult;
 use crate::call::leg::{Input, Sent};
 use crate::call::reason::Reason;
@@ -13,8 +15,9 @@ use crate::clock::Now;
 use crate::dialplan::plan::Hotline;
 use crate::ids::{CallId, Side, SubjectId};
 use crate::limits;
-use crate::media::negotiate::{self, Peer};
+use crate::media::negotiate::Peer;
 use crate::peer::identity::Number;
+use crate::protocol::sip::dtmf::Key;
 use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, MAX_FORWARDS, Seen, SessionId};
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
@@ -163,7 +166,7 @@ impl Gateway {
         if request.body.is_empty() {
             return (None, None);
         }
-        match negotiate::read(&request.body) {
+        match self.settings.media.read(&Role::Caller, &request.body) {
             Ok(peer) => (Some(peer), None),
             Err(refusal) => {
                 tracing::info!(%refusal, "offer refused");
@@ -178,6 +181,7 @@ impl Gateway {
             EventKind::Acknowledged { body } => return self.caller_acknowledged(id, at, &body),
             EventKind::NotAcknowledged => Input::CallerNeverAcknowledged,
             EventKind::Bye => Input::HungUp { side: Side::Caller },
+            EventKind::Key(key) => told(Side::Caller, key),
             EventKind::Lost => Input::Lost { side: Side::Caller },
             EventKind::Reoffer { body } => return self.reoffer(now, id, session, &Role::Caller, &body),
             EventKind::Explained { reason, retry_after_s } => explained(Side::Caller, reason, retry_after_s),
@@ -235,6 +239,7 @@ impl Gateway {
             }
             EventKind::Failed { status } => return self.fork_failed(id, session, attempt, status),
             EventKind::Bye => Input::HungUp { side: Side::Agent },
+            EventKind::Key(key) => told(Side::Agent, key),
             // No ACK to our answer to its re-INVITE; BYE has been sent.
             EventKind::Lost | EventKind::NotAcknowledged => Input::Lost { side: Side::Agent },
             EventKind::Reoffer { body } => return self.reoffer(now, id, session, role, &body),
@@ -250,6 +255,12 @@ impl Gateway {
             | EventKind::Terminated => return None,
         })
     }
+}
+
+/// A key by INFO; it ended when the message came.
+fn told(side: Side, key: Key) -> Input {
+    let duration = Duration::from_millis(u64::from(key.duration_ms));
+    Input::Key { side, key: key.key, duration, via: KeyPath::Info }
 }
 
 fn explained(side: Side, reason: Option<Cause>, retry_after_s: Option<u32>) -> Input {

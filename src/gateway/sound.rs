@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::book::{LegMedia, PortLink, Role};
 use super::{Gateway, Output};
+use crate::call::fact::KeyPath;
 use crate::call::leg::{Input, Media};
 use crate::clock::Now;
 use crate::ids::{CallId, LegId, Side};
-use crate::media::negotiate::{self, CODECS, Local, Peer};
-use crate::media::{self, Codec, Command};
+use crate::media::negotiate::{self, Local, Peer};
+use crate::media::{self, Command, keying};
 use crate::protocol::sip::endpoint::SessionId;
 
 /// Ports tried for one leg before it counts as failed: another program may hold a few of ours.
@@ -28,7 +29,9 @@ impl Gateway {
         let leg = LegId(self.next_leg);
         let rtp = SocketAddr::new(listener.ip(), port);
         let session = u64::from(self.random.u32());
-        let local = Local { rtp, advertise: self.settings.sip.advertise, session, version: 1 };
+        let srtp = self.settings.media.srtp(role);
+        let master = keying::fresh(&mut self.random);
+        let local = Local { rtp, advertise: self.settings.sip.advertise, session, version: 1, srtp, master };
         self.by_leg.insert(leg, PortLink { role: role.clone(), port });
         self.outputs.push_back(Output::Media(Command::Open { call, leg, side: role.side(), local: rtp }));
         Some(LegMedia { leg, local, failed_binds: 0, closing: false, awaits_answer: false })
@@ -40,8 +43,7 @@ impl Gateway {
             E::Bound { call, leg } => self.leg_ready(now, call, leg),
             E::BindFailed { call, leg, error } => self.bind_failed(now, call, leg, &error),
             E::FirstPacket { call, leg, at } => {
-                if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
+                if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, at, Input::Media(Media::FirstPacket { side })));
                 }
             }
@@ -49,14 +51,12 @@ impl Gateway {
                 self.inputs.push_back((call, at, Input::Media(Media::RingbackStarted)));
             }
             E::Silent { call, leg, at } => {
-                if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
+                if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, at, Input::Media(Media::Silent { side })));
                 }
             }
             E::Resumed { call, leg, at } => {
-                if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
+                if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, at, Input::Media(Media::Resumed { side })));
                 }
             }
@@ -66,25 +66,42 @@ impl Gateway {
             E::PlayEnded { call, play, at, to_end } => {
                 self.inputs.push_back((call, at, Input::Media(Media::PlayEnded { play, to_end })));
             }
-            E::Interval { call, leg, at, line } => {
+            E::Key { call, leg, key, duration, at } => {
                 if let Some(link) = self.by_leg.get(&leg) {
                     let side = link.role.side();
+                    self.inputs.push_back((call, at, Input::Key { side, key, duration, via: KeyPath::Rtp }));
+                }
+            }
+            E::Interval { call, leg, at, line } => {
+                if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, at, Input::Media(Media::Interval { side, line })));
                 }
             }
             E::Measured { call, leg, heard } => {
-                if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
+                if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, now, Input::Media(Media::Measured { side, heard })));
                 }
             }
             E::Closed { call, leg, received } => {
+                let side = self.side_of(call, leg);
                 let Some(link) = self.by_leg.remove(&leg) else { return };
                 self.ports.free(link.port, now.mono);
-                let side = link.role.side();
-                self.inputs.push_back((call, now, Input::Media(Media::Closed { side, received })));
+                if let Some(side) = side {
+                    self.inputs.push_back((call, now, Input::Media(Media::Closed { side, received })));
+                }
             }
         }
+    }
+
+    /// Whose media a leg's is. `None`: nobody's who talks; a phone that was rung in vain may have sent something too, and
+    /// the call must not take it for the agent's.
+    fn side_of(&self, call: CallId, leg: LegId) -> Option<Side> {
+        let role = &self.by_leg.get(&leg)?.role;
+        if let Role::Agent { attempt, .. } = role {
+            let attempt = self.calls.get(&call)?.attempts.get(attempt)?;
+            return (attempt.bridged || !attempt.released).then_some(Side::Agent);
+        }
+        Some(role.side())
     }
 
     fn leg_ready(&mut self, now: Now, call: CallId, leg: LegId) {
@@ -135,22 +152,23 @@ impl Gateway {
         };
         // A caller may number events as one of our static codecs; in our offer that number is taken.
         let event = event.map(|number| if number >= FIRST_DYNAMIC { number } else { TELEPHONE_EVENT });
-        negotiate::offer(local, &preferring(first.iter().map(|(codec, _)| *codec)), event)
+        negotiate::offer(local, &self.settings.media.preferring(first.iter().map(|(codec, _)| *codec)), event)
     }
 
     /// The phone's 2xx: its answer fixes the codec of its leg. False if it has no media that we can carry.
     pub(super) fn agent_answer(&mut self, id: CallId, attempt: u32, body: &[u8], source: SocketAddr) -> bool {
         let Some(entry) = self.calls.get_mut(&id) else { return false };
         let Some(a) = entry.attempts.get_mut(&attempt) else { return false };
-        let agreed = negotiate::read(body).ok().and_then(|peer| {
+        let role = Role::Agent { attempt, agent: a.agent.clone() };
+        let agreed = self.settings.media.read(&role, body).ok().and_then(|peer| {
             let (codec, _) = *peer.codecs.first()?;
-            Some((peer, codec))
+            Some((peer, codec, a.media.as_ref()?.local))
         });
-        let Some((peer, codec)) = agreed else {
+        let Some((peer, codec, local)) = agreed else {
             tracing::warn!(call = %id, callee = %a.agent, "the phone answered without media that we can carry");
             return false;
         };
-        let remote = peer.remote(codec, source.ip());
+        let remote = peer.remote_of(&local, codec, source.ip());
         a.codec = Some(codec);
         a.source = Some(source);
         a.peer = Some(peer);
@@ -166,7 +184,8 @@ impl Gateway {
         let (peer, media) = (caller.peer.as_ref()?, caller.media.as_ref()?);
         let (codec, _) = *peer.codecs.first()?;
         caller.codec = Some(codec);
-        let (leg, remote) = (media.leg, peer.remote(codec, caller.flow.remote.ip()));
+        let remote = peer.remote_of(&media.local, codec, caller.flow.remote.ip());
+        let leg = media.leg;
         self.outputs.push_back(Output::Media(Command::Remote { leg, remote }));
         self.outputs.push_back(Output::Media(Command::Ringback { leg, burst, period }));
         Some(negotiate::answer(&media.local, peer, codec))
@@ -181,14 +200,18 @@ impl Gateway {
         let media = caller.media.as_mut()?;
         let Some(peer) = &caller.peer else {
             media.awaits_answer = true;
-            return Some(negotiate::offer(&media.local, &preferring([agents]), Some(TELEPHONE_EVENT)));
+            return Some(negotiate::offer(
+                &media.local,
+                &self.settings.media.preferring([agents]),
+                Some(TELEPHONE_EVENT),
+            ));
         };
         if let Some(early) = caller.codec {
             // What the 183 said stays true (RFC 3261 section 13.2.1).
             return Some(negotiate::answer(&media.local, peer, early));
         }
         let codec = peer.keeping(Some(agents));
-        let remote = peer.remote(codec, caller.flow.remote.ip());
+        let remote = peer.remote_of(&media.local, codec, caller.flow.remote.ip());
         caller.codec = Some(codec);
         self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
         Some(negotiate::answer(&media.local, peer, codec))
@@ -201,7 +224,7 @@ impl Gateway {
         if !std::mem::take(&mut entry.media_mut(role)?.awaits_answer) {
             return None;
         }
-        match negotiate::read(body) {
+        match self.settings.media.read(role, body) {
             Ok(peer) => self.change_peer(id, role, peer),
             Err(refusal) => {
                 tracing::warn!(call = %id, %refusal, "an ACK brought no usable media");
@@ -216,7 +239,7 @@ impl Gateway {
         if body.is_empty() {
             return None;
         }
-        match negotiate::read(body) {
+        match self.settings.media.read(role, body) {
             Ok(peer) => self.change_peer(id, role, peer),
             Err(refusal) => {
                 tracing::warn!(call = %id, %refusal, "a 2xx brought no usable media; the call goes on as it was");
@@ -239,7 +262,7 @@ impl Gateway {
         match &mut caller.media {
             Some(media) if asked => {
                 media.awaits_answer = true;
-                negotiate::offer(&media.local, CODECS, Some(TELEPHONE_EVENT))
+                negotiate::offer(&media.local, &self.settings.media.codecs, Some(TELEPHONE_EVENT))
             }
             _ => Vec::new(),
         }
@@ -269,9 +292,12 @@ impl Gateway {
         if body.is_empty() {
             media.local.version += 1;
             media.awaits_answer = true;
-            return Some((negotiate::offer(&media.local, &preferring(codec), Some(TELEPHONE_EVENT)), None));
+            return Some((
+                negotiate::offer(&media.local, &self.settings.media.preferring(codec), Some(TELEPHONE_EVENT)),
+                None,
+            ));
         }
-        let peer = negotiate::read(body).ok()?;
+        let peer = self.settings.media.read(role, body).ok()?;
         media.local.version += 1;
         let answer = negotiate::answer(&media.local, &peer, peer.keeping(codec));
         Some((answer, self.change_peer(id, role, peer)))
@@ -282,10 +308,10 @@ impl Gateway {
     fn change_peer(&mut self, id: CallId, role: &Role, new: Peer) -> Option<Input> {
         let entry = self.calls.get_mut(&id)?;
         let signalling = entry.signalling(role)?;
-        let leg = entry.media_mut(role)?.leg;
+        let (leg, local) = entry.media_mut(role).map(|media| (media.leg, media.local))?;
         let said = entry.said_mut(role)?;
         let (codec, now_held) = (new.keeping(*said.codec), new.holds());
-        let remote = new.remote(codec, signalling);
+        let remote = new.remote_of(&local, codec, signalling);
         (*said.codec, *said.peer) = (Some(codec), Some(new));
         let before = std::mem::replace(said.held, now_held);
         self.outputs.push_back(Output::Media(Command::Remote { leg, remote }));
@@ -300,15 +326,4 @@ impl Gateway {
         debug_assert_eq!(self.by_leg.get(&caller).map(|l| l.role.side()), Some(Side::Caller));
         Some(Command::Bridge { call: id, caller, agent, connected, record: true })
     }
-}
-
-/// All codecs that we carry, `first` ones first.
-fn preferring(first: impl IntoIterator<Item = Codec>) -> Vec<Codec> {
-    let mut codecs = Vec::with_capacity(CODECS.len());
-    for codec in first.into_iter().chain(CODECS.iter().copied()) {
-        if !codecs.contains(&codec) {
-            codecs.push(codec);
-        }
-    }
-    codecs
 }

@@ -19,10 +19,13 @@ pub(super) struct Switch {
     pub(super) gateway: Gateway,
     pub(super) now: Now,
     remotes: Vec<SocketAddr>,
+    /// In the order of their opening.
+    pub(super) legs: Vec<(CallId, LegId)>,
     pub(super) facts: Vec<Fact>,
     pub(super) numbers: Vec<String>,
     pub(super) asked_for: Vec<Destination>,
     pub(super) shown: Vec<TrunkShown>,
+    pub(super) round_trips: Vec<Duration>,
     /// Each with where it went.
     pub(super) sent: Vec<(SocketAddr, Message)>,
 }
@@ -59,6 +62,7 @@ pub(super) fn settings() -> Settings {
             session_expires_s: None,
         },
         rtp_ports: 20_000..=20_099,
+        media: MediaSettings::default(),
         trunks: vec![Trunk::of_peers("carrier", vec![TRUNK.parse().unwrap()])],
         phones: vec![Phone { agent: "8".into(), uri, transport: Transport::Udp, address }],
         named_phones: Vec::new(),
@@ -76,7 +80,19 @@ impl Switch {
         let now = Now { mono: Instant::START, wall: Wall::from_micros(0) };
         let gateway = Gateway::new(settings, Arc::new(plans), Random::from_number(3));
         let (asked_for, shown, sent) = (Vec::new(), Vec::new(), Vec::new());
-        Switch { gateway, now, remotes: Vec::new(), facts: Vec::new(), numbers: Vec::new(), asked_for, shown, sent }
+        let (legs, round_trips) = (Vec::new(), Vec::new());
+        Switch {
+            gateway,
+            now,
+            remotes: Vec::new(),
+            legs,
+            facts: Vec::new(),
+            numbers: Vec::new(),
+            asked_for,
+            shown,
+            round_trips,
+            sent,
+        }
     }
 
     pub(super) fn tell(&mut self, from: &str, text: &str) -> Vec<Message> {
@@ -104,6 +120,7 @@ impl Switch {
                     }
                 }
                 Output::Media(Command::Open { call, leg, .. }) => {
+                    self.legs.push((call, leg));
                     self.gateway.handle(self.now, Input::Media(media::Event::Bound { call, leg }));
                 }
                 Output::Media(Command::Remote { remote, .. }) => self.remotes.push(remote.rtp),
@@ -111,6 +128,7 @@ impl Switch {
                 Output::Subject { number, .. } => self.numbers.push(number),
                 Output::Resolve(destination) => self.asked_for.push(destination),
                 Output::Trunk(shown) => self.shown.push(shown),
+                Output::RoundTrip { took, .. } => self.round_trips.push(took),
                 Output::Media(_) | Output::Record { .. } | Output::Count(_) | Output::Rejected(_) => {}
             }
         }
@@ -248,7 +266,7 @@ fn an_offer_that_numbers_events_as_a_codec_is_not_passed_on_so() {
     let offer = SDP.replace("AVP 8", "AVP 8 0\na=rtpmap:0 telephone-event/8000");
     let invite = requests(switch.tell(TRUNK, &theirs("INVITE", 1, "", &offer))).remove(0);
     let body = String::from_utf8(invite.body).unwrap();
-    assert!(body.contains("RTP/AVP 8 0 101\r\n") && body.contains("a=rtpmap:101 telephone-event"), "{body}");
+    assert!(body.contains("RTP/AVP 8 0 9 101\r\n") && body.contains("a=rtpmap:101 telephone-event"), "{body}");
 }
 
 #[test]

@@ -114,10 +114,13 @@ fn a_trunk_is_down_within_twelve_seconds_and_back_after_two_good_answers() {
     for _ in 0..3 {
         let asked = went(&mut switch, CARRIER, "OPTIONS");
         assert_eq!(asked.len(), 1, "{asked:?}");
+        switch.now = switch.now.after(Duration::from_millis(30));
         switch.tell(CARRIER, &answer(&asked[0], 404, ""));
         assert_eq!(life(&switch), Some(Some(true)));
         switch.pass(Duration::from_secs(5));
     }
+    assert_eq!(switch.round_trips.len(), 3);
+    assert_eq!(switch.round_trips[0], Duration::from_millis(31), "asked at the start, answered so long after");
     switch.sent.clear();
     switch.pass(Duration::from_millis(6_900));
     assert_eq!(life(&switch), Some(Some(false)), "12 s after the last answer");

@@ -3,6 +3,9 @@
 //! One list of targets a trunk: REGISTER, OPTIONS and INVITE use the same. Every address on it may send calls, which are the
 //! trunk's; so are those that come back over a registration.
 
+mod farewell;
+mod hops;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -201,7 +204,7 @@ impl Trunks {
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let lines = self.lines.iter().flat_map(|line| {
             let health = line.health.values().map(|h| (h.poll_timeout(), "OPTIONS"));
-            health.chain(line.registration.as_ref().map(|r| (r.poll_timeout(), "registration")))
+            health.chain(line.registration.as_ref().and_then(|r| Some((r.poll_timeout()?, "registration"))))
         });
         let names = self.names.poll_timeout().map(|at| (at, "time to live"));
         let begin = self.fresh.then_some((Instant::START, "trunks"));
@@ -225,7 +228,7 @@ impl Trunks {
             *places = places.iter().filter_map(|i| moved(*i)).collect();
         }
         self.legs.move_lines(moved);
-        self.names.want_only(now, &wanted(settings));
+        self.want(now, settings);
         // Whoever is still asked is asked again in time; an answer to a machine that is gone would be another's.
         std::mem::take(&mut self.asked).into_keys().collect()
     }
@@ -441,7 +444,8 @@ impl Gateway {
     }
 
     fn register(&mut self, now: Now, i: usize) {
-        if self.trunks.lines[i].registration.as_ref().is_none_or(|r| r.poll_timeout() > now.mono) {
+        let due = self.trunks.lines[i].registration.as_ref().and_then(Registration::poll_timeout);
+        if due.is_none_or(|at| at > now.mono) {
             return;
         }
         self.forget(i, What::Register);
@@ -475,10 +479,17 @@ impl Gateway {
     }
 
     pub(super) fn handle_answered(&mut self, now: Now, answered: Answered) {
-        let Answered { id, response, .. } = answered;
+        let Answered { id, at, response } = answered;
         let Some((i, what)) = self.trunks.asked.remove(&id) else { return };
         match what {
-            What::Options(target) => self.health_answer(now, i, target, response.map(|(_, r)| r.status)),
+            What::Options(target) => {
+                let asked = self.trunks.lines[i].health.get(&target).and_then(Health::asked);
+                if let (Some(asked), Some(_)) = (asked, &response) {
+                    let (trunk, took) = (self.settings.trunks[i].name.clone(), at.mono.since(asked));
+                    self.outputs.push_back(Output::RoundTrip { trunk, took });
+                }
+                self.health_answer(now, i, target, response.map(|(_, r)| r.status));
+            }
             What::Register => {
                 let Trunks { lines, random, .. } = &mut self.trunks;
                 let Some(registration) = &mut lines[i].registration else { return };
@@ -491,6 +502,7 @@ impl Gateway {
                     tracing::warn!(%trunk, status, %source, "the registrar refuses us");
                 }
                 self.send_register(now, i, ask);
+                self.trunks.want(now.mono, &self.settings);
             }
         }
         self.show_trunks(now);

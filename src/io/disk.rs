@@ -108,7 +108,7 @@ impl BlockSink for DiskSink {
         self.orders.send(order).map_err(|error| match error.0 {
             Order::Block { block, .. } => block,
             Order::Begin { .. } | Order::End { .. } | Order::Stop => {
-                Block { call, first_frame: 0, samples: Vec::new() }
+                Block { call, first_frame: 0, rate_hz: 0, samples: Vec::new() }
             }
         })
     }
@@ -130,7 +130,7 @@ fn run<M: Medium>(medium: &M, inbox: &Receiver<Order>, mut closed: impl FnMut(Cl
             Order::Block { block, waiting } => {
                 waiting.fetch_sub(1, Ordering::Relaxed);
                 if let Some(recording) = open.get_mut(&block.call) {
-                    recording.block(&block);
+                    recording.block(medium, &block);
                 }
             }
             Order::End { call, total_frames } => {
@@ -150,6 +150,7 @@ pub struct Mended {
     pub call: CallId,
     /// Final name, beginning with the folder that was given.
     pub path: PathBuf,
+    /// In 1/8000 s.
     pub frames: u64,
     pub bytes: u64,
     /// Lower-case hex, of the whole file.
@@ -177,14 +178,14 @@ pub fn repair_all(recordings: &Path) -> Vec<Mended> {
     mended
 }
 
-/// Frames and hash of a recording that is closed already; `None` if it is not there.
+/// Length in 1/8000 s and hash of a recording that is closed already; `None` if it is not there.
 pub fn measure(path: &Path) -> Option<(u64, String)> {
-    recording::measure(path).ok().map(|file| (file.frames, file.sha256))
+    recording::measure(path).ok().map(|file| (file.units(), file.sha256))
 }
 
 fn mend(call: CallId, path: PathBuf) -> Option<Mended> {
     match recording::close(&path, u64::MAX) {
-        Ok(file) => Some(Mended { call, path, frames: file.frames, bytes: file.bytes, sha256: file.sha256 }),
+        Ok(file) => Some(Mended { call, path, frames: file.units(), bytes: file.bytes, sha256: file.sha256 }),
         Err(error) => {
             tracing::warn!(%call, %error, "a cut recording could not be mended");
             None

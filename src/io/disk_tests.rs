@@ -21,7 +21,7 @@ fn call(n: u64) -> CallId {
 fn block(call: CallId, number: u64) -> Block {
     let first_frame = number * 800;
     let samples = (0..800).flat_map(|n| [(first_frame + n) as i16, !((first_frame + n) as i16)]).collect();
-    Block { call, first_frame, samples }
+    Block { call, first_frame, rate_hz: 8_000, samples }
 }
 
 /// By the header's sizes, as any player reads it.

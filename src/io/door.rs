@@ -65,9 +65,9 @@ impl Door {
         }
     }
 
-    /// From now on strangers may send REGISTER.
-    pub fn open_to_strangers(&self) {
-        self.registers.store(true, Ordering::Release);
+    /// Whether strangers may send REGISTER from now on.
+    pub fn open_to_strangers(&self, open: bool) {
+        self.registers.store(open, Ordering::Release);
     }
 
     /// Whether a stranger's connection may be taken, to see whether REGISTER comes over it.
@@ -193,7 +193,7 @@ mod tests {
         let (source, start, silence) = (at("203.0.113.5:5060"), Instant::START, Err(SipRejection::Stranger));
         let door = Door::new(Known::new(["192.0.2.1".parse().unwrap()], []));
         assert_eq!(door.knock(start, source, b"REGISTER sip:h SIP/2.0"), silence);
-        door.open_to_strangers();
+        door.open_to_strangers(true);
         for other in [&b"INVITE sip:h SIP/2.0"[..], b"register sip:h SIP/2.0", b"REGISTER", b"", b"\r\nREGISTER "] {
             assert_eq!(door.knock(start, source, other), silence);
         }

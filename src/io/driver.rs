@@ -62,6 +62,8 @@ pub struct Occupancy {
     pub sessions: AtomicUsize,
     pub ports: AtomicUsize,
     pub registrations: AtomicUsize,
+    /// A registrar has not yet answered our farewell.
+    pub leaving: AtomicBool,
     /// No new calls are taken. Set after `calls` of the same round: with it, `calls` counts every call there will be.
     pub draining: AtomicBool,
     /// Counts the switch's rounds: one that hangs makes none.
@@ -138,6 +140,7 @@ impl Driver {
         occupancy.sessions.store(gateway.sessions(), Ordering::Relaxed);
         occupancy.ports.store(gateway.ports_used(), Ordering::Relaxed);
         occupancy.registrations.store(gateway.registrations().0, Ordering::Relaxed);
+        occupancy.leaving.store(gateway.is_leaving(), Ordering::Relaxed);
         if let Some(keeper) = &mut self.wires.keeper {
             let now = self.wires.clock.now();
             keeper.keep(now, gateway.registrations_version(), || gateway.saved_registrations(now));
@@ -175,12 +178,25 @@ impl Driver {
         if self.known_version != self.gateway.known_version() {
             self.known_version = self.gateway.known_version();
             self.wires.door.renew(self.gateway.known().clone());
+            self.wires.tcp.expect(self.gateway.tls_names());
         }
         if reloaded {
             self.wires.call_metrics.show_agents();
+            self.serve_registrations();
         }
         while let Some(output) = self.gateway.poll_output() {
             self.carry_out(output);
+        }
+    }
+
+    /// Whether agents may register can change with the configuration.
+    fn serve_registrations(&mut self) {
+        let serves = self.gateway.serves_registrations();
+        self.wires.door.open_to_strangers(serves);
+        if serves && self.wires.keeper.is_none() {
+            let started = Keeper::start(&self.wires.data_directory);
+            let failed = |error| tracing::error!(%error, "registrations are not kept over a restart");
+            self.wires.keeper = started.map_err(failed).ok();
         }
     }
 
@@ -201,6 +217,7 @@ impl Driver {
             Output::Subject { id, number } => self.pending.subjects.push(Subject { id, number }),
             Output::Resolve(destination) => self.wires.resolver.look_up(destination),
             Output::Trunk(shown) => self.wires.counters.trunk(&shown.trunk, shown.up, shown.registered_until),
+            Output::RoundTrip { trunk, took } => self.wires.counters.trunk_round_trip(&trunk, took),
             Output::Count(count) => self.count(&count),
             Output::Rejected(Rejected::UnknownNumber) => {
                 self.refuse(SipRejection::UnknownNumber);

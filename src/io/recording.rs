@@ -64,6 +64,8 @@ pub(crate) struct Recording<F: Write + Seek> {
     call: CallId,
     /// Final name.
     path: PathBuf,
+    /// Frames a second.
+    rate_hz: u32,
     state: State<F>,
     /// Frames on the time line so far, written or not.
     edge: u64,
@@ -86,14 +88,17 @@ impl<F: Write + Seek> Recording<F> {
     /// Opens the file; folders are made. An error is that recording's end, and reported when it is closed.
     pub(crate) fn begin(medium: &impl Medium<File = F>, call: CallId, path: &Path) -> Self {
         let path = path.to_owned();
-        let state = match open(medium, &path) {
+        let state = match open(medium, &path, SAMPLE_RATE_HZ) {
             Ok(writer) => State::Writing(writer),
             Err(error) => failed(call, &error),
         };
-        Recording { call, path, state, edge: 0, checkpointed: 0, synced: 0, silent: 0 }
+        Recording { call, path, rate_hz: SAMPLE_RATE_HZ, state, edge: 0, checkpointed: 0, synced: 0, silent: 0 }
     }
 
-    pub(crate) fn block(&mut self, block: &Block) {
+    pub(crate) fn block(&mut self, medium: &impl Medium<File = F>, block: &Block) {
+        if block.rate_hz != self.rate_hz {
+            self.change_rate(medium, block.rate_hz);
+        }
         let frames = (block.samples.len() / 2) as u64;
         let missing = block.first_frame.saturating_sub(self.edge);
         if block.first_frame < self.edge {
@@ -107,6 +112,17 @@ impl<F: Write + Seek> Recording<F> {
         });
         if self.edge - self.checkpointed >= CHECKPOINT_FRAMES {
             self.checkpoint();
+        }
+    }
+
+    /// The first block tells the rate; until then there is only a header.
+    fn change_rate(&mut self, medium: &impl Medium<File = F>, rate_hz: u32) {
+        if self.edge == 0 && matches!(self.state, State::Writing(_)) {
+            self.rate_hz = rate_hz;
+            self.state = match open(medium, &self.path, rate_hz) {
+                Ok(writer) => State::Writing(writer),
+                Err(error) => failed(self.call, &error),
+            };
         }
     }
 
@@ -161,7 +177,7 @@ impl<F: Write + Seek> Recording<F> {
                 call: self.call,
                 status: if reason.is_none() { RecordingStatus::Ok } else { RecordingStatus::Partial },
                 reason,
-                duration_ms: file.frames * 1_000 / u64::from(SAMPLE_RATE_HZ),
+                duration_ms: file.units() * 1_000 / u64::from(SAMPLE_RATE_HZ),
                 sha256: Some(file.sha256),
                 bytes: file.bytes,
                 frames_lost,
@@ -182,12 +198,16 @@ impl<F: Write + Seek> Recording<F> {
     }
 }
 
-fn open<F: Write + Seek>(medium: &impl Medium<File = F>, path: &Path) -> Result<Writer<BufWriter<F>>, WriteError> {
+fn open<F: Write + Seek>(
+    medium: &impl Medium<File = F>,
+    path: &Path,
+    rate_hz: u32,
+) -> Result<Writer<BufWriter<F>>, WriteError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
     let file = medium.create(&path::part(path))?;
-    let mut writer = Writer::create(BufWriter::with_capacity(BUFFER_BYTES, file))?;
+    let mut writer = Writer::create(BufWriter::with_capacity(BUFFER_BYTES, file), rate_hz)?;
     writer.checkpoint()?;
     Ok(writer)
 }
@@ -215,8 +235,17 @@ fn is_full(error: &io::Error) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finished {
     pub(super) frames: u64,
+    /// Frames a second.
+    pub(super) rate_hz: u32,
     pub(super) bytes: u64,
     pub(super) sha256: String,
+}
+
+impl Finished {
+    /// Its length in 1/8000 s.
+    pub(super) fn units(&self) -> u64 {
+        self.frames * u64::from(SAMPLE_RATE_HZ) / u64::from(self.rate_hz.max(1))
+    }
 }
 
 /// Mends a `.part` file if it needs to be, keeps at most `frames`, makes it durable under its final name.
@@ -235,15 +264,16 @@ pub(super) fn close(path: &Path, frames: u64) -> io::Result<Finished> {
         File::open(folder)?.sync_all()?;
     }
     debug_assert_eq!(kept.length, HEADER_BYTES + kept.frames * FRAME_BYTES);
-    Ok(Finished { frames: kept.frames, bytes: kept.length, sha256 })
+    Ok(Finished { frames: kept.frames, rate_hz: kept.rate_hz, bytes: kept.length, sha256 })
 }
 
 /// A file that has its final name.
 pub(super) fn measure(path: &Path) -> io::Result<Finished> {
     let mut file = File::open(path)?;
     let bytes = file.metadata()?.len();
+    let rate_hz = repair::rate_hz(&mut file)?;
     let sha256 = hash(&mut file)?;
-    Ok(Finished { frames: bytes.saturating_sub(HEADER_BYTES) / FRAME_BYTES, bytes, sha256 })
+    Ok(Finished { frames: bytes.saturating_sub(HEADER_BYTES) / FRAME_BYTES, rate_hz, bytes, sha256 })
 }
 
 fn hash(file: &mut File) -> io::Result<String> {

@@ -8,6 +8,7 @@ use super::*;
 use crate::clock::Now;
 use crate::ids::Side;
 use crate::media::{Block, Codec, Play, Remote};
+use crate::protocol::audio::g711::Law;
 use crate::protocol::rtp::{self, Header, Packet, Received};
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -80,6 +81,9 @@ impl Bench {
             allowed,
             codec: Codec::Pcma,
             payload_type: 8,
+            srtp: None,
+            packet_ms: None,
+            comfort_noise: None,
             telephone_event: None,
             send: true,
             receive: true,
@@ -173,7 +177,7 @@ fn a_greeting_is_played_to_its_end() {
     let ordered = bench.clock.now();
     bench.media.order(Command::Play { call: call(1), play: Play::Greeting, audio: vec![1_000; 1_600].into() });
     let prompt: Vec<_> = (0..10).map(|_| caller.hear().unwrap()).collect();
-    assert!(prompt.iter().all(|(_, payload)| *payload == vec![Codec::Pcma.encode(1_000); 160]));
+    assert!(prompt.iter().all(|(_, payload)| *payload == vec![Law::A.encode(1_000); 160]));
     for (k, (header, _)) in prompt.iter().enumerate() {
         assert_eq!(header.sequence, first.sequence.wrapping_add(1 + k as u16));
         assert_eq!(header.timestamp, prompt[0].0.timestamp.wrapping_add(160 * k as u32));
@@ -268,6 +272,9 @@ fn the_ringing_tone_is_sent_and_reports_leave_from_the_odd_port() {
         allowed: vec![to.ip()],
         codec: Codec::Pcma,
         payload_type: 8,
+        srtp: None,
+        packet_ms: None,
+        comfort_noise: None,
         telephone_event: None,
         send: true,
         receive: true,

@@ -4,9 +4,10 @@
 //! cannot be found, a message that is not completed in time, a peer that does not read. A message that is wrong in itself
 //! is answered or passed over. Who takes a place and says nothing loses it (`connections`).
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -14,6 +15,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::connections::{Handed, Line, Outgoing, Table};
 use super::mailbox::Lane;
@@ -48,6 +50,8 @@ struct Shared {
     /// `None`: TLS is not configured.
     tls: Option<Arc<Tls>>,
     table: Mutex<Table>,
+    /// What the certificates of TLS peers must say, by address.
+    names: RwLock<BTreeMap<SocketAddr, String>>,
 }
 
 /// Why a connection ends.
@@ -61,7 +65,18 @@ impl Tcp {
     /// `files`: how many the process may have open.
     pub fn new(runtime: Handle, reception: Reception, tls: Option<Arc<Tls>>, files: usize) -> Tcp {
         let table = Mutex::new(Table::new(files));
-        Tcp { shared: Arc::new(Shared { runtime, reception, tls, table }) }
+        let names = RwLock::default();
+        Tcp { shared: Arc::new(Shared { runtime, reception, tls, table, names }) }
+    }
+
+    /// The peers at these addresses must show a certificate of this name; all others one of their address.
+    pub fn expect(&self, names: BTreeMap<SocketAddr, String>) {
+        *self.shared.names.write().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
+    fn name_of(&self, peer: SocketAddr) -> ServerName<'static> {
+        let names = self.shared.names.read().unwrap_or_else(PoisonError::into_inner);
+        tls::name_of(peer.ip(), names.get(&peer).map(String::as_str))
     }
 
     /// Takes connections on this listener until the runtime ends.
@@ -152,7 +167,7 @@ impl Tcp {
             (None, Transport::Tls) => self.close(line).await,
             (Some(tls), Transport::Tls) => {
                 let left = (began + limits::TCP_CONNECT).since(self.shared.reception.clock.now().mono);
-                let connecting = tls.connector().connect(tls::name_of(flow.remote.ip()), stream);
+                let connecting = tls.connector().connect(self.name_of(flow.remote), stream);
                 match self.handshake(&line, flow, left, connecting).await {
                     Some(stream) => self.run(line, tokio::io::split(stream), flow),
                     None => self.close(line).await,
@@ -210,6 +225,15 @@ impl Tcp {
             reception.refusals.refuse(reception.clock.now().mono, reason, 1, Some(flow.remote));
         }
         self.table().forget(id);
+        self.tell_closed(id, flow);
+    }
+
+    /// A phone may have registered over it. Strangers have nothing to tell of, or they would fill the queue.
+    fn tell_closed(&self, id: ConnectionId, flow: Flow) {
+        let reception = &self.shared.reception;
+        if reception.door.class_of_connection(reception.clock.now().mono, flow.remote).lane().is_some() {
+            reception.mailbox.event(Input::Disconnected(id));
+        }
     }
 
     /// Reads messages until there is a reason to stop.

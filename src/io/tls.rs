@@ -130,10 +130,11 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// The name that the certificate of a peer must have: contacts are addresses, so its address (RFC 5922 section 7.2 for
-/// names; RFC 6125 for addresses).
-pub(super) fn name_of(address: IpAddr) -> ServerName<'static> {
-    ServerName::IpAddress(address.to_canonical().into())
+/// The name that the certificate of a peer must have: the one that it is configured by (RFC 5922 section 7.1), else its
+/// address (RFC 6125).
+pub(super) fn name_of(address: IpAddr, configured: Option<&str>) -> ServerName<'static> {
+    let named = configured.and_then(|name| ServerName::try_from(name.to_owned()).ok());
+    named.unwrap_or_else(|| ServerName::IpAddress(address.to_canonical().into()))
 }
 
 impl Files {

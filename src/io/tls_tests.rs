@@ -7,7 +7,7 @@ use tokio_rustls::{client, server};
 
 use super::*;
 
-/// Two authorities (`a`, `b`) and what they signed: `a-one` and `a-two` for 127.0.0.1, `b-one`; `a-past` has expired.
+/// Two authorities (`a`, `b`) and what they signed: `a-one` and `a-two` for 127.0.0.1, `b-one`; `a-past` has expired, `a-named` is for a name.
 fn made() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
@@ -20,12 +20,14 @@ fn made() -> tempfile::TempDir {
     for ca in ["a", "b"] {
         openssl(format!("req -x509 {key} -days 30 -keyout {ca}.key -out {ca}.pem -subj /CN={ca}"));
     }
-    for (name, days) in [("a-one", 30), ("a-two", 30), ("b-one", 30), ("a-past", -1)] {
+    std::fs::write(directory.path().join("names-named"), "subjectAltName=DNS:sip.carrier.example\n").unwrap();
+    for (name, days) in [("a-one", 30), ("a-two", 30), ("b-one", 30), ("a-past", -1), ("a-named", 30)] {
+        let names = if name == "a-named" { "names-named" } else { "names" };
         let ca = &name[..1];
         openssl(format!("req {key} -keyout {name}.key -out {name}.csr -subj /CN={name}"));
         openssl(format!(
             "x509 -req -in {name}.csr -CA {ca}.pem -CAkey {ca}.key -CAcreateserial -days {days} -out {name}.pem \
-             -extfile names"
+             -extfile {names}"
         ));
     }
     directory
@@ -50,8 +52,12 @@ type Ends = (client::TlsStream<DuplexStream>, server::TlsStream<DuplexStream>);
 /// A connection of one gateway to another, both of which must be content: in TLS 1.3 the client is so before the server
 /// has seen its certificate, so a byte goes each way.
 async fn connect(from: &TlsConnector, to: &Tls) -> std::io::Result<Ends> {
+    connect_to(None, from, to).await
+}
+
+async fn connect_to(name: Option<&str>, from: &TlsConnector, to: &Tls) -> std::io::Result<Ends> {
     let (near, far) = tokio::io::duplex(16 * 1024);
-    let name = name_of("127.0.0.1".parse().unwrap());
+    let name = name_of("127.0.0.1".parse().unwrap(), name);
     let (client, server) = tokio::join!(from.connect(name, near), to.acceptor().accept(far));
     let (mut client, mut server) = (client?, server?);
     pass(&mut client, &mut server).await?;
@@ -156,4 +162,16 @@ fn each_fault_of_the_files_is_named() {
     let past = Wall::from_micros(now.as_micros() - 86_400_000_000);
     let files = files(made.path(), "a-one", None);
     assert!(check(&files, past)[0].what.contains("is not valid before"));
+}
+
+#[tokio::test]
+async fn a_peer_that_is_configured_by_name_must_have_that_name_and_no_other() {
+    let made = made();
+    let connector = open(files(made.path(), "a-one", None)).connector();
+    let (named, addressed) = (open(files(made.path(), "a-named", None)), open(files(made.path(), "a-one", None)));
+    assert!(connect_to(Some("sip.carrier.example"), &connector, &named).await.is_ok());
+    assert!(connect_to(None, &connector, &addressed).await.is_ok());
+    assert!(connect_to(Some("carrier.example"), &connector, &named).await.is_err(), "another name");
+    assert!(connect_to(Some("sip.carrier.example"), &connector, &addressed).await.is_err(), "its address is no name");
+    assert!(connect_to(None, &connector, &named).await.is_err());
 }

@@ -11,7 +11,7 @@ use crate::media::SAMPLE_RATE_HZ;
 /// What the recording of a call turned out to hold after the crash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Salvage {
-    /// Frames on disk, counted from *connected*.
+    /// What is on disk, counted from *connected*, in 1/8000 s.
     pub frames: u64,
     /// Hash of the repaired file, if it could be computed.
     pub sha256: Option<String>,

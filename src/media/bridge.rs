@@ -7,20 +7,25 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::crossing::Crossing;
 use super::hold::Hold;
+use super::jitter_buffer::Buffered;
 use super::playout::Playout;
 use super::ringback::Ringback;
 use super::session::{Accepted, Kind, Session};
-use super::tap::Tap;
+use super::tap::{Tap, Tapped};
 use super::transmit::{Outbox, Transmit};
 use super::{Block, Command, Event, Play};
 use crate::clock::{Instant, Now, Wall};
 use crate::ids::{CallId, LegId, Random};
+use crate::protocol::rtp::event::Pressed;
 
 #[derive(Debug)]
 pub struct Bridge {
     call: CallId,
     random: Random,
+    /// Where secured packets are opened.
+    clear: Vec<u8>,
     /// Never more than a handful: the caller's and one for each agent who is being rung.
     sessions: Vec<Session>,
     state: State,
@@ -45,6 +50,8 @@ struct Joined {
     caller: LegId,
     agent: LegId,
     sound: Sound,
+    /// Toward the caller, and toward the agent, where packets cannot be passed on as they are.
+    crossings: [Option<Box<Crossing>>; 2],
     /// One of the two holds the other.
     hold: Option<Hold>,
     /// `None`: this call is not recorded.
@@ -81,8 +88,14 @@ pub struct Counters {
     pub fifo_overflow: u64,
     /// Frames by which late wake-ups moved prompts back.
     pub slipped_frames: u64,
-    /// Samples that came too late for the recording.
+    /// Units (1/8000 s) that came too late for the recording.
     pub tap_missed: u64,
+    /// Where legs differ: packets that came after their sound was due, packets or 10 ms of sound left out, 10 ms put in.
+    pub late: u64,
+    pub discarded: u64,
+    pub expanded: u64,
+    /// Units of recordings that were lost on the way and made up.
+    pub concealed: u64,
 }
 
 impl Bridge {
@@ -91,6 +104,7 @@ impl Bridge {
         Bridge {
             call,
             random,
+            clear: Vec::new(),
             sessions: Vec::new(),
             state: State::Apart,
             outbox: Outbox::default(),
@@ -115,6 +129,7 @@ impl Bridge {
                 if let Some(session) = find(&mut self.sessions, leg) {
                     session.set_remote(now.mono, remote);
                 }
+                self.end_crossings();
                 self.watch(now.mono);
                 self.note_hold(now);
             }
@@ -125,8 +140,11 @@ impl Bridge {
                 }
             }
             Command::Bridge { call, caller, agent, connected, record } => {
-                let tap = record.then(|| Tap::new(call, connected.mono));
-                self.state = State::Joined(Box::new(Joined { caller, agent, sound: Sound::Relay, hold: None, tap }));
+                let wide =
+                    [caller, agent].iter().any(|leg| find(&mut self.sessions, *leg).is_some_and(|s| s.is_wideband()));
+                let tap = record.then(|| Tap::new(call, connected.mono, wide));
+                let (sound, crossings) = (Sound::Relay, [None, None]);
+                self.state = State::Joined(Box::new(Joined { caller, agent, sound, crossings, hold: None, tap }));
                 self.watch(connected.mono);
                 self.note_hold(now);
             }
@@ -141,12 +159,18 @@ impl Bridge {
     pub fn handle_rtp(&mut self, now: Now, leg: LegId, source: SocketAddr, arrival: Now, bytes: &[u8]) {
         self.run_clock(now);
         let Some(session) = find(&mut self.sessions, leg) else { return };
-        let Some(accepted) = session.accept(source, arrival.mono, bytes) else { return };
+        let Some(accepted) = session.accept(source, arrival.mono, bytes, &mut self.clear) else { return };
         if session.watchdog.hear(arrival.mono) {
             self.events.push_back(Event::Resumed { call: self.call, leg, at: arrival });
         }
         if accepted.first {
             self.events.push_back(Event::FirstPacket { call: self.call, leg, at: arrival });
+        }
+        if accepted.kind == Kind::Event
+            && let Some(session) = find(&mut self.sessions, leg)
+            && let Some(pressed) = session.key(&accepted, arrival.mono)
+        {
+            self.events.push_back(key(self.call, leg, arrival, pressed));
         }
         if let State::Joined(joined) = &mut self.state
             && accepted.heard
@@ -172,6 +196,9 @@ impl Bridge {
         self.run_clock(now);
         for session in &mut self.sessions {
             session.report_due(now, &mut self.outbox);
+            if let Some(pressed) = session.key_due(now.mono) {
+                self.events.push_back(key(self.call, session.leg, now, pressed));
+            }
             if let Some((ended, line)) = session.interval(now.mono) {
                 let at = moment(now, ended);
                 self.events.push_back(Event::Interval { call: self.call, leg: session.leg, at, line });
@@ -220,6 +247,7 @@ impl Bridge {
 
     fn play(&mut self, now: Now, play: Play, audio: Arc<[i16]>) {
         self.end_play(now, false);
+        self.end_crossings();
         let State::Joined(joined) = &mut self.state else {
             // Nobody is there to hear it; who ordered it shall not wait for the end.
             self.events.push_back(Event::PlayEnded { call: self.call, play, at: now, to_end: false });
@@ -230,12 +258,22 @@ impl Bridge {
         self.run_clock(now);
     }
 
-    /// Sends what the clock of a prompt or of the ringing tone is due.
+    /// Legs that changed may differ no longer, or only now.
+    fn end_crossings(&mut self) {
+        let State::Joined(joined) = &mut self.state else { return };
+        let counts = joined.end_crossings();
+        self.counters.late += counts.late;
+        self.counters.discarded += counts.discarded;
+        self.counters.expanded += counts.expanded;
+    }
+
+    /// Sends what the clock of a prompt, of the ringing tone or of a crossing is due.
     fn run_clock(&mut self, now: Now) {
         match self.state {
             State::Ringing(_) => self.run_ringback(now),
             State::Joined(_) => {
                 self.run_playout(now);
+                self.run_crossings(now);
                 self.run_hold(now);
             }
             State::Apart | State::Ended => {}
@@ -253,6 +291,18 @@ impl Bridge {
             let sent = session.play(at, &samples, &mut self.outbox);
             if sent && ringback.begins() {
                 self.events.push_back(Event::RingbackStarted { call: self.call, leg, at: now });
+            }
+        }
+    }
+
+    fn run_crossings(&mut self, now: Now) {
+        let State::Joined(joined) = &mut self.state else { return };
+        let hearers = [joined.caller, joined.agent];
+        for (crossing, hearer) in joined.crossings.iter_mut().zip(hearers) {
+            if let Some(crossing) = crossing.as_mut().filter(|c| c.deadline().is_some_and(|at| at <= now.mono))
+                && let Some(session) = find(&mut self.sessions, hearer)
+            {
+                crossing.run(now.mono, session, &mut self.outbox);
             }
         }
     }
@@ -294,7 +344,7 @@ impl Bridge {
 
     fn run_hold(&mut self, now: Now) {
         let State::Joined(joined) = &mut self.state else { return };
-        let Joined { caller, agent, sound, hold: Some(hold), tap } = &mut **joined else { return };
+        let Joined { caller, agent, sound, hold: Some(hold), tap, .. } = &mut **joined else { return };
         let held = if hold.by == *caller { *agent } else { *caller };
         while let Some((at, samples)) = hold.frame(now.mono) {
             // A prompt goes on for whoever can hear it.
@@ -333,6 +383,9 @@ impl Bridge {
         let Some(at) = self.sessions.iter().position(|s| s.leg == leg) else { return };
         let mut session = self.sessions.remove(at);
         session.say_bye(now, &mut self.outbox);
+        if let Some(pressed) = session.last_key() {
+            self.events.push_back(key(self.call, leg, now, pressed));
+        }
         self.counters.strays += session.strays();
         self.counters.foreign_rtcp += session.foreign_rtcp();
         self.counters.duplicates += session.duplicates();
@@ -346,16 +399,19 @@ impl Bridge {
     fn close_call(&mut self, now: Now, ended: Now) {
         let ended = if ended.mono < now.mono { ended } else { now };
         self.end_play(ended, false);
+        self.end_crossings();
         let tap = match std::mem::replace(&mut self.state, State::Ended) {
             State::Joined(joined) => joined.tap,
             State::Apart | State::Ringing(_) | State::Ended => None,
         };
         if let Some(mut tap) = tap {
-            let total_frames = tap.total(ended.mono);
-            while let Some(block) = tap.finish(total_frames) {
+            let total = tap.total(ended.mono);
+            while let Some(block) = tap.finish(total) {
                 self.recorded.push_back(Recorded::Block(block));
             }
             self.counters.tap_missed += tap.missed();
+            self.counters.concealed += tap.concealed();
+            let total_frames = tap.frames(total);
             self.recorded.push_back(Recorded::End { call: self.call, total_frames });
         }
         while let Some(leg) = self.sessions.first().map(|s| s.leg) {
@@ -378,19 +434,29 @@ impl Bridge {
     }
 }
 
-impl Sound {
-    fn deadline(&self) -> Option<(Instant, &'static str)> {
-        match self {
-            Sound::Relay => None,
-            Sound::Playing(playout) => Some((playout.deadline(), "play")),
-        }
-    }
-}
-
 impl Joined {
     fn deadline(&self) -> Option<(Instant, &'static str)> {
+        let sound = match &self.sound {
+            Sound::Relay => {
+                let due = self.crossings.iter().flatten().filter_map(|crossing| crossing.deadline()).min();
+                due.map(|at| (at, "crossing"))
+            }
+            Sound::Playing(playout) => Some((playout.deadline(), "play")),
+        };
         let hold = self.hold.as_ref().map(|hold| (hold.deadline(), "hold"));
-        self.sound.deadline().into_iter().chain(hold).min()
+        sound.into_iter().chain(hold).min()
+    }
+
+    /// Forgets what is being decoded and coded anew; what it counted is given back.
+    fn end_crossings(&mut self) -> Buffered {
+        let mut sum = Buffered::default();
+        for crossing in self.crossings.iter_mut().filter_map(Option::take) {
+            let counts = crossing.counts();
+            sum.late += counts.late;
+            sum.discarded += counts.discarded;
+            sum.expanded += counts.expanded;
+        }
+        sum
     }
 
     fn across(&self, leg: LegId) -> Option<LegId> {
@@ -413,23 +479,43 @@ impl Joined {
     ) {
         let Some(across) = self.across(leg) else { return };
         let is_caller = leg == self.caller;
-        if let Some(hold) = self.hold.as_mut().filter(|hold| hold.by == leg) {
+        let held = self.hold.as_mut().filter(|hold| hold.by == leg);
+        // Comfort noise is no music: whoever hears only that takes the line for dead.
+        let instead = held.is_some() && accepted.kind == Kind::Noise;
+        if let (Some(hold), false) = (held, instead) {
             hold.hear(now);
         }
-        if let (Kind::Audio(codec), Some(tap)) = (accepted.kind, &mut self.tap) {
+        if let Some(tap) = &mut self.tap {
+            let what = match accepted.kind {
+                Kind::Audio(codec) => Tapped::Audio(codec),
+                Kind::Noise => Tapped::Noise,
+                Kind::Event => Tapped::Event,
+            };
             match is_caller {
-                true => tap.caller(arrival, &accepted.packet, codec),
-                false => tap.agent(arrival, &accepted.packet, codec),
+                true => tap.caller(arrival, &accepted.packet, what),
+                false => tap.agent(arrival, &accepted.packet, what),
             }
         }
         match (&mut self.sound, accepted.kind) {
             (Sound::Relay, _) => {
-                if let Some(other) = find(sessions, across) {
-                    other.relay(now, accepted, outbox);
+                let Some(other) = find(sessions, across) else { return };
+                if instead {
+                    return other.leave_out(accepted);
+                }
+                let crossing = &mut self.crossings[usize::from(is_caller)];
+                match (crossing, accepted.kind) {
+                    (Some(_), Kind::Event) => other.insert_event(now, accepted, outbox),
+                    (Some(crossing), _) => crossing.hear(arrival, accepted),
+                    (crossing, _) if other.needs_crossing(accepted) => {
+                        let mut begun = Box::new(Crossing::new(other.is_wideband()));
+                        begun.hear(arrival, accepted);
+                        *crossing = Some(begun);
+                    }
+                    (None, _) => other.relay(now, accepted, outbox),
                 }
             }
             (Sound::Playing(playout), Kind::Audio(codec)) if is_caller => {
-                playout.hear(accepted.packet.payload.iter().map(|code| codec.decode(*code)));
+                playout.hear_coded(codec, accepted.packet.payload);
             }
             (Sound::Playing(_), Kind::Event) if is_caller => {
                 if let Some(other) = find(sessions, across) {
@@ -439,6 +525,11 @@ impl Joined {
             (Sound::Playing(_), _) => {}
         }
     }
+}
+
+/// `now` is not before the key's begin.
+fn key(call: CallId, leg: LegId, now: Now, pressed: Pressed) -> Event {
+    Event::Key { call, leg, key: pressed.key, duration: pressed.duration, at: moment(now, pressed.at) }
 }
 
 fn find(sessions: &mut [Session], leg: LegId) -> Option<&mut Session> {

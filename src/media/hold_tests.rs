@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::*;
 use crate::clock::{Instant, Wall};
 use crate::ids::Random;
+use crate::protocol::rtp::Header;
 
 const CALLER: LegId = LegId(1);
 const AGENT: LegId = LegId(2);
@@ -16,7 +17,7 @@ fn at(ms: u64) -> Now {
 fn remote(leg: LegId, send: bool, receive: bool) -> Remote {
     let rtp = SocketAddr::from(([127, 0, 0, leg.0 as u8 + 1], 4_000));
     let allowed = vec![rtp.ip()];
-    Remote { rtp, allowed, codec: Codec::Pcma, payload_type: 8, telephone_event: None, send, receive }
+    Remote { rtp, allowed, telephone_event: None, send, receive, ..super::tests::remote(leg) }
 }
 
 /// Packets toward each of the two while `ms` pass.
@@ -64,4 +65,28 @@ fn the_held_one_hears_a_tone_until_the_hold_ends() {
     }
     let loud = |from: usize, to: usize| right[from * 8..to * 8].iter().any(|s| s.abs() > 100);
     assert!(!loud(0, 1_400) && !loud(2_510, 6_000), "what the agent hears is not recorded");
+}
+
+#[test]
+fn comfort_noise_of_the_holder_is_no_music() {
+    let mut bench = super::tests::Bench::joined(0);
+    let audio = super::tests::audio;
+    let holds = Command::Remote { leg: AGENT, remote: remote(AGENT, false, true) };
+    bench.order(0, holds);
+    for n in 0..100u16 {
+        let us = u64::from(n) * 20_000;
+        match n {
+            // Its own music for a second, then a packet of noise now and then.
+            0..50 => bench.packet(us, AGENT, audio(n, 2), &[0x55; 160]),
+            _ if n % 10 == 0 => bench.packet(us, AGENT, Header { payload_type: 13, ..audio(n, 2) }, &[60]),
+            _ => {}
+        }
+    }
+    bench.run(1_999_000);
+    let tone = bench.sent_to(CALLER).filter(|s| s.4.len() == 160 && s.4[0] != 0x55).count();
+    let music = bench.sent_to(CALLER).filter(|s| s.4 == [0x55; 160]).count();
+    assert_eq!((music, tone), (50, 26), "half a second after the music the tone begins");
+    assert!(bench.sent_to(CALLER).all(|s| s.3.payload_type == 8));
+    let sent: Vec<_> = bench.sent_to(CALLER).collect();
+    assert!(sent.windows(2).all(|p| p[1].3.sequence.wrapping_sub(p[0].3.sequence) == 1), "nothing seems lost");
 }

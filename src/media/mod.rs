@@ -4,10 +4,18 @@
 //! both onto one time line for the recorder. `io::rtp` owns the bound sockets and drives these machines.
 
 mod bridge;
+#[cfg(test)]
+mod carrying_tests;
+mod coder;
+mod conceal;
 mod control;
+mod crossing;
 mod hold;
 #[cfg(test)]
 mod hold_tests;
+mod jitter_buffer;
+pub mod keying;
+mod listener;
 pub mod negotiate;
 mod playout;
 mod ports;
@@ -18,10 +26,12 @@ mod tap;
 #[cfg(test)]
 mod tests;
 mod transmit;
+mod unit;
 mod watchdog;
 pub mod wav;
 
 pub use bridge::{Bridge, Counters, Recorded};
+pub use jitter_buffer::Buffered;
 pub use ports::Ports;
 pub use transmit::{Component, Transmit};
 
@@ -33,11 +43,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;
 use crate::ids::{CallId, LegId, Side};
-use crate::protocol::audio::g711;
+use crate::protocol::audio::g711::Law;
 use crate::protocol::rtp::Received;
 use crate::quality::{Heard, Line};
 
-/// Samples a second of everything in this module.
+/// Samples a second of everything in this module but the sound of wideband calls, which has twice as many.
 pub const SAMPLE_RATE_HZ: u32 = crate::protocol::rtp::CLOCK_RATE_HZ;
 
 /// The audio codecs that we carry. Payload types are the static ones of RFC 3551.
@@ -45,6 +55,8 @@ pub const SAMPLE_RATE_HZ: u32 = crate::protocol::rtp::CLOCK_RATE_HZ;
 pub enum Codec {
     Pcma,
     Pcmu,
+    /// 64 kbit/s; 16 kHz, though its RTP clock says 8,000 (RFC 3551 section 4.5.2).
+    G722,
 }
 
 impl Codec {
@@ -53,21 +65,22 @@ impl Codec {
         match self {
             Codec::Pcmu => 0,
             Codec::Pcma => 8,
+            Codec::G722 => 9,
         }
     }
 
-    pub fn decode(self, code: u8) -> i16 {
+    /// The law of G.711; `None`: another codec.
+    pub fn law(self) -> Option<Law> {
         match self {
-            Codec::Pcma => g711::decode_alaw(code),
-            Codec::Pcmu => g711::decode_ulaw(code),
+            Codec::Pcma => Some(Law::A),
+            Codec::Pcmu => Some(Law::Mu),
+            Codec::G722 => None,
         }
     }
 
-    pub fn encode(self, sample: i16) -> u8 {
-        match self {
-            Codec::Pcma => g711::encode_alaw(sample),
-            Codec::Pcmu => g711::encode_ulaw(sample),
-        }
+    /// 16 kHz, not 8.
+    pub fn is_wideband(self) -> bool {
+        self == Codec::G722
     }
 }
 
@@ -91,6 +104,12 @@ pub struct Remote {
     pub payload_type: u8,
     /// Payload type of RFC 4733 events, as this peer numbers it in both directions; `None`: not negotiated.
     pub telephone_event: Option<u8>,
+    /// The packet length that it wishes, in ms (`ptime`, within `maxptime`); `None`: any.
+    pub packet_ms: Option<u8>,
+    /// The keys of SRTP; `None`: in the clear.
+    pub srtp: Option<keying::Secured>,
+    /// Payload type of comfort noise (RFC 3389), if the peer takes it.
+    pub comfort_noise: Option<u8>,
     /// Whether we may send to this peer (false: it holds us, `sendonly` or `inactive`).
     pub send: bool,
     /// Whether the peer may send to us.
@@ -169,6 +188,14 @@ pub enum Event {
         at: Now,
         to_end: bool,
     },
+    /// A key was pressed and let go (RFC 4733); `at` is the arrival of its first packet.
+    Key {
+        call: CallId,
+        leg: LegId,
+        key: char,
+        duration: Duration,
+        at: Now,
+    },
     /// What a joined leg brought in the last ten seconds.
     Interval {
         call: CallId,
@@ -190,12 +217,14 @@ pub enum Event {
     },
 }
 
-/// A stretch of both channels, in order and without gaps for one call: frame `first_frame` is that many samples after
-/// *connected*. Left is the caller as received; right the agent as received plus what the gateway played to the caller.
+/// A stretch of both channels, in order and without gaps for one call: frame `first_frame` is that many samples of `rate_hz`
+/// after *connected*. Left is the caller as received; right the agent as received plus what the gateway played to the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     pub call: CallId,
     pub first_frame: u64,
+    /// 8,000, or 16,000 if a leg was wideband when the two were joined; the same in all blocks of a call.
+    pub rate_hz: u32,
     /// Interleaved: left, right, left, …
     pub samples: Vec<i16>,
 }

@@ -1,18 +1,22 @@
-//! Offer and answer (RFC 3264) for one audio stream of G.711 with telephone events.
+//! Offer and answer (RFC 3264) for one audio stream of G.711 or G.722 with telephone events.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use super::keying::{self, Policy, Secured};
 use super::{Codec, Remote};
+use crate::protocol::audio::comfort;
+use crate::protocol::rtp::srtp::{Keying, MASTER, Suite};
 use crate::protocol::sdp::{Description, Direction, Host, Malformed, Media};
 
 /// Our preference when we make the offer: the trunks that this is built for speak A-law.
-pub const CODECS: &[Codec] = &[Codec::Pcma, Codec::Pcmu];
+pub const CODECS: &[Codec] = &[Codec::Pcma, Codec::Pcmu, Codec::G722];
 
 impl Codec {
     pub fn name(self) -> &'static str {
         match self {
             Codec::Pcmu => "PCMU",
             Codec::Pcma => "PCMA",
+            Codec::G722 => "G722",
         }
     }
 }
@@ -27,6 +31,12 @@ pub struct Peer {
     /// In the peer's order; never empty. The payload type is the one it gave.
     pub codecs: Vec<(Codec, u8)>,
     pub telephone_event: Option<u8>,
+    /// RFC 3389, if the peer takes it. We never ask for it: what is left out is not in the recording.
+    pub comfort_noise: Option<u8>,
+    /// The packet length that it wishes, in ms, to the nearest that we make (10 to 60).
+    pub packet_ms: Option<u8>,
+    /// Its key, if the stream is secured.
+    pub key: Option<keying::Offered>,
     pub direction: Direction,
 }
 
@@ -34,10 +44,16 @@ pub struct Peer {
 pub enum Refusal {
     #[error("the SDP cannot be read: {0}")]
     Malformed(#[from] Malformed),
-    #[error("no audio stream over RTP/AVP")]
+    #[error("no audio stream over RTP/AVP or RTP/SAVP")]
     NoAudio,
-    #[error("no codec that we carry (PCMA, PCMU)")]
+    #[error("no codec that we carry (PCMA, PCMU, G722)")]
     NoCodec,
+    #[error("RTP/SAVP without a key that we can use")]
+    NoKey,
+    #[error("SRTP is switched off for this side")]
+    Secured,
+    #[error("SRTP is required of this side")]
+    Clear,
     #[error("the media address is a name or missing")]
     NoAddress,
 }
@@ -51,20 +67,31 @@ pub struct Local {
     /// Session id and version of `o=`; the version rises with every new description.
     pub session: u64,
     pub version: u64,
+    pub srtp: Policy,
+    /// Our key where the stream is secured: from the system's random numbers.
+    pub master: [u8; MASTER],
+}
+
+const CLEAR: &str = "RTP/AVP";
+const SECURE: &str = "RTP/SAVP";
+
+fn is(media: &Media, protocol: &str) -> bool {
+    media.protocol.eq_ignore_ascii_case(protocol)
 }
 
 /// Reads an offer or an answer.
 pub fn read(bytes: &[u8]) -> Result<Peer, Refusal> {
     let description = Description::parse(bytes)?;
-    let usable = |m: &&Media| m.kind == "audio" && m.port != 0 && m.protocol.eq_ignore_ascii_case("RTP/AVP");
+    let usable = |m: &&Media| m.kind == "audio" && m.port != 0 && (is(m, CLEAR) || is(m, SECURE));
     let line = description.media.iter().position(|m| usable(&m)).ok_or(Refusal::NoAudio)?;
     let media = &description.media[line];
     let mut codecs = Vec::new();
-    let mut telephone_event = None;
+    let (mut telephone_event, mut comfort_noise) = (None, None);
     for format in media.formats.iter().filter_map(|f| f.parse::<u8>().ok()) {
         match meaning(media, format) {
             Some(Format::Audio(codec)) => codecs.push((codec, format)),
             Some(Format::Event) => telephone_event = telephone_event.or(Some(format)),
+            Some(Format::Noise) => comfort_noise = comfort_noise.or(Some(format)),
             None => {}
         }
     }
@@ -85,12 +112,26 @@ pub fn read(bytes: &[u8]) -> Result<Peer, Refusal> {
         };
     }
     let rtp = SocketAddr::new(*ip, media.port);
-    Ok(Peer { line, rtp, codecs, telephone_event, direction, description })
+    let packet_ms = packet_ms(media);
+    let key = match is(media, SECURE) {
+        true => Some(media.crypto.iter().find_map(|line| keying::parse(line)).ok_or(Refusal::NoKey)?),
+        false => None,
+    };
+    Ok(Peer { line, rtp, codecs, telephone_event, comfort_noise, packet_ms, key, direction, description })
 }
 
 enum Format {
     Audio(Codec),
     Event,
+    Noise,
+}
+
+/// `ptime` within `maxptime` (RFC 8866 section 6.4), as whole 10 ms from 10 to 60.
+fn packet_ms(media: &Media) -> Option<u8> {
+    let most = media.maxptime_ms.unwrap_or(60).clamp(10, 60);
+    // Without a wish only a packet that would be too long is cut: 20 ms is what everybody sends.
+    let wish = media.ptime_ms.or_else(|| (most < 20).then_some(most))?;
+    u8::try_from(wish.min(most).max(10) / 10 * 10).ok()
 }
 
 /// A dynamic mapping goes before the static meaning of the number.
@@ -98,15 +139,25 @@ fn meaning(media: &Media, payload_type: u8) -> Option<Format> {
     match media.maps.iter().find(|(pt, ..)| *pt == payload_type) {
         Some((_, name, 8000)) if name.eq_ignore_ascii_case("PCMA") => Some(Format::Audio(Codec::Pcma)),
         Some((_, name, 8000)) if name.eq_ignore_ascii_case("PCMU") => Some(Format::Audio(Codec::Pcmu)),
+        Some((_, name, 8000)) if name.eq_ignore_ascii_case("G722") => Some(Format::Audio(Codec::G722)),
+        Some((_, name, 8000)) if name.eq_ignore_ascii_case("CN") => Some(Format::Noise),
         Some((_, name, 8000)) if name.eq_ignore_ascii_case("telephone-event") => Some(Format::Event),
         Some(_) => None,
         None if payload_type == 8 => Some(Format::Audio(Codec::Pcma)),
+        None if payload_type == 9 => Some(Format::Audio(Codec::G722)),
+        None if payload_type == comfort::PAYLOAD_TYPE => Some(Format::Noise),
         None if payload_type == 0 => Some(Format::Audio(Codec::Pcmu)),
         None => None,
     }
 }
 
 impl Peer {
+    /// The same without the codecs that are not among `ours`.
+    pub fn with(mut self, ours: &[Codec]) -> Result<Peer, Refusal> {
+        self.codecs.retain(|(codec, _)| ours.contains(codec));
+        if self.codecs.is_empty() { Err(Refusal::NoCodec) } else { Ok(self) }
+    }
+
     pub fn carries(&self, codec: Codec) -> bool {
         self.codecs.iter().any(|(c, _)| *c == codec)
     }
@@ -122,10 +173,22 @@ impl Peer {
             allowed,
             codec,
             payload_type: self.payload_type_of(codec),
+            packet_ms: self.packet_ms,
+            srtp: None,
+            comfort_noise: self.comfort_noise,
             telephone_event: self.telephone_event,
             send: self.hears(),
             receive: matches!(self.direction, Direction::SendRecv | Direction::SendOnly),
         }
+    }
+
+    /// The same with the keys of both sides, if the stream is secured.
+    pub fn remote_of(&self, local: &Local, codec: Codec, signalling: IpAddr) -> Remote {
+        let key = self.key.map(|theirs| Secured {
+            theirs: theirs.keying,
+            ours: Keying { suite: theirs.keying.suite, master: local.master },
+        });
+        Remote { srtp: key, ..self.remote(codec, signalling) }
     }
 
     /// The codec of this stream from now on: the one that it has, if the peer carries it, else the peer's first.
@@ -151,7 +214,13 @@ impl Peer {
 
 /// An offer of `codecs` in this order.
 pub fn offer(local: &Local, codecs: &[Codec], telephone_event: Option<u8>) -> Vec<u8> {
-    describe(local, vec![audio_line(local, codecs, telephone_event, Direction::SendRecv)])
+    let mut line = audio_line(local, codecs, telephone_event, Direction::SendRecv);
+    if local.srtp == Policy::Required {
+        let keying = Keying { suite: Suite::AesCm128HmacSha1_80, master: local.master };
+        SECURE.clone_into(&mut line.protocol);
+        line.crypto.push(keying::print(&keying::Offered { tag: 1, keying }));
+    }
+    describe(local, vec![line])
 }
 
 /// The answer to `peer`'s offer with one codec; every other stream is refused (port 0).
@@ -164,9 +233,24 @@ pub fn answer(local: &Local, peer: &Peer, codec: Codec) -> Vec<u8> {
             let payload_type = peer.payload_type_of(codec);
             line.formats[0] = payload_type.to_string();
             line.maps[0].0 = payload_type;
+            if let Some(theirs) = peer.key {
+                let keying = Keying { suite: theirs.keying.suite, master: local.master };
+                SECURE.clone_into(&mut line.protocol);
+                line.crypto.push(keying::print(&keying::Offered { tag: theirs.tag, keying }));
+            }
+            line.ptime_ms = peer.packet_ms.map(u32::from).or(line.ptime_ms);
             line
         } else {
-            Media { port: 0, connection: None, direction: None, maps: Vec::new(), ptime_ms: None, ..media.clone() }
+            Media {
+                port: 0,
+                connection: None,
+                direction: None,
+                maps: Vec::new(),
+                ptime_ms: None,
+                maxptime_ms: None,
+                crypto: Vec::new(),
+                ..media.clone()
+            }
         }
     });
     describe(local, lines.collect())
@@ -184,6 +268,8 @@ fn audio_line(local: &Local, codecs: &[Codec], telephone_event: Option<u8>, dire
         direction: Some(direction),
         maps,
         ptime_ms: Some(20),
+        maxptime_ms: None,
+        crypto: Vec::new(),
     }
 }
 
@@ -201,7 +287,14 @@ mod tests {
     use super::*;
 
     fn local() -> Local {
-        Local { rtp: "127.0.0.1:20000".parse().unwrap(), advertise: None, session: 1, version: 1 }
+        Local {
+            rtp: "127.0.0.1:20000".parse().unwrap(),
+            advertise: None,
+            session: 1,
+            version: 1,
+            srtp: Policy::Optional,
+            master: [7; MASTER],
+        }
     }
 
     #[test]
@@ -224,7 +317,8 @@ mod tests {
     fn refusals_name_their_cause() {
         let with = |m: &str| read(format!("v=0\r\nc=IN IP4 10.0.0.2\r\n{m}\r\n").as_bytes()).map(|_| ());
         assert_eq!(with("m=audio 4000 RTP/AVP 18"), Err(Refusal::NoCodec));
-        assert_eq!(with("m=audio 4000 RTP/SAVP 8"), Err(Refusal::NoAudio));
+        assert_eq!(with("m=audio 4000 RTP/SAVP 8"), Err(Refusal::NoKey));
+        assert_eq!(with("m=audio 4000 UDP/TLS/RTP/SAVPF 8"), Err(Refusal::NoAudio));
         assert_eq!(with("m=audio 0 RTP/AVP 8"), Err(Refusal::NoAudio));
         assert_eq!(read(b"v=0\r\nm=audio 4000 RTP/AVP 8\r\n").map(|_| ()), Err(Refusal::NoAddress));
         assert_eq!(with("m=audio 4000 RTP/AVP 8\r\na=rtpmap:8 opus/48000"), Err(Refusal::NoCodec));
@@ -239,6 +333,30 @@ mod tests {
     }
 
     #[test]
+    fn a_secured_offer_is_answered_with_a_key_of_ours() {
+        let ours = Local { srtp: Policy::Required, ..local() };
+        let offered = read(&offer(&ours, CODECS, None)).unwrap();
+        let theirs = Local { master: [9; MASTER], ..local() };
+        let answered = read(&answer(&theirs, &offered, Codec::Pcma)).unwrap();
+        assert!(
+            String::from_utf8(answer(&theirs, &offered, Codec::Pcma)).unwrap().contains("m=audio 20000 RTP/SAVP 8\r\n")
+        );
+        let keys = |peer: &Peer, local| peer.remote_of(local, Codec::Pcma, local.rtp.ip()).srtp.unwrap();
+        assert_eq!(
+            keys(&offered, &theirs),
+            Secured { theirs: keys(&answered, &ours).ours, ours: keys(&answered, &ours).theirs }
+        );
+        for (policy, secured, expected) in [
+            (Policy::Off, true, Err(Refusal::Secured)),
+            (Policy::Required, false, Err(Refusal::Clear)),
+            (Policy::Optional, true, Ok(())),
+            (Policy::Optional, false, Ok(())),
+        ] {
+            assert_eq!(policy.admits(secured), expected);
+        }
+    }
+
+    #[test]
     fn zeros_mean_hold() {
         let peer = read(b"v=0\r\nc=IN IP4 0.0.0.0\r\nm=audio 4000 RTP/AVP 8\r\n").unwrap();
         assert!(peer.holds());
@@ -248,7 +366,7 @@ mod tests {
     #[test]
     fn an_offer_reads_back() {
         let peer = read(&offer(&local(), CODECS, Some(101))).unwrap();
-        assert_eq!(peer.codecs, [(Codec::Pcma, 8), (Codec::Pcmu, 0)]);
+        assert_eq!(peer.codecs, [(Codec::Pcma, 8), (Codec::Pcmu, 0), (Codec::G722, 9)]);
         assert_eq!(peer.telephone_event, Some(101));
     }
 }

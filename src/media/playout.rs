@@ -7,9 +7,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Play;
+use super::{Codec, Play};
 use crate::clock::Instant;
+use crate::protocol::audio::g722::Decoder;
 use crate::protocol::audio::mix::{self, Gain};
+use crate::protocol::audio::resample::Halver;
 
 /// Samples of a frame: 20 ms.
 pub(super) const FRAME: usize = 160;
@@ -34,6 +36,8 @@ pub(super) struct Playout {
     sent: u64,
     gain: Gain,
     fifo: VecDeque<i16>,
+    /// Of a caller who speaks wideband.
+    wide: Option<(Box<Decoder>, Box<Halver>)>,
     overflowed: u64,
     slipped: u64,
 }
@@ -55,6 +59,7 @@ impl Playout {
             sent: 0,
             gain: Gain::from_db(PROMPT_GAIN_DB),
             fifo: VecDeque::with_capacity(FIFO_SAMPLES),
+            wide: None,
             overflowed: 0,
             slipped: 0,
         }
@@ -105,6 +110,16 @@ impl Playout {
             }
             self.fifo.push_back(sample);
         }
+    }
+
+    /// The same, coded.
+    pub(super) fn hear_coded(&mut self, codec: Codec, payload: &[u8]) {
+        if let Some(law) = codec.law() {
+            return self.hear(payload.iter().map(|code| law.decode(*code)));
+        }
+        let (mut decoder, mut halver) = self.wide.take().unwrap_or_default();
+        self.hear(payload.iter().map(|code| halver.push(decoder.decode(*code))));
+        self.wide = Some((decoder, halver));
     }
 
     /// What is left of the caller's voice, in frames, when the prompt is over.

@@ -2,30 +2,68 @@
 
 use std::net::SocketAddr;
 
+use super::coder::Coder;
 use super::control::Control;
+use super::keying::Secured;
 use super::negotiate::CODECS;
 use super::transmit::Outbox;
 use super::watchdog::Watchdog;
 use super::{Codec, Remote};
 use crate::clock::{Instant, Now};
 use crate::ids::{LegId, Random};
-use crate::protocol::rtp::{CLOCK_RATE_HZ, MAX_PACKET_BYTES, Packet, Received, Sender, Sequenced};
+use crate::protocol::audio::comfort;
+use crate::protocol::rtp::event::{Keys, Pressed};
+use crate::protocol::rtp::srtp::Guard;
+use crate::protocol::rtp::{CLOCK_RATE_HZ, Packet, Received, Sender, Sequenced};
 use crate::quality::{Heard, INTERVAL, Kind as Carries, Line, StreamMeter};
+
+/// Longest packet that we make, in units: 60 ms.
+pub(super) const LONGEST_PACKET: usize = 480;
 
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) leg: LegId,
     peer: Peer,
     meter: StreamMeter,
+    /// Packets of sound in each of [`CODECS`].
+    spoken: [u64; CODECS.len()],
     /// The end of the present interval of measurement; `None`: the leg was never joined.
     interval_ends: Option<Instant>,
     sender: Sender,
+    coder: Coder,
     control: Control,
     pub(super) watchdog: Watchdog,
     foreign: u64,
     invalid: u64,
     early: u64,
     foreign_rtcp: u64,
+    guards: Option<Box<Guards>>,
+    keys: Keys,
+}
+
+/// SRTP of both directions, and the keys that it was made of.
+#[derive(Debug)]
+struct Guards {
+    keys: Secured,
+    incoming: Guard,
+    outgoing: Guard,
+}
+
+impl Guards {
+    fn new(keys: Secured) -> Self {
+        Guards { keys, incoming: Guard::new(&keys.theirs), outgoing: Guard::new(&keys.ours) }
+    }
+
+    /// A key that stays keeps its packet index: counting anew would use the same keystream twice.
+    fn change(&mut self, keys: Secured) {
+        if keys.theirs != self.keys.theirs {
+            self.incoming = Guard::new(&keys.theirs);
+        }
+        if keys.ours != self.keys.ours {
+            self.outgoing = Guard::new(&keys.ours);
+        }
+        self.keys = keys;
+    }
 }
 
 #[derive(Debug)]
@@ -42,6 +80,8 @@ enum Peer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Audio(Codec),
+    /// RFC 3389.
+    Noise,
     /// RFC 4733.
     Event,
 }
@@ -63,14 +103,18 @@ impl Session {
             leg,
             peer: Peer::Unknown,
             meter: StreamMeter::new(CLOCK_RATE_HZ),
+            spoken: [0; CODECS.len()],
             interval_ends: None,
             sender: Sender::new(random.u32(), random.u32() as u16, random.u32()),
+            coder: Coder::default(),
             control: Control::new(random),
             watchdog: Watchdog::default(),
             foreign: 0,
             invalid: 0,
             early: 0,
             foreign_rtcp: 0,
+            guards: None,
+            keys: Keys::default(),
         }
     }
 
@@ -79,6 +123,11 @@ impl Session {
         self.control.begin(now);
         if !remote.send {
             self.sender.pause();
+        }
+        match (&mut self.guards, remote.srtp) {
+            (guards, None) => *guards = None,
+            (Some(guards), Some(keys)) => guards.change(keys),
+            (guards, Some(keys)) => *guards = Some(Box::new(Guards::new(keys))),
         }
         self.peer = match std::mem::replace(&mut self.peer, Peer::Unknown) {
             Peer::Latched(old, source) if old.rtp == remote.rtp && old.allowed == remote.allowed => {
@@ -109,7 +158,15 @@ impl Session {
         }
     }
 
-    pub(super) fn accept<'a>(&mut self, source: SocketAddr, arrival: Instant, bytes: &'a [u8]) -> Option<Accepted<'a>> {
+    /// A datagram on the RTP port. `clear` is where a secured one is opened: nothing of it is believed, and no address
+    /// learnt, before its tag was right.
+    pub(super) fn accept<'a>(
+        &mut self,
+        source: SocketAddr,
+        arrival: Instant,
+        bytes: &'a [u8],
+        clear: &'a mut Vec<u8>,
+    ) -> Option<Accepted<'a>> {
         let allowed = match &self.peer {
             Peer::Unknown => {
                 self.early += 1;
@@ -122,14 +179,35 @@ impl Session {
             self.foreign += 1;
             return None;
         }
+        let bytes = match &mut self.guards {
+            None => bytes,
+            Some(guards) => {
+                clear.clear();
+                clear.extend_from_slice(bytes);
+                let Ok(length) = guards.incoming.open(clear) else {
+                    self.invalid += 1;
+                    return None;
+                };
+                &clear[..length]
+            }
+        };
         let Some((packet, kind)) = Packet::parse(bytes).ok().and_then(|p| Some((p, self.kind(&p)?))) else {
             self.invalid += 1;
             return None;
         };
         let first = self.meter.received().packets() == 0;
-        let carries = if kind == Kind::Event { Carries::Event } else { Carries::Audio };
+        let carries = match kind {
+            Kind::Audio(_) => Carries::Audio,
+            Kind::Noise => Carries::ComfortNoise,
+            Kind::Event => Carries::Event,
+        };
         if self.meter.handle(arrival, &packet.header, carries, packet.payload.len()) != Sequenced::New {
             return None;
+        }
+        if let Kind::Audio(codec) = kind
+            && let Some((_, packets)) = CODECS.iter().zip(&mut self.spoken).find(|(known, _)| **known == codec)
+        {
+            *packets += 1;
         }
         let heard = self.latch(source);
         Some(Accepted { packet, kind, first, heard })
@@ -140,6 +218,8 @@ impl Session {
         let Some((to, remote)) = self.destination() else { return };
         let payload_type = match accepted.kind {
             Kind::Audio(_) => Some(remote.payload_type),
+            // A peer that did not ask for it hears a pause, as before a talkspurt.
+            Kind::Noise => remote.comfort_noise,
             Kind::Event => remote.telephone_event,
         };
         let incoming = &accepted.packet.header;
@@ -149,23 +229,29 @@ impl Session {
         };
         let samples = match accepted.kind {
             Kind::Audio(_) => accepted.packet.payload.len() as u32,
-            Kind::Event => 0,
+            Kind::Noise | Kind::Event => 0,
         };
         let codec = remote.codec;
         let Some(header) = self.sender.relay(incoming, now, samples, payload_type) else { return };
         let payload = accepted.packet.payload;
         self.sender.count(payload.len());
-        match accepted.kind {
-            Kind::Audio(from) if from != codec => {
-                // A packet for a packet, at once: transcoding neither waits nor cuts anew.
-                let mut coded = [0; MAX_PACKET_BYTES];
-                for (to, code) in coded.iter_mut().zip(payload) {
-                    *to = codec.encode(from.decode(*code));
-                }
-                out.push(self.leg, to, &header, &coded[..payload.len()]);
+        let sent = out.push(self.leg, to, &header, payload);
+        if let Kind::Audio(from) = accepted.kind
+            && from != codec
+            && let Some(law) = from.law()
+        {
+            // A packet for a packet, at once: transcoding neither waits nor cuts anew.
+            let table = law.to_other();
+            for code in sent {
+                *code = table[usize::from(*code)];
             }
-            Kind::Audio(_) | Kind::Event => out.push(self.leg, to, &header, payload),
         }
+        self.secure(out);
+    }
+
+    /// A packet that is not passed on: the peer shall not take it for a loss.
+    pub(super) fn leave_out(&mut self, accepted: &Accepted<'_>) {
+        self.sender.skip(&accepted.packet.header);
     }
 
     /// Passes on an RFC 4733 event of the other leg between packets of our own.
@@ -175,21 +261,70 @@ impl Session {
         let header = self.sender.insert_event(&accepted.packet.header, now, payload_type);
         self.sender.count(accepted.packet.payload.len());
         out.push(self.leg, to, &header, accepted.packet.payload);
+        self.secure(out);
+    }
+
+    /// The last step of every packet that we send.
+    fn secure(&mut self, out: &mut Outbox) {
+        if let Some(guards) = &mut self.guards {
+            out.secure(|bytes, start| guards.outgoing.protect(bytes, start));
+        }
+    }
+
+    /// A packet of a key; the key that is over by it.
+    pub(super) fn key(&mut self, accepted: &Accepted<'_>, arrival: Instant) -> Option<Pressed> {
+        self.keys.handle(accepted.packet.header.timestamp, accepted.packet.payload, arrival)
+    }
+
+    /// A key whose end was lost.
+    pub(super) fn key_due(&mut self, now: Instant) -> Option<Pressed> {
+        self.keys.handle_timeout(now)
+    }
+
+    /// A key that is still pressed at the end.
+    pub(super) fn last_key(&mut self) -> Option<Pressed> {
+        self.keys.finish()
     }
 
     /// Sends samples of our own, which sound from `at`; false if the peer is not to be sent to.
     pub(super) fn play(&mut self, at: Instant, samples: &[i16], out: &mut Outbox) -> bool {
         let Some((to, remote)) = self.destination() else { return false };
-        let codec = remote.codec;
-        let header = self.sender.generate(at, samples.len() as u32, remote.payload_type);
+        let (codec, payload_type) = (remote.codec, remote.payload_type);
+        let header = self.sender.generate(at, samples.len() as u32, payload_type);
         let mut payload = [0; super::playout::FRAME];
         let payload = &mut payload[..samples.len()];
         self.sender.count(payload.len());
-        for (code, sample) in payload.iter_mut().zip(samples) {
-            *code = codec.encode(*sample);
-        }
+        self.coder.narrow(codec, samples, payload);
         out.push(self.leg, to, &header, payload);
+        self.secure(out);
         true
+    }
+
+    /// Sends sound of the codec's own rate, which begins at `at`; at most [`LONGEST_PACKET`] units.
+    pub(super) fn send_sound(&mut self, at: Instant, samples: &[i16], out: &mut Outbox) {
+        let Some((to, remote)) = self.destination() else { return };
+        let (codec, payload_type) = (remote.codec, remote.payload_type);
+        let length = (samples.len() / if codec.is_wideband() { 2 } else { 1 }).min(LONGEST_PACKET);
+        let header = self.sender.generate(at, length as u32, payload_type);
+        let mut payload = [0; LONGEST_PACKET];
+        self.sender.count(length);
+        self.coder.own_rate(codec, samples, &mut payload[..length]);
+        out.push(self.leg, to, &header, &payload[..length]);
+        self.secure(out);
+    }
+
+    /// Whether this leg's peer cannot take such a packet as it came: it hears another band, or wishes another length.
+    pub(super) fn needs_crossing(&self, accepted: &Accepted<'_>) -> bool {
+        let Kind::Audio(codec) = accepted.kind else { return false };
+        self.remote().is_some_and(|remote| {
+            let other_length = remote.packet_ms.is_some_and(|ms| usize::from(ms) * 8 != accepted.packet.payload.len());
+            other_length || remote.codec.is_wideband() != codec.is_wideband()
+        })
+    }
+
+    /// Units of a packet toward this peer.
+    pub(super) fn packet_units(&self) -> usize {
+        self.remote().and_then(|remote| remote.packet_ms).map_or(super::playout::FRAME, |ms| usize::from(ms) * 8)
     }
 
     /// A datagram on the RTCP port; true if it shows that the peer is there.
@@ -205,7 +340,17 @@ impl Session {
             self.foreign_rtcp += 1;
             return false;
         }
-        self.control.hear(source, arrival, bytes, self.sender.ssrc())
+        let Some(guards) = &mut self.guards else {
+            return self.control.hear(source, arrival, bytes, self.sender.ssrc());
+        };
+        let mut clear = bytes.to_vec();
+        match guards.incoming.open_rtcp(&mut clear) {
+            Ok(length) => self.control.hear(source, arrival, &clear[..length], self.sender.ssrc()),
+            Err(_) => {
+                self.foreign_rtcp += 1;
+                false
+            }
+        }
     }
 
     /// Reports if it is time.
@@ -225,16 +370,20 @@ impl Session {
 
     fn report(&mut self, now: Now, bye: bool, out: &mut Outbox) {
         let Some(to) = self.rtcp_destination() else { return };
-        let Session { leg, control, sender, meter, .. } = self;
+        let Session { leg, control, sender, meter, guards, .. } = self;
         out.push_rtcp(*leg, to, |bytes| control.report(now, sender, meter.receiver(), bye, bytes));
+        if let Some(guards) = guards {
+            out.secure(|bytes, start| guards.outgoing.protect_rtcp(bytes, start));
+        }
     }
 
     /// When the bridge is to look after this leg, and why.
     pub(super) fn deadline(&self) -> Option<(Instant, &'static str)> {
         let report = self.control.deadline().map(|at| (at, "rtcp"));
         let silence = self.watchdog.deadline().map(|at| (at, "silence"));
+        let key = self.keys.deadline().map(|at| (at, "key"));
         let interval = self.interval_ends.map(|at| (at, "quality"));
-        report.into_iter().chain(silence).chain(interval).min()
+        report.into_iter().chain(silence).chain(key).chain(interval).min()
     }
 
     /// Where the peer's reports come from, else the port above its RTP (RFC 3550 section 11). A held peer gets reports too.
@@ -279,8 +428,12 @@ impl Session {
     /// All of it; `None` if the leg was never joined.
     pub(super) fn heard(&self) -> Option<Heard> {
         self.interval_ends?;
-        let (Peer::Open(remote) | Peer::Latched(remote, _)) = &self.peer else { return None };
-        Some(Heard { codec: remote.codec.name().to_owned(), rtt_us: self.rtt_us(), measured: self.meter.result() })
+        let agreed = self.remote()?.codec;
+        // A peer may send another codec than the one agreed on: the score is of what most of its sound was in.
+        let spoken = CODECS.iter().copied().zip(self.spoken).filter(|(_, packets)| *packets > 0);
+        let codec =
+            spoken.max_by_key(|(codec, packets)| (*packets, *codec == agreed)).map_or(agreed, |(codec, _)| codec);
+        Some(Heard { codec: codec.name().to_owned(), rtt_us: self.rtt_us(), measured: self.meter.result() })
     }
 
     pub(super) fn duplicates(&self) -> u64 {
@@ -301,11 +454,23 @@ impl Session {
         self.meter.received().strays()
     }
 
+    pub(super) fn is_wideband(&self) -> bool {
+        self.remote().is_some_and(|remote| remote.codec.is_wideband())
+    }
+
+    fn remote(&self) -> Option<&Remote> {
+        match &self.peer {
+            Peer::Unknown => None,
+            Peer::Open(remote) | Peer::Latched(remote, _) => Some(remote),
+        }
+    }
+
     fn kind(&self, packet: &Packet<'_>) -> Option<Kind> {
         let (Peer::Open(remote) | Peer::Latched(remote, _)) = &self.peer else { return None };
         let codec = match packet.header.payload_type {
             number if number == remote.payload_type => remote.codec,
             number if Some(number) == remote.telephone_event => return Some(Kind::Event),
+            number if number == remote.comfort_noise.unwrap_or(comfort::PAYLOAD_TYPE) => return Some(Kind::Noise),
             // An answer may name several codecs, and its sender may change between them (RFC 3264 section 7).
             number => *CODECS.iter().find(|codec| codec.payload_type() == number)?,
         };

@@ -1,23 +1,30 @@
-//! Both legs of a call on one time line, for the recorder: frame `n` sounds `n / 8000` s after *connected*.
+//! Both legs of a call on one time line, for the recorder: unit `n` sounds `n / 8000` s after *connected*.
 //!
 //! A packet's place comes from RTP timestamps, so that jitter moves no sound; only where a stream begins is taken from
 //! the arrival of its first packet. A first packet that was late puts the anchor too late; a later packet that would
 //! have come before its own place proves it, and moves the anchor and what was written since down.
+//!
+//! Packets are kept as they came until they are given out; only then they are decoded, in order, and what is missing by then
+//! is concealed if the stream goes on behind it. Units that the peer never sent (the sequence numbers have no gap) are no loss.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Block, Codec};
+use super::conceal::DELAY;
+use super::listener::Listener;
+use super::unit::Unit;
+use super::{Block, Codec, SAMPLE_RATE_HZ};
 use crate::clock::Instant;
 use crate::ids::CallId;
-use crate::protocol::audio::mix;
-use crate::protocol::rtp::{Packet, units};
+use crate::protocol::audio::resample::Doubler;
+use crate::protocol::audio::{comfort, mix};
+use crate::protocol::rtp::{Header, Packet, units};
 
-/// How long a frame waits for late packets before it is given out.
+/// How long a unit waits for late packets before it is given out.
 const HOLD_BACK: Duration = Duration::from_millis(200);
 
-/// Frames of a block: 100 ms.
-const BLOCK_FRAMES: u64 = 800;
+/// Units of a block: 100 ms.
+const BLOCK_UNITS: u64 = 800;
 
 /// How late a block may be when no packet brings it out.
 const SLACK: Duration = Duration::from_millis(50);
@@ -25,36 +32,57 @@ const SLACK: Duration = Duration::from_millis(50);
 /// How long a stream's anchor may still be proved late.
 const SETTLING: Duration = Duration::from_millis(500);
 
-/// A packet further than this from its arrival begins a new stretch: 500 ms, in frames.
+/// A packet further than this from its arrival begins a new stretch: 500 ms, in units.
 const MAX_DRIFT: i64 = 4_000;
 
-/// Most that is kept ahead of what was given out, in frames (2 s); only a stalled thread could come near it.
+/// Most that is kept ahead of what was given out, in units (2 s); only a stalled thread could come near it.
 const MAX_AHEAD: usize = 16_000;
 
 #[derive(Debug)]
 pub(super) struct Tap {
     call: CallId,
     connected: Instant,
-    /// First frame not yet given out.
+    /// 16 kHz, else 8 kHz.
+    wide: bool,
+    /// First unit not yet given out.
     edge: u64,
     caller: Voice,
     agent: Voice,
     /// What the caller heard of us.
-    played: Lane,
+    played: Lane<i16>,
+    doubler: Option<Box<Doubler>>,
 }
 
-/// Samples from the edge on.
-#[derive(Debug, Default)]
-struct Lane {
-    samples: VecDeque<i16>,
-    /// Samples that came too late, or too far ahead.
+/// What stands at each instant from an edge on.
+#[derive(Debug)]
+struct Lane<T> {
+    items: VecDeque<T>,
+    /// First instant in it.
+    edge: u64,
+    /// Items that came too late, or too far ahead.
     missed: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Voice {
-    lane: Lane,
+    lane: Lane<Unit>,
     anchor: Option<Anchor>,
+    /// The newest packet's number, and where its sound ends.
+    newest: Option<(u16, i64)>,
+    listener: Listener,
+    /// Samples of the present block, and how many of the first ones are only the listener's delay.
+    sound: Vec<i16>,
+    ahead: bool,
+}
+
+/// What a packet is to a recording.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Tapped {
+    Audio(Codec),
+    /// RFC 3389.
+    Noise,
+    /// RFC 4733: nothing is heard, and nothing is missing.
+    Event,
 }
 
 /// Where a stream's timestamps lie on the time line.
@@ -70,90 +98,179 @@ struct Anchor {
 }
 
 impl Tap {
-    pub(super) fn new(call: CallId, connected: Instant) -> Self {
-        Tap { call, connected, edge: 0, caller: Voice::default(), agent: Voice::default(), played: Lane::default() }
+    /// `wide`: frames of 16 kHz, else of 8 kHz.
+    pub(super) fn new(call: CallId, connected: Instant, wide: bool) -> Self {
+        let (caller, agent) = (Voice::new(wide), Voice::new(wide));
+        Tap { call, connected, wide, edge: 0, caller, agent, played: Lane::default(), doubler: None }
     }
 
-    pub(super) fn caller(&mut self, arrival: Instant, packet: &Packet<'_>, codec: Codec) {
-        let at = self.frame_at(arrival);
-        self.caller.hear(arrival, at, self.edge, packet, codec);
+    pub(super) fn caller(&mut self, arrival: Instant, packet: &Packet<'_>, what: Tapped) {
+        let at = self.unit_at(arrival);
+        self.caller.hear(arrival, at, packet, what);
     }
 
-    pub(super) fn agent(&mut self, arrival: Instant, packet: &Packet<'_>, codec: Codec) {
-        let at = self.frame_at(arrival);
-        self.agent.hear(arrival, at, self.edge, packet, codec);
+    pub(super) fn agent(&mut self, arrival: Instant, packet: &Packet<'_>, what: Tapped) {
+        let at = self.unit_at(arrival);
+        self.agent.hear(arrival, at, packet, what);
     }
 
     /// What was sent to the caller by ourselves, sounding from `at`.
     pub(super) fn played(&mut self, at: Instant, samples: &[i16]) {
-        let at = self.frame_at(at);
-        self.played.write(at, self.edge, samples.iter().copied());
+        let at = self.unit_at(at);
+        self.played.write(at, samples.iter().copied());
     }
 
     /// When [`Tap::flush`] will have a block even if no packet comes.
     pub(super) fn deadline(&self) -> Instant {
-        let frames = self.edge + BLOCK_FRAMES;
-        self.connected + Duration::from_nanos(frames * 125_000) + HOLD_BACK + SLACK
+        let units = self.edge + BLOCK_UNITS;
+        self.connected + Duration::from_nanos(units * 125_000) + HOLD_BACK + SLACK
     }
 
     /// The next block that has waited long enough.
     pub(super) fn flush(&mut self, now: Instant) -> Option<Block> {
-        let ripe = self.frame_at(now - HOLD_BACK);
-        (self.edge as i64 + BLOCK_FRAMES as i64 <= ripe).then(|| self.block(BLOCK_FRAMES))
+        let ripe = self.unit_at(now - HOLD_BACK);
+        (self.edge as i64 + BLOCK_UNITS as i64 <= ripe).then(|| self.block(BLOCK_UNITS))
     }
 
-    /// The next block of the rest, up to `total` frames.
+    /// The next block of the rest, up to `total` units.
     pub(super) fn finish(&mut self, total: u64) -> Option<Block> {
-        let rest = total.saturating_sub(self.edge).min(BLOCK_FRAMES);
+        let rest = total.saturating_sub(self.edge).min(BLOCK_UNITS);
         (rest > 0).then(|| self.block(rest))
     }
 
-    /// Frames from *connected* to `ended`.
+    /// Units from *connected* to `ended`.
     pub(super) fn total(&self, ended: Instant) -> u64 {
         units(ended.since(self.connected))
     }
 
-    /// Samples that found no place: they came later than the hold-back.
+    /// Frames of so many units.
+    pub(super) fn frames(&self, units: u64) -> u64 {
+        units * if self.wide { 2 } else { 1 }
+    }
+
+    /// Units that found no place: they came later than the hold-back.
     pub(super) fn missed(&self) -> u64 {
         self.caller.lane.missed + self.agent.lane.missed + self.played.missed
     }
 
-    fn block(&mut self, frames: u64) -> Block {
-        let first_frame = self.edge;
-        let mut samples = Vec::with_capacity(frames as usize * 2);
-        for _ in 0..frames {
-            let right = mix::add(self.agent.lane.take(), self.played.take());
-            samples.extend([self.caller.lane.take(), right]);
+    /// Units that were lost and made up.
+    pub(super) fn concealed(&self) -> u64 {
+        self.caller.listener.concealed() + self.agent.listener.concealed()
+    }
+
+    fn block(&mut self, units: u64) -> Block {
+        let first_frame = self.frames(self.edge);
+        let (left, right) = (self.caller.take(units as usize), self.agent.take(units as usize));
+        let mut samples = Vec::with_capacity(left.len() * 2);
+        let mut between = [0; 2];
+        for (n, (left, right)) in left.iter().zip(right).enumerate() {
+            let played = match self.wide {
+                false => self.played.take(),
+                true if n % 2 == 0 => {
+                    between = match self.played.take() {
+                        0 if self.doubler.is_none() => [0; 2],
+                        sample => self.doubler.get_or_insert_default().push(sample),
+                    };
+                    between[0]
+                }
+                true => between[1],
+            };
+            samples.extend([*left, mix::add(*right, played)]);
         }
-        self.edge += frames;
-        Block { call: self.call, first_frame, samples }
+        self.edge += units;
+        let rate_hz = if self.wide { 2 * SAMPLE_RATE_HZ } else { SAMPLE_RATE_HZ };
+        Block { call: self.call, first_frame, rate_hz, samples }
     }
 
     /// Negative before *connected*.
-    fn frame_at(&self, at: Instant) -> i64 {
+    fn unit_at(&self, at: Instant) -> i64 {
         let after = units(at.since(self.connected)) as i64;
         after - units(self.connected.since(at)) as i64
     }
 }
 
 impl Voice {
-    fn hear(&mut self, arrival: Instant, at: i64, edge: u64, packet: &Packet<'_>, codec: Codec) {
-        let position = self.position(arrival, at, edge, packet);
-        self.lane.write(position, edge, packet.payload.iter().map(|code| codec.decode(*code)));
+    fn new(wide: bool) -> Self {
+        Voice {
+            lane: Lane::default(),
+            anchor: None,
+            newest: None,
+            listener: Listener::new(wide),
+            sound: Vec::new(),
+            ahead: false,
+        }
     }
 
-    fn position(&mut self, arrival: Instant, at: i64, edge: u64, packet: &Packet<'_>) -> i64 {
+    fn hear(&mut self, arrival: Instant, at: i64, packet: &Packet<'_>, what: Tapped) {
+        let header = &packet.header;
+        match what {
+            Tapped::Audio(codec) => {
+                let position = self.position(arrival, at, packet);
+                let end = position + packet.payload.len() as i64;
+                self.pause_until(header, position, end);
+                self.lane.write(position, packet.payload.iter().map(|code| Unit::audio(codec, *code)));
+            }
+            Tapped::Noise => {
+                let Some(level) = comfort::level(packet.payload) else { return };
+                let position = self.position(arrival, at, packet);
+                self.pause_until(header, position, position + 1);
+                self.lane.write(position, [Unit::noise(level)].into_iter());
+            }
+            // Its timestamp is that of its begin, so its numbers are all that counts.
+            Tapped::Event => {
+                if let Some((newest, end)) = self.newest
+                    && header.sequence == newest.wrapping_add(1)
+                {
+                    self.newest = Some((header.sequence, end));
+                }
+            }
+        }
+    }
+
+    /// Between two packets whose numbers follow each other nothing was lost.
+    fn pause_until(&mut self, header: &Header, position: i64, end: i64) {
+        let next = |(newest, _): &(u16, i64)| header.sequence == newest.wrapping_add(1);
+        if let Some((_, before)) = self.newest.filter(next)
+            && position > before
+        {
+            self.lane.fill(before, position, Unit::QUIET);
+        }
+        if self.newest.is_none_or(|(newest, _)| header.sequence.wrapping_sub(newest) as i16 > 0) {
+            self.newest = Some((header.sequence, end));
+        }
+    }
+
+    /// The sound of the next `units`.
+    fn take(&mut self, units: usize) -> &[i16] {
+        self.sound.clear();
+        let delay = if std::mem::replace(&mut self.ahead, true) { 0 } else { DELAY };
+        let wanted = units + delay;
+        let known = self.lane.items.make_contiguous();
+        let (now, later) = known.split_at(wanted.min(known.len()));
+        let goes_on = later.iter().any(|unit| !unit.is_missing());
+        self.listener.read(now, goes_on, &mut self.sound);
+        const NOTHING: [Unit; BLOCK_UNITS as usize + DELAY] = [Unit::MISSING; BLOCK_UNITS as usize + DELAY];
+        let read = now.len();
+        self.listener.read(&NOTHING[..wanted - read], false, &mut self.sound);
+        self.lane.advance(wanted);
+        let scale = self.sound.len() / wanted.max(1);
+        &self.sound[delay * scale..]
+    }
+
+    fn position(&mut self, arrival: Instant, at: i64, packet: &Packet<'_>) -> i64 {
         let header = &packet.header;
         let begin = Anchor { ssrc: header.ssrc, timestamp: header.timestamp, position: at, start: at, since: arrival };
         let anchor = self.anchor.get_or_insert(begin);
         let mut position = anchor.position + i64::from(header.timestamp.wrapping_sub(anchor.timestamp) as i32);
         if anchor.ssrc != header.ssrc || (position - at).abs() > MAX_DRIFT {
             *anchor = begin;
+            self.newest = None;
             return at;
         }
         if position > at && arrival.since(anchor.since) <= SETTLING {
             let late = position - at;
-            self.lane.move_down(anchor.start - edge as i64, late as usize);
+            self.lane.move_down(anchor.start, late as usize);
+            self.newest = self.newest.map(|(newest, end)| (newest, end - late));
             anchor.start -= late;
             anchor.position -= late;
             position = at;
@@ -167,37 +284,58 @@ impl Voice {
     }
 }
 
-impl Lane {
-    /// Puts samples at `position`; what lies before the edge is too late.
-    fn write(&mut self, position: i64, edge: u64, samples: impl ExactSizeIterator<Item = i16>) {
-        let length = samples.len();
-        let late = (edge as i64 - position).clamp(0, length as i64) as usize;
-        let from = (position - edge as i64).max(0) as usize;
+impl<T> Default for Lane<T> {
+    fn default() -> Self {
+        Lane { items: VecDeque::new(), edge: 0, missed: 0 }
+    }
+}
+
+impl<T: Copy + Default> Lane<T> {
+    /// Puts items at `position`; what lies before the edge is too late.
+    fn write(&mut self, position: i64, items: impl ExactSizeIterator<Item = T>) {
+        let length = items.len();
+        let late = (self.edge as i64 - position).clamp(0, length as i64) as usize;
+        let from = (position - self.edge as i64).max(0) as usize;
         let until = from + length - late;
         if late == length || until > MAX_AHEAD {
             self.missed += length as u64;
             return;
         }
         self.missed += late as u64;
-        if self.samples.len() < until {
-            self.samples.resize(until, 0);
+        if self.items.len() < until {
+            self.items.resize(until, T::default());
         }
-        for (place, sample) in self.samples.range_mut(from..until).zip(samples.skip(late)) {
-            *place = sample;
+        for (place, item) in self.items.range_mut(from..until).zip(items.skip(late)) {
+            *place = item;
         }
     }
 
-    /// Moves what begins at `start` (relative to the edge) down by `by`. Where that is no longer possible because it
-    /// was given out, samples are cut.
+    /// The same item from `begin` to `end`, as far as that is still to come.
+    fn fill(&mut self, begin: i64, end: i64, item: T) {
+        let begin = begin.max(self.edge as i64);
+        let length = usize::try_from(end - begin).unwrap_or(0).min(MAX_AHEAD);
+        if length > 0 {
+            self.write(begin, std::iter::repeat_n(item, length));
+        }
+    }
+
+    /// Moves what begins at `start` down by `by`. Where that is no longer possible because it was given out, it is cut.
     fn move_down(&mut self, start: i64, by: usize) {
-        let from = (start - by as i64).max(0) as usize;
-        if from < self.samples.len() {
-            let until = (from + by).min(self.samples.len());
-            self.samples.drain(from..until);
+        let from = (start - self.edge as i64 - by as i64).max(0) as usize;
+        if from < self.items.len() {
+            let until = (from + by).min(self.items.len());
+            self.items.drain(from..until);
         }
     }
 
-    fn take(&mut self) -> i16 {
-        self.samples.pop_front().unwrap_or(0)
+    fn take(&mut self) -> T {
+        self.edge += 1;
+        self.items.pop_front().unwrap_or_default()
+    }
+
+    /// Past what was read.
+    fn advance(&mut self, by: usize) {
+        self.edge += by as u64;
+        self.items.drain(..by.min(self.items.len()));
     }
 }

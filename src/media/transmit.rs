@@ -38,13 +38,16 @@ struct Waiting {
 }
 
 impl Outbox {
-    pub(super) fn push(&mut self, leg: LegId, to: SocketAddr, header: &Header, payload: &[u8]) {
+    /// Its payload is given back, to be coded in its place.
+    pub(super) fn push(&mut self, leg: LegId, to: SocketAddr, header: &Header, payload: &[u8]) -> &mut [u8] {
         let start = self.bytes.len();
         // What came in with at least this header fits; only a longer payload than the network carries is refused.
         if let Ok(length) = rtp::write(header, payload, &mut self.bytes) {
             let component = Component::Rtp;
             self.waiting.push_back(Waiting { leg, component, to, start, length });
         }
+        let end = self.bytes.len();
+        &mut self.bytes[end - payload.len().min(end - start)..]
     }
 
     /// A packet of RTCP that `write` appends.
@@ -52,6 +55,14 @@ impl Outbox {
         let (start, component) = (self.bytes.len(), Component::Rtcp);
         write(&mut self.bytes);
         self.waiting.push_back(Waiting { leg, component, to, start, length: self.bytes.len() - start });
+    }
+
+    /// Lets `protect` lengthen the packet that was pushed last, in its place.
+    pub(super) fn secure(&mut self, protect: impl FnOnce(&mut Vec<u8>, usize)) {
+        if let Some(last) = self.waiting.back_mut() {
+            protect(&mut self.bytes, last.start);
+            last.length = self.bytes.len() - last.start;
+        }
     }
 
     pub(super) fn pop(&mut self) -> Option<Transmit<'_>> {

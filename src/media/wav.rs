@@ -1,16 +1,15 @@
-//! WAV files: PCM, 8 kHz, 16 bit. The only user of `hound`.
+//! WAV files: PCM, 8 or 16 kHz, 16 bit. The only user of `hound`.
 
 use std::io::{self, Read, Seek, Write};
 
 use hound::{SampleFormat, WavSpec, WavWriter};
 
-use super::SAMPLE_RATE_HZ;
-
 /// Both channels of a recording.
-const STEREO: WavSpec =
-    WavSpec { channels: 2, sample_rate: SAMPLE_RATE_HZ, bits_per_sample: 16, sample_format: SampleFormat::Int };
+fn stereo(rate_hz: u32) -> WavSpec {
+    WavSpec { channels: 2, sample_rate: rate_hz, bits_per_sample: 16, sample_format: SampleFormat::Int }
+}
 
-/// Most frames of one file: 2 GiB, half of what RIFF sizes hold (hound lets them wrap), 18 hours.
+/// Most frames of one file: 2 GiB, half of what RIFF sizes hold (hound lets them wrap), 9 or 18 hours.
 pub const MAX_FRAMES: u64 = (1 << 31) / 4;
 
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +38,8 @@ pub struct Writer<W: Write + Seek> {
 }
 
 impl<W: Write + Seek> Writer<W> {
-    pub fn create(into: W) -> Result<Self, WriteError> {
-        Ok(Writer { inner: WavWriter::new(into, STEREO)?, frames: 0 })
+    pub fn create(into: W, rate_hz: u32) -> Result<Self, WriteError> {
+        Ok(Writer { inner: WavWriter::new(into, stereo(rate_hz))?, frames: 0 })
     }
 
     /// Appends interleaved samples; half a frame at the end is left out.
@@ -111,14 +110,14 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let mut file = Cursor::new(Vec::new());
-        let mut writer = Writer::create(&mut file).unwrap();
+        let mut writer = Writer::create(&mut file, 8_000).unwrap();
         writer.frames(&[1, -1, 2, -2]).unwrap();
         writer.silence(1_000).unwrap();
         writer.frames(&[i16::MAX, i16::MIN]).unwrap();
         assert_eq!(writer.len(), 1_003);
         writer.finish().unwrap();
         let mut reader = hound::WavReader::new(Cursor::new(file.into_inner())).unwrap();
-        assert_eq!(reader.spec(), STEREO);
+        assert_eq!(reader.spec(), stereo(8_000));
         let samples: Vec<i16> = reader.samples().map(|s| s.unwrap()).collect();
         assert_eq!(samples.len(), 2_006);
         assert_eq!(samples[..4], [1, -1, 2, -2]);

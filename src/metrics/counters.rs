@@ -221,6 +221,11 @@ impl Counters {
         }
     }
 
+    /// A trunk's target has answered OPTIONS.
+    pub fn trunk_round_trip(&self, trunk: &TrunkName, took: Duration) {
+        self.families.observe(Id::TrunkOptionsRtt, &[trunk.as_str()], took.as_secs_f64());
+    }
+
     pub fn recording_bytes(&self, bytes: u64) {
         self.families.add(Id::RecordingBytes, &[], bytes);
     }

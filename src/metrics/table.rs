@@ -72,6 +72,7 @@ pub enum Buckets {
     Call,
     Hold,
     Commit,
+    RoundTrip,
     Jitter,
     Loss,
     Mos,
@@ -91,6 +92,7 @@ impl Buckets {
                 420_000, 600_000, 900_000, 1_800_000,
             ],
             Buckets::Hold => &[5_000, 10_000, 20_000, 30_000, 45_000, 60_000, 90_000, 120_000, 180_000, 300_000],
+            Buckets::RoundTrip => &[5, 10, 20, 50, 100, 200, 500, 1_000, 2_000],
             Buckets::Jitter => &[1, 2, 5, 10, 20, 30, 50, 100, 200],
             Buckets::Loss => &[0, 1, 2, 5, 10, 20, 30, 50, 100, 200],
             Buckets::Mos => {
@@ -217,6 +219,8 @@ metrics! {
         "Rings of an agent's phone by how they went; beyond 500 agents the rest is agent=\"other\".";
     TrunkUp "hotline_trunk_up" Gauge [PROBED_TRUNK] None
         "1 if a target of the trunk answers OPTIONS. Trunks that get none have no series.";
+    TrunkOptionsRtt "hotline_trunk_options_rtt_seconds" Histogram [PROBED_TRUNK] RoundTrip
+        "OPTIONS first sent to the answer of a trunk's target; a lost one that was repeated takes 0.5 s more.";
     TrunkRegistered "hotline_trunk_registered" Gauge [REGISTERING_TRUNK] None
         "1 while the trunk's registrar has confirmed our registration.";
     TrunkRegistrationExpires "hotline_trunk_registration_expires_timestamp_seconds" Gauge [REGISTERING_TRUNK] None

@@ -31,6 +31,8 @@ pub struct Credentials {
     account: Account,
     /// Requests that have used this nonce.
     used: Option<(String, u32)>,
+    /// The last challenge that was answered, and the header for it.
+    last: Option<(Name, Challenge)>,
 }
 
 /// A stale nonce is no refusal (RFC 7616 section 3.3), but a server that says so for ever is broken.
@@ -48,7 +50,7 @@ pub struct Challenged<'a> {
 
 impl Credentials {
     pub fn new(account: Account) -> Credentials {
-        Credentials { account, used: None }
+        Credentials { account, used: None, last: None }
     }
 
     pub fn username(&self) -> &str {
@@ -72,16 +74,30 @@ impl Credentials {
         if !request.from_asked || !again {
             return None;
         }
-        let account = &mut self.account;
-        account.realm.get_or_insert_with(|| challenge.realm.clone());
+        self.account.realm.get_or_insert_with(|| challenge.realm.clone());
+        let value = self.prove(&challenge, &request.covered, random)?;
+        self.last = Some((answers.clone(), challenge));
+        Some((answers, value))
+    }
+
+    /// The last challenge answered once more, its nonce counted on, so that a request is not refused first (RFC 7616
+    /// section 3.6). Only for whoever has made that challenge. `None`: there was none, or its nonce is good for one request.
+    pub fn again(&mut self, covered: &Covered<'_>, random: &mut Random) -> Option<(Name, String)> {
+        let (name, challenge) = self.last.clone()?;
+        challenge.qop?;
+        let value = self.prove(&challenge, covered, random)?;
+        Some((name, value))
+    }
+
+    fn prove(&mut self, challenge: &Challenge, covered: &Covered<'_>, random: &mut Random) -> Option<String> {
+        let account = &self.account;
         let nc = match &self.used {
             Some((nonce, count)) if *nonce == challenge.nonce => count + 1,
             _ => 1,
         };
         self.used = Some((challenge.nonce.clone(), nc));
         let ha1 = Ha1::new(challenge.algorithm, &account.username, &challenge.realm, &account.password);
-        let value = challenge.answer(&account.username, &ha1, &request.covered, &random.token(), nc)?;
-        Some((answers, value))
+        challenge.answer(&account.username, &ha1, covered, &random.token(), nc)
     }
 }
 

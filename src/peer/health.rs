@@ -68,6 +68,14 @@ impl Health {
         }
     }
 
+    /// When the OPTIONS that has no answer yet was first sent.
+    pub fn asked(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Asked { at, .. } => Some(at),
+            Phase::Waiting { .. } => None,
+        }
+    }
+
     pub fn handle_timeout(&mut self, now: Instant) -> Order {
         match self.phase {
             Phase::Waiting { at } if at <= now => {

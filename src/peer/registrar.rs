@@ -15,7 +15,7 @@ use crate::clock::{Instant, Now, Wall};
 use crate::ids::AgentNo;
 use crate::protocol::sip::address::Address;
 use crate::protocol::sip::digest::{Algorithm, Secrets};
-use crate::protocol::sip::endpoint::{Flow, Transport};
+use crate::protocol::sip::endpoint::{ConnectionId, Flow, Transport};
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
 use crate::protocol::sip::uri::{Scheme, Uri};
@@ -285,6 +285,22 @@ impl Registrar {
             let expires = now.mono + left;
             self.add(now.mono, Binding { agent, contact, flow, q, expires, instance, call_id, cseq });
         }
+    }
+
+    /// The connection is closed: nobody is reached over it any more (RFC 5626 section 4.2.2, *flow failed*). A phone that
+    /// has registered anew over another one meanwhile is bound to that.
+    pub fn disconnected(&mut self, connection: ConnectionId) {
+        self.remove_all(|binding| binding.flow.connection == Some(connection));
+    }
+
+    /// Only these agents may be registered from now on.
+    pub fn retain(&mut self, accounts: &BTreeMap<AgentNo, Secrets>) {
+        self.remove_all(|binding| !accounts.contains_key(&binding.agent));
+    }
+
+    fn remove_all(&mut self, gone: impl Fn(&Binding) -> bool) {
+        let gone: Vec<u64> = self.bindings.iter().filter(|(_, b)| gone(b)).map(|(id, _)| *id).collect();
+        gone.into_iter().for_each(|id| self.remove(id));
     }
 
     fn ids(&self, agent: &AgentNo) -> Vec<u64> {

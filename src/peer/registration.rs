@@ -6,6 +6,8 @@
 //!    ▲                      │  ▲ 401, 407, 423,          │ 75 to 85 % of what was granted
 //!    └── back-off ◄─────────┘  └ next target ◄───────────┘
 //! ```
+//!
+//! At the end of a drain, from wherever it stands: Leaving (`Expires: 0`, at most 2 s), then Left.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -41,6 +43,8 @@ const BASE: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(1_800);
 /// Who was refused by name will be so again in a minute; carriers lock out those who insist.
 const REFUSED_BASE: Duration = Duration::from_secs(300);
+/// A registrar that does not hear our farewell in this time finds out by itself.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// A registrar that asks for more than this wants something else than a phone line.
 const MOST_EXPIRES_S: u32 = 86_400;
 
@@ -65,13 +69,22 @@ pub struct Registration {
     expires_s: u32,
     failures: u32,
     binding: Option<Binding>,
+    /// Our Contact there.
+    contact: String,
+    /// Who has taken our credentials: nobody else gets them unasked.
+    proven: Option<Target>,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    Waiting { at: Instant },
+    Waiting {
+        at: Instant,
+    },
     Asking(Asking),
+    /// The binding is being taken back.
+    Leaving(Asking),
+    Left,
 }
 
 #[derive(Debug)]
@@ -103,6 +116,8 @@ impl Registration {
             expires_s: settings.expires_s,
             failures: 0,
             binding: None,
+            contact: String::new(),
+            proven: None,
             state: State::Waiting { at: first },
             settings,
         }
@@ -113,12 +128,35 @@ impl Registration {
     }
 
     /// When to call [`Registration::handle_timeout`].
-    pub fn poll_timeout(&self) -> Instant {
+    pub fn poll_timeout(&self) -> Option<Instant> {
         let next = match &self.state {
             State::Waiting { at } => *at,
-            State::Asking(asking) => asking.until,
+            State::Asking(asking) | State::Leaving(asking) => asking.until,
+            State::Left => return None,
         };
-        self.binding.as_ref().map_or(next, |binding| next.min(binding.until))
+        Some(self.binding.as_ref().map_or(next, |binding| next.min(binding.until)))
+    }
+
+    /// Takes the binding back (section 10.2.2) and asks for nothing any more; what was asked before is to be forgotten.
+    pub fn leave(&mut self, now: Instant, random: &mut Random) -> Option<Ask> {
+        self.state = State::Left;
+        let binding = self.binding.take().filter(|binding| binding.until > now)?;
+        let (target, contact, rest) = (binding.target, self.contact.clone(), VecDeque::new());
+        self.state = State::Leaving(Asking { target, contact, rest, answered: 0, until: now + FAREWELL });
+        self.expires_s = 0;
+        self.seq += 1;
+        let proof = self.proof_for(target, random);
+        self.ask(proof)
+    }
+
+    /// The registrar has not yet answered our farewell.
+    pub fn is_leaving(&self) -> bool {
+        matches!(self.state, State::Leaving(_))
+    }
+
+    /// It is over, or nearly so.
+    pub fn has_left(&self) -> bool {
+        matches!(self.state, State::Leaving(_) | State::Left)
     }
 
     /// The way to the registrar has broken: register by another one now.
@@ -147,10 +185,14 @@ impl Registration {
                     self.state = State::Waiting { at: now + NO_TARGET };
                     return None;
                 }
-                self.next_target(now, rest)
+                self.next_target(now, rest, random)
             }
             State::Asking(asking) if asking.until <= now => self.fail(now, Failure::Target, None, random),
-            State::Waiting { .. } | State::Asking(_) => None,
+            State::Leaving(asking) if asking.until <= now => {
+                self.state = State::Left;
+                None
+            }
+            State::Waiting { .. } | State::Asking(_) | State::Leaving(_) | State::Left => None,
         }
     }
 
@@ -161,6 +203,9 @@ impl Registration {
         answer: Option<(SocketAddr, &Response)>,
         random: &mut Random,
     ) -> Option<Ask> {
+        if self.is_leaving() {
+            return self.left(answer, random);
+        }
         let State::Asking(asking) = &self.state else { return None };
         let Some((source, response)) = answer else { return self.fail(now, Failure::Target, None, random) };
         let from_asked = source.ip().to_canonical() == asking.target.address.ip().to_canonical();
@@ -176,6 +221,27 @@ impl Registration {
         }
     }
 
+    /// Whatever the registrar says, that was it; only a challenge is answered.
+    fn left(&mut self, answer: Option<(SocketAddr, &Response)>, random: &mut Random) -> Option<Ask> {
+        let State::Leaving(mut asking) = std::mem::replace(&mut self.state, State::Left) else { return None };
+        let (source, response) = answer?;
+        let from_asked = source.ip().to_canonical() == asking.target.address.ip().to_canonical();
+        let covered = Covered { method: "REGISTER", uri: self.settings.server.as_str(), body: b"" };
+        let challenged = Challenged { covered, from_asked, answered: asking.answered };
+        let header = self.credentials.answer(response, challenged, random)?;
+        asking.answered += 1;
+        self.seq += 1;
+        self.state = State::Leaving(asking);
+        self.ask(vec![header])
+    }
+
+    /// Unasked, for whoever has challenged us before.
+    fn proof_for(&mut self, target: Target, random: &mut Random) -> Vec<(Name, String)> {
+        let covered = Covered { method: "REGISTER", uri: self.settings.server.as_str(), body: b"" };
+        let proven = self.proven == Some(target);
+        proven.then(|| self.credentials.again(&covered, random)).flatten().into_iter().collect()
+    }
+
     fn registered(&mut self, now: Instant, response: &Response, random: &mut Random) {
         let State::Asking(asking) = &self.state else { return };
         let granted = granted_s(response, &asking.contact).unwrap_or(self.expires_s);
@@ -184,6 +250,8 @@ impl Registration {
             let values = response.headers.fields(&name).flat_map(split_list);
             values.filter_map(|v| std::str::from_utf8(v).ok()).map(str::to_owned).take(8).collect()
         });
+        self.contact.clone_from(&asking.contact);
+        self.proven = Some(asking.target);
         self.binding = Some(Binding { target: asking.target, until, service_route });
         self.failures = 0;
         let share = 750 + random.below(101);
@@ -229,7 +297,7 @@ impl Registration {
             && !asking.rest.is_empty()
         {
             let rest = std::mem::take(&mut asking.rest);
-            return self.next_target(now, rest);
+            return self.next_target(now, rest, random);
         }
         self.failures = (self.failures + 1).min(16);
         let base = match how {
@@ -243,15 +311,16 @@ impl Registration {
         None
     }
 
-    fn next_target(&mut self, now: Instant, mut rest: VecDeque<(Target, String)>) -> Option<Ask> {
+    fn next_target(&mut self, now: Instant, mut rest: VecDeque<(Target, String)>, random: &mut Random) -> Option<Ask> {
         let (target, contact) = rest.pop_front()?;
         self.seq += 1;
         self.state = State::Asking(Asking { target, contact, rest, answered: 0, until: now + PATIENCE });
-        self.ask(Vec::new())
+        let proof = self.proof_for(target, random);
+        self.ask(proof)
     }
 
     fn ask(&self, mut headers: Vec<(Name, String)>) -> Option<Ask> {
-        let State::Asking(asking) = &self.state else { return None };
+        let (State::Asking(asking) | State::Leaving(asking)) = &self.state else { return None };
         let server = &self.settings.server;
         let record = format!("sip:{}@{}", self.credentials.username(), host_of(server));
         headers.push((Name::CONTACT, asking.contact.clone()));

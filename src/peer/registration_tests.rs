@@ -30,7 +30,7 @@ impl Line {
 
     /// Lets time pass to the next thing that happens.
     fn next(&mut self) -> Option<Ask> {
-        self.now = self.now.max(self.registration.poll_timeout());
+        self.now = self.now.max(self.registration.poll_timeout().unwrap());
         self.registration.handle_timeout(self.now, || self.targets.clone(), &mut self.random)
     }
 
@@ -47,7 +47,7 @@ impl Line {
     }
 
     fn waits_s(&self) -> u64 {
-        self.registration.poll_timeout().since(self.now).as_secs()
+        self.registration.poll_timeout().unwrap().since(self.now).as_secs()
     }
 }
 
@@ -167,5 +167,63 @@ fn without_a_target_it_waits_for_the_name_and_a_broken_way_is_left_at_once() {
     assert!(line.now <= Instant::from_millis(500));
     line.answer(200, &[("Expires", "3600")]);
     line.registration.hurry(line.now);
-    assert_eq!(line.registration.poll_timeout(), line.now);
+    assert_eq!(line.registration.poll_timeout(), Some(line.now));
+}
+
+fn registered(line: &mut Line) {
+    line.next().unwrap();
+    line.answer(401, &[("WWW-Authenticate", REALM)]).unwrap();
+    assert!(line.answer(200, &[("Expires", "600")]).is_none());
+}
+
+#[test]
+fn a_refresh_proves_itself_unasked_to_the_one_who_has_asked_before() {
+    let mut line = Line::new(&[1, 2]);
+    registered(&mut line);
+    for nc in ["nc=00000002", "nc=00000003"] {
+        let refresh = line.next().unwrap();
+        let proof = header(&refresh, &Name::AUTHORIZATION).unwrap();
+        assert!(proof.contains(nc) && proof.contains("nonce=\"n\""), "{proof}");
+        assert!(line.answer(200, &[("Expires", "600")]).is_none(), "one round trip");
+    }
+    // A nonce that is over is challenged, and the new one is used from then on.
+    line.next().unwrap();
+    let fresh = r#"Digest realm="carrier", nonce="m", qop="auth", stale=true"#;
+    let again = line.answer(401, &[("WWW-Authenticate", fresh)]).unwrap();
+    assert!(header(&again, &Name::AUTHORIZATION).unwrap().contains("nonce=\"m\""));
+    line.answer(200, &[("Expires", "600")]);
+    assert!(header(&line.next().unwrap(), &Name::AUTHORIZATION).unwrap().contains("nc=00000002"));
+    // Another machine has not asked.
+    let other = line.answer(503, &[]).unwrap();
+    assert_eq!(other.destination.ip().to_string(), "192.0.2.2");
+    assert_eq!(header(&other, &Name::AUTHORIZATION), None);
+}
+
+#[test]
+fn a_farewell_takes_the_binding_back_and_is_not_waited_for_long() {
+    let mut line = Line::new(&[1]);
+    registered(&mut line);
+    let farewell = line.registration.leave(line.now, &mut line.random).unwrap();
+    assert_eq!(header(&farewell, &Name::EXPIRES).as_deref(), Some("0"));
+    assert_eq!(header(&farewell, &Name::CONTACT).as_deref(), Some("<sip:1000@203.0.113.1:5060>"));
+    assert!(header(&farewell, &Name::AUTHORIZATION).unwrap().contains("nc=00000002"));
+    assert!(line.registration.binding().is_none() && line.registration.is_leaving());
+    // The nonce was over.
+    let fresh = r#"Digest realm="carrier", nonce="m", qop="auth""#;
+    let again = line.answer(401, &[("WWW-Authenticate", fresh)]).unwrap();
+    assert_eq!((header(&again, &Name::EXPIRES).as_deref(), again.seq), (Some("0"), farewell.seq + 1));
+    assert!(line.answer(200, &[]).is_none());
+    assert!(line.registration.has_left() && line.registration.poll_timeout().is_none());
+    // One who says nothing.
+    let mut line = Line::new(&[1]);
+    registered(&mut line);
+    let began = line.now;
+    line.registration.leave(line.now, &mut line.random).unwrap();
+    assert!(line.next().is_none());
+    assert_eq!((line.now.since(began), line.registration.is_leaving()), (FAREWELL, false));
+    // And one where nothing is registered.
+    let mut line = Line::new(&[1]);
+    line.next().unwrap();
+    assert!(line.registration.leave(line.now, &mut line.random).is_none());
+    assert!(line.registration.has_left() && !line.registration.is_leaving());
 }

@@ -10,7 +10,8 @@ use super::phone::{Happened, Phone};
 use crate::clock::{Instant, Now};
 use crate::ids::Random;
 use crate::io::clock::RunClock;
-use crate::media::{Codec, Remote, wav};
+use crate::media::{Remote, wav};
+use crate::protocol::audio::g711::Law;
 use crate::protocol::rtp::{MAX_PACKET_BYTES, Sender, write};
 use crate::protocol::sip::endpoint::SessionId;
 
@@ -112,9 +113,10 @@ impl Line {
         for voice in self.talking.values_mut() {
             let Some(socket) = self.rtp.get(&voice.local) else { continue };
             while voice.next <= now.mono {
-                let codec = voice.remote.codec;
+                // These phones offer nothing else.
+                let law = voice.remote.codec.law().unwrap_or(Law::A);
                 let header = voice.sender.generate(voice.next, PACKET_SAMPLES as u32, voice.remote.payload_type);
-                let payload = sound(&self.voice, self.lead, voice.position, codec);
+                let payload = sound(&self.voice, self.lead, voice.position, law);
                 packet.clear();
                 if write(&header, &payload, &mut packet).is_ok() {
                     let _ = socket.send_to(&packet, voice.remote.rtp);
@@ -127,10 +129,10 @@ impl Line {
 }
 
 /// The next 20 ms of a voice that begins after `lead` samples of silence and repeats.
-fn sound(voice: &[i16], lead: usize, position: usize, codec: Codec) -> Vec<u8> {
+fn sound(voice: &[i16], lead: usize, position: usize, law: Law) -> Vec<u8> {
     (position..position + PACKET_SAMPLES)
         .map(|i| i.checked_sub(lead).and_then(|i| voice.get(i % (voice.len() + lead).max(1))).copied().unwrap_or(0))
-        .map(|sample| codec.encode(sample))
+        .map(|sample| law.encode(sample))
         .collect()
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::tricks::Tricks;
 use crate::clock::{Instant, Now};
 use crate::ids::Random;
-use crate::media::negotiate::{self, CODECS, Local};
+use crate::media::keying::{self, Policy};
+use crate::media::negotiate::{self, Local};
 use crate::media::{Codec, Remote};
 use crate::protocol::sip::endpoint::{
     Endpoint, Event, EventKind, Flow, MAX_FORWARDS, OutgoingInvite, SessionId, Settings, Transmit, Transport,
@@ -15,6 +16,9 @@ use crate::protocol::sip::endpoint::{
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::uri::Uri;
 use crate::schedule::Schedule;
+
+/// What these phones speak unless they are told otherwise.
+const CODECS: &[Codec] = &[Codec::Pcma, Codec::Pcmu];
 
 /// What a person does with a call that comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -299,7 +303,8 @@ impl Phone {
             self.next_port = if self.next_port >= 60_000 { 40_000 } else { self.next_port + 2 };
             SocketAddr::new(self.address.ip(), self.next_port)
         });
-        Local { rtp, advertise: None, session: u64::from(self.random.u32()), version: 1 }
+        let (srtp, master) = (Policy::Off, keying::fresh(&mut self.random));
+        Local { rtp, advertise: None, session: u64::from(self.random.u32()), version: 1, srtp, master }
     }
 
     fn work(&mut self, now: Now) {
@@ -338,6 +343,7 @@ impl Phone {
             | EventKind::CrossedAnswer
             | EventKind::Challenged { .. }
             | EventKind::Bye
+            | EventKind::Key(_)
             | EventKind::Lost => {}
             EventKind::Terminated => {
                 if let Some(person) = self.people.remove(&session).filter(|_| self.lent) {

@@ -86,6 +86,7 @@ impl World {
                 session_expires_s: Some(1_800),
             },
             rtp_ports: 20_000..=29_999,
+            media: gateway::MediaSettings::default(),
             trunks: vec![gateway::Trunk::of_peers("carrier", vec![Peer::Address(address(TRUNK).ip())])],
             named_phones: Vec::new(),
             targets: Vec::new(),
@@ -171,6 +172,7 @@ impl World {
             phones,
             named_phones: Vec::new(),
             targets: Vec::new(),
+            accounts: crate::peer::registrar::Settings::default(),
             plans: Arc::new(plans),
         })));
     }
@@ -341,7 +343,11 @@ impl World {
                 }
             }
             // No trunk of the simulator has a name or a registrar.
-            Output::Resolve(_) | Output::Trunk(_) | Output::Count(_) | Output::Rejected(_) => {}
+            Output::Resolve(_)
+            | Output::Trunk(_)
+            | Output::RoundTrip { .. }
+            | Output::Count(_)
+            | Output::Rejected(_) => {}
         }
     }
 

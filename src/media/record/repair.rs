@@ -26,6 +26,8 @@ pub enum RepairError {
 pub struct Repaired {
     pub frames: u64,
     pub length: u64,
+    /// Frames a second: 8,000 or 16,000.
+    pub rate_hz: u32,
 }
 
 /// Writes a header that fits the samples that are there. An empty file, or one whose header was never written, becomes
@@ -37,35 +39,49 @@ pub fn repair(file: &mut (impl Read + Write + Seek)) -> Result<Repaired, RepairE
 /// The same, and no more than `frames`.
 pub fn keep(file: &mut (impl Read + Write + Seek), frames: u64) -> Result<Repaired, RepairError> {
     let length = file.seek(SeekFrom::End(0))?;
-    check(file, length)?;
+    let rate_hz = check(file, length)?;
     let there = length.saturating_sub(HEADER_BYTES).min(MAX_DATA_BYTES) / FRAME_BYTES;
     let frames = there.min(frames);
     let data = frames * FRAME_BYTES;
     file.seek(SeekFrom::Start(0))?;
-    file.write_all(&header(data as u32))?;
+    file.write_all(&header(rate_hz, data as u32))?;
     file.flush()?;
-    Ok(Repaired { frames, length: HEADER_BYTES + data })
+    Ok(Repaired { frames, length: HEADER_BYTES + data, rate_hz })
 }
 
-/// Refuses to overwrite what is no recording of ours. A crash may leave zeros where the header belongs.
-fn check(file: &mut (impl Read + Seek), length: u64) -> Result<(), RepairError> {
+/// Frames a second of a recording that is whole.
+pub fn rate_hz(file: &mut (impl Read + Seek)) -> io::Result<u32> {
+    let mut found = [0; 4];
+    file.seek(SeekFrom::Start(24))?;
+    file.read_exact(&mut found)?;
+    Ok(u32::from_le_bytes(found))
+}
+
+/// Refuses to overwrite what is no recording of ours, and tells its frames a second. A crash may leave zeros where the header
+/// belongs: then they are taken for 8,000.
+fn check(file: &mut (impl Read + Seek), length: u64) -> Result<u32, RepairError> {
     if length < HEADER_BYTES {
-        return Ok(());
+        return Ok(SAMPLE_RATE_HZ);
     }
     let mut found = [0; HEADER_BYTES as usize];
     file.seek(SeekFrom::Start(0))?;
     file.read_exact(&mut found)?;
-    let ours = header(0);
-    // All but the two sizes.
-    let same = |range: std::ops::Range<usize>| found[range.clone()] == ours[range];
-    if found == [0; HEADER_BYTES as usize] || (same(0..4) && same(8..40)) {
-        return Ok(());
+    if found == [0; HEADER_BYTES as usize] {
+        return Ok(SAMPLE_RATE_HZ);
     }
-    Err(RepairError::Foreign(if same(0..4) { "another kind of WAV" } else { "no WAV" }))
+    for rate_hz in [SAMPLE_RATE_HZ, 2 * SAMPLE_RATE_HZ] {
+        let ours = header(rate_hz, 0);
+        // All but the two sizes.
+        let same = |range: std::ops::Range<usize>| found[range.clone()] == ours[range];
+        if same(0..4) && same(8..40) {
+            return Ok(rate_hz);
+        }
+    }
+    Err(RepairError::Foreign(if found[..4] == *b"RIFF" { "another kind of WAV" } else { "no WAV" }))
 }
 
 /// RIFF WAVE, PCM, two channels, 16 bits (Microsoft Multimedia Programming Interface 1.0, chapter 3).
-fn header(data_bytes: u32) -> [u8; HEADER_BYTES as usize] {
+fn header(rate_hz: u32, data_bytes: u32) -> [u8; HEADER_BYTES as usize] {
     let mut out = [0; HEADER_BYTES as usize];
     out[0..4].copy_from_slice(b"RIFF");
     out[4..8].copy_from_slice(&(data_bytes + HEADER_BYTES as u32 - 8).to_le_bytes());
@@ -73,8 +89,8 @@ fn header(data_bytes: u32) -> [u8; HEADER_BYTES as usize] {
     out[16..20].copy_from_slice(&16u32.to_le_bytes());
     out[20..22].copy_from_slice(&1u16.to_le_bytes());
     out[22..24].copy_from_slice(&2u16.to_le_bytes());
-    out[24..28].copy_from_slice(&SAMPLE_RATE_HZ.to_le_bytes());
-    out[28..32].copy_from_slice(&(SAMPLE_RATE_HZ * FRAME_BYTES as u32).to_le_bytes());
+    out[24..28].copy_from_slice(&rate_hz.to_le_bytes());
+    out[28..32].copy_from_slice(&(rate_hz * FRAME_BYTES as u32).to_le_bytes());
     out[32..34].copy_from_slice(&(FRAME_BYTES as u16).to_le_bytes());
     out[34..36].copy_from_slice(&16u16.to_le_bytes());
     out[36..40].copy_from_slice(b"data");
@@ -92,7 +108,7 @@ mod tests {
     /// A recording as a crash leaves it: frames on disk, a header that knows of fewer.
     fn cut(frames: usize, known: usize) -> Vec<u8> {
         let mut file = Cursor::new(Vec::new());
-        let mut writer = Writer::create(&mut file).unwrap();
+        let mut writer = Writer::create(&mut file, SAMPLE_RATE_HZ).unwrap();
         writer.frames(&vec![7; known * 2]).unwrap();
         writer.checkpoint().unwrap();
         writer.frames(&vec![9; (frames - known) * 2]).unwrap();
@@ -118,10 +134,10 @@ mod tests {
     #[test]
     fn the_header_is_that_of_the_writer() {
         let mut file = Cursor::new(Vec::new());
-        let mut writer = Writer::create(&mut file).unwrap();
+        let mut writer = Writer::create(&mut file, SAMPLE_RATE_HZ).unwrap();
         writer.frames(&[1, 2, 3, 4]).unwrap();
         writer.finish().unwrap();
-        assert_eq!(file.into_inner()[..44], header(8));
+        assert_eq!(file.into_inner()[..44], header(SAMPLE_RATE_HZ, 8));
     }
 
     #[test]
@@ -130,7 +146,7 @@ mod tests {
             let mut bytes = cut(100, 40);
             bytes.extend(vec![1; extra]);
             let (repaired, bytes) = mend(bytes);
-            assert_eq!(repaired, Repaired { frames: 100, length: 444 });
+            assert_eq!(repaired, Repaired { frames: 100, length: 444, rate_hz: 8_000 });
             assert_eq!(read(&bytes)[79..82], [7, 9, 9]);
         }
     }
@@ -157,6 +173,6 @@ mod tests {
     #[test]
     fn more_than_the_call_lasted_is_cut() {
         let mut file = Cursor::new(cut(100, 100));
-        assert_eq!(keep(&mut file, 60).unwrap(), Repaired { frames: 60, length: 284 });
+        assert_eq!(keep(&mut file, 60).unwrap(), Repaired { frames: 60, length: 284, rate_hz: 8_000 });
     }
 }

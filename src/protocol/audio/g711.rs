@@ -1,7 +1,40 @@
-//! ITU-T G.711: A-law and µ-law. Decoding by table, encoding by the segment's number.
+//! ITU-T G.711: A-law and µ-law. Decoding by table, encoding by the segment's number, from one law to the other by table.
+
+/// The two laws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Law {
+    A,
+    Mu,
+}
+
+impl Law {
+    pub fn decode(self, code: u8) -> i16 {
+        match self {
+            Law::A => decode_alaw(code),
+            Law::Mu => decode_ulaw(code),
+        }
+    }
+
+    pub fn encode(self, sample: i16) -> u8 {
+        match self {
+            Law::A => encode_alaw(sample),
+            Law::Mu => encode_ulaw(sample),
+        }
+    }
+
+    /// The code of every code in the other law: what decoding and encoding again gives.
+    pub fn to_other(self) -> &'static [u8; 256] {
+        match self {
+            Law::A => &ALAW_TO_ULAW,
+            Law::Mu => &ULAW_TO_ALAW,
+        }
+    }
+}
 
 const DECODE_ALAW: [i16; 256] = alaw_table();
 const DECODE_ULAW: [i16; 256] = ulaw_table();
+static ALAW_TO_ULAW: [u8; 256] = to_ulaw();
+static ULAW_TO_ALAW: [u8; 256] = to_alaw();
 
 /// A-law silence: the code of the smallest positive value.
 pub const ALAW_SILENCE: u8 = 0xd5;
@@ -25,7 +58,7 @@ pub fn decode_ulaw(code: u8) -> i16 {
 }
 
 /// G.711 table 1: sign, 3 bits of segment, 4 bits of step; even bits inverted.
-pub fn encode_alaw(sample: i16) -> u8 {
+pub const fn encode_alaw(sample: i16) -> u8 {
     let (sign, magnitude) = if sample >= 0 { (0x80, sample as u16) } else { (0, !sample as u16) };
     let code = match magnitude {
         0..=511 => magnitude >> 4,
@@ -38,12 +71,33 @@ pub fn encode_alaw(sample: i16) -> u8 {
 }
 
 /// G.711 table 2: sign, 3 bits of segment, 4 bits of step; all bits inverted.
-pub fn encode_ulaw(sample: i16) -> u8 {
+pub const fn encode_ulaw(sample: i16) -> u8 {
     let sign = if sample < 0 { 0x80 } else { 0 };
-    let magnitude = i32::from(sample).abs().min(ULAW_CLIP) + ULAW_BIAS;
+    let magnitude = (sample as i32).abs();
+    let magnitude = if magnitude < ULAW_CLIP { magnitude } else { ULAW_CLIP } + ULAW_BIAS;
     let segment = magnitude.ilog2() - 7;
     let step = (magnitude >> (segment + 3)) & 0x0f;
     !(sign | (segment << 4) as u8 | step as u8)
+}
+
+const fn to_ulaw() -> [u8; 256] {
+    let mut out = [0; 256];
+    let mut code = 0;
+    while code < 256 {
+        out[code] = encode_ulaw(DECODE_ALAW[code]);
+        code += 1;
+    }
+    out
+}
+
+const fn to_alaw() -> [u8; 256] {
+    let mut out = [0; 256];
+    let mut code = 0;
+    while code < 256 {
+        out[code] = encode_alaw(DECODE_ULAW[code]);
+        code += 1;
+    }
+    out
 }
 
 const fn alaw_table() -> [i16; 256] {
@@ -92,6 +146,15 @@ mod tests {
         assert_eq!(encode_ulaw(0), ULAW_SILENCE);
         assert_eq!(decode_alaw(ALAW_SILENCE), 8);
         assert_eq!(decode_ulaw(ULAW_SILENCE), 0);
+    }
+
+    #[test]
+    fn the_tables_between_the_laws_are_those_of_the_codec() {
+        for code in 0..=255 {
+            assert_eq!(Law::A.to_other()[usize::from(code)], encode_ulaw(decode_alaw(code)));
+            assert_eq!(Law::Mu.to_other()[usize::from(code)], encode_alaw(decode_ulaw(code)));
+        }
+        assert_eq!(Law::A.to_other()[usize::from(ALAW_SILENCE)], encode_ulaw(8));
     }
 
     #[test]

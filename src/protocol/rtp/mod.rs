@@ -1,9 +1,11 @@
 //! RTP (RFC 3550) and its audio profile (RFC 3551).
 
+pub mod event;
 mod packet;
 mod receiver;
 pub mod rtcp;
 mod sender;
+pub mod srtp;
 pub mod xr;
 
 pub use packet::{Header, MAX_PACKET_BYTES, Malformed, Packet, write};

@@ -9,6 +9,8 @@ use std::net::IpAddr;
 const MEDIA_LINES: usize = 16;
 /// A line `m=audio` with more formats than this likewise.
 const FORMATS: usize = 64;
+/// Keys that one line may offer.
+const CRYPTO_LINES: usize = 8;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
@@ -41,6 +43,9 @@ pub struct Media {
     /// `a=rtpmap`: payload type, encoding name, clock rate.
     pub maps: Vec<(u8, String, u32)>,
     pub ptime_ms: Option<u32>,
+    pub maxptime_ms: Option<u32>,
+    /// The values of `a=crypto` (RFC 4568).
+    pub crypto: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +133,8 @@ impl Description {
         media.direction = direction.or(media.direction);
         match value.split_once(':') {
             Some(("rtpmap", map)) => media.maps.extend(parse_map(map).filter(|_| media.maps.len() < FORMATS)),
+            Some(("maxptime", ms)) => media.maxptime_ms = ms.trim().parse().ok(),
+            Some(("crypto", key)) if media.crypto.len() < CRYPTO_LINES => media.crypto.push(key.to_owned()),
             Some(("ptime", ms)) => media.ptime_ms = ms.trim().parse().ok(),
             _ => {}
         }
@@ -171,6 +178,9 @@ impl Media {
                 let _ = write!(out, "a=fmtp:{payload_type} 0-15\r\n");
             }
         }
+        for key in &self.crypto {
+            let _ = write!(out, "a=crypto:{key}\r\n");
+        }
         if let Some(ms) = self.ptime_ms {
             let _ = write!(out, "a=ptime:{ms}\r\n");
         }
@@ -207,6 +217,8 @@ fn parse_media(value: &str) -> Option<Media> {
         direction: None,
         maps: Vec::new(),
         ptime_ms: None,
+        maxptime_ms: None,
+        crypto: Vec::new(),
     })
 }
 
@@ -272,6 +284,8 @@ mod tests {
                 direction: Some(Direction::SendRecv),
                 maps: vec![(8, "PCMA".into(), 8000), (101, "telephone-event".into(), 8000)],
                 ptime_ms: Some(20),
+                maxptime_ms: None,
+                crypto: vec!["1 AES_CM_128_HMAC_SHA1_80 inline:key".into()],
             }],
         };
         assert_eq!(Description::parse(&d.to_bytes()), Ok(d));

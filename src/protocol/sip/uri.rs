@@ -90,6 +90,14 @@ impl Uri {
         self.params.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_deref())
     }
 
+    /// The headers that a request made from this URI carries (RFC 3261 section 19.1.1), still percent-encoded.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let sip = matches!(self.scheme, Scheme::Sip | Scheme::Sips);
+        let rest = self.raw.rsplit_once('@').map_or(&*self.raw, |(_, rest)| rest);
+        let headers = rest.split_once('?').filter(|_| sip).map_or("", |(_, headers)| headers);
+        headers.split('&').filter_map(|header| header.split_once('='))
+    }
+
     /// The telephone number that the URI names: the user part percent-decoded, cut at `;`, without the visual separators
     /// of RFC 3966. A user part that is no number comes back decoded, as it is.
     pub fn number(&self) -> Option<String> {
@@ -150,7 +158,7 @@ pub(super) fn split_host_port(text: &str) -> Option<(String, Option<u16>)> {
     Some((host.to_owned(), port))
 }
 
-fn percent_decode(text: &str) -> String {
+pub(super) fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut i = 0;

@@ -11,6 +11,7 @@ use crate::limits;
 use crate::protocol::sip::address::Address;
 use crate::protocol::sip::body::session_description;
 use crate::protocol::sip::dialog::DialogId;
+use crate::protocol::sip::dtmf;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Fault, Request};
 use crate::protocol::sip::reason::Reason;
@@ -21,7 +22,7 @@ use crate::protocol::sip::via::{MAGIC_COOKIE, Via};
 use crate::protocol::sip::vocabulary::Method;
 
 /// What Allow says.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO";
 /// What Supported says, and Require may.
 pub(super) const SUPPORTED: &str = "100rel, timer";
 const ACCEPT: &str = "application/sdp";
@@ -127,10 +128,11 @@ impl Endpoint {
 
     /// What section 8.2 refuses before looking at state.
     fn cannot_serve(&self, request: &Request) -> Option<Answer<'static>> {
-        let known = [Method::INVITE, Method::BYE, Method::OPTIONS, Method::UPDATE, Method::PRACK];
+        let known = [Method::INVITE, Method::BYE, Method::OPTIONS, Method::UPDATE, Method::PRACK, Method::INFO];
         if !(known.contains(&request.method) || self.serves(&request.method)) {
             let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
-            return Some(Answer::status(status).with(Name::ALLOW, ALLOW));
+            let allow = if to_tag(request).is_none() { self.allow() } else { ALLOW.to_owned() };
+            return Some(Answer::status(status).with(Name::ALLOW, allow));
         }
         let tls = self.settings.listen.iter().any(|(transport, _)| *transport == Transport::Tls);
         if request.uri.as_ref().is_some_and(|uri| uri.scheme == Scheme::Other || (uri.is_secure() && !tls)) {
@@ -306,8 +308,23 @@ impl Endpoint {
             self.handle_prack(asked, id);
         } else if request.method == Method::INVITE {
             self.handle_reinvite(asked, id);
+        } else if request.method == Method::INFO {
+            self.handle_info(asked, id);
         } else {
             self.answer_options(asked, false);
+        }
+    }
+
+    /// Keys are taken; an empty INFO asks whether the session lives; of other bodies we know nothing (RFC 6086 section 4.2.2).
+    fn handle_info(&mut self, asked: Asked<'_>, id: SessionId) {
+        let (at, request) = (asked.at, asked.request);
+        let key = dtmf::key_of(&request.headers, &request.body);
+        if key.is_none() && !request.body.is_empty() {
+            return self.answer_in(asked, 415, id);
+        }
+        self.answer_in(asked, 200, id);
+        if let Some(key) = key {
+            self.event(id, at, EventKind::Key(key));
         }
     }
 
@@ -371,8 +388,9 @@ impl Endpoint {
 
     /// Section 11.2: the answer that an INVITE would get, so that a trunk that asks learns that we are about to stop.
     fn answer_options(&mut self, asked: Asked<'_>, draining: bool) {
+        let allow = if to_tag(asked.request).is_none() { self.allow() } else { ALLOW.to_owned() };
         let answer =
-            Answer::status(if draining { 503 } else { 200 }).with(Name::ALLOW, ALLOW).with(Name::ACCEPT, ACCEPT);
+            Answer::status(if draining { 503 } else { 200 }).with(Name::ALLOW, allow).with(Name::ACCEPT, ACCEPT);
         let answer = answer.with(Name::SUPPORTED, SUPPORTED);
         self.answer(asked, if draining { answer.with(Name::RETRY_AFTER, RETRY_AFTER_S) } else { answer });
     }

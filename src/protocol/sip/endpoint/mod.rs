@@ -15,6 +15,8 @@ mod change_tests;
 mod incoming;
 mod orders;
 mod refresh;
+#[cfg(test)]
+mod refusal_tests;
 mod reliable;
 mod responses;
 mod seen;
@@ -38,6 +40,7 @@ pub use served::Served;
 use session::{Phase, Session};
 
 use super::dialog::DialogId;
+use super::dtmf::Key;
 use super::message::{Request, Unusable};
 use super::reason::Reason;
 use super::transaction::{Action, Client, InviteClient, InviteServer, Server};
@@ -205,6 +208,8 @@ pub enum EventKind {
     EarlyAnswer { body: Vec<u8> },
     /// The peer's BYE. 200 has been sent.
     Bye,
+    /// INFO told of a key; it has been answered.
+    Key(Key),
     /// 408 or 481 to a request of ours within the dialog, or no answer to it, or no refresh in time: the peer has lost the
     /// session.
     Lost,
@@ -282,7 +287,8 @@ pub struct Endpoint {
     next_id: u64,
     transactions: BTreeMap<TxId, Tx>,
     by_key: BTreeMap<TxKey, TxId>,
-    /// Call-ID, From tag and CSeq of live INVITE server transactions: a second path of one request is a merge (482).
+    /// Call-ID, From tag and CSeq of live INVITE transactions. A second path of one request is a merge, and an INVITE of
+    /// ours that comes back is a loop, whoever took the Vias out: 482 to both.
     merges: BTreeMap<(String, String, u32), TxId>,
     sessions: BTreeMap<SessionId, Session>,
     dialogs: BTreeMap<DialogId, SessionId>,
@@ -444,7 +450,7 @@ impl Endpoint {
         if terminated && let Some(tx) = self.transactions.remove(&id) {
             self.sizes.forget(id);
             self.by_key.remove(&tx.key);
-            if let Machine::InviteServer { request, .. } = &tx.machine
+            if let Machine::InviteServer { request, .. } | Machine::InviteClient { request, .. } = &tx.machine
                 && let Some(key) = incoming::merge_key(request)
                 && self.merges.get(&key) == Some(&id)
             {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::incoming::{ALLOW, SUPPORTED};
+use super::incoming::{ALLOW, SUPPORTED, merge_key};
 use super::session::{Cancel, Phase, Session, Unacked};
 use super::{Endpoint, EventKind, Flow, Label, Machine, SessionId, Transport, TxId, TxKey, Wake};
 use crate::clock::{Instant, Now};
@@ -148,12 +148,16 @@ impl Endpoint {
             bytes = request.to_bytes().into();
         }
         let flow = way.unwrap_or(udp);
+        let own = merge_key(&request);
         let machine = Machine::InviteClient {
             tx: InviteClient::new(now, Arc::clone(&bytes), flow.transport.reliable()),
             request: Box::new(request),
             acks: Vec::new(),
         };
         let tx = self.add_tx(client_key(&branch, &Method::INVITE), flow, Some(id), machine);
+        if let Some(own) = own {
+            self.merges.insert(own, tx);
+        }
         if way.is_some() {
             self.note_moved(tx, bare, udp);
         }

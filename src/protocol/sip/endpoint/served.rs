@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::incoming::{Asked, reply_flow};
+use super::incoming::{ALLOW, Asked, reply_flow};
 use super::{Endpoint, Flow, Label, Machine, TxId};
 use crate::clock::{Instant, Now};
 use crate::protocol::sip::header::Name;
@@ -24,9 +24,14 @@ pub struct Served {
 }
 
 impl Endpoint {
-    /// From now on REGISTER, from whomever it comes, is passed on with `poll_served`.
-    pub fn serve_register(&mut self) {
-        self.registrar = true;
+    /// Whether REGISTER, from whomever it comes, is passed on with `poll_served` from now on.
+    pub fn serve_register(&mut self, served: bool) {
+        self.registrar = served;
+    }
+
+    /// What Allow says outside dialogs.
+    pub(super) fn allow(&self) -> String {
+        if self.registrar { format!("{ALLOW}, REGISTER") } else { ALLOW.to_owned() }
     }
 
     pub fn poll_served(&mut self) -> Option<Served> {

@@ -142,6 +142,7 @@ pub(super) fn kinds(side: &Side) -> Vec<&'static str> {
             EventKind::Failed { .. } => "failed",
             EventKind::Reoffer { .. } => "reoffer",
             EventKind::Bye => "bye",
+            EventKind::Key(_) => "key",
             EventKind::Lost => "lost",
             EventKind::Received { .. } => "received",
             EventKind::Reanswered { .. } => "reanswered",

@@ -1,0 +1,322 @@
+//! Legs that differ, packets that are lost, pauses that are meant: what each side and the recording hear.
+
+use std::net::SocketAddr;
+
+use super::tests::*;
+use super::*;
+use crate::ids::Random;
+use crate::protocol::audio::g722;
+use crate::protocol::rtp::srtp::{Guard, Keying, MASTER, Suite};
+use crate::protocol::rtp::{self, Header, Packet};
+
+fn rms_db(samples: &[i16]) -> f64 {
+    let power = samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / samples.len().max(1) as f64;
+    10.0 * (power.max(1e-3) / 32_768f64.powi(2)).log10()
+}
+
+/// How much of `samples` is a tone of that frequency: its share of the power.
+fn purity(samples: &[i16], hz: f64, rate: f64) -> f64 {
+    let (mut re, mut im, mut power) = (0.0, 0.0, 0.0);
+    for (n, sample) in samples.iter().enumerate() {
+        let (sin, cos) = (n as f64 * hz * std::f64::consts::TAU / rate).sin_cos();
+        let sample = f64::from(*sample);
+        re += sample * cos;
+        im += sample * sin;
+        power += sample * sample;
+    }
+    2.0 * (re * re + im * im) / (power.max(1.0) * samples.len() as f64)
+}
+
+fn wide_tone(hz: f64, pairs: usize) -> Vec<u8> {
+    let mut encoder = g722::Encoder::default();
+    let sample = |n: usize| (8_000.0 * (n as f64 * hz * std::f64::consts::TAU / 16_000.0).sin()) as i16;
+    (0..pairs).map(|n| encoder.encode([sample(2 * n), sample(2 * n + 1)])).collect()
+}
+
+/// The caller speaks G.722, the agent A-law.
+fn wide_and_narrow() -> Bench {
+    let mut bench = Bench::new();
+    let wide = Remote { codec: Codec::G722, payload_type: 9, ..remote(CALLER) };
+    bench.order(0, Command::Remote { leg: CALLER, remote: wide });
+    bench.join(0);
+    bench
+}
+
+#[test]
+fn a_wideband_and_a_narrowband_leg_hear_each_other_and_are_recorded_at_16_khz() {
+    let mut bench = wide_and_narrow();
+    let (high, low) = (wide_tone(1_000.0, 16_000), encode(&tone(1_600.0, 16_000)));
+    for n in 0..100u16 {
+        let us = u64::from(n) * 20_000;
+        let part = usize::from(n) * 160..usize::from(n) * 160 + 160;
+        bench.packet(us, CALLER, Header { payload_type: 9, ..audio(n, 1) }, &high[part.clone()]);
+        bench.packet(us + 3_000, AGENT, audio(n, 2), &low[part]);
+    }
+    bench.run(2_000_000);
+    let to_agent: Vec<i16> =
+        bench.sent_to(AGENT).flat_map(|s| s.4.iter().map(|c| g711_a(*c)).collect::<Vec<_>>()).collect();
+    assert!(bench.sent_to(AGENT).all(|s| s.3.payload_type == 8 && s.4.len() == 160));
+    assert!(to_agent.len() >= 14_000 && purity(&to_agent[2_000..10_000], 1_000.0, 8_000.0) > 0.99);
+    let mut decoder = g722::Decoder::default();
+    let coded: Vec<u8> = bench.sent_to(CALLER).flat_map(|s| s.4.clone()).collect();
+    let to_caller: Vec<i16> = coded.iter().flat_map(|c| decoder.decode(*c)).collect();
+    assert!(bench.sent_to(CALLER).all(|s| s.3.payload_type == 9 && s.4.len() == 160));
+    assert!(to_caller.len() >= 28_000 && purity(&to_caller[4_000..20_000], 1_600.0, 16_000.0) > 0.99);
+    for leg in [CALLER, AGENT] {
+        let sent: Vec<_> = bench.sent_to(leg).collect();
+        assert!(sent.windows(2).all(|p| p[1].3.timestamp.wrapping_sub(p[0].3.timestamp) == 160));
+    }
+    bench.close(2_000_000, 2_000_000);
+    assert_eq!(bench.total, Some(32_000), "16 kHz");
+    assert!(purity(&bench.channel(0)[4_000..20_000], 1_000.0, 16_000.0) > 0.99);
+    assert!(purity(&bench.channel(1)[4_000..20_000], 1_600.0, 16_000.0) > 0.99);
+}
+
+fn g711_a(code: u8) -> i16 {
+    crate::protocol::audio::g711::decode_alaw(code)
+}
+
+#[test]
+fn a_prompt_reaches_a_wideband_caller_and_its_voice_the_agent() {
+    let mut bench = wide_and_narrow();
+    bench.play(0, &tone(700.0, 8_000));
+    let voice = wide_tone(1_000.0, 8_000);
+    for n in 0..50u16 {
+        let part = usize::from(n) * 160..usize::from(n) * 160 + 160;
+        bench.packet(u64::from(n) * 20_000 + 1_000, CALLER, Header { payload_type: 9, ..audio(n, 1) }, &voice[part]);
+    }
+    let mut decoder = g722::Decoder::default();
+    let coded: Vec<u8> = bench.sent_to(CALLER).flat_map(|s| s.4.clone()).collect();
+    let heard: Vec<i16> = coded.iter().flat_map(|c| decoder.decode(*c)).collect();
+    assert!(purity(&heard[2_000..14_000], 700.0, 16_000.0) > 0.99);
+    let agent: Vec<i16> =
+        bench.sent_to(AGENT).flat_map(|s| s.4.iter().map(|c| g711_a(*c)).collect::<Vec<_>>()).collect();
+    assert!(purity(&agent[2_000..7_000], 1_000.0, 8_000.0) > 0.9, "over the prompt, 12 dB down");
+}
+
+#[test]
+fn each_leg_gets_packets_of_the_length_that_it_wishes() {
+    for (comes, wished) in [(20u16, 30u8), (30, 20), (60, 10), (10, 60)] {
+        let mut bench = Bench::new();
+        let wishing = Remote { packet_ms: Some(wished), ..remote(AGENT) };
+        bench.order(0, Command::Remote { leg: AGENT, remote: wishing });
+        bench.join(0);
+        let voice = encode(&tone(440.0, 24_000));
+        let length = usize::from(comes) * 8;
+        for (n, payload) in voice.chunks_exact(length).enumerate() {
+            let header = Header { timestamp: (n * length) as u32, ..audio(n as u16, 1) };
+            bench.packet(n as u64 * u64::from(comes) * 1_000, CALLER, header, payload);
+        }
+        let sent: Vec<_> = bench.sent_to(AGENT).collect();
+        assert!(sent.iter().all(|s| s.4.len() == usize::from(wished) * 8), "{comes} to {wished} ms");
+        let heard: Vec<i16> = sent.iter().flat_map(|s| s.4.iter().map(|c| g711_a(*c))).collect();
+        assert!(heard.len() > 22_000 && purity(&heard[1_000..20_000], 440.0, 8_000.0) > 0.99, "{comes} to {wished} ms");
+    }
+}
+
+/// The caller speaks for a second, is quiet for one (with comfort noise of −50 dBov), and speaks again.
+fn pausing() -> Bench {
+    let mut bench = Bench::joined(0);
+    let voice = encode(&tone(440.0, 24_000));
+    let mut sequence = 0;
+    for n in 0..150u16 {
+        let header = Header { sequence, timestamp: u32::from(n) * 160, marker: n == 0, ..audio(n, 1) };
+        let us = u64::from(n) * 20_000;
+        match n {
+            0..50 | 100.. => bench.packet(us, CALLER, header, &voice[usize::from(n) * 160..][..160]),
+            50 => bench.packet(us, CALLER, Header { payload_type: 13, ..header }, &[50]),
+            _ => continue,
+        }
+        sequence += 1;
+    }
+    bench.close(3_000_000, 3_000_000);
+    bench
+}
+
+#[test]
+fn a_pause_is_no_loss_and_sounds_as_the_peer_wished() {
+    let bench = pausing();
+    assert_eq!(bench.bridge.counters().concealed, 0);
+    let left = bench.channel(0);
+    assert!((rms_db(&left[8_200..15_800]) + 50.0).abs() < 1.0, "{}", rms_db(&left[8_200..15_800]));
+    assert!(purity(&left[16_100..23_900], 440.0, 8_000.0) > 0.99);
+    let received =
+        bench.events.iter().find_map(|e| if let Event::Closed { received, .. } = e { Some(*received) } else { None });
+    assert_eq!(received.map(|r| (r.packets, r.lost)), Some((101, 0)));
+    assert_eq!(
+        bench.sent_to(AGENT).filter(|s| s.3.payload_type == 13).count(),
+        0,
+        "the agent's phone did not ask for it"
+    );
+}
+
+/// A recording of the right side when a share of the packets is lost, and where `zero`: what silence in their places gives.
+fn recorded(voice: &[i16], percent: u32, seed: u64) -> (Vec<i16>, Vec<i16>) {
+    let mut bench = Bench::joined(0);
+    let mut random = Random::from_number(seed);
+    let mut silenced = voice.to_vec();
+    for (n, part) in voice.chunks(160).enumerate() {
+        if n > 5 && random.below(100) < percent {
+            silenced[n * 160..(n * 160 + 160).min(voice.len())].fill(0);
+            continue;
+        }
+        let header = Header { sequence: n as u16, timestamp: n as u32 * 160, ..audio(1, 2) };
+        bench.packet(n as u64 * 20_000, AGENT, header, &encode(part));
+    }
+    let end = voice.len() as u64 * 125;
+    bench.close(end, end);
+    (bench.channel(1), silenced)
+}
+
+fn speech() -> Vec<i16> {
+    let file = include_bytes!("../../dialplans/prompts/zh-CN/greet/property/8.wav");
+    let (samples, rate) = wav::read_mono(&file[..]).unwrap();
+    if rate == 16_000 { crate::protocol::audio::resample::halve(&samples) } else { samples }
+}
+
+/// PESQ (P.862) of the recorded side; `cargo test -- --nocapture` shows the figures.
+#[test]
+#[expect(clippy::print_stdout, reason = "figures for whoever asks")]
+fn what_was_lost_is_concealed_so_that_it_is_heard() {
+    let voice = speech();
+    let mut sum = (0.0, 0.0);
+    for (percent, seeds) in [(1, 3u64), (3, 3), (5, 3), (10, 3)] {
+        let (mut ours, mut zeros) = (0.0, 0.0);
+        for seed in 0..seeds {
+            let (concealed, silenced) = recorded(&voice, percent, 100 + seed);
+            ours += pesq::pesq_8k(&voice, &concealed).unwrap() / seeds as f32;
+            zeros += pesq::pesq_8k(&voice, &silenced).unwrap() / seeds as f32;
+        }
+        println!("{percent} %: PESQ {ours:.3} concealed, {zeros:.3} silenced");
+        assert!(ours > zeros);
+        sum = (sum.0 + ours, sum.1 + zeros);
+    }
+    assert!(sum.0 - sum.1 > 0.7, "{sum:?}");
+}
+
+#[test]
+fn a_recording_with_15_percent_loss_stays_in_place() {
+    let voice = speech();
+    let (heard, _) = recorded(&voice, 15, 9);
+    assert_eq!(heard.len(), voice.len());
+    let likeness = |from: usize, shift: i64| -> f64 {
+        (from..from + 8_000).map(|n| f64::from(voice[n]) * f64::from(heard[(n as i64 + shift) as usize])).sum::<f64>()
+    };
+    for from in [1_000, voice.len() / 2 - 4_000, voice.len() - 10_000] {
+        let best = (-400..=400).max_by(|a, b| likeness(from, *a).total_cmp(&likeness(from, *b))).unwrap();
+        assert!(best.abs() <= 160, "off by {best} samples at {from}");
+    }
+}
+
+/// The agent's leg is secured; what is sent to it is given as it was sent.
+fn secured() -> (Bench, keying::Secured) {
+    let key = |octet| Keying { suite: Suite::AesCm128HmacSha1_80, master: [octet; MASTER] };
+    let keys = keying::Secured { theirs: key(3), ours: key(4) };
+    let mut bench = Bench::new();
+    bench.order(0, Command::Remote { leg: AGENT, remote: Remote { srtp: Some(keys), ..remote(AGENT) } });
+    bench.join(0);
+    (bench, keys)
+}
+
+fn bytes(header: &Header, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    rtp::write(header, payload, &mut out).unwrap();
+    out
+}
+
+#[test]
+fn one_leg_is_secured_and_the_other_is_not() {
+    let (mut bench, keys) = secured();
+    let (mut phone_sends, mut phone_hears) = (Guard::new(&keys.theirs), Guard::new(&keys.ours));
+    let stranger = SocketAddr::new(phone(AGENT).ip(), 5_555);
+    for n in 0..50u16 {
+        let now = at(u64::from(n) * 20_000);
+        // From the same host, without the key: it is not believed, and learns nothing.
+        bench.bridge.handle_rtp(now, AGENT, stranger, now, &bytes(&audio(n, 66), &[0; 160]));
+        assert!(bench.bridge.poll_transmit().is_none());
+        bench.bridge.handle_rtp(now, CALLER, phone(CALLER), now, &bytes(&audio(n, 1), &[n as u8; 160]));
+        let sent = bench.bridge.poll_transmit().unwrap();
+        assert_eq!((sent.to, sent.bytes.len()), (phone(AGENT), 182));
+        let mut heard = sent.bytes.to_vec();
+        let length = phone_hears.open(&mut heard).unwrap();
+        assert_eq!(Packet::parse(&heard[..length]).unwrap().payload, [n as u8; 160]);
+        assert!(bench.bridge.poll_transmit().is_none());
+        let mut said = bytes(&audio(n, 2), &[0x55 ^ n as u8; 160]);
+        phone_sends.protect(&mut said, 0);
+        for copy in 0..2 {
+            bench.bridge.handle_rtp(now, AGENT, phone(AGENT), now, &said);
+            let passed = bench.bridge.poll_transmit().map(|t| Packet::parse(t.bytes).unwrap().payload.to_vec());
+            assert_eq!(passed, (copy == 0).then(|| vec![0x55 ^ n as u8; 160]), "a replay goes nowhere");
+        }
+        bench.collect();
+    }
+    bench.close(1_000_000, 1_000_000);
+    let received: Vec<Received> = bench
+        .events
+        .iter()
+        .filter_map(|e| if let Event::Closed { received, .. } = e { Some(*received) } else { None })
+        .collect();
+    assert_eq!((received[1].packets, received[1].lost), (50, 0));
+    assert_eq!(received[1].invalid + received[1].foreign, 100);
+    let told: Vec<_> = measured(&bench).iter().map(|h| (h.measured.packets, h.measured.octets)).collect();
+    assert_eq!(told, [(50, 8_000), (50, 8_000)], "payloads in the clear; strangers and replays are not measured");
+}
+
+/// Of the caller and of the agent, when both are closed.
+fn measured(bench: &Bench) -> Vec<&Heard> {
+    bench
+        .events
+        .iter()
+        .filter_map(|e| if let Event::Measured { heard, .. } = e { Some(&**heard) } else { None })
+        .collect()
+}
+
+#[test]
+fn each_leg_is_rated_by_the_codec_that_was_spoken_on_it() {
+    let mut bench = wide_and_narrow();
+    let voice = wide_tone(1_000.0, 48_000);
+    for n in 0..300u16 {
+        let us = u64::from(n) * 20_000;
+        let payload = &voice[usize::from(n) * 160..][..160];
+        bench.packet(us, CALLER, Header { payload_type: 9, ..audio(n, 1) }, payload);
+        // Agreed was A-law; after a third of a second the phone goes over to mu-law.
+        let payload_type = if n < 16 { 8 } else { 0 };
+        bench.packet(us, AGENT, Header { payload_type, ..audio(n, 2) }, &[0xd5; 160]);
+    }
+    bench.close(6_000_000, 6_000_000);
+    let told = measured(&bench);
+    assert_eq!(told.iter().map(|h| h.codec.as_str()).collect::<Vec<_>>(), ["G722", "PCMU"]);
+    assert!(told.iter().all(|h| (h.measured.packets, h.measured.packet_us, h.measured.lost) == (300, 20_000, 0)));
+    let scores: Vec<_> = told.iter().map(|h| h.score().unwrap()).collect();
+    assert_eq!(scores[0].scale, crate::quality::Scale::Wb);
+    assert_eq!(scores[1].scale, crate::quality::Scale::Nb);
+}
+
+#[test]
+fn pauses_and_keys_cost_no_score() {
+    let mut bench = pausing();
+    bench.close(3_000_000, 3_000_000);
+    let told = measured(&bench)[0];
+    assert_eq!((told.measured.packets, told.measured.lost, told.measured.jitter.max), (101, 0, 0));
+    assert_eq!((told.codec.as_str(), told.measured.heard.lost), ("PCMA", 0));
+}
+
+#[test]
+fn a_key_is_told_once_and_reaches_the_other_leg() {
+    let mut bench = Bench::joined(0);
+    bench.packet(0, CALLER, audio(0, 1), &[0xd5; 160]);
+    for n in 1..8u16 {
+        let event = Header { payload_type: 101, timestamp: audio(1, 1).timestamp, marker: n == 1, ..audio(n, 1) };
+        let (end, duration) = (n >= 5, n.min(5) * 160);
+        let [high, low] = duration.to_be_bytes();
+        bench.packet(u64::from(n) * 20_000, CALLER, event, &[9, 10 | if end { 0x80 } else { 0 }, high, low]);
+    }
+    bench.packet(160_000, CALLER, audio(8, 1), &[0xd5; 160]);
+    let told: Vec<&Event> = bench.events.iter().filter(|e| matches!(e, Event::Key { .. })).collect();
+    let expected =
+        Event::Key { call: call(), leg: CALLER, key: '9', duration: Duration::from_millis(100), at: at(20_000) };
+    assert_eq!(told, [&expected]);
+    assert_eq!(bench.sent_to(AGENT).filter(|s| s.3.payload_type == 102).count(), 7);
+    bench.close(400_000, 400_000);
+    assert_eq!(bench.bridge.counters().concealed, 0, "the time of a key is no loss");
+}

@@ -1,0 +1,65 @@
+//! A received stream on its time line, not yet decoded: one unit for each tick of the RTP clock.
+//!
+//! All codecs that we carry have one octet for each tick (G.722 too, whose clock says 8,000 for 16,000 samples: RFC 3551
+//! section 4.5.2), so that a unit is an octet and what it is.
+
+use super::Codec;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Unit(u16);
+
+/// What is known of an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Nothing came (yet).
+    Missing,
+    /// The peer sent nothing, on purpose.
+    Quiet,
+    /// From here on the peer wishes noise of this level, in −dBov.
+    Noise,
+    Audio(Codec),
+}
+
+const QUIET: u16 = 1 << 8;
+const NOISE: u16 = 2 << 8;
+const PCMA: u16 = 3 << 8;
+const PCMU: u16 = 4 << 8;
+const G722: u16 = 5 << 8;
+
+impl Unit {
+    pub(super) const MISSING: Unit = Unit(0);
+    pub(super) const QUIET: Unit = Unit(QUIET);
+
+    pub(super) fn noise(level: u8) -> Self {
+        Unit(NOISE | u16::from(level))
+    }
+
+    pub(super) fn audio(codec: Codec, code: u8) -> Self {
+        let kind = match codec {
+            Codec::Pcma => PCMA,
+            Codec::Pcmu => PCMU,
+            Codec::G722 => G722,
+        };
+        Unit(kind | u16::from(code))
+    }
+
+    pub(super) fn is_missing(self) -> bool {
+        self == Unit::MISSING
+    }
+
+    pub(super) fn heard(self) -> Heard {
+        match self.0 & 0xff00 {
+            QUIET => Heard::Quiet,
+            NOISE => Heard::Noise,
+            PCMA => Heard::Audio(Codec::Pcma),
+            PCMU => Heard::Audio(Codec::Pcmu),
+            G722 => Heard::Audio(Codec::G722),
+            _ => Heard::Missing,
+        }
+    }
+
+    /// The octet of audio, or the level of noise.
+    pub(super) fn octet(self) -> u8 {
+        self.0 as u8
+    }
+}
