@@ -91,6 +91,9 @@ pub const MEDIA_CLOSE: Duration = Duration::from_secs(5);
 /// The recorder must report a closed file within this time, or the call is sealed with the recording unknown.
 pub const RECORDING_CLOSE: Duration = Duration::from_secs(60);
 
+/// So long a phone may take to move over from one call into another (a re-INVITE, once more after glare).
+pub const MOVE: Duration = Duration::from_secs(8);
+
 /// A leg that sends nothing for so long has lost its media: phones and networks pause for a few seconds (handover, a
 /// restart of the phone), and their RTCP comes every 5 s.
 pub const MEDIA_LOST: Duration = Duration::from_secs(10);

@@ -3,13 +3,16 @@
 mod common;
 
 use std::fmt::Write as _;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::carrier::{Kamailio, Names, secret};
 use common::phone::{Phone, invite, options};
+use common::stream::{Certificates, Stream};
 use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, Sipp, seconds, until, within};
 use nix::sys::signal::Signal;
+use rustls::ServerConfig;
 
 fn gauge(gateway: &Gateway, name: &str) -> i64 {
     gateway.metric(&format!("hotline_trunk_{name}"))
@@ -135,4 +138,36 @@ fn a_trunk_whose_name_moves_is_heard_where_it_is_and_not_where_it_was() {
         (0..50).for_each(|_| common::beat());
         assert!(heard(&after), "the last answer is kept");
     }
+}
+
+/// A machine of the carrier, whose name leads to 127.0.0.1 and whose certificate is for this.
+fn secure_carrier(whom: &str) -> (Gateway, Names, TcpListener, Arc<ServerConfig>) {
+    let mut bench = Bench::new();
+    bench.agent("8");
+    let certificates = Certificates::of(bench.path(), "authority");
+    certificates.sign("server", 30).sign_for("carrier", whom, 30);
+    let names = Names::start(&bench, &[], "127.0.0.1 sbc.carrier.test\n");
+    let carrier = bench.ports.one();
+    bench.listen = vec![format!("tls:127.0.0.1:{}", bench.ports.one())];
+    bench.sip_keys = certificates.keys();
+    bench.trunk = format!("server = \"sip:sbc.carrier.test:{carrier};transport=tls\"\noptions_s = 1");
+    bench.extra = names.section();
+    let listener = TcpListener::bind(("127.0.0.1", carrier)).expect("the carrier's port");
+    (bench.serve(), names, listener, certificates.server("carrier"))
+}
+
+#[test]
+fn a_carrier_over_tls_must_have_the_name_that_it_is_configured_by() {
+    let (gateway, _names, listener, tls) = secure_carrier("DNS:sbc.carrier.test");
+    let mut stream = Stream::accept(&listener, Some(tls));
+    let asked = stream.next(seconds(5)).expect("OPTIONS");
+    assert!(asked.text.starts_with("OPTIONS sip:sbc.carrier.test:"), "{}", asked.text);
+    stream.send(&asked.response("200 OK", "carrier", listener.local_addr().expect("an address"), None));
+    until("the trunk to be up", seconds(5), || (gauge(&gateway, "up") == 1).then_some(()));
+    assert!(gateway.metric("hotline_trunk_options_rtt_seconds_count") >= 1);
+    // Another machine at that address, with a good certificate of its own.
+    let (gateway, _names, listener, tls) = secure_carrier("IP:127.0.0.1,DNS:other.carrier.test");
+    let mut stream = Stream::accept(&listener, Some(tls));
+    assert!(stream.next(seconds(5)).is_none(), "it was told something");
+    assert_eq!(gauge(&gateway, "up"), 0);
 }

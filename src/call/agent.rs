@@ -108,6 +108,13 @@ impl Agents {
         Some(next)
     }
 
+    /// Takes this agent for a call, if free.
+    pub fn take(&mut self, number: &AgentNo, call: CallId) -> bool {
+        let Some(agent) = self.agents.get_mut(number).filter(|agent| agent.is_free()) else { return false };
+        agent.state = State::Rung { call };
+        true
+    }
+
     /// The agent who was rung for that call has won it.
     pub fn answered(&mut self, agent: &AgentNo, call: CallId) {
         if let Some(agent) = self.agents.get_mut(agent)

@@ -26,8 +26,10 @@ impl Closing {
         Closing { media: BTreeSet::new(), recording: false, prompt: None, since: now, linger: now + LINGER }
     }
 
-    pub(super) fn expect_media_and_recording(&mut self) {
-        self.media = BTreeSet::from([Side::Caller, Side::Agent]);
+    /// `agent`: somebody was joined to the caller to the end.
+    pub(super) fn expect_media_and_recording(&mut self, agent: bool) {
+        self.media = BTreeSet::from([Side::Caller]);
+        self.media.extend(agent.then_some(Side::Agent));
         self.recording = true;
     }
 

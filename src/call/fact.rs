@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::leg::Callee;
 use super::reason::{EndedBy, Reason};
 use crate::clock::Stamp;
 use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName, TrunkName};
@@ -161,8 +162,57 @@ pub enum What {
         reason: Option<String>,
         retry_after_s: Option<u32>,
     },
+    /// The agent's phone asked us to hand the caller on (REFER, receive stamp), and that was granted: the caller is with nobody now.
+    /// `attended`: the two had talked before, and nobody is rung.
+    TransferStarted {
+        attempt: u32,
+        by: AgentNo,
+        to: Callee,
+        attended: bool,
+    },
+    /// From now on this one has the caller.
+    TransferCompleted {
+        attempt: u32,
+        to: Callee,
+    },
+    /// Nobody took the caller, who is back with the agent who had asked, unless that one has left.
+    TransferFailed {
+        attempt: u32,
+        result: RingResult,
+        status: Option<u16>,
+    },
+    /// A REFER was refused.
+    TransferRefused {
+        by: Side,
+        why: RefusedTransfer,
+    },
+    /// An agent who had the caller is out of the call before anybody else has the caller.
+    AgentLeft {
+        attempt: u32,
+        agent: AgentNo,
+    },
+    /// What the leg of one who had the caller and handed on received, and its measurement, when it was closed.
+    MediaOfLeft {
+        attempt: u32,
+        received: Received,
+        heard: Option<Box<Heard>>,
+    },
     /// The ledger could not keep up while this call was live; facts were delayed, none was lost.
     LedgerDelayed,
+}
+
+/// Why a REFER was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusedTransfer {
+    /// To somebody who is neither an agent nor a target of the configuration (403): nobody else is ever called.
+    NotListed,
+    /// The trunk's side may not hand its call on (403).
+    FromTrunk,
+    /// The call that was to be taken over is not the agent's own, or not answered (403).
+    NoConsultation,
+    /// The call is not yet connected, or handed on already (491).
+    NotNow,
 }
 
 /// What stands for the caller's number in a [`Signal`].

@@ -277,7 +277,7 @@ impl Call {
             }
             Ring::Silent { .. } | Ring::Ordered => false,
         };
-        State::Talking(Box::new(Talking::new(number, attempt.callee, late)))
+        State::Talking(Box::new(Talking::new((number, hunting.last_attempt), attempt.callee, late)))
     }
 
     fn attempt_failed(

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fact::{Fact, KeyPath, RecordingStatus, RingResult, Signal};
+use serde::{Deserialize, Serialize};
+
+use super::fact::{Fact, KeyPath, RecordingStatus, RefusedTransfer, RingResult, Signal};
 use crate::clock::Now;
 use crate::ids::{AgentNo, Side, TargetName};
 use crate::media::Play;
@@ -11,7 +13,8 @@ use crate::protocol::rtp::Received;
 use crate::quality::{Heard, Line};
 
 /// Who is called for the caller.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Callee {
     Agent(AgentNo),
     /// Somebody else of the configuration, through a trunk.
@@ -59,6 +62,24 @@ pub enum Input {
         attempt: u32,
         result: RingResult,
         status: Option<u16>,
+    },
+    /// The phone of this attempt's agent asks us to hand the caller on. `attended`: to one with whom the agent has talked, and
+    /// who is at hand for the next attempt.
+    Transfer {
+        attempt: u32,
+        to: Callee,
+        attended: bool,
+    },
+    /// A REFER that nobody may make, or to nobody whom we call. That of an agent's attempt is to be answered.
+    TransferRefused {
+        attempt: Option<u32>,
+        why: RefusedTransfer,
+    },
+    /// The leg of one who has handed the caller on is closed.
+    LegLeft {
+        attempt: u32,
+        received: Received,
+        heard: Option<Box<Heard>>,
     },
     /// BYE.
     HungUp {
@@ -206,7 +227,27 @@ pub enum Action {
         attempt: u32,
         parting: Parting,
     },
-    /// The agent's port was opened for nothing.
+    /// The final response to the REFER of this attempt's phone.
+    AnswerRefer {
+        attempt: u32,
+        status: u16,
+    },
+    /// Tells that phone how its transfer stands.
+    Notify {
+        attempt: u32,
+        status: u16,
+    },
+    /// The caller is with nobody and hears soft notes.
+    Park,
+    /// A port for the phone that moves over from another call.
+    OpenMoved {
+        attempt: u32,
+    },
+    /// It is told to send there.
+    MoveAgent {
+        attempt: u32,
+    },
+    /// Joins caller and attempt, for the first time or (after `Park`) again.
     Bridge {
         attempt: u32,
         connected: Now,

@@ -18,6 +18,7 @@ mod callee;
 mod closing;
 mod hunting;
 mod talking;
+mod transfer;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use agent::Agents;
 use closing::Closing;
 use fact::{AnswerRule, Fact, Offered, RingResult, RingSource, Signal, What};
 use hunting::Hunting;
-use leg::{Action, Callee, Input, Media, Sent};
+use leg::{Action, Callee, Input, Sent};
 use reason::{EndedBy, Reason};
 use talking::Talking;
 
@@ -142,8 +143,19 @@ impl Call {
                 return;
             }
             Input::LedgerDelayed => return self.fact(at, What::LedgerDelayed),
-            // The two who talk keep their legs to the end, so this is the leg of a phone that was rung in vain.
-            Input::Media(Media::Closed { side: Side::Agent, .. }) if matches!(self.state, State::Talking(_)) => return,
+            Input::TransferRefused { attempt, why } => {
+                let by = if attempt.is_some() { Side::Agent } else { Side::Caller };
+                return self.refuse_transfer(at, attempt.unwrap_or_default(), (403, why), by);
+            }
+            Input::Transfer { attempt, .. } if !matches!(self.state, State::Talking(_)) => {
+                return self.actions.push_back(Action::AnswerRefer { attempt, status: 481 });
+            }
+            Input::LegLeft { attempt, received, heard } => {
+                if !matches!(self.state, State::Sealed) {
+                    self.fact(at, What::MediaOfLeft { attempt, received, heard });
+                }
+                return;
+            }
             _ => {}
         }
         let state = std::mem::replace(&mut self.state, State::Sealed);
@@ -151,7 +163,7 @@ impl Call {
             State::Opening => self.handle_opening(now, at, input, agents),
             State::Hunting(hunting) => self.handle_hunting(hunting, now, at, input, agents),
             State::Rejecting { reason } => self.handle_rejecting(reason, now, at, &input),
-            State::Talking(talking) => self.handle_talking(talking, now, at, input),
+            State::Talking(talking) => self.handle_talking(talking, now, at, input, agents),
             State::Closing(closing) => self.handle_closing(closing, at, input),
             State::Sealed => State::Sealed,
         };

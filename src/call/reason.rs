@@ -86,6 +86,7 @@ reasons! {
     AgentsMixed "agents_mixed" Failed "Agents were busy, declined, silent or unreachable for different reasons, and no step was left.";
     TrunkFault "trunk_fault" Failed "The trunk broke the rules of the protocol, or its connection failed.";
     Fault "fault" Failed "A fault of the gateway.";
+    TransferFailed "transfer_failed" Answered "The agent handed the caller on and left, and nobody took the caller.";
     Shutdown "shutdown" AsItWas "The gateway was stopped with this call in progress.";
     Crash "crash" AsItWas "The gateway died with this call in progress; written by recovery at the next start.";
 }

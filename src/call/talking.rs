@@ -1,10 +1,12 @@
 //! An agent has answered: connect the two, greet, record, and watch who hangs up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::agent::Agents;
 use super::fact::What;
 use super::leg::{Action, Callee, Input, Media, Parting, Sent};
 use super::reason::{EndedBy, Reason};
+use super::transfer::{Transfer, Transferor};
 use super::{Call, State};
 use crate::clock::{Instant, Now};
 use crate::dialplan::plan::Prompt;
@@ -14,35 +16,66 @@ use crate::media::{self, Play};
 
 #[derive(Debug)]
 pub(super) struct Talking {
-    attempt: u32,
-    callee: Callee,
+    /// Who has the caller, or had until the transfer that is under way.
+    pub(super) attempt: u32,
+    pub(super) callee: Callee,
+    last_attempt: u32,
     late: bool,
-    stage: Stage,
+    pub(super) stage: Stage,
     /// Legs from which nothing comes, and when the call ends if it stays so.
-    silent: BTreeMap<Side, Instant>,
+    pub(super) silent: BTreeMap<Side, Instant>,
+    /// Who holds the other one.
+    pub(super) held: BTreeSet<Side>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+#[derive(Debug)]
+pub(super) enum Stage {
     /// Our 200 is ordered and not yet written.
     Answering,
     Connected,
+    /// The agent has asked us to hand the caller on.
+    Transferring(Transfer),
 }
 
 impl Talking {
-    pub(super) fn new(attempt: u32, callee: Callee, late: bool) -> Talking {
-        Talking { attempt, callee, late, stage: Stage::Answering, silent: BTreeMap::new() }
+    /// `attempt`: that of the callee, and the last of all.
+    pub(super) fn new((attempt, last_attempt): (u32, u32), callee: Callee, late: bool) -> Talking {
+        let (silent, held) = (BTreeMap::new(), BTreeSet::new());
+        Talking { attempt, callee, last_attempt, late, stage: Stage::Answering, silent, held }
+    }
+
+    pub(super) fn next_attempt(&mut self) -> u32 {
+        self.last_attempt += 1;
+        self.last_attempt
     }
 
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        self.silent.values().min().map(|at| (*at, "media is lost"))
+        let transfer = match &self.stage {
+            Stage::Transferring(transfer) => transfer.poll_timeout(),
+            Stage::Answering | Stage::Connected => None,
+        };
+        self.silent.values().map(|at| (*at, "media is lost")).chain(transfer).min()
     }
 }
 
 impl Call {
-    pub(super) fn handle_talking(&mut self, mut talking: Box<Talking>, now: Instant, at: Now, input: Input) -> State {
+    pub(super) fn handle_talking(
+        &mut self,
+        talking: Box<Talking>,
+        now: Instant,
+        at: Now,
+        input: Input,
+        agents: &mut Agents,
+    ) -> State {
+        let (mut talking, input) = match self.handle_transferring(talking, now, at, input, agents) {
+            Ok(state) => return state,
+            Err(others) => others,
+        };
         match input {
-            Input::Sent(Sent::Answer) if talking.stage == Stage::Answering => {
+            Input::Transfer { to, attended, .. } => {
+                return self.begin_transfer(talking, now, at, (to, attended), agents);
+            }
+            Input::Sent(Sent::Answer) if matches!(talking.stage, Stage::Answering) => {
                 talking.stage = Stage::Connected;
                 self.connect(&talking, at);
             }
@@ -52,9 +85,13 @@ impl Call {
             Input::Held { by, held: true } => {
                 // Nothing is expected of a leg on hold; when it comes back, the media thread counts anew.
                 talking.silent.remove(&by);
+                talking.held.insert(by);
                 self.fact(at, What::HoldStarted { by });
             }
-            Input::Held { by, held: false } => self.fact(at, What::HoldEnded { by }),
+            Input::Held { by, held: false } => {
+                talking.held.remove(&by);
+                self.fact(at, What::HoldEnded { by });
+            }
             Input::Key { side, key, duration, via } => {
                 let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
                 self.fact(at, What::Key { leg: side, key, duration_ms, via });
@@ -86,6 +123,12 @@ impl Call {
     }
 
     pub(super) fn handle_talking_timeout(&mut self, talking: Box<Talking>, now: Now) -> State {
+        if let Stage::Transferring(transfer) = &talking.stage
+            && transfer.poll_timeout().is_some_and(|(until, _)| until <= now.mono)
+        {
+            let transfer = transfer.clone();
+            return self.transfer_timed_out(talking, &transfer, now);
+        }
         match talking.poll_timeout() {
             Some((at, _)) if at <= now.mono => {
                 self.part(&talking, now.mono, now, Reason::MediaTimeout, EndedBy::Gateway)
@@ -145,8 +188,7 @@ impl Call {
         What::PlayStarted { play, prompt, agent, late: talking.late }
     }
 
-    fn part(&mut self, talking: &Talking, now: Instant, at: Now, reason: Reason, by: EndedBy) -> State {
-        let connected = talking.stage == Stage::Connected;
+    pub(super) fn part(&mut self, talking: &Talking, now: Instant, at: Now, reason: Reason, by: EndedBy) -> State {
         let mut state = self.end(now, at, reason, by);
         let parting = match reason {
             Reason::CallerHungUp | Reason::AgentHungUp => Parting::HungUp,
@@ -154,11 +196,21 @@ impl Call {
             _ => Parting::Silent,
         };
         self.actions.push_back(Action::HangUpCaller { parting });
-        self.actions.push_back(Action::ReleaseAgent { attempt: talking.attempt, parting });
-        if let State::Closing(closing) = &mut state
-            && connected
-        {
-            closing.expect_media_and_recording();
+        let joined = match &talking.stage {
+            Stage::Answering => None,
+            Stage::Connected => Some(Transferor::Waits),
+            Stage::Transferring(transfer) => {
+                if reason != Reason::TransferFailed {
+                    self.abandon_transfer(talking, transfer, at);
+                }
+                Some(transfer.transferor)
+            }
+        };
+        if joined != Some(Transferor::Left) {
+            self.actions.push_back(Action::ReleaseAgent { attempt: talking.attempt, parting });
+        }
+        if let (State::Closing(closing), Some(transferor)) = (&mut state, joined) {
+            closing.expect_media_and_recording(transferor == Transferor::Waits);
             closing.expect_prompt(self.play_started(talking, Play::Greeting));
         }
         state

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::quality::{About, Leg};
 use super::record::{Greeting, Outcome, Played, Quality, Record, Recording, Segment, Time};
 use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, What};
+use crate::call::leg::Callee;
 use crate::call::reason::{Class, EndedBy, Reason};
 use crate::clock::Stamp;
 use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName};
@@ -27,6 +28,8 @@ pub struct Fold {
     connected: Option<Stamp>,
     plays: Vec<PlaySpan>,
     holds: Vec<Hold>,
+    /// The times between two who had the caller.
+    transfers: Vec<Transfer>,
     /// Phones that ring now, by attempt.
     ringing: BTreeMap<u32, AgentNo>,
     caller: Leg,
@@ -49,7 +52,27 @@ pub enum Phase {
 #[derive(Debug, Clone)]
 struct Answer {
     at: Stamp,
-    agent: AgentNo,
+    attempt: u32,
+    who: Callee,
+    /// When this one was out of the call, if that was before anybody else had the caller.
+    left: Option<Stamp>,
+}
+
+/// The caller is with nobody.
+#[derive(Debug, Clone)]
+struct Transfer {
+    attempt: u32,
+    from: Stamp,
+    to: Option<Stamp>,
+}
+
+impl Answer {
+    fn agent(&self) -> Option<&AgentNo> {
+        match &self.who {
+            Callee::Agent(agent) => Some(agent),
+            Callee::Target(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -92,6 +115,7 @@ impl Fold {
             connected: None,
             plays: Vec::new(),
             holds: Vec::new(),
+            transfers: Vec::new(),
             ringing: BTreeMap::new(),
             caller: Leg::default(),
             agent: Leg::default(),
@@ -156,7 +180,7 @@ impl Fold {
             Phase::Ended
         } else if (self.answers.is_empty() && self.overflow.is_none()) || self.connected.is_none() {
             Phase::Ringing
-        } else if self.holds.iter().any(|hold| hold.to.is_none()) {
+        } else if self.holds.iter().any(|hold| hold.to.is_none()) || self.transfer().is_some() {
             Phase::Hold
         } else if self.plays.iter().any(|play| play.to.is_none()) {
             Phase::Greeting
@@ -172,13 +196,14 @@ impl Fold {
 
     /// The agent who is in this call now.
     pub fn talking_agent(&self) -> Option<&AgentNo> {
-        if self.ended.is_some() { None } else { self.answers.last().map(|answer| &answer.agent) }
+        let last = self.answers.last().filter(|answer| self.ended.is_none() && answer.left.is_none());
+        last.and_then(Answer::agent)
     }
 
     /// Agents whose 2xx came to nothing: the caller was gone before it could be passed on, or the gateway failed.
     pub fn answers_in_vain(&self) -> impl Iterator<Item = &AgentNo> {
         let in_vain = self.ended.is_some() && self.answer().is_none();
-        self.answers.iter().filter(move |_| in_vain).map(|answer| &answer.agent)
+        self.answers.iter().filter(move |_| in_vain).filter_map(Answer::agent)
     }
 
     /// The length of each hold of an ended call, in order, in milliseconds.
@@ -199,7 +224,7 @@ impl Fold {
             called_received: self.offered.called_received.clone(),
             caller: None,
             caller_received: self.offered.caller_received.map(|id| id.to_string()),
-            agent: answer.map(|answer| answer.agent.clone()),
+            agent: answer.and_then(Answer::agent).cloned(),
             target: self.overflow.as_ref().map(|(_, target)| target.clone()),
             segments: self.segments(),
             outcome: self.outcome(),
@@ -243,9 +268,25 @@ impl Fold {
             }
             What::AgentAnswered { attempt, agent } => {
                 self.ringing.remove(attempt);
-                self.answers.push(Answer { at, agent: agent.clone() });
+                // That of a transfer has the caller when the fact of that follows.
+                if self.transfer().is_none() {
+                    self.answers.push(Answer { at, attempt: *attempt, who: Callee::Agent(agent.clone()), left: None });
+                }
             }
-            What::TargetAnswered { target, .. } => {
+            What::TransferStarted { attempt, .. } => {
+                self.transfers.push(Transfer { attempt: *attempt, from: at, to: None });
+            }
+            What::TransferCompleted { attempt, to } => {
+                self.end_transfer(*attempt, at);
+                self.answers.push(Answer { at, attempt: *attempt, who: to.clone(), left: None });
+            }
+            What::TransferFailed { attempt, .. } => self.end_transfer(*attempt, at),
+            What::AgentLeft { attempt, .. } => {
+                if let Some(answer) = self.answers.iter_mut().find(|answer| answer.attempt == *attempt) {
+                    answer.left = Some(at);
+                }
+            }
+            What::TargetAnswered { target, .. } if self.answers.is_empty() => {
                 self.overflow.get_or_insert_with(|| (at, target.clone()));
             }
             What::Connected => {
@@ -285,6 +326,13 @@ impl Fold {
             What::Media { leg: Side::Agent, received } => self.agent.received = Some(*received),
             What::MediaMeasured { leg: Side::Caller, heard } => self.caller.heard = Some(heard.clone()),
             What::MediaMeasured { leg: Side::Agent, heard } => self.agent.heard = Some(heard.clone()),
+            // Nobody came after this one.
+            What::MediaOfLeft { attempt, received, heard }
+                if self.answers.last().is_some_and(|answer| answer.attempt == *attempt) =>
+            {
+                self.agent.received = Some(*received);
+                self.agent.heard.clone_from(heard);
+            }
             What::RecordingStarted { path } => {
                 self.recording.path = Some(path.clone());
                 self.recording.status = RecordingStatus::Pending;
@@ -305,6 +353,18 @@ impl Fold {
 
     fn open_hold(&mut self, by: Side) -> Option<&mut Hold> {
         self.holds.iter_mut().find(|hold| hold.by == by && hold.to.is_none())
+    }
+
+    /// The one that is under way.
+    fn transfer(&self) -> Option<&Transfer> {
+        self.transfers.last().filter(|transfer| transfer.to.is_none())
+    }
+
+    fn end_transfer(&mut self, attempt: u32, at: Stamp) {
+        let mut open = self.transfers.iter_mut().filter(|transfer| transfer.to.is_none());
+        if let Some(transfer) = open.find(|transfer| transfer.attempt == attempt) {
+            transfer.to = Some(at);
+        }
     }
 
     /// The answer that counts: the first that was passed on (a live call: that is being passed on).
@@ -382,11 +442,12 @@ impl Fold {
         Some(self.held_ns(answer.at, ended.at)? / NS_PER_MS)
     }
 
-    /// How long at least one hold lasted within `from` → `to`.
+    /// How long at least one hold or transfer lasted within `from` → `to`.
     fn held_ns(&self, from: Stamp, to: Stamp) -> Option<u64> {
         from.nanos_since(to)?;
-        let mut spans: Vec<(u64, u64)> =
-            self.holds.iter().filter(|hold| hold.from.run == from.run).map(ns_span).collect();
+        let transfers = self.transfers.iter().map(|transfer| (transfer.from, transfer.to));
+        let holds = self.holds.iter().map(|hold| (hold.from, hold.to)).chain(transfers);
+        let mut spans: Vec<(u64, u64)> = holds.filter(|(start, _)| start.run == from.run).map(ns_span).collect();
         spans.sort_unstable();
         let (mut held, mut covered_to) = (0, from.mono_ns);
         for (start, end) in spans {
@@ -397,22 +458,24 @@ impl Fold {
         Some(held)
     }
 
-    /// One for each agent who had the caller; a later answer ends the segment before it.
+    /// One for each agent who had the caller, to the instant at which the next one had, or at which this one left or the call
+    /// ended. What a target had is nobody's segment.
     fn segments(&self) -> Vec<Segment> {
         let (Some(_), Some(connected)) = (self.answer(), self.connected) else { return Vec::new() };
         let ends = self.answers.iter().skip(1).map(|next| Some(next.at)).chain([self.ended_at()]);
         let segment = |(answer, end): (&Answer, Option<Stamp>)| {
+            let end = answer.left.or(end);
             let held_ns = end.and_then(|end| self.held_ns(answer.at, end));
             let whole_ns = end.and_then(|end| end.nanos_since(answer.at));
-            Segment {
-                agent: answer.agent.clone(),
+            Some(Segment {
+                agent: answer.agent()?.clone(),
                 from_ms: answer.at.millis_since(connected),
                 to_ms: end.and_then(|end| end.millis_since(connected)),
                 talk_ms: whole_ns.zip(held_ns).map(|(whole, held)| whole.saturating_sub(held) / NS_PER_MS),
                 hold_ms: held_ns.map(|ns| ns / NS_PER_MS),
-            }
+            })
         };
-        self.answers.iter().zip(ends).map(segment).collect()
+        self.answers.iter().zip(ends).filter_map(segment).collect()
     }
 
     fn greeting(&self) -> Option<Greeting> {
@@ -464,8 +527,8 @@ fn time(at: Stamp) -> Time {
     Time(at.wall())
 }
 
-fn ns_span(hold: &Hold) -> (u64, u64) {
-    (hold.from.mono_ns, hold.to.map_or(u64::MAX, |to| to.mono_ns))
+fn ns_span((from, to): (Stamp, Option<Stamp>)) -> (u64, u64) {
+    (from.mono_ns, to.map_or(u64::MAX, |to| to.mono_ns))
 }
 
 /// The end of the last permitted burst, from *ring*: 11 s for three rings of `cn`.

@@ -13,3 +13,5 @@ pub use record::{
 
 #[cfg(test)]
 mod machine_tests;
+#[cfg(test)]
+mod transfer_tests;

@@ -10,6 +10,7 @@ use crate::ids::{CallId, LegId, Side};
 use crate::media::Codec;
 use crate::media::negotiate::{Local, Peer};
 use crate::protocol::sip::endpoint::{Flow, Label, Seen, SessionId};
+use crate::quality::Heard;
 
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -81,6 +82,8 @@ pub(super) struct Link {
 pub(super) struct PortLink {
     pub(super) role: Role,
     pub(super) port: u16,
+    /// Its call goes on without it; and its measurement, once that is known.
+    pub(super) left: Option<Option<Box<Heard>>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -36,6 +36,11 @@ impl Forks {
         &self.sessions
     }
 
+    /// The phone that won, or the only one there is.
+    pub(super) fn taken_by(&self) -> Option<SessionId> {
+        self.winner.or_else(|| self.sessions.first().copied())
+    }
+
     /// Another phone of the agent has won.
     pub(super) fn has_lost(&self, session: SessionId) -> bool {
         self.winner.is_some_and(|winner| winner != session)

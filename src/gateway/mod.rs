@@ -7,7 +7,7 @@
 //! Files: `guests` (whom else live calls may hear), `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
 //! actions → SIP, media, recorder), `sound` (media events, ports), `trunks` (where they are, health, registration, limits),
 //! `outbound` (calls of ours through them), `registering` (phones that register), `forks` (several phones of one agent), `reload`
-//! (another configuration), `ladder` (what is kept of each message).
+//! (another configuration), `ladder` (what is kept of each message), `transferring` (REFER).
 
 mod book;
 mod forks;
@@ -26,7 +26,8 @@ mod reload;
 mod signalling;
 mod sound;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod transferring;
 #[cfg(test)]
 mod trunk_tests;
 mod trunks;

@@ -55,6 +55,10 @@ impl Gateway {
                 let why = cause(parting);
                 self.with_caller(id, |endpoint, session| endpoint.hang_up_because(now, session, why.as_ref()));
             }
+            Action::AnswerRefer { attempt, status } => self.answer_refer(now, id, attempt, status),
+            Action::Notify { attempt, status } => self.notify(now, id, attempt, status),
+            Action::Park => self.outputs.push_back(Output::Media(Command::Park { call: id })),
+            Action::OpenMoved { .. } | Action::MoveAgent { .. } => {}
             Action::Bridge { attempt, connected } => {
                 if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
                     a.bridged = true;

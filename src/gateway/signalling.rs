@@ -183,6 +183,7 @@ impl Gateway {
             EventKind::Bye => Input::HungUp { side: Side::Caller },
             EventKind::Key(key) => told(Side::Caller, key),
             EventKind::Lost => Input::Lost { side: Side::Caller },
+            EventKind::Refer(refer) => return self.referred(now, id, session, &Role::Caller, &refer),
             EventKind::Reoffer { body } => return self.reoffer(now, id, session, &Role::Caller, &body),
             EventKind::Explained { reason, retry_after_s } => explained(Side::Caller, reason, retry_after_s),
             EventKind::Reanswered { body } => return self.take_reanswer(id, &Role::Caller, &body),
@@ -223,6 +224,7 @@ impl Gateway {
         let a = self.calls.get(&id)?.attempts.get(&attempt)?;
         let (released, lost) = (a.released, a.forks.has_lost(session));
         Some(match kind {
+            EventKind::Refer(refer) => return self.referred(now, id, session, role, &refer),
             EventKind::Explained { reason, retry_after_s } => explained(Side::Agent, reason, retry_after_s),
             // A phone that lost the race and hangs up by itself ends no call of others.
             _ if released => return None,

@@ -32,7 +32,7 @@ impl Gateway {
         let srtp = self.settings.media.srtp(role);
         let master = keying::fresh(&mut self.random);
         let local = Local { rtp, advertise: self.settings.sip.advertise, session, version: 1, srtp, master };
-        self.by_leg.insert(leg, PortLink { role: role.clone(), port });
+        self.by_leg.insert(leg, PortLink { role: role.clone(), port, left: None });
         self.outputs.push_back(Output::Media(Command::Open { call, leg, side: role.side(), local: rtp }));
         Some(LegMedia { leg, local, failed_binds: 0, closing: false, awaits_answer: false })
     }
@@ -78,7 +78,9 @@ impl Gateway {
                 }
             }
             E::Measured { call, leg, heard } => {
-                if let Some(side) = self.side_of(call, leg) {
+                if let Some(PortLink { left: Some(measured), .. }) = self.by_leg.get_mut(&leg) {
+                    *measured = Some(heard);
+                } else if let Some(side) = self.side_of(call, leg) {
                     self.inputs.push_back((call, now, Input::Media(Media::Measured { side, heard })));
                 }
             }
@@ -86,9 +88,14 @@ impl Gateway {
                 let side = self.side_of(call, leg);
                 let Some(link) = self.by_leg.remove(&leg) else { return };
                 self.ports.free(link.port, now.mono);
-                if let Some(side) = side {
-                    self.inputs.push_back((call, now, Input::Media(Media::Closed { side, received })));
-                }
+                let input = match (&link.role, link.left) {
+                    (Role::Agent { attempt, .. }, Some(heard)) => Input::LegLeft { attempt: *attempt, received, heard },
+                    _ => match side {
+                        Some(side) => Input::Media(Media::Closed { side, received }),
+                        None => return,
+                    },
+                };
+                self.inputs.push_back((call, now, input));
             }
         }
     }
@@ -96,7 +103,7 @@ impl Gateway {
     /// Whose media a leg's is. `None`: nobody's who talks; a phone that was rung in vain may have sent something too, and
     /// the call must not take it for the agent's.
     fn side_of(&self, call: CallId, leg: LegId) -> Option<Side> {
-        let role = &self.by_leg.get(&leg)?.role;
+        let PortLink { role, left: None, .. } = self.by_leg.get(&leg)? else { return None };
         if let Role::Agent { attempt, .. } = role {
             let attempt = self.calls.get(&call)?.attempts.get(attempt)?;
             return (attempt.bridged || !attempt.released).then_some(Side::Agent);
@@ -136,10 +143,18 @@ impl Gateway {
 
     /// Orders one leg closed, once.
     pub(super) fn close_leg(&mut self, call: CallId, role: &Role) {
-        let Some(media) = self.calls.get_mut(&call).and_then(|e| e.media_mut(role)) else { return };
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        let had_the_caller = match role {
+            Role::Agent { attempt, .. } => entry.attempts.get(attempt).is_some_and(|a| a.bridged),
+            Role::Caller => false,
+        };
+        let Some(media) = entry.media_mut(role) else { return };
         if !media.closing {
             media.closing = true;
             let leg = media.leg;
+            if let Some(link) = self.by_leg.get_mut(&leg).filter(|_| had_the_caller) {
+                link.left = Some(None);
+            }
             self.outputs.push_back(Output::Media(Command::CloseLeg { leg }));
         }
     }

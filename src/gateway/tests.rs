@@ -11,26 +11,26 @@ use crate::protocol::sip::address::Address;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Message, Request, Response, parse_datagram};
 
-pub(super) const TRUNK: &str = "10.0.0.2:5060";
-pub(super) const PHONE: &str = "10.0.0.3:5060";
-pub(super) const SDP: &str = "v=0\nc=IN IP4 10.0.0.2\nm=audio 4000 RTP/AVP 8\n";
+pub(crate) const TRUNK: &str = "10.0.0.2:5060";
+pub(crate) const PHONE: &str = "10.0.0.3:5060";
+pub(crate) const SDP: &str = "v=0\nc=IN IP4 10.0.0.2\nm=audio 4000 RTP/AVP 8\n";
 
-pub(super) struct Switch {
-    pub(super) gateway: Gateway,
-    pub(super) now: Now,
+pub(crate) struct Switch {
+    pub(crate) gateway: Gateway,
+    pub(crate) now: Now,
     remotes: Vec<SocketAddr>,
     /// In the order of their opening.
-    pub(super) legs: Vec<(CallId, LegId)>,
-    pub(super) facts: Vec<Fact>,
-    pub(super) numbers: Vec<String>,
-    pub(super) asked_for: Vec<Destination>,
-    pub(super) shown: Vec<TrunkShown>,
-    pub(super) round_trips: Vec<Duration>,
+    pub(crate) legs: Vec<(CallId, LegId)>,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) numbers: Vec<String>,
+    pub(crate) asked_for: Vec<Destination>,
+    pub(crate) shown: Vec<TrunkShown>,
+    pub(crate) round_trips: Vec<Duration>,
     /// Each with where it went.
-    pub(super) sent: Vec<(SocketAddr, Message)>,
+    pub(crate) sent: Vec<(SocketAddr, Message)>,
 }
 
-pub(super) fn plans() -> Plans {
+pub(crate) fn plans() -> Plans {
     let cadence = Cadence { name: "cn".into(), burst: Duration::from_secs(1), period: Duration::from_secs(5) };
     let hotline = Arc::new(Hotline {
         id: "property".into(),
@@ -51,7 +51,7 @@ pub(super) fn plans() -> Plans {
     Plans { by_number: [("400".to_owned(), Arc::clone(&hotline))].into(), hotlines: vec![hotline] }
 }
 
-pub(super) fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     let address: SocketAddr = PHONE.parse().unwrap();
     let uri = Uri::parse("sip:8@10.0.0.3").unwrap();
     Settings {
@@ -72,11 +72,11 @@ pub(super) fn settings() -> Settings {
 }
 
 impl Switch {
-    pub(super) fn new() -> Switch {
+    pub(crate) fn new() -> Switch {
         Switch::with(settings(), plans())
     }
 
-    pub(super) fn with(settings: Settings, plans: Plans) -> Switch {
+    pub(crate) fn with(settings: Settings, plans: Plans) -> Switch {
         let now = Now { mono: Instant::START, wall: Wall::from_micros(0) };
         let gateway = Gateway::new(settings, Arc::new(plans), Random::from_number(3));
         let (asked_for, shown, sent) = (Vec::new(), Vec::new(), Vec::new());
@@ -95,7 +95,7 @@ impl Switch {
         }
     }
 
-    pub(super) fn tell(&mut self, from: &str, text: &str) -> Vec<Message> {
+    pub(crate) fn tell(&mut self, from: &str, text: &str) -> Vec<Message> {
         let flow = Flow {
             transport: Transport::Udp,
             local: "10.0.0.1:5060".parse().unwrap(),
@@ -107,7 +107,7 @@ impl Switch {
         self.settle()
     }
 
-    pub(super) fn settle(&mut self) -> Vec<Message> {
+    pub(crate) fn settle(&mut self) -> Vec<Message> {
         let mut sent = Vec::new();
         while let Some(output) = self.gateway.poll_output() {
             match output {
@@ -135,7 +135,7 @@ impl Switch {
         sent
     }
 
-    pub(super) fn pass(&mut self, d: Duration) -> Vec<Message> {
+    pub(crate) fn pass(&mut self, d: Duration) -> Vec<Message> {
         let end = self.now.after(d);
         let mut sent = Vec::new();
         while let Some((at, _)) = self.gateway.poll_timeout().filter(|(at, _)| *at <= end.mono) {
@@ -147,12 +147,12 @@ impl Switch {
         sent
     }
 
-    pub(super) fn facts(&self, wanted: fn(&What) -> bool) -> usize {
+    pub(crate) fn facts(&self, wanted: fn(&What) -> bool) -> usize {
         self.facts.iter().filter(|f| wanted(&f.what)).count()
     }
 
     /// A call up to the 200 to the caller: our INVITE to the phone and that 200.
-    pub(super) fn answered(&mut self, body: &str) -> (Request, Response) {
+    pub(crate) fn answered(&mut self, body: &str) -> (Request, Response) {
         let invite = requests(self.tell(TRUNK, &theirs("INVITE", 1, "", body))).remove(0);
         let sent = self.tell(PHONE, &ok(&invite, SDP));
         let to_caller = sent.into_iter().find_map(|m| match m {
@@ -163,7 +163,7 @@ impl Switch {
     }
 }
 
-pub(super) fn requests(sent: Vec<Message>) -> Vec<Request> {
+pub(crate) fn requests(sent: Vec<Message>) -> Vec<Request> {
     let request = |m| match m {
         Message::Request(r) => Some(r),
         Message::Response(_) => None,
@@ -175,11 +175,11 @@ fn methods(sent: Vec<Message>) -> Vec<String> {
     requests(sent).iter().map(|r| format!("{} {}", r.method, r.raw_uri)).collect()
 }
 
-pub(super) fn typed(body: &str) -> String {
+pub(crate) fn typed(body: &str) -> String {
     if body.is_empty() { "\n".to_owned() } else { format!("Content-Type: application/sdp\n\n{body}") }
 }
 
-pub(super) fn theirs(method: &str, seq: u32, tag: &str, body: &str) -> String {
+pub(crate) fn theirs(method: &str, seq: u32, tag: &str, body: &str) -> String {
     format!(
         "{method} sip:400@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK{method}{seq}\nFrom: <sip:139@h>;tag=f\nTo: <sip:400@h>{tag}\nCall-ID: c\nCSeq: {seq} {method}\nContact: <sip:trunk@10.0.0.2>\n{}",
         typed(body)
@@ -187,7 +187,7 @@ pub(super) fn theirs(method: &str, seq: u32, tag: &str, body: &str) -> String {
 }
 
 /// The phone's 200 to a request of ours.
-pub(super) fn ok(request: &Request, body: &str) -> String {
+pub(crate) fn ok(request: &Request, body: &str) -> String {
     let field = |name: Name| request.headers.text(&name).unwrap().to_owned();
     format!(
         "SIP/2.0 200 OK\nVia: {}\nFrom: {}\nTo: {};tag=phone\nCall-ID: {}\nCSeq: {}\nContact: <sip:8@10.0.0.3>\n{}",
@@ -200,7 +200,7 @@ pub(super) fn ok(request: &Request, body: &str) -> String {
     )
 }
 
-pub(super) fn tag(response: &Response) -> String {
+pub(crate) fn tag(response: &Response) -> String {
     format!(";tag={}", response.to_tag().unwrap())
 }
 

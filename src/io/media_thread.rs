@@ -231,11 +231,11 @@ impl MediaThread {
             }
             Command::Bridge { call, record, .. } => {
                 if let (true, Some(entry)) = (*record, self.calls.get_mut(call)) {
-                    entry.recorded = Some(0);
+                    entry.recorded.get_or_insert(0);
                 }
                 *call
             }
-            Command::Play { call, .. } => *call,
+            Command::Play { call, .. } | Command::Park { call } => *call,
         };
         self.guarded(call, |bridge, _| bridge.handle(now, command));
     }

@@ -1,6 +1,9 @@
 //! Calls told in a few words, for tests: facts with times in milliseconds since *offered*.
 
-use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, RingResult, RingSource, Signal, What};
+use crate::call::fact::{
+    AnswerRule, Fact, Offered, RecordingStatus, RefusedTransfer, RingResult, RingSource, Signal, What,
+};
+use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::{RunId, Stamp, Wall};
 use crate::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Ringback, Strategy};
@@ -171,7 +174,19 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         )
         .at(19_107, What::MediaInterval { leg: Side::Caller, line })
         .at(19_108, What::MediaMeasured { leg: Side::Caller, heard: Box::new(heard()) })
+        .at(19_109, started(Callee::Agent("9".into()), false))
+        .at(19_110, started(Callee::Target("duty".into()), true))
+        .at(19_111, What::TransferCompleted { attempt: 2, to: Callee::Agent("9".into()) })
+        .at(19_112, What::TransferFailed { attempt: 3, result: RingResult::Busy, status: Some(486) })
+        .at(19_113, What::TransferRefused { by: Side::Agent, why: RefusedTransfer::NotListed })
+        .at(19_114, What::AgentLeft { attempt: 1, agent: "8".into() })
+        .at(19_115, What::MediaOfLeft { attempt: 1, received, heard: Some(Box::new(heard())) })
         .facts()
+}
+
+/// Agent 8 hands the caller on.
+pub(crate) fn started(to: Callee, attended: bool) -> What {
+    What::TransferStarted { attempt: 2, by: agent("8"), to, attended }
 }
 
 /// A minute of one leg with a loss of three packets.

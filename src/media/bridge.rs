@@ -54,6 +54,8 @@ struct Joined {
     crossings: [Option<Box<Crossing>>; 2],
     /// One of the two holds the other.
     hold: Option<Hold>,
+    /// The caller is with nobody.
+    parked: bool,
     /// `None`: this call is not recorded.
     tap: Option<Tap>,
 }
@@ -140,12 +142,18 @@ impl Bridge {
                 }
             }
             Command::Bridge { call, caller, agent, connected, record } => {
-                let wide =
-                    [caller, agent].iter().any(|leg| find(&mut self.sessions, *leg).is_some_and(|s| s.is_wideband()));
-                let tap = record.then(|| Tap::new(call, connected.mono, wide));
-                let (sound, crossings) = (Sound::Relay, [None, None]);
-                self.state = State::Joined(Box::new(Joined { caller, agent, sound, crossings, hold: None, tap }));
-                self.watch(connected.mono);
+                let again = matches!(self.state, State::Joined(_));
+                self.join(connected, caller, agent, record.then_some(call));
+                self.watch(if again { now.mono } else { connected.mono });
+                self.note_hold(now);
+            }
+            Command::Park { .. } => {
+                self.end_play(now, false);
+                self.end_crossings();
+                if let State::Joined(joined) = &mut self.state {
+                    joined.parked = true;
+                    (joined.hold, joined.sound) = (None, Sound::Relay);
+                }
                 self.note_hold(now);
             }
             Command::Play { play, audio, .. } => self.play(now, play, audio),
@@ -245,6 +253,25 @@ impl Bridge {
         self.counters
     }
 
+    /// `record`: the call to record under, if it is to be.
+    fn join(&mut self, connected: Now, caller: LegId, agent: LegId, record: Option<CallId>) {
+        self.end_crossings();
+        if let State::Joined(joined) = &mut self.state {
+            (joined.agent, joined.parked, joined.hold) = (agent, false, None);
+            // Another stream goes to each of the two from now on.
+            for leg in [caller, agent] {
+                if let Some(session) = find(&mut self.sessions, leg) {
+                    session.pause();
+                }
+            }
+            return;
+        }
+        let wide = [caller, agent].iter().any(|leg| find(&mut self.sessions, *leg).is_some_and(|s| s.is_wideband()));
+        let tap = record.map(|call| Tap::new(call, connected.mono, wide));
+        let (sound, crossings, hold, parked) = (Sound::Relay, [None, None], None, false);
+        self.state = State::Joined(Box::new(Joined { caller, agent, sound, crossings, hold, parked, tap }));
+    }
+
     fn play(&mut self, now: Now, play: Play, audio: Arc<[i16]>) {
         self.end_play(now, false);
         self.end_crossings();
@@ -332,6 +359,8 @@ impl Bridge {
         let State::Joined(joined) = &mut self.state else { return };
         let holds = |leg: LegId| self.sessions.iter().any(|s| s.leg == leg && s.holds());
         let by = match (holds(joined.caller), holds(joined.agent)) {
+            (false, _) if joined.parked => Some(joined.agent),
+            (true, _) if joined.parked => None,
             (true, false) => Some(joined.caller),
             (false, true) => Some(joined.agent),
             (true, true) | (false, false) => None,
@@ -479,6 +508,9 @@ impl Joined {
     ) {
         let Some(across) = self.across(leg) else { return };
         let is_caller = leg == self.caller;
+        if self.parked && !is_caller {
+            return;
+        }
         let held = self.hold.as_mut().filter(|hold| hold.by == leg);
         // Comfort noise is no music: whoever hears only that takes the line for dead.
         let instead = held.is_some() && accepted.kind == Kind::Noise;
@@ -497,6 +529,7 @@ impl Joined {
             }
         }
         match (&mut self.sound, accepted.kind) {
+            _ if self.parked => {}
             (Sound::Relay, _) => {
                 let Some(other) = find(sessions, across) else { return };
                 if instead {

@@ -127,13 +127,17 @@ pub enum Command {
     /// Plays the ringing tone of ITU-T E.180 to the caller until the legs are joined: `burst` on, then silence up to `period`.
     /// Reported by [`Event::RingbackStarted`].
     Ringback { leg: LegId, burst: Duration, period: Duration },
-    /// From now on the two legs are one call: relay both ways; the time line of the tap begins at `connected`.
+    /// From now on the two legs are one call: relay both ways; the time line of the tap begins at `connected`. Joined legs
+    /// are joined anew: another agent, or the same one after `Park`; tap and recording go on.
     /// `record`: blocks go to the recorder.
     Bridge { call: CallId, caller: LegId, agent: LegId, connected: Now, record: bool },
     /// Plays a prompt to the caller; meanwhile the agent's voice does not reach the caller (but is recorded), the caller's
     /// voice reaches the agent, and the agent hears the prompt 12 dB down. Reported by `PlayStarted` and `PlayEnded`.
     Play { call: CallId, play: Play, audio: Arc<[i16]> },
-    /// Stops and forgets one leg of an unbridged attempt (its agent did not win). Answered by [`Event::Closed`].
+    /// Until the next `Bridge` the caller of this call is with nobody and hears soft notes; nothing of the agent is passed on or
+    /// recorded. A prompt that is being played ends.
+    Park { call: CallId },
+    /// Stops and forgets one leg whose agent did not win, or has left the call. Answered by [`Event::Closed`].
     CloseLeg { leg: LegId },
     /// Ends the call's media; the recording's last sample is that of `ended`. Answered by one [`Event::Closed`] for each of its legs,
     /// bridged or not; the port of each goes to quarantine then.

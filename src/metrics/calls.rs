@@ -9,6 +9,8 @@ use super::table::{AgentCall, AgentState, CallState, Id};
 use crate::call::fact::{Fact, RecordingStatus, RingResult, What};
 use crate::cdr::{Fold, Outcome, Phase, QualityStatus, Word};
 use crate::ids::{AgentNo, CallId, HotlineId, Side};
+use crate::protocol::rtp::Received;
+use crate::quality::Heard;
 
 /// Ended calls that wait for their measurements: a second's worth at 1,000 calls a second, and most have none to wait for.
 const UNRATED: usize = 1_000;
@@ -46,6 +48,7 @@ impl CallMetrics {
         self.count_at_once(fact);
         self.rate(fact);
         let Some(mut fold) = self.live.remove(&fact.call).or_else(|| self.begin(fact)) else { return };
+        self.count_transfer(&fold, &fact.what);
         self.withdraw(&fold);
         fold.push(fact);
         self.enter(&fold);
@@ -85,24 +88,42 @@ impl CallMetrics {
                 };
                 self.families.add(Id::Recordings, &[word], 1);
             }
-            What::Media { leg, received } => {
-                let labels = [leg.as_str(), Direction::In.word()];
-                self.families.add(Id::RtpPackets, &labels, received.packets);
-                self.families.add(Id::RtpLost, &labels, received.lost);
-            }
-            What::MediaMeasured { leg, heard } => {
-                let (leg, measured) = (leg.as_str(), &heard.measured);
-                let labels = [leg, Direction::In.word()];
-                self.families.add(Id::RtpBytes, &labels, measured.octets);
-                self.families.add(Id::RtpReordered, &labels, measured.reordered);
-                self.families.add(Id::RtpLate, &labels, measured.adaptive.discarded);
-                if let Some(ratio) = measured.loss_ratio() {
-                    self.families.observe(Id::RtpLossRatio, &[leg], ratio);
-                    self.families.observe(Id::RtpJitter, &[leg], measured.jitter.mean as f64 / 1e9);
-                }
+            What::Media { leg, received } => self.count_received(*leg, received),
+            What::MediaMeasured { leg, heard } => self.count_heard(*leg, heard),
+            What::MediaOfLeft { received, heard, .. } => {
+                self.count_received(Side::Agent, received);
+                heard.iter().for_each(|heard| self.count_heard(Side::Agent, heard));
             }
             _ => {}
         }
+    }
+
+    fn count_received(&self, leg: Side, received: &Received) {
+        let labels = [leg.as_str(), Direction::In.word()];
+        self.families.add(Id::RtpPackets, &labels, received.packets);
+        self.families.add(Id::RtpLost, &labels, received.lost);
+    }
+
+    fn count_heard(&self, leg: Side, heard: &Heard) {
+        let (leg, measured) = (leg.as_str(), &heard.measured);
+        let labels = [leg, Direction::In.word()];
+        self.families.add(Id::RtpBytes, &labels, measured.octets);
+        self.families.add(Id::RtpReordered, &labels, measured.reordered);
+        self.families.add(Id::RtpLate, &labels, measured.adaptive.discarded);
+        if let Some(ratio) = measured.loss_ratio() {
+            self.families.observe(Id::RtpLossRatio, &[leg], ratio);
+            self.families.observe(Id::RtpJitter, &[leg], measured.jitter.mean as f64 / 1e9);
+        }
+    }
+
+    fn count_transfer(&self, fold: &Fold, what: &What) {
+        let result = match what {
+            What::TransferCompleted { .. } => "completed",
+            What::TransferFailed { .. } => "failed",
+            What::TransferRefused { .. } => "refused",
+            _ => return,
+        };
+        self.families.add(Id::Transfers, &[fold.hotline().as_str(), result], 1);
     }
 
     fn await_rating(&mut self, fold: Fold) {
@@ -212,7 +233,12 @@ impl CallMetrics {
 fn concerns_agents(what: &What) -> bool {
     matches!(
         what,
-        What::AgentInvited { .. } | What::AgentReleased { .. } | What::AgentAnswered { .. } | What::Ended { .. }
+        What::AgentInvited { .. }
+            | What::AgentReleased { .. }
+            | What::AgentAnswered { .. }
+            | What::TransferCompleted { .. }
+            | What::AgentLeft { .. }
+            | What::Ended { .. }
     )
 }
 

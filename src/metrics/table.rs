@@ -149,6 +149,7 @@ const BY: Label = closed("by", words_of::<EndedBy>);
 const CALL_STATE: Label = closed("state", words_of::<CallState>);
 const AGENT_STATE: Label = closed("state", words_of::<AgentState>);
 const AGENT_CALL: Label = closed("outcome", words_of::<AgentCall>);
+const TRANSFER: Label = closed("result", || owned(&["completed", "failed", "refused"]));
 const RECORDING: Label = closed("status", || owned(&["ok", "partial", "none"]));
 const METHOD: Label = closed("method", words_of::<Method>);
 const ANSWERED_METHOD: Label = closed("method", || owned(Method::ANSWERED));
@@ -217,6 +218,8 @@ metrics! {
         "Agents by what they are doing.";
     AgentCalls "hotline_agent_calls_total" Counter [AGENT, AGENT_CALL] None
         "Rings of an agent's phone by how they went; beyond 500 agents the rest is agent=\"other\".";
+    Transfers "hotline_transfers_total" Counter [HOTLINE, TRANSFER] None
+        "Times that an agent handed a caller on, by result; refused: a REFER that nobody may make, or to somebody whom we do not call.";
     TrunkUp "hotline_trunk_up" Gauge [PROBED_TRUNK] None
         "1 if a target of the trunk answers OPTIONS. Trunks that get none have no series.";
     TrunkOptionsRtt "hotline_trunk_options_rtt_seconds" Histogram [PROBED_TRUNK] RoundTrip

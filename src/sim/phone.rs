@@ -337,6 +337,7 @@ impl Phone {
             | EventKind::EarlyAnswer { .. }
             | EventKind::Explained { .. } => {}
             EventKind::Failed { status } => self.happened.push_back((session, at, Happened::Refused { status })),
+            EventKind::Refer(_) => self.endpoint.answer_refer(now.mono, session, 603),
             EventKind::Reoffer { .. } => self.endpoint.reject_reoffer(now.mono, session, 488),
             EventKind::Cancelled
             | EventKind::NotAcknowledged

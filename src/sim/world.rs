@@ -374,7 +374,9 @@ impl Media {
         match command {
             Command::Open { leg, side, .. } => drop(self.sides.insert(*leg, *side)),
             Command::CloseLeg { leg } => drop(self.sides.remove(leg)),
-            Command::Bridge { call, connected, .. } if !recorded => drop(self.connected.insert(*call, *connected)),
+            Command::Bridge { call, connected, .. } if !recorded => {
+                self.connected.entry(*call).or_insert(*connected);
+            }
             Command::CloseCall { call, ended } => self.close_recording(now, *call, *ended),
             _ => {}
         }
@@ -397,14 +399,14 @@ impl Media {
                 self.sides.insert(leg, side);
                 self.at(now.mono, Input::Media(media::Event::Bound { call, leg }));
             }
-            Command::Remote { .. } => {}
+            Command::Remote { .. } | Command::Park { .. } => {}
             Command::Ringback { leg, .. } => {
                 if let Some(call) = self.legs.get(&leg).copied() {
                     self.at(now.mono, Input::Media(media::Event::RingbackStarted { call, leg, at: now }));
                 }
             }
             Command::Bridge { call, connected, .. } => {
-                self.connected.insert(call, connected);
+                self.connected.entry(call).or_insert(connected);
             }
             Command::Play { call, play, audio } => self.play(now, call, play, audio.len()),
             Command::CloseLeg { leg } => self.close(now, leg),

@@ -33,7 +33,12 @@ impl Certificates {
 
     /// A certificate for 127.0.0.1 and ::1: the files `name.pem` and `name.key`.
     pub(crate) fn sign(&self, name: &str, days: i32) -> &Self {
-        std::fs::write(self.file("extensions"), "subjectAltName=IP:127.0.0.1,IP:::1\n").expect("a file");
+        self.sign_for(name, "IP:127.0.0.1,IP:::1", days)
+    }
+
+    /// A certificate for whom this says.
+    pub(crate) fn sign_for(&self, name: &str, whom: &str, days: i32) -> &Self {
+        std::fs::write(self.file("extensions"), format!("subjectAltName={whom}\n")).expect("a file");
         self.openssl(&format!(
             "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"
         ));

@@ -49,6 +49,8 @@ const KNOWN: &[(&str, Option<char>)] = &[
     ("RSeq", None),
     ("RAck", None),
     ("Replaces", None),
+    ("Refer-Sub", None),
+    ("Subscription-State", None),
 ];
 
 /// A header name; equal without regard to case, compact forms resolved.
@@ -86,6 +88,10 @@ impl Name {
     pub const MIN_SE: Name = Name(Cow::Borrowed("Min-SE"));
     pub const RSEQ: Name = Name(Cow::Borrowed("RSeq"));
     pub const RACK: Name = Name(Cow::Borrowed("RAck"));
+    pub const EVENT: Name = Name(Cow::Borrowed("Event"));
+    pub const REFER_TO: Name = Name(Cow::Borrowed("Refer-To"));
+    pub const REFER_SUB: Name = Name(Cow::Borrowed("Refer-Sub"));
+    pub const SUBSCRIPTION_STATE: Name = Name(Cow::Borrowed("Subscription-State"));
     pub const REPLACES: Name = Name(Cow::Borrowed("Replaces"));
     pub const EXPIRES: Name = Name(Cow::Borrowed("Expires"));
     pub const MIN_EXPIRES: Name = Name(Cow::Borrowed("Min-Expires"));

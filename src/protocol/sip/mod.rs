@@ -15,6 +15,7 @@ mod head;
 pub mod header;
 pub mod message;
 pub mod reason;
+pub mod refer;
 pub mod replaces;
 pub mod session_timer;
 pub mod sips;

@@ -24,6 +24,8 @@ impl Method {
     pub const INFO: Method = Method::Known(rsip::Method::Info);
     pub const UPDATE: Method = Method::Known(rsip::Method::Update);
     pub const PRACK: Method = Method::Known(rsip::Method::PRack);
+    pub const REFER: Method = Method::Known(rsip::Method::Refer);
+    pub const NOTIFY: Method = Method::Known(rsip::Method::Notify);
     pub const REGISTER: Method = Method::Known(rsip::Method::Register);
 
     pub fn parse(word: &str) -> Method {

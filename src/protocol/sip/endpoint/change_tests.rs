@@ -101,7 +101,7 @@ fn our_invite_is_sent_again_with_a_longer_interval() {
     solo.endpoint.settings.session_expires_s = Some(1_800);
     let (session, first) = solo.calling();
     assert_eq!(text(&first.request().headers, &Name::SESSION_EXPIRES), "1800");
-    assert_eq!(text(&first.request().headers, &Name::SUPPORTED), "100rel, timer");
+    assert_eq!(text(&first.request().headers, &Name::SUPPORTED), super::incoming::SUPPORTED);
     let sent = solo.tell(&first.answer(422, ";tag=p", "Min-SE: 3600\n"));
     let (one, two) = (first.request(), sent[1].request());
     assert_eq!(text(&two.headers, &Name::SESSION_EXPIRES), "3600");

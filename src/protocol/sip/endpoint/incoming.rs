@@ -22,9 +22,9 @@ use crate::protocol::sip::via::{MAGIC_COOKIE, Via};
 use crate::protocol::sip::vocabulary::Method;
 
 /// What Allow says.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO, REFER";
 /// What Supported says, and Require may.
-pub(super) const SUPPORTED: &str = "100rel, timer";
+pub(super) const SUPPORTED: &str = "100rel, timer, norefersub";
 const ACCEPT: &str = "application/sdp";
 /// When to come back to one that is overloaded or about to stop.
 const RETRY_AFTER_S: &str = "10";
@@ -128,7 +128,8 @@ impl Endpoint {
 
     /// What section 8.2 refuses before looking at state.
     fn cannot_serve(&self, request: &Request) -> Option<Answer<'static>> {
-        let known = [Method::INVITE, Method::BYE, Method::OPTIONS, Method::UPDATE, Method::PRACK, Method::INFO];
+        let within = [Method::UPDATE, Method::PRACK, Method::INFO, Method::REFER];
+        let known = [&[Method::INVITE, Method::BYE, Method::OPTIONS][..], &within].concat();
         if !(known.contains(&request.method) || self.serves(&request.method)) {
             let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
             let allow = if to_tag(request).is_none() { self.allow() } else { ALLOW.to_owned() };
@@ -306,6 +307,8 @@ impl Endpoint {
             self.handle_update(asked, id);
         } else if request.method == Method::PRACK {
             self.handle_prack(asked, id);
+        } else if request.method == Method::REFER {
+            self.handle_refer(asked, id);
         } else if request.method == Method::INVITE {
             self.handle_reinvite(asked, id);
         } else if request.method == Method::INFO {

@@ -6,7 +6,7 @@
 //!
 //! Files: `asked` (requests of ours outside dialogs), `served` (those of others that the owner answers), `incoming` (requests),
 //! `responses` (responses and time-outs of our requests), `orders` (what the owner may ask for), `session` (the INVITE usage's
-//! state), `change` (re-INVITE and UPDATE), `reliable` (PRACK), `refresh` (session timers), `size` (what is too large for UDP).
+//! state), `change` (re-INVITE and UPDATE), `reliable` (PRACK), `refresh` (session timers), `referred` (REFER), `size` (what is too large for UDP).
 
 mod asked;
 mod change;
@@ -14,6 +14,7 @@ mod change;
 mod change_tests;
 mod incoming;
 mod orders;
+mod referred;
 mod refresh;
 #[cfg(test)]
 mod refusal_tests;
@@ -206,6 +207,8 @@ pub enum EventKind {
     ReofferFailed { status: u16 },
     /// A PRACK brought the answer to the offer of our provisional response.
     EarlyAnswer { body: Vec<u8> },
+    /// Their REFER. Answer with `answer_refer`; after 202 report with `notify`.
+    Refer(Box<super::refer::Refer>),
     /// The peer's BYE. 200 has been sent.
     Bye,
     /// INFO told of a key; it has been answered.
@@ -503,6 +506,7 @@ impl Endpoint {
             self.respond(at.mono, id, *tx, 500, &[], Vec::new());
         }
         self.answer_their_offer(at.mono, id, 500, Vec::new());
+        self.answer_refer(at.mono, id, 481);
         self.forget_early(id);
         let Some(session) = self.sessions.remove(&id) else { return };
         if let Some(dialog) = &session.dialog {

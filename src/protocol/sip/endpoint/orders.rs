@@ -389,6 +389,10 @@ impl Endpoint {
         for (name, value) in request.headers.iter() {
             headers.push(name.clone(), value);
         }
+        if request.method == Method::NOTIFY {
+            // It would be the target of requests within the subscription (RFC 6665 section 8.2.3).
+            headers.push(Name::CONTACT, self.contact(flow, request.asks_for_sips()));
+        }
         if request.method == Method::INVITE || request.method == Method::UPDATE {
             headers.push(Name::CONTACT, self.contact(flow, request.asks_for_sips()));
             headers.push(Name::ALLOW, ALLOW);
@@ -397,7 +401,7 @@ impl Endpoint {
             headers.push(Name::SUPPORTED, if asks { TIMER } else { SUPPORTED });
         }
         headers.push(Name::USER_AGENT, self.settings.product.clone());
-        if !request.body.is_empty() {
+        if !request.body.is_empty() && request.headers.first(&Name::CONTENT_TYPE).is_none() {
             headers.push(Name::CONTENT_TYPE, "application/sdp");
         }
         request.headers = headers;

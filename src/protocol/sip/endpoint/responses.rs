@@ -139,7 +139,7 @@ impl Endpoint {
         if *method == Method::BYE {
             // Any final answer to BYE ends the session (section 15.1.1).
             self.terminate_session(session, at);
-        } else if *method != Method::CANCEL && *method != Method::PRACK && matches!(status, 408 | 481) {
+        } else if ![Method::CANCEL, Method::PRACK, Method::NOTIFY].contains(method) && matches!(status, 408 | 481) {
             self.lose(at, session);
         }
     }
@@ -277,6 +277,8 @@ impl Endpoint {
             Machine::Client { method, .. } if *method == Method::CANCEL => self.give_up_cancelled(now, session),
             // Without its PRACK the INVITE fails at the other side, which tells us so.
             Machine::Client { method, .. } if *method == Method::PRACK => {}
+            // Nobody reads our reports: the session does not depend on it (RFC 5057 section 5.1).
+            Machine::Client { method, .. } if *method == Method::NOTIFY => {}
             Machine::Client { .. } => self.lose(now, session),
             Machine::InviteClient { .. } | Machine::InviteServer { .. } | Machine::Server(_) => {}
         }

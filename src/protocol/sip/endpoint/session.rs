@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::change::{Change, OwedAck, TheirOffer};
+use super::referred::Referred;
 use super::refresh::Lease;
 use super::reliable::{Early, Reliable};
 use super::{Flow, TxId};
@@ -42,6 +43,8 @@ pub(super) struct Session {
     pub(super) local_sdp: Vec<u8>,
     /// Completed offers and answers: whether what we wanted to offer is still of today.
     pub(super) exchanges: u32,
+    /// Their REFER, until it has been reported on for the last time.
+    pub(super) referred: Option<Referred>,
     /// What our BYE or CANCEL says of its cause.
     pub(super) why: Option<Reason>,
 }
@@ -65,6 +68,7 @@ impl Session {
             owed_ack: None,
             local_sdp: Vec::new(),
             exchanges: 0,
+            referred: None,
             why: None,
         }
     }

@@ -141,6 +141,7 @@ pub(super) fn kinds(side: &Side) -> Vec<&'static str> {
             EventKind::Challenged { .. } => "challenged",
             EventKind::Failed { .. } => "failed",
             EventKind::Reoffer { .. } => "reoffer",
+            EventKind::Refer(_) => "refer",
             EventKind::Bye => "bye",
             EventKind::Key(_) => "key",
             EventKind::Lost => "lost",
