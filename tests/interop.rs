@@ -111,6 +111,37 @@ fn baresip_over_tls_is_called_holds_and_resumes() {
 }
 
 #[test]
+fn baresip_and_linphone_hand_a_caller_on() {
+    let mut bench = Bench::new();
+    let trunk = local(bench.ports.even());
+    bench.sip_keys = "digest = [\"MD5\"]\n".into();
+    bench.peers = format!("\"{trunk}\"");
+    ["7", "8", "9"].into_iter().for_each(|number| bench.agent_registers(number, "a-secret"));
+    let gateway = bench.serve();
+    let here = gateway.bench.sip_address();
+    let mut baresips = ["7", "9"].map(|number| {
+        let account = format!("<sip:{number}@{here}>;auth_pass=a-secret;regint=60");
+        Baresip::start(&gateway.bench, number, local(gateway.bench.ports.even()), HZ, &account, "")
+    });
+    let linphone = Linphone::start(&gateway.bench, "8", here, "udp", "a-secret", "");
+    linphone.speaks(HZ);
+    registered(&gateway, 3);
+    let mut caller = caller(&gateway, trunk);
+    happen(&gateway, "media_arrived", 2);
+    baresips[0].press("transfer", &format!("sip:8@{here}"));
+    happen(&gateway, "transfer_completed", 1);
+    linphone.tell(&format!("transfer sip:9@{here}"));
+    happen(&gateway, "transfer_completed", 2);
+    caller.press("hangup", "");
+    happens(&gateway, "ended");
+    let record = gateway.sealed();
+    assert_eq!((record.text("outcome"), record.text("reason")), ("answered", "caller_hung_up"), "{record:#}");
+    let segments = record.at_path("segments").as_array().expect("segments").iter();
+    assert_eq!(segments.map(|s| s.text("agent").to_owned()).collect::<Vec<_>>(), ["7", "8", "9"], "{record:#}");
+    gateway.settled(1);
+}
+
+#[test]
 fn linphone_over_tls_is_called_holds_and_resumes() {
     let (gateway, tls, trunk, certificates) = with_a_phone_over_tls();
     let more =

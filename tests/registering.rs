@@ -71,6 +71,7 @@ fn baresip_registers_is_called_and_leaves() {
     let phone = baresip(bench, "8", bench.ports.one(), HZ, &account(bench, "8", "a-secret", ";transport=tcp"), &[]);
     registrations(&gateway, 1);
     call(&gateway, "over-tcp");
+    until("the phone's BYE to be answered", seconds(5), || (gateway.metric("hotline_sip_sessions") == 0).then_some(()));
     // A phone that dies says no farewell, but its connection ends.
     phone.signal(Signal::SIGKILL);
     registrations(&gateway, 0);
