@@ -111,6 +111,37 @@ fn baresip_over_tls_is_called_holds_and_resumes() {
 }
 
 #[test]
+fn baresip_and_linphone_hand_a_caller_on() {
+    let mut bench = Bench::new();
+    let trunk = local(bench.ports.even());
+    bench.sip_keys = "digest = [\"MD5\"]\n".into();
+    bench.peers = format!("\"{trunk}\"");
+    ["7", "8", "9"].into_iter().for_each(|number| bench.agent_registers(number, "a-secret"));
+    let gateway = bench.serve();
+    let here = gateway.bench.sip_address();
+    let mut baresips = ["7", "9"].map(|number| {
+        let account = format!("<sip:{number}@{here}>;auth_pass=a-secret;regint=60");
+        Baresip::start(&gateway.bench, number, local(gateway.bench.ports.even()), HZ, &account, "")
+    });
+    let linphone = Linphone::start(&gateway.bench, "8", here, "udp", "a-secret", "");
+    linphone.speaks(HZ);
+    registered(&gateway, 3);
+    let mut caller = caller(&gateway, trunk);
+    happen(&gateway, "media_arrived", 2);
+    baresips[0].press("transfer", &format!("sip:8@{here}"));
+    happen(&gateway, "transfer_completed", 1);
+    linphone.tell(&format!("transfer sip:9@{here}"));
+    happen(&gateway, "transfer_completed", 2);
+    caller.press("hangup", "");
+    happens(&gateway, "ended");
+    let record = gateway.sealed();
+    assert_eq!((record.text("outcome"), record.text("reason")), ("answered", "caller_hung_up"), "{record:#}");
+    let segments = record.at_path("segments").as_array().expect("segments").iter();
+    assert_eq!(segments.map(|s| s.text("agent").to_owned()).collect::<Vec<_>>(), ["7", "8", "9"], "{record:#}");
+    gateway.settled(1);
+}
+
+#[test]
 fn linphone_over_tls_is_called_holds_and_resumes() {
     let (gateway, tls, trunk, certificates) = with_a_phone_over_tls();
     let more =
@@ -284,4 +315,49 @@ fn when_the_first_machine_of_a_carrier_dies_we_register_with_the_second() {
     until("the second machine to know us", seconds(12), || knows_us(at[1]).then_some(()));
     assert!(is_registered(&gateway));
     common::say(&format!("registered with the second machine {:.1} s after", died.elapsed().as_secs_f64()));
+}
+
+/// REGISTER requests that were answered with 200.
+fn registrations_taken(gateway: &Gateway) -> i64 {
+    let text = gateway.metrics();
+    let taken = |labels: &str| ["method=\"REGISTER\"", "code=\"200\""].iter().all(|label| labels.contains(label));
+    series(&text, "hotline_sip_responses_total").filter(|(labels, _)| taken(labels)).map(|(_, n)| n).sum()
+}
+
+#[test]
+#[ignore = "takes 75 s: the shortest registration and the shortest session timer that RFCs and phones know"]
+fn phones_register_again_by_themselves_while_a_session_is_refreshed() {
+    let mut bench = Bench::new();
+    let trunk = local(bench.ports.even());
+    bench.sip_keys = "digest = [\"MD5\"]\nsession_expires_s = 90\n".into();
+    bench.peers = format!("\"{trunk}\"");
+    ["8", "9"].into_iter().for_each(|number| bench.agent_registers(number, "a-secret"));
+    let gateway = bench.serve();
+    let here = gateway.bench.sip_address();
+    // baresip 1.0 knows no session timers: the session of its leg has none.
+    let timers = "session_expires_enabled=1\nsession_expires_value=90\nsession_expires_min_value=90\n";
+    let linphone = Linphone::start(&gateway.bench, "8", here, "udp", "a-secret", timers);
+    linphone.speaks(HZ);
+    let account = format!("<sip:9@{here}>;auth_pass=a-secret;regint=60");
+    let _baresip = Baresip::start(&gateway.bench, "9", local(gateway.bench.ports.even()), HZ, &account, "");
+    registered(&gateway, 2);
+    let mut caller = caller(&gateway, trunk);
+    happen(&gateway, "media_arrived", 2);
+    let (begun, taken) = (Instant::now(), registrations_taken(&gateway));
+    until("70 s", seconds(75), || {
+        assert_eq!((gateway.metric("hotline_registrations"), gateway.metric("hotline_calls_active")), (2, 1));
+        (begun.elapsed() > seconds(70)).then_some(())
+    });
+    let again = registrations_taken(&gateway) - taken;
+    caller.press("hangup", "");
+    happens(&gateway, "ended");
+    let facts = facts(&gateway);
+    let of_agent = facts.iter().filter(|f| f["fact"] == "signal" && f["leg"] == "agent");
+    let answers = of_agent.filter(|f| f["message"] == "200 OK (INVITE)" || f["message"] == "200 OK (UPDATE)").count();
+    common::say(&format!("{again} new registrations, {} refresh of the agent's session", answers - 1));
+    assert!(again >= 2, "{again} registrations in 70 s");
+    assert!(answers >= 2, "{facts:#?}");
+    let record = gateway.sealed();
+    assert_eq!((record.text("outcome"), record.text("reason")), ("answered", "caller_hung_up"), "{record:#}");
+    within("talk_ms", record.number("talk_ms"), 69_000..=80_000);
 }
