@@ -204,7 +204,8 @@ fn svmap_finds_nobody() {
     for method in ["OPTIONS", "INVITE"] {
         let mut scan = ask(&gateway, "svmap", &["-m", method, "-p", &port, "127.0.0.1"]);
         scan.wait(seconds(8));
-        assert!(scan.output().contains("found nothing"), "{}", scan.output());
+        // It may hear of programs of other tests.
+        assert!(!scan.output().contains(&format!("127.0.0.1:{port}")), "{}", scan.output());
     }
     assert!(rejected(&gateway, "stranger") >= 2);
     assert_eq!(gateway.balance(), 0);

@@ -118,10 +118,7 @@ impl Endpoint {
         request.body = sipfrag(status);
         let dialog = dialog.clone();
         let Some(session) = self.sessions.get(&id) else { return };
-        let flow = match self.pinned.contains(&id) {
-            true => session.flow,
-            false => self.flow_of(&dialog, session.flow, session.flow),
-        };
+        let flow = self.way_within(id, &dialog, session.flow, session.flow);
         self.send_request(now, request, flow, Some(id));
     }
 }
