@@ -71,6 +71,8 @@ fn baresip_registers_is_called_and_leaves() {
     let phone = baresip(bench, "8", bench.ports.one(), HZ, &account(bench, "8", "a-secret", ";transport=tcp"), &[]);
     registrations(&gateway, 1);
     call(&gateway, "over-tcp");
+    // Its answer to our BYE is through, or the agent would be taken until that is given up.
+    until("the end of its session", seconds(5), || (gateway.metric("hotline_sip_sessions") == 0).then_some(()));
     // A phone that dies says no farewell, but its connection ends.
     phone.signal(Signal::SIGKILL);
     registrations(&gateway, 0);

@@ -364,6 +364,8 @@ fn no_message_of_anybody_makes_a_call_to_a_place_that_is_not_configured() {
         1,
         "beside the probe nothing went elsewhere, neither SIP nor TCP nor DNS: {elsewhere:#?}"
     );
+    let others = format!("tcp.flags.syn == 1 && tcp.flags.ack == 0 && tcp.dstport != {}", gateway.bench.metrics);
+    assert_eq!(read(&file, sip, &others), [""; 0], "connections");
     assert!(gateway.alive());
     say(&format!("{count} attempts, {in_a_call} more within a call, {refused:?} redirections: no INVITE elsewhere"));
 }

@@ -64,6 +64,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("sip.listen", old.sip.listen != new.sip.listen),
         ("sip.advertise", old.sip.advertise != new.sip.advertise),
         ("sip.tls_certificate and its like", old.sip.tls != new.sip.tls),
+        ("sip.session_expires_s", old.sip.session_expires_s != new.sip.session_expires_s),
+        ("rtp.codecs, rtp.trunk_srtp or rtp.agent_srtp", old.media != new.media),
         ("dns.servers", old.dns_servers != new.dns_servers),
         ("rtp.ports", old.rtp_ports != new.rtp_ports),
         ("http.listen", old.http_listen != new.http_listen),
@@ -78,6 +80,7 @@ fn with_fixed(new: Config, old: &Config) -> Config {
         data_directory: old.data_directory.clone(),
         sip: SipSettings { realm: new.sip.realm, digest: new.sip.digest, ..old.sip.clone() },
         rtp_ports: old.rtp_ports.clone(),
+        media: old.media.clone(),
         dns_servers: old.dns_servers.clone(),
         http_listen: old.http_listen,
         metrics_listen: old.metrics_listen,
@@ -99,12 +102,21 @@ mod tests {
         };
         let old = read("[shutdown]\ndrain_s = 5\n");
         let new = read(
-            "[data]\ndirectory = \"other\"\n[sip]\nlisten = [\"udp:127.0.0.1:5070\"]\nadvertise = \"192.0.2.1\"\n\
-             [rtp]\nports = \"30000-30999\"\n[http]\nlisten = \"off\"\n[metrics]\nlisten = \"127.0.0.1:1\"\n",
+            "[data]\ndirectory = \"other\"\n[sip]\nlisten = [\"udp:127.0.0.1:5070\"]\nadvertise = \"192.0.2.1\"\nsession_expires_s = 90\n\
+             [rtp]\nports = \"30000-30999\"\ncodecs = [\"PCMU\", \"PCMA\"]\n[http]\nlisten = \"off\"\n[metrics]\nlisten = \"127.0.0.1:1\"\n",
         );
         assert_eq!(
             needs_restart(&old, &new),
-            ["data.directory", "sip.listen", "sip.advertise", "rtp.ports", "http.listen", "metrics.listen"]
+            [
+                "data.directory",
+                "sip.listen",
+                "sip.advertise",
+                "sip.session_expires_s",
+                "rtp.codecs, rtp.trunk_srtp or rtp.agent_srtp",
+                "rtp.ports",
+                "http.listen",
+                "metrics.listen"
+            ]
         );
         assert_eq!(needs_restart(&old, &old), [""; 0]);
         let in_force = with_fixed(new, &old);

@@ -115,6 +115,22 @@ impl Agents {
         true
     }
 
+    /// This agent is in a call that is nobody's of a hotline, if free or rung for it.
+    pub fn engage(&mut self, number: &AgentNo, call: CallId) {
+        if let Some(agent) = self.agents.get_mut(number)
+            && [State::Available, State::Rung { call }].contains(&agent.state)
+        {
+            agent.state = State::Talking { call };
+        }
+    }
+
+    /// Whoever is in one call is in the other from now on.
+    pub fn move_over(&mut self, number: &AgentNo, from: CallId, to: CallId) {
+        if let Some(agent) = self.agents.get_mut(number).filter(|a| a.state == (State::Talking { call: from })) {
+            agent.state = State::Talking { call: to };
+        }
+    }
+
     /// The agent who was rung for that call has won it.
     pub fn answered(&mut self, agent: &AgentNo, call: CallId) {
         if let Some(agent) = self.agents.get_mut(agent)

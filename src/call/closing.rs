@@ -27,10 +27,10 @@ impl Closing {
     }
 
     /// `agent`: somebody was joined to the caller to the end.
-    pub(super) fn expect_media_and_recording(&mut self, agent: bool) {
+    pub(super) fn expect_media_and_recording(&mut self, agent: bool, recording: bool) {
         self.media = BTreeSet::from([Side::Caller]);
         self.media.extend(agent.then_some(Side::Agent));
-        self.recording = true;
+        self.recording = recording;
     }
 
     pub(super) fn expect_prompt(&mut self, started: What) {

@@ -144,6 +144,12 @@ impl Call {
             _ => Reason::AgentsMixed,
         };
         let status = match self.hotline.agents.nobody {
+            // The caller is a colleague and may know why.
+            _ if !self.is_kept() => match reason {
+                Reason::AgentsBusy => 486,
+                Reason::AgentsDeclined => 603,
+                _ => 480,
+            },
             Nobody::BusyTone => 486,
             Nobody::Unavailable | Nobody::Target(_) => 480,
         };
@@ -265,7 +271,10 @@ impl Call {
     fn agent_answers(&mut self, mut hunting: Hunting, number: u32, at: Now, agents: &mut Agents) -> State {
         let Some(attempt) = hunting.attempts.remove(&number) else { return State::Hunting(hunting) };
         if let Callee::Agent(agent) = &attempt.callee {
-            agents.answered(agent, self.id);
+            match self.is_kept() {
+                true => agents.answered(agent, self.id),
+                false => agents.engage(agent, self.id),
+            }
         }
         self.fact(at, attempt.callee.answered(number));
         self.actions.push_back(Action::AnswerCaller { attempt: number });

@@ -69,6 +69,8 @@ struct Ledger {
     call: CallId,
     run: RunId,
     n: u32,
+    /// False: a call among agents, of which there are no facts.
+    kept: bool,
     /// Rings that have no end yet, by attempt.
     ringing: BTreeMap<u32, Callee>,
 }
@@ -90,11 +92,20 @@ enum State {
 impl Call {
     /// A call that was offered at `at`.
     pub fn new(id: CallId, run: RunId, at: Now, hotline: Arc<Hotline>, offer: Offer) -> Call {
+        Call::begin((id, true), run, at, hotline, offer)
+    }
+
+    /// A call that an agent makes: no hotline's, so it is neither recorded nor counted, and leaves no facts.
+    pub fn among_agents(id: CallId, run: RunId, at: Now, plan: Arc<Hotline>, offer: Offer) -> Call {
+        Call::begin((id, false), run, at, plan, offer)
+    }
+
+    fn begin((id, kept): (CallId, bool), run: RunId, at: Now, hotline: Arc<Hotline>, offer: Offer) -> Call {
         let answer = answer_rule(&hotline, offer.early_media);
         let mut call = Call {
             id,
             answer: answer.clone(),
-            ledger: Ledger { call: id, run, n: 0, ringing: BTreeMap::new() },
+            ledger: Ledger { call: id, run, n: 0, kept, ringing: BTreeMap::new() },
             offered: at,
             state: State::Opening,
             actions: VecDeque::new(),
@@ -127,6 +138,11 @@ impl Call {
 
     pub fn id(&self) -> CallId {
         self.id
+    }
+
+    /// It is a hotline's: recorded, and told in facts.
+    pub fn is_kept(&self) -> bool {
+        self.ledger.kept
     }
 
     pub fn hotline(&self) -> &Arc<Hotline> {
@@ -273,7 +289,9 @@ impl Call {
             }
             _ => {}
         }
-        self.actions.push_back(Action::Fact(fact));
+        if self.ledger.kept {
+            self.actions.push_back(Action::Fact(fact));
+        }
     }
 }
 

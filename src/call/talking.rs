@@ -140,7 +140,9 @@ impl Call {
     fn connect(&mut self, talking: &Talking, at: Now) {
         self.fact(at, What::Connected);
         let path = media::record::path::recording(self.offered.wall, self.id).to_string_lossy().into_owned();
-        self.actions.push_back(Action::Record { path: path.clone() });
+        if self.is_kept() {
+            self.actions.push_back(Action::Record { path: path.clone() });
+        }
         self.actions.push_back(Action::Bridge { attempt: talking.attempt, connected: at });
         self.fact(at, What::RecordingStarted { path });
         if let Some(prompt) = self.greeting(talking) {
@@ -215,7 +217,7 @@ impl Call {
             self.actions.push_back(Action::ReleaseAgent { attempt: talking.attempt, parting });
         }
         if let (State::Closing(closing), Some(transferor)) = (&mut state, joined) {
-            closing.expect_media_and_recording(transferor == Transferor::Waits);
+            closing.expect_media_and_recording(transferor == Transferor::Waits, self.is_kept());
             closing.expect_prompt(self.play_started(talking, Play::Greeting));
         }
         state

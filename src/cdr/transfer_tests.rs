@@ -63,6 +63,12 @@ impl Case {
         self.switch.tell(PHONE, &text)
     }
 
+    fn hold(&mut self) {
+        self.eight_says("INVITE", &typed(&format!("{SDP}a=sendonly\n")));
+        let ack = within(&self.eight, PHONE, "ACK", self.seq, "");
+        self.switch.tell(PHONE, &ack);
+    }
+
     fn refer(&mut self, to: &str) -> Vec<Message> {
         self.eight_says("REFER", &format!("Refer-To: {to}\n\n"))
     }
@@ -360,8 +366,7 @@ fn farewells_that_cross_harm_nobody() {
 fn a_hold_of_the_one_who_hands_on_ends_with_the_transfer() {
     let mut case = Case::new();
     case.pass(3_000);
-    let held = typed(&format!("{SDP}a=sendonly\n"));
-    case.eight_says("INVITE", &held);
+    case.hold();
     case.pass(2_000);
     let sent = case.refer("<sip:9@10.0.0.1>");
     let nine = invites(&sent).remove(0);
@@ -374,4 +379,156 @@ fn a_hold_of_the_one_who_hands_on_ends_with_the_transfer() {
     let segments: Vec<_> = record.segments.iter().map(|s| (s.agent.as_str(), s.talk_ms, s.hold_ms)).collect();
     assert_eq!(segments, [("8", Some(3_000), Some(3_000)), ("9", Some(4_000), Some(0))]);
     assert_eq!(record.holds, 1);
+}
+
+/// A request of 8's phone in a call that it makes itself.
+fn consulting(method: &str, seq: u32, to: &str, tag: &str, body: &str) -> String {
+    format!(
+        "{method} sip:{to}@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.3;branch=z9hG4bKconsult{method}{seq}\nFrom: <sip:8@10.0.0.1>;tag=e\nTo: <sip:{to}@10.0.0.1>{tag}\nCall-ID: consult\nCSeq: {seq} {method}\nContact: <sip:8@10.0.0.3>\n{}",
+        typed(body)
+    )
+}
+
+/// 8 calls somebody who answers: our INVITE there, and our tag toward 8.
+fn consult(switch: &mut Switch, to: &str, there: &str) -> (Request, String) {
+    let invite = invites(&switch.tell(PHONE, &consulting("INVITE", 1, to, "", SDP))).remove(0);
+    let sent = switch.tell(there, &ok(&invite, SDP));
+    let answer = sent.iter().find_map(|m| match m {
+        Message::Response(r) if r.status == 200 => r.to_tag(),
+        _ => None,
+    });
+    let tag = answer.expect("200 to the phone that calls");
+    switch.tell(PHONE, &consulting("ACK", 1, to, &format!(";tag={tag}"), ""));
+    (invite, tag)
+}
+
+fn refer_to_consulted(to: &str, tag: &str) -> String {
+    format!("<sip:{to}@10.0.0.1?Replaces=consult%3Bto-tag%3D{tag}%3Bfrom-tag%3De>")
+}
+
+#[test]
+fn agents_call_each_other_without_a_record_and_are_not_rung_meanwhile() {
+    let mut switch = Switch::with(settings_of_two(), plans());
+    let (nine, tag) = consult(&mut switch, "9", NINE);
+    assert_eq!(nine.raw_uri, "sip:9@10.0.0.4");
+    let from = nine.headers.text(&Name::FROM).unwrap();
+    assert!(from.starts_with("<sip:8@"), "{from}");
+    assert_eq!(switch.gateway.agents().available(), 0);
+    let sent = switch.tell(TRUNK, &theirs("INVITE", 1, "", SDP));
+    assert!(invites(&sent).is_empty(), "8 is in a call");
+    let sent = switch.tell(PHONE, &consulting("BYE", 2, "9", &format!(";tag={tag}"), ""));
+    assert_eq!(byes(&sent), ["sip:8@10.0.0.3"], "the Contact of the one who was called");
+    for bye in requests(sent) {
+        switch.tell(NINE, &ok(&bye, ""));
+    }
+    switch.tell(TRUNK, &theirs("ACK", 1, ";tag=x", ""));
+    switch.pass(Duration::from_secs(200));
+    assert_eq!((switch.gateway.live_calls(), switch.gateway.agents().available()), (0, 2));
+    let calls: std::collections::BTreeSet<_> = switch.facts.iter().map(|f| f.call).collect();
+    assert_eq!(calls.len(), 1, "the trunk's alone");
+}
+
+#[test]
+fn an_agents_phone_calls_nobody_else() {
+    let mut switch = Switch::with(settings_of_two(), plans());
+    for (seq, to) in (1..).zip(["400", "0085212345678", "10", "trunk"]) {
+        let sent = switch.tell(PHONE, &consulting("INVITE", seq, to, "", SDP));
+        assert!(matches!(sent.last(), Some(Message::Response(r)) if r.status == 403), "{to}");
+        assert!(requests(sent).is_empty());
+        switch.tell(PHONE, &consulting("ACK", seq, to, "", ""));
+    }
+}
+
+#[test]
+fn a_busy_colleague_is_busy() {
+    let mut case = Case::new();
+    let sent = case.switch.tell(NINE, &consulting("INVITE", 1, "8", "", SDP).replace("10.0.0.3", "10.0.0.4"));
+    assert!(matches!(sent.last(), Some(Message::Response(r)) if r.status == 486), "{sent:?}");
+    case.switch.pass(Duration::from_secs(40));
+    case.caller_leaves();
+}
+
+#[test]
+fn an_attended_transfer_joins_the_caller_to_the_one_who_was_consulted() {
+    let mut case = Case::new();
+    case.pass(5_000);
+    case.hold();
+    let (nine, tag) = consult(&mut case.switch, "9", NINE);
+    case.pass(3_000);
+    let sent = case.refer(&refer_to_consulted("9", &tag));
+    assert_eq!(told(&sent).status, Some(202));
+    // The far end is told to send elsewhere, within its dialog, and the consultation is over for 8.
+    let moved = invites(&sent).remove(0);
+    assert_eq!(moved.headers.text(&Name::CALL_ID), nine.headers.text(&Name::CALL_ID));
+    assert_eq!(byes(&sent), ["sip:8@10.0.0.3"]);
+    let port = |request: &Request| {
+        let body = String::from_utf8(request.body.clone()).unwrap();
+        body.lines().find_map(|line| line.strip_prefix("m=audio ")?.split(' ').next().map(str::to_owned))
+    };
+    assert_ne!(port(&moved), port(&nine));
+    case.confirm(sent.into_iter().filter(|m| matches!(m, Message::Request(r) if r.method != Method::INVITE)).collect());
+    let answer = ok(&moved, SDP).replacen(";tag=phone;tag=phone", ";tag=phone", 1);
+    let sent = case.switch.tell(NINE, &answer);
+    assert_eq!(told(&sent).reports, reports(&[("SIP/2.0 200 OK", "terminated")]));
+    assert_eq!(byes(&sent), ["sip:p@10.0.0.3"], "where its re-INVITE came from");
+    case.confirm(sent);
+    case.pass(10_000);
+    assert_eq!(case.switch.gateway.agents().available(), 1, "8 is free, 9 has the caller");
+    case.caller_leaves();
+    let record = case.record();
+    let segments: Vec<_> = record.segments.iter().map(|s| (s.agent.as_str(), s.talk_ms, s.hold_ms)).collect();
+    assert_eq!(segments, [("8", Some(5_000), Some(3_000)), ("9", Some(10_000), Some(0))]);
+    assert_eq!((record.outcome, record.agent), (Some(Outcome::Answered), Some("8".into())));
+}
+
+#[test]
+fn an_attended_transfer_to_a_target_keeps_its_place_on_the_trunk() {
+    let mut case = Case::new();
+    let (duty, tag) = consult(&mut case.switch, "duty", TRUNK);
+    assert_eq!(duty.raw_uri, "sip:13900000001@10.0.0.2");
+    let sent = case.refer(&refer_to_consulted("duty", &tag));
+    let moved = invites(&sent).remove(0);
+    case.confirm(sent.into_iter().filter(|m| matches!(m, Message::Request(r) if r.method != Method::INVITE)).collect());
+    let sent = case.switch.tell(TRUNK, &ok(&moved, SDP).replacen(";tag=phone;tag=phone", ";tag=phone", 1));
+    assert_eq!(told(&sent).reports.len(), 1);
+    case.confirm(sent);
+    assert_eq!(case.switch.gateway.agents().available(), 2);
+    // The target hangs up: that ends the caller's call.
+    let text = within(&duty, TRUNK, "BYE", 1, "");
+    let sent = case.switch.tell(TRUNK, &text);
+    assert_eq!(byes(&sent), ["sip:trunk@10.0.0.2"]);
+    case.confirm(sent);
+    case.rest();
+    assert_eq!(case.record().reason, Some(Reason::TargetHungUp));
+    assert_eq!(case.record().outcome, Some(Outcome::Answered));
+}
+
+#[test]
+fn one_who_does_not_move_leaves_the_caller_where_it_was() {
+    let mut case = Case::new();
+    let (_, tag) = consult(&mut case.switch, "9", NINE);
+    let sent = case.refer(&refer_to_consulted("9", &tag));
+    let moved = invites(&sent).remove(0);
+    case.confirm(sent.into_iter().filter(|m| matches!(m, Message::Request(r) if r.method != Method::INVITE)).collect());
+    let refusal = status(&moved, 488).replacen(";tag=phone;tag=phone", ";tag=phone", 1);
+    let sent = case.switch.tell(NINE, &refusal);
+    assert_eq!(told(&sent).reports.last().unwrap().0, "SIP/2.0 488 Not Acceptable Here");
+    assert_eq!(case.failed(), Some((RingResult::Unreachable, Some(488))));
+    case.confirm(sent);
+    case.caller_leaves();
+    assert_eq!(case.record().segments.len(), 1);
+}
+
+#[test]
+fn only_an_own_and_answered_consultation_is_joined() {
+    let mut case = Case::new();
+    let invite = invites(&case.switch.tell(PHONE, &consulting("INVITE", 1, "9", "", SDP))).remove(0);
+    for tag in ["x", "phone"] {
+        assert_eq!(told(&case.refer(&refer_to_consulted("9", tag))).status, Some(403));
+    }
+    let refused = |w: &What| matches!(w, What::TransferRefused { why: RefusedTransfer::NoConsultation, .. });
+    assert_eq!(case.switch.facts(refused), 2);
+    case.switch.tell(NINE, &status(&invite, 486));
+    case.switch.tell(PHONE, &consulting("ACK", 1, "9", "", ""));
+    case.caller_leaves();
 }

@@ -52,6 +52,8 @@ pub(super) struct Attempt {
     pub(super) released: bool,
     /// It has been joined to the caller: what its leg has received is the agent's, to the end.
     pub(super) bridged: bool,
+    /// Its phone is coming over from a consultation.
+    pub(super) moves: bool,
 }
 
 /// The ports and the description of one leg.
@@ -99,7 +101,7 @@ pub(super) enum Role {
 impl Attempt {
     pub(super) fn new(agent: Callee, media: Option<LegMedia>) -> Attempt {
         let (forks, peer, codec, source) = (Forks::default(), None, None, None);
-        Attempt { agent, forks, media, peer, codec, source, held: false, released: false, bridged: false }
+        Attempt { agent, forks, media, peer, codec, source, held: false, released: false, bridged: false, moves: false }
     }
 }
 

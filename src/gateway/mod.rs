@@ -7,8 +7,9 @@
 //! Files: `guests` (whom else live calls may hear), `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
 //! actions → SIP, media, recorder), `sound` (media events, ports), `trunks` (where they are, health, registration, limits),
 //! `outbound` (calls of ours through them), `registering` (phones that register), `forks` (several phones of one agent), `reload`
-//! (another configuration), `ladder` (what is kept of each message), `transferring` (REFER).
+//! (another configuration), `ladder` (what is kept of each message), `transferring` (REFER), `among_agents` (calls that agents make).
 
+mod among_agents;
 mod book;
 mod forks;
 mod guests;
@@ -250,6 +251,9 @@ pub struct Gateway {
     trunks: Trunks,
     ports: Ports,
     calls: BTreeMap<CallId, Entry>,
+    callers: among_agents::Callers,
+    /// Of a consultation that is to become part of a call: whose, and which attempt.
+    consulted: BTreeMap<CallId, (CallId, u32)>,
     by_session: BTreeMap<SessionId, Link>,
     by_leg: BTreeMap<LegId, PortLink>,
     /// How many sessions of an attempt have not ended: its agent is taken until then.
@@ -288,6 +292,8 @@ impl Gateway {
             plans,
             random,
             calls: BTreeMap::new(),
+            callers: among_agents::Callers::default(),
+            consulted: BTreeMap::new(),
             by_session: BTreeMap::new(),
             by_leg: BTreeMap::new(),
             phone_sessions: BTreeMap::new(),

@@ -58,7 +58,8 @@ impl Gateway {
             Action::AnswerRefer { attempt, status } => self.answer_refer(now, id, attempt, status),
             Action::Notify { attempt, status } => self.notify(now, id, attempt, status),
             Action::Park => self.outputs.push_back(Output::Media(Command::Park { call: id })),
-            Action::OpenMoved { .. } | Action::MoveAgent { .. } => {}
+            Action::OpenMoved { attempt } => self.open_moved(now, id, attempt),
+            Action::MoveAgent { attempt } => self.move_agent(now, id, attempt),
             Action::Bridge { attempt, connected } => {
                 if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
                     a.bridged = true;
@@ -211,6 +212,7 @@ impl Gateway {
 
     fn seal(&mut self, id: CallId) {
         let Some(entry) = self.calls.remove(&id) else { return };
+        self.trunks.leave(id);
         self.guests.leave(id);
         for session in entry.attempts.values().flat_map(|a| a.forks.sessions()).chain([&entry.caller.session]) {
             if self.by_session.get(session).is_some_and(|link| link.terminated) {

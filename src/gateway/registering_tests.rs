@@ -265,6 +265,19 @@ fn a_phone_behind_nat_registers_is_called_and_hung_up_over_its_flow() {
 }
 
 #[test]
+fn a_session_with_a_phone_behind_nat_is_refreshed_over_its_flow() {
+    let mut switch = Switch::new();
+    switch.signed_in(OUTSIDE, "sip:8@10.0.0.8:5060");
+    let invite = switch.call().remove(0).1;
+    let answer =
+        says(200, &invite, "p").replacen("\nTo:", "\nRequire: timer\nSession-Expires: 90;refresher=uac\nTo:", 1);
+    let to_caller = responses(switch.tell(OUTSIDE, &answer)).into_iter().find(|r| r.status == 200).unwrap();
+    switch.tell(TRUNK, &theirs("ACK", &format!(";tag={}", to_caller.to_tag().unwrap())));
+    let sent = lines(switch.pass(Duration::from_secs(46)));
+    assert!(sent.contains(&format!("INVITE sip:8@10.0.0.8:5060 → {OUTSIDE}")), "{sent:?}");
+}
+
+#[test]
 fn an_unknown_user_gets_what_a_wrong_password_gets() {
     let mut switch = Switch::new();
     let shape = |r: &Response| {

@@ -37,8 +37,9 @@ impl Gateway {
             if !self.calls.contains_key(&id) {
                 self.by_session.remove(&session);
             }
-            if let Role::Agent { attempt, agent } = role {
-                self.phone_ended(now, id, attempt, &agent);
+            match role {
+                Role::Agent { attempt, agent } => self.phone_ended(now, id, attempt, &agent),
+                Role::Caller => self.callers_session_ended(now, session),
             }
             return;
         }
@@ -81,6 +82,9 @@ impl Gateway {
     }
 
     fn handle_invite(&mut self, now: Now, at: Now, session: SessionId, flow: Flow, request: &Request) {
+        if let Some(who) = self.agents_own_call(&flow, request) {
+            return self.begin_agents_call(now, at, (session, flow), request, who);
+        }
         let Some(line) = self.trunk_of(&flow) else {
             self.outputs.push_back(Output::Rejected(Rejected::FromPhone));
             return self.endpoint.reject(now, session, 403, None);
@@ -153,7 +157,7 @@ impl Gateway {
         id
     }
 
-    fn refusal(&self) -> Option<Refusal> {
+    pub(super) fn refusal(&self) -> Option<Refusal> {
         let reason = match () {
             () if self.draining => Reason::Draining,
             () if self.ledger_full || self.calls.len() >= limits::CALLS => Reason::Overloaded,
@@ -162,7 +166,7 @@ impl Gateway {
         Some(Refusal { reason, status: 503, retry_after_s: Some(10) })
     }
 
-    fn media_of(&self, request: &Request) -> (Option<Peer>, Option<Refusal>) {
+    pub(super) fn media_of(&self, request: &Request) -> (Option<Peer>, Option<Refusal>) {
         if request.body.is_empty() {
             return (None, None);
         }
@@ -222,10 +226,11 @@ impl Gateway {
     fn agent_event(&mut self, now: Now, id: CallId, session: SessionId, role: &Role, kind: EventKind) -> Option<Input> {
         let Role::Agent { attempt, .. } = *role else { return None };
         let a = self.calls.get(&id)?.attempts.get(&attempt)?;
-        let (released, lost) = (a.released, a.forks.has_lost(session));
+        let (released, lost, moves) = (a.released, a.forks.has_lost(session), a.moves);
         Some(match kind {
             EventKind::Refer(refer) => return self.referred(now, id, session, role, &refer),
             EventKind::Explained { reason, retry_after_s } => explained(Side::Agent, reason, retry_after_s),
+            kind if moves && !released => return self.moving_event(now, id, session, role, kind),
             // A phone that lost the race and hangs up by itself ends no call of others.
             _ if released => return None,
             // Its 2xx and that of another phone of the same agent came together.

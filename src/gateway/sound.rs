@@ -339,6 +339,6 @@ impl Gateway {
         let caller = entry.caller.media.as_ref()?.leg;
         let agent = entry.attempts.get(&attempt)?.media.as_ref()?.leg;
         debug_assert_eq!(self.by_leg.get(&caller).map(|l| l.role.side()), Some(Side::Caller));
-        Some(Command::Bridge { call: id, caller, agent, connected, record: true })
+        Some(Command::Bridge { call: id, caller, agent, connected, record: entry.call.is_kept() })
     }
 }

@@ -1,13 +1,15 @@
 //! Transfers: who may hand on whom, to whom, and what their phones are told.
 
 use super::Gateway;
-use super::book::Role;
-use crate::call::fact::RefusedTransfer;
+use super::book::{Attempt, Role};
+use crate::call::fact::{RefusedTransfer, RingResult};
 use crate::call::leg::{Callee, Input};
 use crate::clock::Now;
-use crate::ids::{AgentNo, CallId};
-use crate::protocol::sip::endpoint::SessionId;
+use crate::ids::{AgentNo, CallId, Side};
+use crate::media::negotiate;
+use crate::protocol::sip::endpoint::{EventKind, SessionId};
 use crate::protocol::sip::refer::Refer;
+use crate::protocol::sip::replaces::Replaces;
 use crate::protocol::sip::uri::Uri;
 
 impl Gateway {
@@ -30,8 +32,12 @@ impl Gateway {
             return None;
         }
         let refused = |why| Some(Input::TransferRefused { attempt: Some(attempt), why });
-        if refer.replaces.is_some() {
-            return refused(RefusedTransfer::NoConsultation);
+        if let Some(replaces) = &refer.replaces {
+            let Some((consultation, to)) = self.consultation(role, replaces) else {
+                return refused(RefusedTransfer::NoConsultation);
+            };
+            self.consulted.insert(id, consultation);
+            return Some(Input::Transfer { attempt, to, attended: true });
         }
         match self.listed(&refer.to) {
             Some(to) => Some(Input::Transfer { attempt, to, attended: false }),
@@ -51,7 +57,124 @@ impl Gateway {
         Some(Callee::Target(target.name.clone()))
     }
 
+    /// The call that this agent has made and that somebody has answered, and who.
+    fn consultation(&self, role: &Role, replaces: &Replaces) -> Option<((CallId, u32), Callee)> {
+        let session = self.endpoint.session_of(&replaces.dialog_id())?;
+        let own = |agent: &AgentNo| matches!(role, Role::Agent { agent: Callee::Agent(other), .. } if other == agent);
+        if !self.callers.agent(session).is_some_and(own) {
+            return None;
+        }
+        let id = self.by_session.get(&session)?.call;
+        let attempts = &self.calls.get(&id)?.attempts;
+        let (attempt, there) = attempts.iter().find(|(_, a)| a.bridged && !a.released)?;
+        Some(((id, *attempt), there.agent.clone()))
+    }
+
+    /// The one who was consulted becomes part of this call, and the consultation ends for the agent who had made it.
+    pub(super) fn open_moved(&mut self, now: Now, id: CallId, attempt: u32) {
+        if self.take_consulted(now, id, attempt).is_none() {
+            self.inputs.push_back((id, now, Input::AgentNotReady { attempt }));
+        }
+    }
+
+    fn take_consulted(&mut self, now: Now, id: CallId, attempt: u32) -> Option<()> {
+        let (from, old) = self.consulted.remove(&id)?;
+        let there = self.calls.get_mut(&from)?.attempts.get_mut(&old).filter(|a| !a.released)?;
+        // What is left there is a leg that is about to be closed.
+        let rest = Attempt { released: true, bridged: true, ..Attempt::new(there.agent.clone(), there.media.take()) };
+        let mut moved = std::mem::replace(there, rest);
+        let before = there.media.as_ref().map(|media| media.local);
+        let callee = moved.agent.clone();
+        let role = Role::Agent { attempt, agent: callee.clone() };
+        self.relink((from, old), (id, attempt), &role, moved.forks.sessions());
+        if let Callee::Agent(agent) = &callee {
+            self.agents.move_over(agent, from, id);
+        }
+        self.trunks.move_places(from, id);
+        self.leave_way(from, old);
+        self.inputs.push_back((from, now, Input::HungUp { side: Side::Agent }));
+        let local = moved.forks.taken_by().and_then(|session| self.endpoint.local_of(session));
+        let mut media = local.and_then(|local| self.open_leg(now, id, &role, local));
+        if let (Some(media), Some(before)) = (&mut media, before) {
+            // The same description goes on (RFC 3264 section 8).
+            (media.local.session, media.local.version) = (before.session, before.version + 1);
+        }
+        let opened = media.is_some();
+        (moved.media, moved.moves, moved.bridged) = (media, true, false);
+        self.calls.get_mut(&id)?.attempts.insert(attempt, moved);
+        opened.then_some(())
+    }
+
+    /// The phone's sessions belong to another attempt now.
+    fn relink(&mut self, from: (CallId, u32), to: (CallId, u32), role: &Role, sessions: &[SessionId]) {
+        let mut alive = 0;
+        for session in sessions {
+            if let Some(link) = self.by_session.get_mut(session) {
+                (link.call, link.role) = (to.0, role.clone());
+                alive += u32::from(!link.terminated);
+            }
+        }
+        let rest = self.phone_sessions.remove(&from).unwrap_or_default().saturating_sub(alive);
+        if rest > 0 {
+            self.phone_sessions.insert(from, rest);
+        }
+        if alive > 0 {
+            self.phone_sessions.insert(to, alive);
+        }
+    }
+
+    /// The port of the one who moves is open: the phone is told to send there.
+    pub(super) fn move_agent(&mut self, now: Now, id: CallId, attempt: u32) {
+        let Some(entry) = self.calls.get(&id) else { return };
+        let Some(a) = entry.attempts.get(&attempt) else { return };
+        let offer = a.media.as_ref().map(|media| self.agent_offer(entry.caller.peer.as_ref(), &media.local));
+        let session = a.forks.taken_by();
+        let asked = session.zip(offer).is_some_and(|(s, offer)| self.endpoint.reoffer(now.mono, s, offer).is_ok());
+        if !asked {
+            let failed = Input::AgentFailed { attempt, result: RingResult::Fault, status: None };
+            self.inputs.push_back((id, now, failed));
+        }
+    }
+
+    /// What the phone says that is asked to move.
+    pub(super) fn moving_event(
+        &mut self,
+        now: Now,
+        id: CallId,
+        session: SessionId,
+        role: &Role,
+        kind: EventKind,
+    ) -> Option<Input> {
+        let Role::Agent { attempt, .. } = *role else { return None };
+        let failed = |status| Some(Input::AgentFailed { attempt, result: RingResult::Unreachable, status });
+        match kind {
+            EventKind::Reanswered { body } => {
+                if negotiate::read(&body).is_err() {
+                    return failed(Some(488));
+                }
+                let held = self.take_reanswer(id, role, &body);
+                self.calls.get_mut(&id)?.attempts.get_mut(&attempt)?.moves = false;
+                self.inputs.push_back((id, now, Input::AgentAnswered { attempt }));
+                held
+            }
+            EventKind::ReofferFailed { status } => failed(Some(status)),
+            EventKind::Bye | EventKind::Lost | EventKind::NotAcknowledged => failed(None),
+            EventKind::Reoffer { .. } => {
+                self.endpoint.reject_reoffer(now.mono, session, 491);
+                None
+            }
+            EventKind::Offered { .. } => {
+                self.endpoint.acknowledge(session, Vec::new());
+                None
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn answer_refer(&mut self, now: Now, id: CallId, attempt: u32, status: u16) {
+        if status >= 300 {
+            self.consulted.remove(&id);
+        }
         if let Some(session) = self.phone_of(id, attempt) {
             self.endpoint.answer_refer(now.mono, session, status);
         }

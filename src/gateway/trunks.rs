@@ -240,6 +240,12 @@ impl Trunks {
         }
     }
 
+    /// What one call has taken is another's.
+    pub(super) fn move_places(&mut self, from: CallId, to: CallId) {
+        let moved = self.places.remove(&from).unwrap_or_default();
+        self.places.entry(to).or_default().extend(moved);
+    }
+
     /// Takes a place for a call of ours.
     pub(super) fn take_place(&mut self, line: usize, call: CallId) -> bool {
         let taken = self.lines[line].limit.take_place().is_ok();

@@ -68,6 +68,36 @@ fn the_held_one_hears_a_tone_until_the_hold_ends() {
 }
 
 #[test]
+fn a_parked_caller_hears_the_tone_and_is_joined_to_another_in_one_recording() {
+    const OTHER: LegId = LegId(3);
+    let mut bench = super::tests::Bench::joined(0);
+    let (call, audio, remote) = (super::tests::call(), super::tests::audio, super::tests::remote);
+    bench.order(0, Command::Park { call });
+    for n in 0..100u16 {
+        // The agent's voice goes nowhere any more, and the caller's neither.
+        bench.packet(u64::from(n) * 20_000, AGENT, audio(n, 2), &[0x2a; 160]);
+    }
+    bench.run(2_000_000);
+    let frames = |bench: &super::tests::Bench, leg| bench.sent_to(leg).count();
+    let (tone, to_agent) = (frames(&bench, CALLER), frames(&bench, AGENT));
+    assert_eq!((tone, to_agent), (76, 0), "fifty a second after half a second");
+    let local = SocketAddr::from(([127, 0, 0, 1], 4_002));
+    bench.order(2_000_000, Command::Open { call, leg: OTHER, side: Side::Agent, local });
+    bench.order(2_000_000, Command::Remote { leg: OTHER, remote: remote(OTHER) });
+    let connected = at(0);
+    bench.order(2_000_000, Command::Bridge { call, caller: CALLER, agent: OTHER, connected, record: true });
+    bench.order(2_000_000, Command::CloseLeg { leg: AGENT });
+    for n in 0..50u16 {
+        bench.packet(2_000_000 + u64::from(n) * 20_000, OTHER, audio(n, 3), &[0x2a; 160]);
+    }
+    assert_eq!((frames(&bench, CALLER) - tone, frames(&bench, AGENT)), (50, 0));
+    bench.order(3_000_000, Command::CloseCall { call, ended: super::tests::at(3_000_000) });
+    assert_eq!(bench.total, Some(24_000), "one recording from the beginning");
+    let loud = |ms: std::ops::Range<usize>| bench.frames[ms.start * 16..ms.end * 16].iter().any(|s| s.abs() > 2_000);
+    assert!(!loud(0..2_000) && loud(2_020..2_980), "the right channel follows whoever has the caller");
+}
+
+#[test]
 fn comfort_noise_of_the_holder_is_no_music() {
     let mut bench = super::tests::Bench::joined(0);
     let audio = super::tests::audio;

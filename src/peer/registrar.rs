@@ -200,6 +200,12 @@ impl Registrar {
         self.remotes.contains_key(&remote)
     }
 
+    /// Whose phone is registered from exactly there.
+    pub fn agent_at(&self, remote: SocketAddr) -> Option<&AgentNo> {
+        let mut there = self.bindings.values().filter(|binding| binding.flow.remote == remote);
+        there.next().map(|binding| &binding.agent)
+    }
+
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
         self.remotes.keys().map(SocketAddr::ip)
     }

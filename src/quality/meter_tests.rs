@@ -133,8 +133,8 @@ proptest! {
         for (step, ms) in steps {
             position += step / 3;
             at += ms * 1_000_000;
-            let header =
-                Header { payload_type: 8, marker: false, sequence: position as u16, timestamp: position as u32 * 160, ssrc: 1 };
+            let timestamp = (position as u32).wrapping_mul(160);
+            let header = Header { payload_type: 8, marker: false, sequence: position as u16, timestamp, ssrc: 1 };
             meter.handle(Instant::from_nanos(at), &header, Kind::Audio, 160);
         }
         let measured = meter.result();

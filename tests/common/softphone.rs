@@ -9,6 +9,9 @@ use super::child::Process;
 use super::sound::{RATE, tone, write_wav};
 use super::{Bench, seconds, until};
 
+/// A baresip hangs up when its tone ends.
+const TONE_S: i64 = 90;
+
 /// baresip, at this port. `account` is its address and parameters, as `<sip:8@127.0.0.1:5070>;regint=0`.
 pub(crate) fn baresip(bench: &Bench, name: &str, port: u16, hz: f64, account: &str, arguments: &[&str]) -> Process {
     baresip_at(bench, name, SocketAddr::from(([127, 0, 0, 1], port)), hz, account, "", arguments)
@@ -26,7 +29,7 @@ fn baresip_at(
 ) -> Process {
     let directory = directory(bench, &format!("baresip-{name}"));
     let file = |name: &str| directory.join(name);
-    let samples: Vec<i16> = (0..30 * RATE as i64).map(|n| tone(hz, n)).collect();
+    let samples: Vec<i16> = (0..TONE_S * RATE as i64).map(|n| tone(hz, n)).collect();
     write_wav(&file("tone.wav"), &samples);
     let (first, last) = (bench.ports.even(), bench.ports.even() + 1);
     let config = format!(
@@ -114,7 +117,7 @@ impl Linphone {
     /// A tone for a microphone: without it, where there is no sound card, it sends nothing.
     pub(crate) fn speaks(&self, hz: f64) {
         let file = self.input.with_file_name("tone.wav");
-        write_wav(&file, &(0..30 * RATE as i64).map(|n| tone(hz, n)).collect::<Vec<i16>>());
+        write_wav(&file, &(0..TONE_S * RATE as i64).map(|n| tone(hz, n)).collect::<Vec<i16>>());
         self.tell("soundcard use files");
         self.tell(&format!("play {}", file.display()));
     }

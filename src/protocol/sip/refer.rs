@@ -3,7 +3,8 @@
 use super::address::Address;
 use super::header::Name;
 use super::message::Request;
-use super::uri::{Uri, percent_decode};
+use super::replaces::Replaces;
+use super::uri::Uri;
 use super::vocabulary::reason_phrase;
 
 /// The option tag of RFC 4488.
@@ -17,7 +18,7 @@ pub struct Refer {
     /// Refer-To without its headers.
     pub to: Uri,
     /// The header Replaces within Refer-To: the call to take over, as the phone that asks knows it.
-    pub replaces: Option<String>,
+    pub replaces: Option<Replaces>,
     /// False: no NOTIFY is wanted (`Refer-Sub: false`, RFC 4488 section 4).
     pub reports: bool,
 }
@@ -32,27 +33,20 @@ impl Refer {
         let mut fields = h.fields(&Name::REFER_TO);
         let (Some(value), None) = (fields.next(), fields.next()) else { return Err(Malformed) };
         let uri = Address::parse(value).ok_or(Malformed)?.uri;
-        let (bare, headers) = split_headers(uri.as_str());
-        let to = Uri::parse(bare).ok_or(Malformed)?;
+        let to = Uri::parse(without_headers(uri.as_str())).ok_or(Malformed)?;
         if to.param("method").flatten().is_some_and(|method| method != "INVITE") {
             return Err(Malformed);
         }
-        let replaces = headers.split('&').find_map(|header| {
-            let (name, value) = header.split_once('=')?;
-            name.eq_ignore_ascii_case("replaces").then(|| percent_decode(value))
-        });
+        let replaces = Replaces::of_uri(&uri).map_err(|_| Malformed)?;
         let reports = !h.text(&Name::REFER_SUB).is_some_and(|value| value.eq_ignore_ascii_case("false"));
         Ok(Refer { to, replaces, reports })
     }
 }
 
-/// What stands behind the `?` of a URI (RFC 3261 section 19.1.1). A user part may hold one too.
-fn split_headers(uri: &str) -> (&str, &str) {
+/// Headers stand behind the `?` of a URI (RFC 3261 section 19.1.1). A user part may hold one too.
+fn without_headers(uri: &str) -> &str {
     let host = uri.rfind('@').unwrap_or(0);
-    match uri[host..].find('?') {
-        Some(at) => (&uri[..host + at], &uri[host + at + 1..]),
-        None => (uri, ""),
-    }
+    uri[host..].find('?').map_or(uri, |at| &uri[..host + at])
 }
 
 /// The status line of the call that was asked for (RFC 3515 section 2.4.5).
@@ -79,7 +73,7 @@ mod tests {
         let value = "<sip:9@192.0.2.1?Require=replaces&replaces=a%40b%3Bto-tag%3D7%3Bfrom-tag%3D8>";
         let attended = refer(&[value], Some("false")).unwrap();
         assert_eq!((attended.to.as_str(), attended.reports), ("sip:9@192.0.2.1", false));
-        assert_eq!(attended.replaces.as_deref(), Some("a@b;to-tag=7;from-tag=8"));
+        assert_eq!(attended.replaces, Replaces::parse(b"a@b;to-tag=7;from-tag=8"));
         assert_eq!(refer(&["sip:9@h"], Some("true")).unwrap().to.user.as_deref(), Some("9"));
     }
 

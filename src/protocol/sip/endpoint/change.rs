@@ -172,7 +172,7 @@ impl Endpoint {
             self.wish(Some(session), &mut request.headers);
         }
         let exchanges = session.exchanges;
-        let flow = self.flow_of(&dialog, session.flow, session.flow);
+        let flow = self.way_within(id, &dialog, session.flow, session.flow);
         let offers = !request.body.is_empty();
         let blocks = offers || method == Method::INVITE;
         self.complete(&mut request, &flow, &branch);
@@ -318,7 +318,7 @@ impl Endpoint {
         let Some(tx) = self.transactions.get(&tx_id) else { return };
         let Machine::InviteClient { request, .. } = &tx.machine else { return };
         let (seq, asked) = (request.cseq().unwrap_or_default(), request.body.is_empty());
-        let flow = self.flow_of(&dialog, tx.flow, heard.flow);
+        let flow = self.way_within(id, &dialog, tx.flow, heard.flow);
         let to_tag = response.to_tag();
         if let Some(Machine::InviteClient { acks, .. }) = self.transactions.get_mut(&tx_id).map(|tx| &mut tx.machine) {
             acks.push(SentAck { to_tag: to_tag.clone(), flow, bytes: None });

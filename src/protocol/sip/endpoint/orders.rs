@@ -335,8 +335,8 @@ impl Endpoint {
         self.answer_their_offer(now, id, 500, Vec::new());
         let Some(session) = self.sessions.get(&id) else { return };
         let flow = match &session.dialog {
-            Some(dialog) if !self.pinned.contains(&id) => self.flow_of(dialog, session.flow, session.flow),
-            _ => session.flow,
+            Some(dialog) => self.way_within(id, dialog, session.flow, session.flow),
+            None => session.flow,
         };
         self.send_request(now, bye, flow, Some(id));
     }
@@ -423,6 +423,12 @@ impl Endpoint {
         let mut listeners = self.settings.listen.iter().filter(fits);
         let best = listeners.clone().find(same_reach).or_else(|| listeners.next())?;
         Some(Flow { transport, local: best.1, remote, connection: None })
+    }
+
+    /// The way of a request within the dialog of a session; one with a registered phone keeps the phone's own flow, whatever
+    /// its Contact says.
+    pub(super) fn way_within(&self, id: SessionId, dialog: &Dialog, flow: Flow, heard_from: Flow) -> Flow {
+        if self.pinned.contains(&id) { flow } else { self.flow_of(dialog, flow, heard_from) }
     }
 
     /// The way of a request within a dialog: to the next hop if it is an address, else back to where the peer was heard from.

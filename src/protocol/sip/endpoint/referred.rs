@@ -1,9 +1,12 @@
 //! REFER within a session (RFC 3515): one at a time, answered by the owner, and reported on by NOTIFY.
 
+use std::net::SocketAddr;
+
 use super::incoming::{Asked, reply_flow};
 use super::session::Phase;
 use super::{Endpoint, EventKind, Label, Machine, SessionId, TxId};
 use crate::clock::Instant;
+use crate::protocol::sip::dialog::DialogId;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
 use crate::protocol::sip::refer::{Refer, SIPFRAG, sipfrag};
@@ -33,6 +36,16 @@ enum Stage {
 }
 
 impl Endpoint {
+    /// The session of this dialog.
+    pub fn session_of(&self, dialog: &DialogId) -> Option<SessionId> {
+        self.dialogs.get(dialog).copied()
+    }
+
+    /// Our address that a session's messages leave from.
+    pub fn local_of(&self, id: SessionId) -> Option<SocketAddr> {
+        self.sessions.get(&id).map(|session| session.flow.local)
+    }
+
     pub(super) fn handle_refer(&mut self, asked: Asked<'_>, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         let refer = Refer::of(asked.request);
@@ -105,10 +118,7 @@ impl Endpoint {
         request.body = sipfrag(status);
         let dialog = dialog.clone();
         let Some(session) = self.sessions.get(&id) else { return };
-        let flow = match self.pinned.contains(&id) {
-            true => session.flow,
-            false => self.flow_of(&dialog, session.flow, session.flow),
-        };
+        let flow = self.way_within(id, &dialog, session.flow, session.flow);
         self.send_request(now, request, flow, Some(id));
     }
 }

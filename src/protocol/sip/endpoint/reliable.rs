@@ -257,7 +257,7 @@ impl Endpoint {
         let mut prack = early.dialog.request(&Method::PRACK);
         prack.headers.push(Name::RACK, format!("{rseq} {seq} INVITE"));
         let dialog = early.dialog.clone();
-        let way = self.flow_of(&dialog, flow, heard.flow);
+        let way = self.way_within(id, &dialog, flow, heard.flow);
         self.send_request(heard.now, prack, way, Some(id));
         true
     }

@@ -170,8 +170,10 @@ impl Endpoint {
         let Some(dialog) = Dialog::from_response(request, response) else { return };
         let (seq, offerless) = (request.cseq().unwrap_or_default(), request.body.is_empty());
         let own = self.own_flow(tx_id, tx.flow);
-        let pinned = session.is_some_and(|session| self.pinned.contains(&session));
-        let next = if pinned { own } else { self.flow_of(&dialog, own, flow) };
+        let next = match session {
+            Some(session) => self.way_within(session, &dialog, own, flow),
+            None => self.flow_of(&dialog, own, flow),
+        };
         let calls = |s: &super::Session| matches!(s.phase, Phase::Outgoing { cancel: Cancel::No, .. });
         let called = alive.filter(|s| first && self.sessions.get(s).is_some_and(calls));
         let waits = called.is_some() && offerless && !response.body.is_empty();

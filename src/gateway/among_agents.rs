@@ -1,0 +1,119 @@
+//! Agents' calls to each other and to targets: plain calls, which are not offered to a hotline. They have no record, no recording
+//! and no facts; who is in one is not rung for a caller.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Gateway;
+use super::book::{CallerLeg, Entry, Link, Role};
+use crate::call::leg::Callee;
+use crate::call::{Call, Offer};
+use crate::clock::Now;
+use crate::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Nobody, Ringback, Strategy};
+use crate::ids::{AgentNo, CallId, SubjectId};
+use crate::media::negotiate::Peer;
+use crate::protocol::sip::address::Address;
+use crate::protocol::sip::endpoint::{Flow, MAX_FORWARDS, SessionId};
+use crate::protocol::sip::header::Name;
+use crate::protocol::sip::message::Request;
+
+/// A colleague's phone rings so long.
+const RING: Duration = Duration::from_secs(60);
+
+/// The sessions of agents who call by themselves.
+#[derive(Debug, Default)]
+pub(super) struct Callers(BTreeMap<SessionId, (AgentNo, CallId)>);
+
+impl Callers {
+    pub(super) fn agent(&self, session: SessionId) -> Option<&AgentNo> {
+        self.0.get(&session).map(|(agent, _)| agent)
+    }
+}
+
+impl Gateway {
+    /// An INVITE of an agent's phone to somebody whom agents may call; `None`: it is something else.
+    pub(super) fn agents_own_call(&self, flow: &Flow, request: &Request) -> Option<(AgentNo, Callee)> {
+        let to = self.listed(request.uri.as_ref()?)?;
+        let from =
+            Address::parse(request.headers.first(&Name::FROM)?)?.uri.user.map(|user| AgentNo::from(user.as_str()));
+        let fixed = || self.phones.values().filter(|phone| phone.address == flow.remote).map(|phone| &phone.agent);
+        let there = fixed().find(|agent| Some(*agent) == from.as_ref()).or_else(|| fixed().next()).cloned();
+        let bound = || self.registering.as_ref()?.registrar.agent_at(flow.remote).cloned();
+        // Over a stream a fixed phone calls from any port: then it must say who it is.
+        let named = || {
+            let phone = self.phones.get(from.as_ref()?)?;
+            let its = phone.address.ip().to_canonical() == flow.remote.ip().to_canonical();
+            (flow.transport.reliable() && its && self.trunk_of(flow).is_none()).then(|| phone.agent.clone())
+        };
+        Some((there.or_else(bound).or_else(named)?, to))
+    }
+
+    pub(super) fn begin_agents_call(
+        &mut self,
+        now: Now,
+        at: Now,
+        (session, flow): (SessionId, Flow),
+        request: &Request,
+        (agent, to): (AgentNo, Callee),
+    ) {
+        let (peer, refusal) = self.media_of(request);
+        if let Some(why) = self.refusal().or(refusal) {
+            return self.endpoint.reject(now, session, why.status, why.retry_after_s);
+        }
+        let id = CallId::new(at.wall, &mut self.random);
+        let (caller, trunk) = (SubjectId::new(&mut self.random), "".into());
+        let early_media = peer.as_ref().is_some_and(Peer::hears);
+        let (called, sip_call_id) = (to.to_string(), String::new());
+        let (called_received, caller_received) = (None, None);
+        let offer = Offer { trunk, called, called_received, caller, caller_received, sip_call_id, early_media };
+        tracing::info!(%id, from = %agent, %to, "an agent calls");
+        let call = Call::among_agents(id, self.settings.run, at, plan_for(&to), offer);
+        let max_forwards = request.max_forwards().unwrap_or(MAX_FORWARDS).saturating_sub(1);
+        let caller = CallerLeg {
+            session,
+            flow,
+            shown_number: Some(agent.to_string()),
+            peer,
+            codec: None,
+            media: None,
+            held: false,
+            max_forwards,
+            acknowledged: false,
+        };
+        self.agents.engage(&agent, id);
+        self.callers.0.insert(session, (agent, id));
+        self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
+        self.by_session
+            .insert(session, Link { call: id, role: Role::Caller, terminated: false, unwritten: VecDeque::new() });
+        self.invited_from(id, request);
+        self.obey(now, id);
+    }
+
+    /// The last message of this session is through.
+    pub(super) fn callers_session_ended(&mut self, now: Now, session: SessionId) {
+        if let Some((agent, id)) = self.callers.0.remove(&session) {
+            self.agents.release(&agent, id, now.mono);
+        }
+    }
+}
+
+/// One callee, no greeting.
+fn plan_for(to: &Callee) -> Arc<Hotline> {
+    let cadence = Cadence { name: "cn".to_owned(), burst: Duration::from_secs(1), period: Duration::from_secs(5) };
+    let (numbers, nobody) = match to {
+        Callee::Agent(agent) => (vec![agent.clone()], Nobody::BusyTone),
+        Callee::Target(target) => (Vec::new(), Nobody::Target(target.clone())),
+    };
+    Arc::new(Hotline {
+        id: "".into(),
+        org: String::new(),
+        numbers: Vec::new(),
+        language: String::new(),
+        time_zone: String::new(),
+        version: String::new(),
+        answer: Answer { max_rings: u32::MAX, cadence, ringback: Ringback::Network, short_abandon: Duration::ZERO },
+        greeting: Greeting::default(),
+        agents: Agents { numbers, strategy: Strategy::InOrder, ring: RING, nobody },
+    })
+}
