@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fact::{Fact, KeyPath, RecordingStatus, RefusedTransfer, RingResult, Signal};
 use crate::clock::Now;
 use crate::ids::{AgentNo, Side, TargetName};
-use crate::media::{OneWayBy, Play};
+use crate::media::{Hears, OneWayBy, Play};
 use crate::protocol::rtp::Received;
 use crate::quality::{Heard, Line};
 
@@ -85,6 +85,8 @@ pub enum Input {
     HungUp {
         side: Side,
     },
+    /// An agent whom this call waits for has become free.
+    AgentFree,
     /// The peer has lost the session.
     Lost {
         side: Side,
@@ -208,6 +210,12 @@ pub enum Action {
     AnswerCaller {
         attempt: u32,
     },
+    /// 200 to the caller, with nobody on the other side.
+    AnswerAlone,
+    /// The caller is connected, with nobody; soft notes are heard.
+    Attend {
+        connected: Now,
+    },
     RejectCaller {
         status: u16,
         retry_after_s: Option<u32>,
@@ -246,8 +254,10 @@ pub enum Action {
         attempt: u32,
         status: u16,
     },
-    /// The caller is with nobody and hears soft notes.
-    Park,
+    /// The caller is with nobody, and hears this.
+    Park {
+        hears: Hears,
+    },
     /// A port for the phone that moves over from another call.
     OpenMoved {
         attempt: u32,

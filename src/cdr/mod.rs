@@ -3,6 +3,7 @@
 mod fold;
 mod quality;
 mod record;
+mod way;
 
 pub use fold::{Fold, Phase};
 pub(crate) use record::words;

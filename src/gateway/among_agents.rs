@@ -10,7 +10,7 @@ use super::book::{CallerLeg, Entry, Link, Role};
 use crate::call::leg::Callee;
 use crate::call::{Call, Offer};
 use crate::clock::Now;
-use crate::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Nobody, Ringback, Strategy};
+use crate::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Next, Ringback, Strategy};
 use crate::ids::{AgentNo, CallId, SubjectId};
 use crate::media::negotiate::Peer;
 use crate::protocol::sip::address::Address;
@@ -102,8 +102,8 @@ impl Gateway {
 fn plan_for(to: &Callee) -> Arc<Hotline> {
     let cadence = Cadence { name: "cn".to_owned(), burst: Duration::from_secs(1), period: Duration::from_secs(5) };
     let (numbers, nobody) = match to {
-        Callee::Agent(agent) => (vec![agent.clone()], Nobody::BusyTone),
-        Callee::Target(target) => (Vec::new(), Nobody::Target(target.clone())),
+        Callee::Agent(agent) => (vec![agent.clone()], Next::BusyTone),
+        Callee::Target(target) => (Vec::new(), Next::Target(target.clone())),
     };
     Arc::new(Hotline {
         id: "".into(),
@@ -114,6 +114,8 @@ fn plan_for(to: &Callee) -> Arc<Hotline> {
         version: String::new(),
         answer: Answer { max_rings: u32::MAX, cadence, ringback: Ringback::Network, short_abandon: Duration::ZERO },
         greeting: Greeting::default(),
-        agents: Agents { numbers, strategy: Strategy::InOrder, ring: RING, nobody },
+        agents: Agents { numbers, strategy: Strategy::InOrder, ring: RING, queue: None, nobody },
+        start: Next::Agents,
+        steps: Vec::new(),
     })
 }
