@@ -183,6 +183,7 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_115, What::MediaOfLeft { attempt: 1, received, heard: Some(Box::new(heard())) })
         .at(19_116, What::OneWayAudio { leg: Side::Agent, by: OneWayBy::Energy, for_ms: 4_000 })
         .at(19_117, What::OneWayAudioEnded { leg: Side::Agent, by: OneWayBy::Energy })
+        .at(19_118, What::PhoneReplaced { attempt: 1, agent: "8".into() })
         .facts()
 }
 
