@@ -202,6 +202,11 @@ pub enum What {
         attempt: u32,
         agent: AgentNo,
     },
+    /// The agent who has the caller goes on with another phone, which asked for that (INVITE with Replaces, receive stamp).
+    PhoneReplaced {
+        attempt: u32,
+        agent: AgentNo,
+    },
     /// What the leg of one who had the caller and handed on received, and its measurement, when it was closed.
     MediaOfLeft {
         attempt: u32,

@@ -70,6 +70,10 @@ pub enum Input {
         to: Callee,
         attended: bool,
     },
+    /// The agent of this attempt goes on with another phone.
+    PhoneReplaced {
+        attempt: u32,
+    },
     /// A REFER that nobody may make, or to nobody whom we call. That of an agent's attempt is to be answered.
     TransferRefused {
         attempt: Option<u32>,

@@ -59,6 +59,14 @@ impl Talking {
 }
 
 impl Call {
+    /// Caller and callee talk, and nobody is being handed on: the attempt of the callee.
+    pub fn talks_with(&self) -> Option<u32> {
+        match &self.state {
+            State::Talking(talking) if matches!(talking.stage, Stage::Connected) => Some(talking.attempt),
+            _ => None,
+        }
+    }
+
     pub(super) fn handle_talking(
         &mut self,
         talking: Box<Talking>,
@@ -78,6 +86,11 @@ impl Call {
             Input::Sent(Sent::Answer) if matches!(talking.stage, Stage::Answering) => self.connect(&mut talking, at),
             // It was ordered in the moment the agent answered; it still is the *ring*.
             Input::Sent(Sent::Ring) | Input::Media(Media::RingbackStarted) => self.fact(at, What::Ring),
+            Input::PhoneReplaced { attempt } if attempt == talking.attempt => {
+                if let Callee::Agent(agent) = talking.callee.clone() {
+                    self.fact(at, What::PhoneReplaced { attempt, agent });
+                }
+            }
             Input::CallerAcknowledged => self.fact(at, What::Acknowledged),
             Input::Held { by, held: true } => {
                 // Nothing is expected of a leg on hold; when it comes back, the media thread counts anew.

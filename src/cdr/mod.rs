@@ -15,4 +15,6 @@ pub use record::{
 #[cfg(test)]
 mod machine_tests;
 #[cfg(test)]
+mod replacing_tests;
+#[cfg(test)]
 mod transfer_tests;

@@ -29,12 +29,24 @@ impl Callers {
     pub(super) fn agent(&self, session: SessionId) -> Option<&AgentNo> {
         self.0.get(&session).map(|(agent, _)| agent)
     }
+
+    /// The call of one session goes on with another.
+    pub(super) fn go_on_with(&mut self, new: SessionId, old: SessionId) {
+        if let Some(of) = self.0.get(&old).cloned() {
+            self.0.insert(new, of);
+        }
+    }
 }
 
 impl Gateway {
     /// An INVITE of an agent's phone to somebody whom agents may call; `None`: it is something else.
     pub(super) fn agents_own_call(&self, flow: &Flow, request: &Request) -> Option<(AgentNo, Callee)> {
         let to = self.listed(request.uri.as_ref()?)?;
+        Some((self.agent_who_calls(flow, request)?, to))
+    }
+
+    /// Whose phone this INVITE comes from.
+    pub(super) fn agent_who_calls(&self, flow: &Flow, request: &Request) -> Option<AgentNo> {
         let from =
             Address::parse(request.headers.first(&Name::FROM)?)?.uri.user.map(|user| AgentNo::from(user.as_str()));
         let fixed = || self.phones.values().filter(|phone| phone.address == flow.remote).map(|phone| &phone.agent);
@@ -46,7 +58,7 @@ impl Gateway {
             let its = phone.address.ip().to_canonical() == flow.remote.ip().to_canonical();
             (flow.transport.reliable() && its && self.trunk_of(flow).is_none()).then(|| phone.agent.clone())
         };
-        Some((there.or_else(bound).or_else(named)?, to))
+        there.or_else(bound).or_else(named)
     }
 
     pub(super) fn begin_agents_call(
@@ -90,10 +102,12 @@ impl Gateway {
         self.obey(now, id);
     }
 
-    /// The last message of this session is through.
+    /// The last message of this session is through. The agent may have gone on with another phone.
     pub(super) fn callers_session_ended(&mut self, now: Now, session: SessionId) {
-        if let Some((agent, id)) = self.callers.0.remove(&session) {
-            self.agents.release(&agent, id, now.mono);
+        if let Some(of) = self.callers.0.remove(&session)
+            && !self.callers.0.values().any(|other| *other == of)
+        {
+            self.agents.release(&of.0, of.1, now.mono);
         }
     }
 }

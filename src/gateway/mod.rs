@@ -7,7 +7,7 @@
 //! Files: `guests` (whom else live calls may hear), `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
 //! actions → SIP, media, recorder), `sound` (media events, ports), `trunks` (where they are, health, registration, limits),
 //! `outbound` (calls of ours through them), `registering` (phones that register), `forks` (several phones of one agent), `reload`
-//! (another configuration), `ladder` (what is kept of each message), `transferring` (REFER), `among_agents` (calls that agents make).
+//! (another configuration), `ladder` (what is kept of each message), `transferring` (REFER), `replacing` (Replaces), `among_agents` (calls that agents make).
 
 mod among_agents;
 mod book;
@@ -24,6 +24,7 @@ mod registering;
 #[cfg(test)]
 mod registering_tests;
 mod reload;
+mod replacing;
 mod signalling;
 mod sound;
 #[cfg(test)]

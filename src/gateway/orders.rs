@@ -231,7 +231,7 @@ impl Gateway {
     }
 }
 
-fn cause(parting: Parting) -> Option<Reason> {
+pub(super) fn cause(parting: Parting) -> Option<Reason> {
     match parting {
         Parting::HungUp => Some(Reason::normal_clearing()),
         Parting::Elsewhere => Some(Reason::completed_elsewhere()),

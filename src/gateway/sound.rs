@@ -305,7 +305,7 @@ impl Gateway {
         change
     }
 
-    fn answer_reoffer(&mut self, id: CallId, role: &Role, body: &[u8]) -> Option<(Vec<u8>, Option<Input>)> {
+    pub(super) fn answer_reoffer(&mut self, id: CallId, role: &Role, body: &[u8]) -> Option<(Vec<u8>, Option<Input>)> {
         let entry = self.calls.get_mut(&id)?;
         let codec = *entry.said_mut(role)?.codec;
         let media = entry.media_mut(role)?;

@@ -150,6 +150,11 @@ impl Switch {
         sent
     }
 
+    /// Where media was last told to go.
+    pub(crate) fn last_remote(&self) -> String {
+        self.remotes.last().map(ToString::to_string).unwrap_or_default()
+    }
+
     pub(crate) fn facts(&self, wanted: fn(&What) -> bool) -> usize {
         self.facts.iter().filter(|f| wanted(&f.what)).count()
     }

@@ -199,6 +199,7 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_119, What::Queued { position: 3 })
         .at(19_120, What::MessageStarted)
         .at(19_121, What::MessageEnded { by: MessageEnd::Key })
+        .at(19_122, What::PhoneReplaced { attempt: 1, agent: "8".into() })
         .facts()
 }
 
