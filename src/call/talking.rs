@@ -175,6 +175,7 @@ impl Call {
                 self.fact(at, What::OneWayAudio { leg: side, by, for_ms });
             }
             Media::OneWayEnded { side, by } => self.fact(at, What::OneWayAudioEnded { leg: side, by }),
+            Media::Upset { side, upset } => self.fact(at, What::MediaUpset { leg: side, upset }),
             Media::PlayStarted { play } => {
                 let started = self.play_started(talking, play);
                 self.fact(at, started);
