@@ -107,6 +107,13 @@ pub const MOVE: Duration = Duration::from_secs(8);
 /// recording lags behind included.
 pub const ONE_WAY: Duration = Duration::from_secs(4);
 
+/// A sender's clock that differs from ours by more parts per million: crystals are within 50 or 100 of the truth, and with 200 a
+/// buffer of 20 ms is empty or doubled after 100 s.
+pub const CLOCK_DRIFT_PPM: f64 = 200.0;
+
+/// Changes of one leg's stream (SSRC, time line, clock) that become facts; beyond that they are only counted.
+pub const UPSETS: u32 = 32;
+
 /// A leg that sends nothing for so long has lost its media: phones and networks pause for a few seconds (handover, a
 /// restart of the phone), and their RTCP comes every 5 s.
 pub const MEDIA_LOST: Duration = Duration::from_secs(10);

@@ -14,7 +14,7 @@ use crate::clock::Stamp;
 use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName, TrunkName};
 use crate::media::{OneWayBy, Play};
 use crate::protocol::rtp::Received;
-use crate::quality::{Heard, Line};
+use crate::quality::{Heard, Line, Upset};
 
 /// One fact of one call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -125,6 +125,12 @@ pub enum What {
     OneWayAudioEnded {
         leg: Side,
         by: OneWayBy,
+    },
+    /// Another SSRC, a jump of timestamps, a clock that runs away: the first [`crate::limits::UPSETS`] of a leg.
+    MediaUpset {
+        leg: Side,
+        #[serde(flatten)]
+        upset: Upset,
     },
     /// A key was pressed; `at` is its begin (`rtp`) or the receive stamp of the message (`info`).
     Key {

@@ -10,7 +10,7 @@ use crate::clock::Now;
 use crate::ids::{AgentNo, Side, TargetName};
 use crate::media::{Hears, OneWayBy, Play};
 use crate::protocol::rtp::Received;
-use crate::quality::{Heard, Line};
+use crate::quality::{Heard, Line, Upset};
 
 /// Who is called for the caller.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -161,6 +161,10 @@ pub enum Media {
     OneWayEnded {
         side: Side,
         by: OneWayBy,
+    },
+    Upset {
+        side: Side,
+        upset: Upset,
     },
     PlayStarted {
         play: Play,

@@ -236,6 +236,7 @@ impl Call {
                 self.fact(at, What::Ring);
                 route.ring = Ring::Rung(at);
             }
+            Media::Upset { side, upset } => self.fact(at, What::MediaUpset { leg: side, upset }),
             Media::PlayStarted { play } => self.play_started(at, play),
             Media::PlayEnded { play, to_end } => self.fact(at, What::PlayEnded { play, to_end }),
             Media::Interval { side, line } => self.fact(at, What::MediaInterval { leg: side, line }),

@@ -188,6 +188,7 @@ impl Call {
             }
             Media::OneWayEnded { side, by } => self.fact(at, What::OneWayAudioEnded { leg: side, by }),
             Media::PlayStarted { play } => self.play_started(at, play),
+            Media::Upset { side, upset } => self.fact(at, What::MediaUpset { leg: side, upset }),
             Media::PlayEnded { play, to_end } => self.fact(at, What::PlayEnded { play, to_end }),
             Media::Interval { side, line } => self.fact(at, What::MediaInterval { leg: side, line }),
             Media::Measured { side, heard } => self.fact(at, What::MediaMeasured { leg: side, heard }),

@@ -7,6 +7,7 @@ use crate::clock::{RunId, Wall};
 use crate::ledger::story::{self, MORNING, Story, agent};
 use crate::media::OneWayBy;
 use crate::protocol::rtp::Received;
+use crate::quality::{Decoded, Heard, Sent};
 
 const GOLDEN: &str = include_str!("../../fixtures/records/answered.json");
 
@@ -376,6 +377,24 @@ fn what_was_measured_is_rated_on_its_scale() {
     let more = quality.figures.more.unwrap();
     assert_eq!((more.delay_ms, more.plc_assumed), (Some(21.0 + 30.0 + 20.0), Some(true)));
     assert!(more.mos_cq.unwrap() < quality.figures.mos.unwrap());
+}
+
+#[test]
+fn what_decoders_made_and_what_the_peer_reports_stand_beside_it() {
+    let sent =
+        Sent { codec: "PCMA".to_owned(), packets: 3_000, reports: 11, expected: 2_990, lost: 299, ..Sent::default() };
+    let decoded = Decoded { late: 3, concealed_us: 70_000, ..Decoded::default() };
+    let heard = Heard { decoded: Some(decoded), sent: Some(Box::new(sent)), ..story::heard() };
+    let what = What::MediaMeasured { leg: Side::Agent, heard: Box::new(heard) };
+    let record = record(Story::talking(1).ended(64_000, Reason::CallerHungUp, EndedBy::Caller).at(64_001, what));
+    let json = serde_json::to_value(&record).unwrap();
+    let agent = &json["quality"]["agent"];
+    assert_eq!((&agent["buffer"]["late"], &agent["buffer"]["concealed_ms"]), (&3.into(), &70.into()));
+    let sent = &agent["sent"];
+    assert_eq!((&sent["status"], &sent["loss_ratio"], &sent["scale"]), (&"reported".into(), &0.1.into(), &"nb".into()));
+    assert!((sent["r"].as_f64().unwrap() - 66.141).abs() < 0.001, "10 % of random loss: {sent}");
+    assert_eq!((&sent["delay"], &sent["voip"]), (&"assumed".into(), &serde_json::Value::Null));
+    assert_eq!(serde_json::from_value::<Record>(json).unwrap(), record);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The part `quality` of a record: figures, status and score of each leg, from what was measured.
 
-use super::record::{LegQuality, QualityStatus};
+use super::record::{Buffer, LegQuality, QualityStatus, SentQuality};
 use crate::protocol::rtp::Received;
 use crate::quality::{Figures, Heard, Seen, Status, status};
 
@@ -77,7 +77,7 @@ impl Leg {
             jitter_ms: received.filter(|r| r.packets > 0).map(|r| r.jitter_us as f64 / 1_000.0),
             ..Figures::default()
         };
-        LegQuality { figures, status }
+        LegQuality { figures, status, buffer: None, sent: None }
     }
 }
 
@@ -97,5 +97,7 @@ fn measured(leg: &Leg, heard: &Heard, other: &Leg, about: About) -> LegQuality {
     };
     let score = (status == Status::Rated).then(|| heard.score()).flatten();
     let figures = Figures::of(&heard.measured, Some(&heard.codec), score.as_ref());
-    LegQuality { figures, status: status.into() }
+    let buffer = heard.decoded.map(Buffer::of);
+    let sent = heard.sent.as_ref().map(|sent| Box::new(SentQuality::of(sent)));
+    LegQuality { figures, status: status.into(), buffer, sent }
 }

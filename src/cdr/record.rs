@@ -13,7 +13,8 @@ use crate::call::fact::{Fact, RecordingStatus, RingSource, StepKind};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Wall;
 use crate::ids::{AgentNo, CallId, HotlineId, TargetName, TrunkName};
-use crate::quality::{Figures, Status};
+use crate::protocol::rtp::xr::VoipMetrics;
+use crate::quality::{Decoded, Delay, Figures, Sent, Status};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -256,6 +257,101 @@ pub struct LegQuality {
     #[serde(flatten)]
     pub figures: Figures,
     pub status: QualityStatus,
+    /// Null: not counted.
+    #[serde(default)]
+    pub buffer: Option<Buffer>,
+    /// What was sent to this person, as their phone or trunk reports it; null: it does not.
+    #[serde(default)]
+    pub sent: Option<Box<SentQuality>>,
+}
+
+/// The stream toward one person by RTCP of its receiver. A relayed stream keeps the gaps that it came with: what was lost
+/// before the gateway counts too.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SentQuality {
+    /// `reported`: another's word, not measured here.
+    pub status: ReportedStatus,
+    /// Sent by us.
+    pub packets: u64,
+    /// Receiver reports and extended reports (RFC 3611) that came.
+    pub reports: u64,
+    pub extended_reports: u64,
+    pub lost: i32,
+    pub loss_ratio: Option<f64>,
+    /// Between two reports, at the worst.
+    pub loss_ratio_max: f64,
+    pub jitter_ms: f64,
+    pub jitter_max_ms: f64,
+    pub rtt_ms: Option<f64>,
+    /// By the E-model, from these figures; losses are taken to be random.
+    pub r: Option<f64>,
+    pub mos: Option<f64>,
+    pub scale: Option<String>,
+    pub mos_cq: Option<f64>,
+    pub delay: Option<Delay>,
+    pub codec: String,
+    /// The peer's last extended report, in its own words.
+    pub voip: Option<VoipMetrics>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportedStatus {
+    Reported,
+}
+
+impl SentQuality {
+    pub(super) fn of(sent: &Sent) -> SentQuality {
+        let score = sent.score();
+        let ms = |us: u64| us as f64 / 1_000.0;
+        SentQuality {
+            status: ReportedStatus::Reported,
+            packets: sent.packets,
+            reports: sent.reports,
+            extended_reports: sent.extended,
+            lost: sent.lost,
+            loss_ratio: sent.loss_ratio(),
+            loss_ratio_max: f64::from(sent.worst_256) / 256.0,
+            jitter_ms: ms(sent.jitter_us),
+            jitter_max_ms: ms(sent.jitter_max_us),
+            rtt_ms: sent.rtt_us.map(ms),
+            r: score.map(|score| score.r_lq),
+            mos: score.map(|score| score.mos_lq),
+            scale: score.map(|score| score.scale.as_str().to_owned()),
+            mos_cq: score.map(|score| score.mos_cq),
+            delay: score.map(|score| score.delay),
+            codec: sent.codec.clone(),
+            voip: sent.voip,
+        }
+    }
+}
+
+/// What the gateway's own jitter buffer and concealment made of the stream: toward the other person where the legs differ
+/// (else packets are passed on at once, and the first four are 0), and in the recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Buffer {
+    /// Packets that came after their sound was due.
+    pub late: u64,
+    /// Packets without room, and 10 ms that were left out to shorten the delay.
+    pub discarded: u64,
+    /// 10 ms that were put in to lengthen it.
+    pub expanded: u64,
+    pub concealed_ms: u64,
+    pub recording_late_ms: u64,
+    pub recording_concealed_ms: u64,
+}
+
+impl Buffer {
+    pub(super) fn of(decoded: Decoded) -> Buffer {
+        Buffer {
+            late: decoded.late,
+            discarded: decoded.discarded,
+            expanded: decoded.expanded,
+            concealed_ms: decoded.concealed_us / 1_000,
+            recording_late_ms: decoded.recording_late_us / 1_000,
+            recording_concealed_ms: decoded.recording_concealed_us / 1_000,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -54,6 +54,7 @@ impl Gateway {
             E::OneWayEnded { call, leg, by, at } => {
                 self.heard_of(call, leg, at, |side| Media::OneWayEnded { side, by })
             }
+            E::Upset { call, leg, upset, at } => self.heard_of(call, leg, at, |side| Media::Upset { side, upset }),
             E::Voice { call, leg, live, .. } => {
                 tracing::debug!(%call, leg = leg.0, ?live, snr_db = live.snr_db(), "a voice begins or has ended");
             }

@@ -13,7 +13,7 @@ use crate::dialplan::plan::{
 use crate::ids::{AgentNo, CallId, HotlineId, Random, Side, SubjectId, TrunkName};
 use crate::media::{OneWayBy, Play};
 use crate::protocol::rtp::Received;
-use crate::quality::{Buffered, Heard, JitterNs, Line, Losses, Measured};
+use crate::quality::{Buffered, Heard, JitterNs, Line, Losses, Measured, Upset};
 
 /// 2026-11-21T02:00:00Z: ten in the morning in Shanghai.
 pub(crate) const MORNING: Wall = Wall::from_micros(1_795_226_400_000_000);
@@ -200,6 +200,9 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_120, What::MessageStarted)
         .at(19_121, What::MessageEnded { by: MessageEnd::Key })
         .at(19_122, What::PhoneReplaced { attempt: 1, agent: "8".into() })
+        .at(19_123, What::MediaUpset { leg: Side::Agent, upset: Upset::SsrcChange { from: 7, to: 8 } })
+        .at(19_124, What::MediaUpset { leg: Side::Caller, upset: Upset::TimestampJump { by_ms: -5_000 } })
+        .at(19_125, What::MediaUpset { leg: Side::Caller, upset: Upset::ClockDrift { ppm: 250.5, error_ppm: 1.5 } })
         .facts()
 }
 
@@ -225,7 +228,7 @@ pub(crate) fn heard() -> Heard {
         lasted_ms: 59_980,
         ..Measured::default()
     };
-    Heard { codec: "PCMA".to_owned(), rtt_us: Some(42_000), measured }
+    Heard { codec: "PCMA".to_owned(), rtt_us: Some(42_000), decoded: None, sent: None, measured }
 }
 
 /// As version 1 began: without what was added to the ladder later.

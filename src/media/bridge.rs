@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::crossing::Crossing;
+use super::decoded;
 use super::hold::Hold;
 use super::jitter_buffer::Buffered;
 use super::one_way::OneWay;
@@ -193,6 +194,11 @@ impl Bridge {
         self.run_clock(now);
         if let Some(session) = find(&mut self.sessions, leg) {
             let there = session.accept_rtcp(source, arrival.mono, bytes);
+            if let (true, State::Joined(joined)) = (there, &mut self.state)
+                && joined.across(leg).is_some()
+            {
+                joined.one_way.report(usize::from(leg == joined.agent), arrival.mono, session.missing());
+            }
             if there && session.watchdog.hear(arrival.mono) {
                 self.events.push_back(Event::Resumed { call: self.call, leg, at: arrival });
             }
@@ -210,6 +216,10 @@ impl Bridge {
             if let Some((ended, line)) = session.interval(now.mono) {
                 let at = moment(now, ended);
                 self.events.push_back(Event::Interval { call: self.call, leg: session.leg, at, line });
+            }
+            if let Some((at, upset)) = session.take_upset() {
+                let at = moment(now, at);
+                self.events.push_back(Event::Upset { call: self.call, leg: session.leg, upset, at });
             }
             if let Some(since) = session.watchdog.bark(now.mono) {
                 self.events.push_back(Event::Silent { call: self.call, leg: session.leg, at: moment(now, since) });
@@ -275,6 +285,7 @@ impl Bridge {
         self.end_play(now, false);
         self.end_crossings();
         if let State::Joined(joined) = &mut self.state {
+            joined.settle(&mut self.sessions);
             joined.one_way.replace_agent(now.mono);
             joined.tell_one_way(now, &mut self.events, self.call);
             (joined.agent, joined.parked, joined.hold, joined.ringback) = (agent, None, None, None);
@@ -310,7 +321,7 @@ impl Bridge {
     /// Legs that changed may differ no longer, or only now.
     fn end_crossings(&mut self) {
         let State::Joined(joined) = &mut self.state else { return };
-        let counts = joined.end_crossings();
+        let counts = joined.end_crossings(&mut self.sessions);
         self.counters.late += counts.late;
         self.counters.discarded += counts.discarded;
         self.counters.expanded += counts.expanded;
@@ -457,6 +468,14 @@ impl Bridge {
     }
 
     fn close_leg(&mut self, now: Now, leg: LegId) {
+        if self.across(leg).is_some() {
+            self.end_crossings();
+        }
+        if let State::Joined(joined) = &mut self.state
+            && joined.across(leg).is_some()
+        {
+            joined.settle(&mut self.sessions);
+        }
         let Some(at) = self.sessions.iter().position(|s| s.leg == leg) else { return };
         let mut session = self.sessions.remove(at);
         session.say_bye(now, &mut self.outbox);
@@ -477,11 +496,11 @@ impl Bridge {
         let ended = if ended.mono < now.mono { ended } else { now };
         self.end_play(ended, false);
         self.end_crossings();
-        let tap = match std::mem::replace(&mut self.state, State::Ended) {
-            State::Joined(joined) => joined.tap,
+        let mut joined = match std::mem::replace(&mut self.state, State::Ended) {
+            State::Joined(joined) => Some(joined),
             State::Apart | State::Ringing(_) | State::Ended => None,
         };
-        if let Some(mut tap) = tap {
+        if let Some(tap) = joined.as_mut().and_then(|joined| joined.tap.as_mut()) {
             let total = tap.total(ended.mono);
             while let Some(block) = tap.finish(total) {
                 self.recorded.push_back(Recorded::Block(block));
@@ -490,6 +509,9 @@ impl Bridge {
             self.counters.concealed += tap.concealed();
             let total_frames = tap.frames(total);
             self.recorded.push_back(Recorded::End { call: self.call, total_frames });
+        }
+        if let Some(joined) = &mut joined {
+            joined.settle(&mut self.sessions);
         }
         while let Some(leg) = self.sessions.first().map(|s| s.leg) {
             self.close_leg(now, leg);
@@ -544,15 +566,29 @@ impl Joined {
     }
 
     /// Forgets what is being decoded and coded anew; what it counted is given back.
-    fn end_crossings(&mut self) -> Buffered {
+    fn end_crossings(&mut self, sessions: &mut [Session]) -> Buffered {
         let mut sum = Buffered::default();
-        for crossing in self.crossings.iter_mut().filter_map(Option::take) {
+        for (crossing, speaker) in self.crossings.iter_mut().zip([self.agent, self.caller]) {
+            let Some(crossing) = crossing.take() else { continue };
             let counts = crossing.counts();
+            if let Some(session) = find(sessions, speaker) {
+                session.add_decoded(&decoded::crossed(counts, crossing.concealed()));
+            }
             sum.late += counts.late;
             sum.discarded += counts.discarded;
             sum.expanded += counts.expanded;
         }
         sum
+    }
+
+    /// What the recording made of the sound of the two goes to their account.
+    fn settle(&mut self, sessions: &mut [Session]) {
+        let Some(tap) = &mut self.tap else { return };
+        for ((late, concealed), speaker) in tap.settle().into_iter().zip([self.caller, self.agent]) {
+            if let Some(session) = find(sessions, speaker) {
+                session.add_decoded(&decoded::recorded(late, concealed));
+            }
+        }
     }
 
     fn across(&self, leg: LegId) -> Option<LegId> {

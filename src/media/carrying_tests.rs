@@ -293,6 +293,67 @@ fn each_leg_is_rated_by_the_codec_that_was_spoken_on_it() {
 }
 
 #[test]
+fn what_the_decoders_made_of_a_stream_is_counted_by_its_leg() {
+    let mut bench = wide_and_narrow();
+    let voice = encode(&tone(440.0, 80_000));
+    let mut arrivals: Vec<(u64, u16)> = Vec::new();
+    for n in (0..500u16).filter(|n| n % 50 != 20) {
+        // Two packets come more than the whole buffer too late; the last second is calm.
+        arrivals.push((u64::from(n) * 20_000 + if n == 210 || n == 330 { 300_000 } else { 0 }, n));
+    }
+    arrivals.sort_unstable();
+    for (us, n) in arrivals {
+        bench.packet(us, AGENT, audio(n, 2), &voice[usize::from(n) * 160..][..160]);
+    }
+    bench.order(10_000_000, Command::CloseLeg { leg: CALLER });
+    bench.close(10_100_000, 10_100_000);
+    let told = measured(&bench);
+    let (callers, agents) = (told[0].decoded.unwrap(), told[1].decoded.unwrap());
+    assert_eq!(callers, crate::quality::Decoded::default());
+    assert_eq!(agents.late, 2, "{agents:?}");
+    // Ten that were lost and the two; the recording waits for 200 ms.
+    assert_eq!(agents.recording_concealed_us, 12 * 20_000, "{agents:?}");
+    assert_eq!(agents.recording_late_us, 2 * 20_000);
+    assert!((12 * 20_000..=14 * 20_000 + agents.expanded * 10_000).contains(&agents.concealed_us), "{agents:?}");
+}
+
+#[test]
+fn another_ssrc_a_jump_and_a_fast_clock_are_told_each_once() {
+    let mut bench = Bench::joined(0);
+    for n in 0..2_000u16 {
+        // The caller's clock gains 400 ppm; the agent's phone changes its SSRC after 20 s and jumps ahead after 30.
+        let us = u64::from(n) * 20_000;
+        bench.packet(us - us * 400 / 1_000_000, CALLER, audio(n, 1), &[0xd5; 160]);
+        let (ssrc, jump) = (if n < 1_000 { 2 } else { 3 }, if n < 1_500 { 0 } else { 40_000 });
+        let header = audio(n, ssrc);
+        bench.packet(us, AGENT, Header { timestamp: header.timestamp.wrapping_add(jump), ..header }, &[0xd5; 160]);
+    }
+    bench.close(40_000_000, 40_000_000);
+    let told: Vec<_> = bench
+        .events
+        .iter()
+        .filter_map(|e| if let Event::Upset { leg, upset, at, .. } = e { Some((*leg, *upset, *at)) } else { None })
+        .collect();
+    let [(CALLER, Upset::ClockDrift { ppm, error_ppm }, _), rest @ ..] = &told[1..] else { panic!("{told:?}") };
+    assert!((ppm - 400.0).abs() < 2.0 && *error_ppm < 1.0, "{told:?}");
+    assert_eq!(told[0], (AGENT, Upset::SsrcChange { from: 2, to: 3 }, at(20_000_000)));
+    assert_eq!(rest, [(AGENT, Upset::TimestampJump { by_ms: 5_000 }, at(30_000_000))]);
+    let of: Vec<_> = measured(&bench).iter().map(|h| (h.measured.ssrc_changes, h.measured.time_jumps)).collect();
+    assert_eq!(of, [(0, 0), (1, 1)]);
+}
+
+#[test]
+fn an_ssrc_of_its_own_for_each_second_is_told_so_often_and_no_more() {
+    let mut bench = Bench::joined(0);
+    for n in 0..4_000u16 {
+        bench.packet(u64::from(n) * 20_000, CALLER, audio(n, u32::from(n / 50)), &[0xd5; 160]);
+    }
+    bench.close(80_000_000, 80_000_000);
+    let told = bench.events.iter().filter(|e| matches!(e, Event::Upset { .. })).count();
+    assert_eq!((told, measured(&bench)[0].measured.ssrc_changes), (crate::limits::UPSETS as usize, 79));
+}
+
+#[test]
 fn pauses_and_keys_cost_no_score() {
     let mut bench = pausing();
     bench.close(3_000_000, 3_000_000);

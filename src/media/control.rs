@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::clock::{Instant, Now};
 use crate::ids::Random;
 use crate::protocol::rtp::rtcp::{self, Block, Compound, Outgoing, SenderInfo};
-use crate::protocol::rtp::{Receiver, Sender};
+use crate::protocol::rtp::{Receiver, Sender, xr};
+use crate::quality::Reported;
 
 /// Mean time between two reports (section 6.2), in microseconds; half of it before the first one.
 const INTERVAL_US: u64 = 5_000_000;
@@ -29,9 +30,13 @@ pub(super) struct Control {
     heard: Option<(u32, Instant)>,
     /// The same of our last ones.
     sent: [Option<(u32, Instant)>; REMEMBERED],
+    /// Packets that the peer has sent, as it says.
+    theirs: Option<u32>,
     /// Packets that we had sent at our last two reports.
     counts: [u32; 2],
     round_trip: Option<Duration>,
+    /// What the peer reports of our stream.
+    reported: Reported,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -56,8 +61,10 @@ impl Control {
             source: None,
             heard: None,
             sent: [None; REMEMBERED],
+            theirs: None,
             counts: [0; 2],
             round_trip: None,
+            reported: Reported::default(),
         }
     }
 
@@ -125,18 +132,32 @@ impl Control {
     }
 
     /// A packet from an address that may send; false if it is no RTCP or says farewell.
-    pub(super) fn hear(&mut self, source: SocketAddr, arrival: Instant, bytes: &[u8], ours: u32) -> bool {
+    pub(super) fn hear(&mut self, source: SocketAddr, arrival: Instant, bytes: &[u8], ours: &Sender) -> bool {
         let Ok(compound) = Compound::parse(bytes) else { return false };
         self.source = Some(source);
         for report in compound.reports() {
             if let Some(info) = report.sender {
                 self.heard = Some((rtcp::middle(info.ntp), arrival));
+                self.theirs = Some(info.packets);
             }
-            for block in report.blocks().filter(|block| block.ssrc == ours) {
+            for block in report.blocks().filter(|block| block.ssrc == ours.ssrc()) {
+                self.reported.block(&block, ours.first());
                 self.round_trip = self.measure(&block, arrival).or(self.round_trip);
             }
         }
+        for metrics in xr::voip_metrics(&compound).filter(|metrics| metrics.ssrc == ours.ssrc()) {
+            self.reported.voip(metrics);
+        }
         !compound.says_bye()
+    }
+
+    /// Packets that the peer has sent, as its last sender report says.
+    pub(super) fn theirs(&self) -> Option<u32> {
+        self.theirs
+    }
+
+    pub(super) fn reported(&self) -> &Reported {
+        &self.reported
     }
 
     /// The last round trip that was measured.

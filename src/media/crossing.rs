@@ -46,6 +46,11 @@ impl Crossing {
         self.buffer.counts()
     }
 
+    /// Units that were made up.
+    pub(super) fn concealed(&self) -> u64 {
+        self.listener.concealed()
+    }
+
     /// A packet of audio or of comfort noise.
     pub(super) fn hear(&mut self, arrival: Instant, accepted: &Accepted<'_>) {
         let (header, payload) = (&accepted.packet.header, accepted.packet.payload);

@@ -11,6 +11,7 @@ mod coder;
 mod conceal;
 mod control;
 mod crossing;
+mod decoded;
 mod hold;
 #[cfg(test)]
 mod hold_tests;
@@ -53,7 +54,7 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegId, Side};
 use crate::protocol::audio::g711::Law;
 use crate::protocol::rtp::Received;
-use crate::quality::{Heard, Line};
+use crate::quality::{Heard, Line, Upset};
 
 /// Samples a second of everything in this module but the sound of wideband calls, which has twice as many.
 pub const SAMPLE_RATE_HZ: u32 = crate::protocol::rtp::CLOCK_RATE_HZ;
@@ -219,6 +220,13 @@ pub enum Event {
         call: CallId,
         leg: LegId,
         by: OneWayBy,
+        at: Now,
+    },
+    /// The sender's stream changed as no network changes it; the first [`crate::limits::UPSETS`] of a leg.
+    Upset {
+        call: CallId,
+        leg: LegId,
+        upset: Upset,
         at: Now,
     },
     /// Voice is heard on a leg of a recorded call again, or has not been for five seconds; `at` is on the recording's time line.

@@ -1,9 +1,12 @@
 //! One-way audio: of two people who are joined one is not heard while the other one is.
 //!
 //! By packets: nothing comes from a leg while the other one sends without a break. A leg that announced its silence (comfort
-//! noise), or has paused before without a loss, is quiet on purpose. By energy: packets come and hold digital silence, while
-//! there is voice of the other one. A person who only listens has a microphone that is never that silent; a phone that is muted
-//! is told as well, for it is the same to the other's ear.
+//! noise), or has paused before without a loss, is quiet on purpose. One that may just have begun its first pause (what it sent
+//! last was no voice, and it never sent two seconds without voice, as all do that know no pauses) is given longer: its reports
+//! show that it is there, and if they count packets that never came, it does not pause.
+//!
+//! By energy: packets come and hold digital silence, while there is voice of the other one. A person who only listens has a
+//! microphone that is never that silent; a phone that is muted is told as well, for it is the same to the other's ear.
 //!
 //! Nothing is expected during a hold or while the caller is with nobody, and no sound during a prompt.
 
@@ -21,6 +24,12 @@ const BREAK: Duration = Duration::from_secs(1);
 
 /// Voice of the other one that makes a silence one-way audio: a word or two.
 const VOICE_MS: u32 = 1_000;
+
+/// Whoever sends so long without voice does not suppress silence.
+const STEADY: Duration = Duration::from_secs(2);
+
+/// Packets that its report counts and that never came: the leg does not pause, it is not heard.
+const MISSING: u64 = 100;
 
 /// By what one-way audio was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +71,34 @@ struct Leg {
     /// Begin of the digital silence, and the other's voice since then, in ms.
     silence: Option<(Instant, u32)>,
     alarm: Option<By>,
+    /// The end of the last block with voice, if its sound is listened to at all.
+    voice: Option<Instant>,
+    listened: bool,
+    /// It sends silence too.
+    steady: bool,
+    /// Its last report, and whether that counts more than came.
+    reported: Option<Instant>,
+    missed: bool,
+}
+
+impl Leg {
+    /// Whether the break since `last` may be the begin of its first pause, at `now`.
+    fn may_pause(&self, last: Instant, now: Instant) -> bool {
+        let quiet = self.listened && !self.steady && !self.missed && self.voice.is_none_or(|voice| voice <= last);
+        let alive = self.reported.is_some_and(|at| at > last + BREAK) || now.since(last) < limits::MEDIA_LOST;
+        quiet && alive && self.newest.is_some()
+    }
+
+    /// A block of its sound that ends at `end`.
+    fn listen(&mut self, end: Instant, voice_ms: u32) {
+        let before = self.voice.unwrap_or(self.stretch).max(self.stretch);
+        if voice_ms > 0 {
+            self.voice = Some(end);
+        } else if self.newest.is_some_and(|(at, _)| at >= end) && end.since(before) >= STEADY {
+            self.steady = true;
+        }
+        self.listened = true;
+    }
 }
 
 impl OneWay {
@@ -102,13 +139,22 @@ impl OneWay {
         let (Some(expected), other) = (self.packets, &self.legs[1 - leg]) else { return };
         let last = other.newest.map_or(Instant::START, |(last, _)| last);
         let lasted = arrival.since(last.max(expected).max(stretch));
-        if lasted >= limits::ONE_WAY && !other.announced && !other.pauses {
+        if lasted >= limits::ONE_WAY && !other.announced && !other.pauses && !other.may_pause(last, arrival) {
             self.begin(1 - leg, By::Packets, arrival, lasted);
         }
     }
 
+    /// A report of this leg's peer; `missing`: packets that it counts since its last one and that did not come.
+    pub(super) fn report(&mut self, leg: usize, arrival: Instant, missing: u64) {
+        let leg = &mut self.legs[leg];
+        (leg.reported, leg.missed) = (Some(arrival), missing >= MISSING);
+    }
+
     /// What both sent in the block that ends at `end`.
     pub(super) fn sound(&mut self, end: Instant, length: Duration, sounded: [Sounded; 2]) {
+        for (leg, sound) in self.legs.iter_mut().zip(&sounded) {
+            leg.listen(end, sound.voice_ms);
+        }
         let Some(expected) = self.sound else { return };
         for (n, sound) in sounded.iter().enumerate() {
             let leg = &mut self.legs[n];

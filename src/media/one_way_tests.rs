@@ -6,6 +6,7 @@ use super::tests::{AGENT, Bench, CALLER, audio, call, encode, remote, tone};
 use super::*;
 use crate::ids::Random;
 use crate::protocol::rtp::Header;
+use crate::protocol::rtp::rtcp::{self, Outgoing, SenderInfo};
 
 /// What a phone sends.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,6 +14,8 @@ enum Sends {
     Nothing,
     /// Syllables with pauses, over the noise of a room.
     Speech,
+    /// Two and a half seconds of that, then the noise of a room.
+    Turn,
     /// The noise of a room.
     Room,
     /// Digital silence.
@@ -25,19 +28,24 @@ enum Sends {
 type Scene = (u64, u64, Sends, Sends);
 
 fn packet(sends: Sends, n: u64, random: &mut Random) -> Option<Vec<u8>> {
-    let spoken = sends == Sends::Speech && n % 22 < 15;
+    let spoken = (sends == Sends::Speech || (sends == Sends::Turn && n < 125)) && n % 22 < 15;
     let voice = tone(500.0, 160);
     let mut sample = |k: usize| (random.below(121) as i16 - 60) + if spoken { voice[k] / 4 } else { 0 };
     match sends {
         Sends::Nothing => None,
         Sends::Zeros => Some(encode(&[0; 160])),
-        Sends::Speech | Sends::Room => Some(encode(&(0..160).map(&mut sample).collect::<Vec<_>>())),
+        Sends::Speech | Sends::Turn | Sends::Room => Some(encode(&(0..160).map(&mut sample).collect::<Vec<_>>())),
         Sends::Dtx => n.is_multiple_of(400).then(|| vec![70]),
     }
 }
 
 /// The two talk; orders are given at their second.
-fn talk(bench: &mut Bench, scenes: &[Scene], mut orders: Vec<(u64, Command)>) {
+fn talk(bench: &mut Bench, scenes: &[Scene], orders: Vec<(u64, Command)>) {
+    talk_and_report(bench, scenes, orders, Vec::new());
+}
+
+/// The agent's phone reports how many packets it has sent, at its second.
+fn talk_and_report(bench: &mut Bench, scenes: &[Scene], mut orders: Vec<(u64, Command)>, mut reports: Vec<(u64, u32)>) {
     let mut random = Random::from_number(5);
     let mut sequence = [0u16; 2];
     for &(from, until, caller, agent) in scenes {
@@ -46,6 +54,16 @@ fn talk(bench: &mut Bench, scenes: &[Scene], mut orders: Vec<(u64, Command)>) {
             while orders.first().is_some_and(|(second, _)| second * 50 <= n) {
                 let (second, command) = orders.remove(0);
                 bench.order(second * 1_000_000, command);
+            }
+            while reports.first().is_some_and(|(second, _)| second * 50 <= n) {
+                let (_, packets) = reports.remove(0);
+                let sender = Some(SenderInfo { ntp: 1, timestamp: 1, packets, octets: 0 });
+                let mut bytes = Vec::new();
+                rtcp::write(&Outgoing { ssrc: 9, sender, block: None, cname: "p", bye: false }, &mut bytes);
+                bench.run(us);
+                let now = super::tests::at(us);
+                bench.bridge.handle_rtcp(now, AGENT, super::tests::phone(AGENT), now, &bytes);
+                bench.collect();
             }
             for (leg, sends) in [(CALLER, caller), (AGENT, agent)] {
                 let Some(payload) = packet(sends, n - from * 50, &mut random) else { continue };
@@ -72,7 +90,7 @@ fn told(bench: &Bench) -> Vec<(LegId, OneWayBy, u64, Option<u64>)> {
     bench.events.iter().filter_map(one).collect()
 }
 
-use Sends::{Dtx, Nothing, Room, Speech, Zeros};
+use Sends::{Dtx, Nothing, Room, Speech, Turn, Zeros};
 
 #[track_caller]
 fn alarms(scenes: &[Scene], wanted: &[(LegId, OneWayBy, u64, Option<u64>)]) {
@@ -129,6 +147,25 @@ fn whoever_listens_pauses_or_is_silent_with_the_other_raises_no_alarm() {
         talk(&mut bench, &[(0, 20, scene.0, scene.1)], Vec::new());
         assert_eq!(told(&bench), [], "{scene:?}");
     }
+}
+
+#[test]
+fn a_first_pause_without_a_word_of_it_is_no_alarm_while_the_phone_reports() {
+    let scenes = [(0, 3, Speech, Turn), (3, 20, Speech, Nothing), (20, 23, Speech, Turn), (23, 30, Speech, Nothing)];
+    let heard = |scenes: &[Scene], reports: &[(u64, u32)]| {
+        let mut bench = Bench::joined(0);
+        talk_and_report(&mut bench, scenes, Vec::new(), reports.to_vec());
+        told(&bench).iter().map(|(leg, by, at, begun)| (*leg, *by, *at / 100, begun.is_some())).collect::<Vec<_>>()
+    };
+    assert_eq!(heard(&scenes, &[(2, 100), (6, 150), (11, 150), (16, 150), (22, 200), (27, 250)]), []);
+    let by = OneWayBy::Packets;
+    // Nobody says that it pauses: the time after which its media is lost anyhow.
+    assert_eq!(heard(&scenes[..2], &[]), [(AGENT, by, 129, true)]);
+    // It has gone on sending.
+    assert_eq!(heard(&scenes[..2], &[(2, 100), (8, 400)]), [(AGENT, by, 80, true)]);
+    // In the middle of a word, and of a phone that sends its silence.
+    assert_eq!(heard(&[(0, 2, Speech, Turn), (2, 8, Speech, Nothing)], &[(1, 50)]), [(AGENT, by, 59, true)]);
+    assert_eq!(heard(&[(0, 8, Speech, Turn), (8, 13, Speech, Nothing)], &[(1, 50)]), [(AGENT, by, 119, true)]);
 }
 
 #[test]

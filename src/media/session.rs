@@ -11,11 +11,12 @@ use super::watchdog::Watchdog;
 use super::{Codec, Remote};
 use crate::clock::{Instant, Now};
 use crate::ids::{LegId, Random};
+use crate::limits;
 use crate::protocol::audio::comfort;
 use crate::protocol::rtp::event::{Keys, Pressed};
 use crate::protocol::rtp::srtp::Guard;
 use crate::protocol::rtp::{CLOCK_RATE_HZ, Packet, Received, Sender, Sequenced};
-use crate::quality::{Heard, INTERVAL, Kind as Carries, Line, StreamMeter};
+use crate::quality::{Decoded, Heard, INTERVAL, Kind as Carries, Line, StreamMeter, Upset};
 
 /// Longest packet that we make, in units: 60 ms.
 pub(super) const LONGEST_PACKET: usize = 480;
@@ -29,6 +30,9 @@ pub(super) struct Session {
     spoken: [u64; CODECS.len()],
     /// The end of the present interval of measurement; `None`: the leg was never joined.
     interval_ends: Option<Instant>,
+    upset: Option<(Instant, Upset)>,
+    /// How many more of them will be told.
+    upsets_left: u32,
     sender: Sender,
     coder: Coder,
     control: Control,
@@ -37,6 +41,10 @@ pub(super) struct Session {
     invalid: u64,
     early: u64,
     foreign_rtcp: u64,
+    /// What its decoders and buffers made of its sound.
+    decoded: Option<Decoded>,
+    /// What the peer's last report counted, and we then.
+    reported: Option<(u32, u64)>,
     guards: Option<Box<Guards>>,
     keys: Keys,
 }
@@ -105,6 +113,8 @@ impl Session {
             meter: StreamMeter::new(CLOCK_RATE_HZ),
             spoken: [0; CODECS.len()],
             interval_ends: None,
+            upset: None,
+            upsets_left: limits::UPSETS,
             sender: Sender::new(random.u32(), random.u32() as u16, random.u32()),
             coder: Coder::default(),
             control: Control::new(random),
@@ -113,6 +123,8 @@ impl Session {
             invalid: 0,
             early: 0,
             foreign_rtcp: 0,
+            decoded: None,
+            reported: None,
             guards: None,
             keys: Keys::default(),
         }
@@ -208,6 +220,9 @@ impl Session {
         };
         if self.meter.handle(arrival, &packet.header, carries, packet.payload.len()) != Sequenced::New {
             return None;
+        }
+        if let Some(upset) = self.meter.take_upset() {
+            self.upset.get_or_insert((arrival, upset));
         }
         if let Kind::Audio(codec) = kind
             && let Some((_, packets)) = CODECS.iter().zip(&mut self.spoken).find(|(known, _)| **known == codec)
@@ -346,16 +361,24 @@ impl Session {
             return false;
         }
         let Some(guards) = &mut self.guards else {
-            return self.control.hear(source, arrival, bytes, self.sender.ssrc());
+            return self.control.hear(source, arrival, bytes, &self.sender);
         };
         let mut clear = bytes.to_vec();
         match guards.incoming.open_rtcp(&mut clear) {
-            Ok(length) => self.control.hear(source, arrival, &clear[..length], self.sender.ssrc()),
+            Ok(length) => self.control.hear(source, arrival, &clear[..length], &self.sender),
             Err(_) => {
                 self.foreign_rtcp += 1;
                 false
             }
         }
+    }
+
+    /// Packets that the peer counted since its last report but one and that did not come.
+    pub(super) fn missing(&mut self) -> u64 {
+        let Some(sent) = self.control.theirs() else { return 0 };
+        let received = self.meter.received().packets();
+        let Some((before, had)) = self.reported.replace((sent, received)) else { return 0 };
+        u64::from(sent.saturating_sub(before)).saturating_sub(received - had)
     }
 
     /// Reports if it is time.
@@ -388,7 +411,8 @@ impl Session {
         let silence = self.watchdog.deadline().map(|at| (at, "silence"));
         let key = self.keys.deadline().map(|at| (at, "key"));
         let interval = self.interval_ends.map(|at| (at, "quality"));
-        report.into_iter().chain(silence).chain(key).chain(interval).min()
+        let upset = self.upset.map(|(at, _)| (at, "upset"));
+        report.into_iter().chain(silence).chain(key).chain(interval).chain(upset).min()
     }
 
     /// Where the peer's reports come from, else the port above its RTP (RFC 3550 section 11). A held peer gets reports too.
@@ -423,10 +447,20 @@ impl Session {
         self.control.round_trip().map(|d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX))
     }
 
+    /// What became of the stream of a joined leg, with its instant.
+    pub(super) fn take_upset(&mut self) -> Option<(Instant, Upset)> {
+        let upset = self.upset.take().filter(|_| self.interval_ends.is_some() && self.upsets_left > 0)?;
+        self.upsets_left -= 1;
+        Some(upset)
+    }
+
     /// The interval that has ended, if one has.
     pub(super) fn interval(&mut self, now: Instant) -> Option<(Instant, Line)> {
         let ended = self.interval_ends.filter(|end| *end <= now)?;
         self.interval_ends = Some(ended + INTERVAL);
+        if let Some(drift) = self.meter.take_drift() {
+            self.upset.get_or_insert((ended, drift));
+        }
         Some((ended, Line::of(&self.meter.interval(), self.rtt_us())))
     }
 
@@ -438,11 +472,19 @@ impl Session {
         let spoken = CODECS.iter().copied().zip(self.spoken).filter(|(_, packets)| *packets > 0);
         let codec =
             spoken.max_by_key(|(codec, packets)| (*packets, *codec == agreed)).map_or(agreed, |(codec, _)| codec);
-        Some(Heard { codec: codec.name().to_owned(), rtt_us: self.rtt_us(), measured: self.meter.result() })
+        let codec = codec.name().to_owned();
+        let rtt_us = self.rtt_us();
+        let sent = self.control.reported().result(agreed.name(), self.sender.packets().into(), rtt_us).map(Box::new);
+        Some(Heard { codec, rtt_us, decoded: self.decoded, sent, measured: self.meter.result() })
     }
 
     pub(super) fn duplicates(&self) -> u64 {
         self.meter.received().duplicates()
+    }
+
+    /// Its sound was decoded, with this outcome.
+    pub(super) fn add_decoded(&mut self, decoded: &Decoded) {
+        self.decoded.get_or_insert_default().add(decoded);
     }
 
     /// Packets that came before the peer was known.

@@ -53,6 +53,7 @@ pub(super) struct Tap {
     /// What the caller heard of us.
     played: Lane<i16>,
     doubler: Option<Box<Doubler>>,
+    settled: [(u64, u64); 2],
 }
 
 /// What stands at each instant from an edge on.
@@ -105,7 +106,17 @@ impl Tap {
     /// `wide`: frames of 16 kHz, else of 8 kHz.
     pub(super) fn new(call: CallId, connected: Instant, wide: bool) -> Self {
         let (caller, agent) = (Voice::new(wide), Voice::new(wide));
-        Tap { call, connected, wide, edge: 0, caller, agent, played: Lane::default(), doubler: None }
+        Tap {
+            call,
+            connected,
+            wide,
+            edge: 0,
+            caller,
+            agent,
+            played: Lane::default(),
+            doubler: None,
+            settled: [(0, 0); 2],
+        }
     }
 
     pub(super) fn caller(&mut self, arrival: Instant, packet: &Packet<'_>, what: Tapped) {
@@ -160,6 +171,13 @@ impl Tap {
     /// Units that found no place: they came later than the hold-back.
     pub(super) fn missed(&self) -> u64 {
         self.caller.lane.missed + self.agent.lane.missed + self.played.missed
+    }
+
+    /// Units of caller and agent that came too late, and that were made up, since it was last asked.
+    pub(super) fn settle(&mut self) -> [(u64, u64); 2] {
+        let now = [&self.caller, &self.agent].map(|voice| (voice.lane.missed, voice.listener.concealed()));
+        let before = std::mem::replace(&mut self.settled, now);
+        [0, 1].map(|n| (now[n].0 - before[n].0, now[n].1 - before[n].1))
     }
 
     /// Units that were lost and made up.

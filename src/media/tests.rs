@@ -598,7 +598,8 @@ fn each_leg_is_reported_on_and_the_round_trip_is_measured() {
             assert_eq!(info.octets, info.packets * 160);
             if leg == CALLER {
                 // The phone answers 10 ms after it has the report; each way takes 10 ms.
-                let seen = Seen { ssrc: report.ssrc, info };
+                let highest = bench.sent_to(CALLER).last().map_or(0, |sent| u32::from(sent.3.sequence));
+                let seen = Seen { ssrc: report.ssrc, info, highest };
                 let later = bench.now.mono.since(at(0).mono).as_micros() as u64;
                 let then = sent.mono.since(at(0).mono).as_micros() as u64 + 30_000;
                 bench.answer(then.max(later), above(CALLER), &seen);
@@ -613,12 +614,22 @@ fn each_leg_is_reported_on_and_the_round_trip_is_measured() {
     let received: Vec<Received> = bench.events.iter().filter_map(closed).collect();
     let rtt = received[0].rtt_us.unwrap();
     assert!((20_000..=40_001).contains(&rtt) && received[1].rtt_us.is_none(), "{received:?}");
+    let measured = |e: &Event| if let Event::Measured { heard, .. } = e { Some(heard.sent.clone()) } else { None };
+    let [Some(sent), None] = &bench.events.iter().filter_map(measured).collect::<Vec<_>>()[..] else {
+        panic!("only the caller's phone reports");
+    };
+    assert_eq!((sent.codec.as_str(), sent.packets, sent.reports), ("PCMA", 1_000, answered));
+    assert!((700..=1_000).contains(&sent.expected), "{sent:?}");
+    assert_eq!((sent.lost, sent.worst_256, sent.jitter_us, sent.rtt_us), (7, 3, 10_000, Some(rtt)));
+    assert!(sent.score().unwrap().r_lq < 92.0, "{:?}", sent.score());
 }
 
 /// A report of ours, as the peer has it.
 struct Seen {
     ssrc: u32,
     info: SenderInfo,
+    /// The last number that came.
+    highest: u32,
 }
 
 impl Bench {
@@ -627,7 +638,10 @@ impl Bench {
             ssrc: seen.ssrc,
             last_report: rtcp::middle(seen.info.ntp),
             delay: rtcp::delay(Duration::from_millis(10)),
-            ..rtcp::Block::default()
+            highest: seen.highest,
+            lost: 7,
+            fraction_lost: 3,
+            jitter: 80,
         };
         let mut bytes = Vec::new();
         rtcp::write(&Outgoing { ssrc: 9, sender: None, block: Some(block), cname: "p", bye: false }, &mut bytes);
@@ -648,7 +662,7 @@ fn reports_go_only_to_a_peer_that_is_known_and_come_only_from_it() {
     }
     let (_, _, _, bytes) = bench.rtcp.iter().find(|r| r.1 == AGENT).unwrap().clone();
     let report = Compound::parse(&bytes).unwrap().reports().next().unwrap();
-    let seen = Seen { ssrc: report.ssrc, info: report.sender.unwrap() };
+    let seen = Seen { ssrc: report.ssrc, info: report.sender.unwrap(), highest: 0 };
     bench.answer(6_001_000, SocketAddr::from(([127, 0, 0, 99], 4_001)), &seen);
     bench.close(6_002_000, 6_002_000);
     assert!(bench.events.iter().filter_map(closed).all(|r| r.rtt_us.is_none()));

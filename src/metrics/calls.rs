@@ -91,6 +91,7 @@ impl CallMetrics {
             What::Media { leg, received } => self.count_received(*leg, received),
             What::MediaMeasured { leg, heard } => self.count_heard(*leg, heard),
             What::OneWayAudio { leg, .. } => self.families.add(Id::OneWayTimes, &[leg.as_str()], 1),
+            What::MediaUpset { leg, upset } => self.families.add(Id::MediaUpsets, &[leg.as_str(), upset.word()], 1),
             What::MediaOfLeft { received, heard, .. } => {
                 self.count_received(Side::Agent, received);
                 heard.iter().for_each(|heard| self.count_heard(Side::Agent, heard));
@@ -111,6 +112,12 @@ impl CallMetrics {
         self.families.add(Id::RtpBytes, &labels, measured.octets);
         self.families.add(Id::RtpReordered, &labels, measured.reordered);
         self.families.add(Id::RtpLate, &labels, measured.adaptive.discarded);
+        let decoded = heard.decoded.unwrap_or_default();
+        self.families.add(Id::BufferLate, &[leg], decoded.late);
+        self.families.add(Id::BufferDiscarded, &[leg], decoded.discarded);
+        self.families.add(Id::BufferExpanded, &[leg], decoded.expanded);
+        self.families.add(Id::Concealed, &[leg, "leg"], decoded.concealed_us / 10_000);
+        self.families.add(Id::Concealed, &[leg, "recording"], decoded.recording_concealed_us / 10_000);
         if let Some(ratio) = measured.loss_ratio() {
             self.families.observe(Id::RtpLossRatio, &[leg], ratio);
             self.families.observe(Id::RtpJitter, &[leg], measured.jitter.mean as f64 / 1e9);

@@ -159,6 +159,8 @@ const INWARD: Label = closed("direction", || owned(&[Direction::In.word()]));
 const SIP_REJECTION: Label = closed("reason", words_of::<SipRejection>);
 const RELOAD: Label = closed("result", words_of::<Reload>);
 const LEG: Label = closed("leg", || owned(&["caller", "agent"]));
+const MADE_UP: Label = closed("for", || owned(&["leg", "recording"]));
+const UPSET: Label = closed("what", || owned(&["ssrc_change", "timestamp_jump", "clock_drift"]));
 const VERSION: Label = closed("version", || owned(&[env!("CARGO_PKG_VERSION")]));
 
 const fn closed(name: &'static str, words: fn() -> Vec<String>) -> Label {
@@ -272,6 +274,16 @@ metrics! {
         "Calls in which this person was not heard, or hardly, while the other one was.";
     OneWayTimes "hotline_one_way_audio_total" Counter [LEG] None
         "Times that this person was not heard for four seconds while the other one was.";
+    BufferLate "hotline_media_buffer_late_total" Counter [LEG] None
+        "Packets too late for our jitter buffer, where legs differ; counted when the call has ended.";
+    BufferDiscarded "hotline_media_buffer_discarded_total" Counter [LEG] None
+        "Packets without room in it, and 10 ms left out to shorten its delay; counted when the call has ended.";
+    BufferExpanded "hotline_media_buffer_expanded_total" Counter [LEG] None
+        "Times that 10 ms were put in to lengthen its delay; counted when the call has ended.";
+    Concealed "hotline_media_concealed_frames_total" Counter [LEG, MADE_UP] None
+        "Frames of 10 ms that were lost and made up, for the other leg or for the recording; counted when the call has ended.";
+    MediaUpsets "hotline_media_upsets_total" Counter [LEG, UPSET] None
+        "Times that a sender changed its SSRC, jumped in its time line or had a clock wrong by more than 200 ppm; at most 32 a leg and call.";
     LedgerFacts "hotline_ledger_facts_total" Counter [] None
         "Facts committed.";
     LedgerBacklog "hotline_ledger_backlog_facts" Gauge [] None

@@ -6,6 +6,7 @@ use crate::call::reason::{EndedBy, Reason};
 use crate::ids::{AgentNo, HotlineId, Side, TrunkName};
 use crate::ledger::story::{self, Story, agent};
 use crate::media::OneWayBy;
+use crate::quality::Upset;
 
 fn sets() -> LabelSets {
     LabelSets {
@@ -227,6 +228,7 @@ fn calls_are_rated_once_both_legs_are_measured() {
     let one_way = What::OneWayAudio { leg: Side::Caller, by: OneWayBy::Packets, for_ms: 4_000 };
     let call = Story::talking(1)
         .at(8_000, one_way)
+        .at(9_000, What::MediaUpset { leg: Side::Agent, upset: Upset::SsrcChange { from: 1, to: 2 } })
         .ended(64_000, Reason::CallerHungUp, EndedBy::Caller)
         .at(64_001, of(Side::Caller, hardly))
         .at(64_002, of(Side::Agent, story::heard()));
@@ -239,6 +241,8 @@ fn calls_are_rated_once_both_legs_are_measured() {
         (r#"hotline_one_way_audio_calls_total{leg="agent"}"#, 0.0),
         (r#"hotline_one_way_audio_total{leg="caller"}"#, 1.0),
         (r#"hotline_one_way_audio_total{leg="agent"}"#, 0.0),
+        (r#"hotline_media_upsets_total{leg="agent",what="ssrc_change"}"#, 1.0),
+        (r#"hotline_media_upsets_total{leg="caller",what="clock_drift"}"#, 0.0),
         (r#"hotline_rtp_bytes_total{direction="in",leg="agent"}"#, 479_520.0),
         (r#"hotline_rtp_loss_ratio_bucket{leg="agent",le="0.001"}"#, 1.0),
         (r#"hotline_rtp_jitter_seconds_sum{leg="agent"}"#, 0.0009),

@@ -36,6 +36,13 @@ pub struct More {
     pub duplicates: u64,
     pub reordered: u64,
     pub restarts: u64,
+    #[serde(default)]
+    pub ssrc_changes: u64,
+    #[serde(default)]
+    pub timestamp_jumps: u64,
+    /// Positive: the sender's clock is faster than ours; null: not known well enough.
+    #[serde(default)]
+    pub drift_ppm: Option<f64>,
     pub packet_ms: Option<f64>,
     pub jitter_mean_ms: f64,
     pub jitter_max_ms: f64,
@@ -91,6 +98,9 @@ impl More {
             duplicates: measured.duplicates,
             reordered: measured.reordered,
             restarts: measured.restarts,
+            ssrc_changes: measured.ssrc_changes,
+            timestamp_jumps: measured.time_jumps,
+            drift_ppm: measured.drift.map(|drift| (drift.ppm * 10.0).round() / 10.0),
             packet_ms: (measured.packet_us > 0).then(|| f64::from(measured.packet_us) / 1_000.0),
             jitter_mean_ms: ms(measured.jitter.mean),
             jitter_max_ms: ms(measured.jitter.max),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::measured::Measured;
 use super::score::{Score, score};
+use super::sent::Sent;
 
 /// How long an interval is.
 pub const INTERVAL: Duration = Duration::from_secs(10);
@@ -26,6 +27,33 @@ pub struct Line {
     pub rtt_us: Option<u64>,
 }
 
+/// What became of a stream's sound where the gateway itself decoded it: toward the other leg if the two differ, and for the recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Decoded {
+    /// Packets that came to the jitter buffer after their sound was due.
+    pub late: u64,
+    /// Packets without room, and 10 ms that were left out to shorten the delay.
+    pub discarded: u64,
+    /// 10 ms that were put in to lengthen it.
+    pub expanded: u64,
+    /// Sound that was lost and made up for the other leg.
+    pub concealed_us: u64,
+    /// The same of the recording: what came later than it waits, and what was made up.
+    pub recording_late_us: u64,
+    pub recording_concealed_us: u64,
+}
+
+impl Decoded {
+    pub(crate) fn add(&mut self, other: &Decoded) {
+        self.late += other.late;
+        self.discarded += other.discarded;
+        self.expanded += other.expanded;
+        self.concealed_us += other.concealed_us;
+        self.recording_late_us += other.recording_late_us;
+        self.recording_concealed_us += other.recording_concealed_us;
+    }
+}
+
 /// One direction from its first packet to its last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Heard {
@@ -33,6 +61,12 @@ pub struct Heard {
     pub codec: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtt_us: Option<u64>,
+    /// `None`: facts from before it was counted, and legs whose sound nobody decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoded: Option<Decoded>,
+    /// What we sent to this person, as their phone or trunk reports it; `None`: it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Box<Sent>>,
     #[serde(flatten)]
     pub measured: Measured,
 }

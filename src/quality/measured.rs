@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::buffer::Buffered;
+use super::drift::Drift;
 use super::runs::Losses;
 
 /// Of one direction of one leg, for its whole time or for an interval of it.
@@ -25,6 +26,15 @@ pub struct Measured {
     pub restarts: u64,
     /// Jumps of the sender's time line; they are not jitter.
     pub time_cuts: u64,
+    /// Of the restarts: those with another SSRC.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ssrc_changes: u64,
+    /// Times that timestamps went back, or ahead of what the packets' arrival explains.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub time_jumps: u64,
+    /// Of the present stream; `None`: not known, or the path changed meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
     pub jitter: JitterNs,
     /// Longest time between two packets, in microseconds (also where nothing was sent: see `losses` for what was lost).
     pub longest_wait_us: u64,
@@ -47,6 +57,11 @@ pub struct JitterNs {
     pub last: u64,
     pub mean: u64,
     pub max: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Measured {

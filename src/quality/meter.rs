@@ -1,9 +1,11 @@
 //! The meter of one direction: packet by packet, without allocation.
 
 use super::buffer::{ADAPTIVE_MAX_MS, Buffer, FIXED_LONG_MS, FIXED_SHORT_MS};
+use super::drift;
 use super::jitter::{Jitter, Transit};
 use super::measured::{JitterNs, Measured};
 use super::runs::Runs;
+use super::upset::{TimeLine, Upset};
 use crate::clock::Instant;
 use crate::protocol::rtp::{Header, Receiver, Sequenced};
 
@@ -32,6 +34,14 @@ pub struct StreamMeter {
     follows_noise: bool,
     /// Of the present stream: transit of the last packet, in nanoseconds from an unknown zero.
     transit: i64,
+    drift: drift::Line,
+    /// It was told that this stream's clock runs away.
+    drift_told: bool,
+    time_line: TimeLine,
+    ssrc: Option<u32>,
+    ssrc_changes: u64,
+    time_jumps: u64,
+    upset: Option<Upset>,
     slots: Option<Slots>,
     packet: Packetization,
     fixed_short: Buffer,
@@ -78,6 +88,13 @@ impl StreamMeter {
             jitter: Jitter::default(),
             follows_noise: false,
             transit: 0,
+            drift: drift::Line::new(),
+            drift_told: false,
+            time_line: TimeLine::default(),
+            ssrc: None,
+            ssrc_changes: 0,
+            time_jumps: 0,
+            upset: None,
             slots: None,
             packet: Packetization::default(),
             fixed_short: Buffer::fixed(FIXED_SHORT_MS),
@@ -113,6 +130,9 @@ impl StreamMeter {
         if self.receiver.restarts() != before {
             self.cut();
         }
+        if self.ssrc != Some(header.ssrc) {
+            self.change_ssrc(header.ssrc);
+        }
         self.first.get_or_insert(arrival);
         self.latest = self.latest.max(arrival);
         let cut = self.time(arrival, header, kind);
@@ -124,6 +144,18 @@ impl StreamMeter {
             self.place(header, kind);
         }
         sequenced
+    }
+
+    /// What the last packet did that no network does.
+    pub fn take_upset(&mut self) -> Option<Upset> {
+        self.upset.take()
+    }
+
+    /// The clock of this stream runs away; told once.
+    pub fn take_drift(&mut self) -> Option<Upset> {
+        let upset = (!self.drift_told).then(|| self.drift.drift().as_ref().and_then(Upset::of_drift)).flatten();
+        self.drift_told |= upset.is_some();
+        upset
     }
 
     /// The estimate of jitter now, in nanoseconds.
@@ -167,6 +199,9 @@ impl StreamMeter {
             strays: self.receiver.strays(),
             restarts: self.receiver.restarts(),
             time_cuts: self.jitter.cuts(),
+            ssrc_changes: self.ssrc_changes,
+            time_jumps: self.time_jumps,
+            drift: self.drift.drift(),
             jitter: JitterNs::default(),
             longest_wait_us: 0,
             packet_us: self.packet_us(),
@@ -190,11 +225,17 @@ impl StreamMeter {
             self.jitter.pass();
             return false;
         }
+        if let Some(by_ms) = self.time_line.handle(arrival, header, self.clock_rate_hz) {
+            self.time_jumps += 1;
+            self.upset = Some(Upset::TimestampJump { by_ms });
+            self.drift.cut();
+        }
         let noise = kind == Kind::ComfortNoise;
         let shown = !header.marker && !noise && !std::mem::replace(&mut self.follows_noise, noise);
         match self.jitter.handle(arrival, header.timestamp, self.clock_rate_hz, shown) {
             Transit::Step(step) => {
                 self.transit = self.transit.saturating_add(step);
+                self.drift.arrive(arrival, self.transit);
                 false
             }
             Transit::Cut => true,
@@ -203,13 +244,22 @@ impl StreamMeter {
 
     fn cut_buffers(&mut self) {
         self.transit = 0;
+        self.drift.cut();
         self.fixed_short.cut();
         self.fixed_long.cut();
         self.adaptive.cut();
     }
 
+    fn change_ssrc(&mut self, ssrc: u32) {
+        if let Some(from) = self.ssrc.replace(ssrc) {
+            self.ssrc_changes += 1;
+            self.upset = Some(Upset::SsrcChange { from, to: ssrc });
+        }
+    }
+
     /// Another stream begins.
     fn cut(&mut self) {
+        (self.drift_told, self.time_line) = (false, TimeLine::default());
         self.judge_rest();
         self.losses.cut();
         self.heard.cut();
@@ -317,6 +367,8 @@ impl Measured {
             strays: self.strays.saturating_sub(earlier.strays),
             restarts: self.restarts.saturating_sub(earlier.restarts),
             time_cuts: self.time_cuts.saturating_sub(earlier.time_cuts),
+            ssrc_changes: self.ssrc_changes.saturating_sub(earlier.ssrc_changes),
+            time_jumps: self.time_jumps.saturating_sub(earlier.time_jumps),
             losses: self.losses.since(&earlier.losses),
             heard: self.heard.since(&earlier.heard),
             fixed_short: buffered(self.fixed_short, earlier.fixed_short),

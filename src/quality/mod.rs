@@ -6,6 +6,7 @@
 
 mod buffer;
 pub mod codec;
+mod drift;
 pub mod emodel;
 mod figures;
 mod heard;
@@ -14,14 +15,19 @@ mod measured;
 mod meter;
 mod runs;
 mod score;
+mod sent;
 mod status;
+mod upset;
 
 pub use buffer::{ADAPTIVE_MAX_MS, Buffered, FIXED_LONG_MS, FIXED_SHORT_MS};
+pub use drift::Drift;
 pub use emodel::Scale;
 pub use figures::{Figures, More};
-pub use heard::{Heard, INTERVAL, Line};
+pub use heard::{Decoded, Heard, INTERVAL, Line};
 pub use measured::{JitterNs, Measured};
 pub use meter::{Kind, StreamMeter};
 pub use runs::{GMIN, Losses, OUTAGE_MS};
 pub use score::{ASSUMED_NETWORK_MS, Delay, Score, score};
+pub use sent::{Reported, Sent};
 pub use status::{LEAST_PACKETS, SHORTEST_MS, Seen, Status, status};
+pub use upset::Upset;

@@ -23,6 +23,7 @@ const MAX_LAG: i64 = 16_000;
 pub struct Sender {
     ssrc: u32,
     sequence: u16,
+    first: u16,
     /// Where the time line stands; `None` before the first packet.
     newest: Option<Newest>,
     initial_timestamp: u32,
@@ -70,6 +71,7 @@ impl Sender {
         Sender {
             ssrc,
             sequence,
+            first: sequence,
             newest: None,
             initial_timestamp: timestamp,
             source: Source::Next,
@@ -81,6 +83,11 @@ impl Sender {
 
     pub fn ssrc(&self) -> u32 {
         self.ssrc
+    }
+
+    /// The number of its first packet.
+    pub fn first(&self) -> u16 {
+        self.first
     }
 
     /// A packet with so much payload was sent.
