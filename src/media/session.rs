@@ -7,7 +7,7 @@ use super::control::Control;
 use super::keying::Secured;
 use super::negotiate::CODECS;
 use super::transmit::Outbox;
-use super::watchdog::Watchdog;
+use super::watchdog::{Watchdog, sooner};
 use super::{Codec, Remote};
 use crate::clock::{Instant, Now};
 use crate::ids::{LegId, Random};
@@ -388,7 +388,7 @@ impl Session {
         let silence = self.watchdog.deadline().map(|at| (at, "silence"));
         let key = self.keys.deadline().map(|at| (at, "key"));
         let interval = self.interval_ends.map(|at| (at, "quality"));
-        report.into_iter().chain(silence).chain(key).chain(interval).min()
+        sooner(sooner(report, silence), sooner(key, interval))
     }
 
     /// Where the peer's reports come from, else the port above its RTP (RFC 3550 section 11). A held peer gets reports too.
@@ -439,6 +439,14 @@ impl Session {
         let codec =
             spoken.max_by_key(|(codec, packets)| (*packets, *codec == agreed)).map_or(agreed, |(codec, _)| codec);
         Some(Heard { codec: codec.name().to_owned(), rtt_us: self.rtt_us(), measured: self.meter.result() })
+    }
+
+    /// Where the peer is; `None`: not known by a packet yet.
+    pub(super) fn latched(&self) -> Option<SocketAddr> {
+        match &self.peer {
+            Peer::Latched(_, source) => Some(*source),
+            Peer::Unknown | Peer::Open(_) => None,
+        }
     }
 
     pub(super) fn duplicates(&self) -> u64 {
