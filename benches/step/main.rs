@@ -10,19 +10,23 @@ mod capture;
 mod ledger;
 mod measure;
 mod media;
+mod phones;
 mod signalling;
+mod sockets;
 
 use measure::Report;
 
 type Table = (&'static str, fn(&mut Report));
 
-const TABLES: [Table; 6] = [
+const TABLES: [Table; 8] = [
     ("sip: parse a datagram", signalling::parse),
     ("call: offered, rung, answered, talked, hung up; the two phones' own SIP included", signalling::whole_call),
     ("record: the fold of a call's facts", ledger::fold),
     ("ledger: facts through store::Writer, by facts a commit", ledger::commit),
     ("capture: frames of a pcap", capture::read),
     ("media: 200 calls, G.711, packets of 20 ms; no sockets", media::steps),
+    ("sockets: CPU of the thread a packet; 20 ms apart; phones on another core", sockets::floor),
+    ("greetings: 1,000 calls at once hear one; CPU of the thread a packet", sockets::greetings),
 ];
 
 fn main() {

@@ -29,12 +29,27 @@ impl Report {
         if self.measuring { rounds + rounds.div_ceil(10) } else { 1 }
     }
 
-    /// One row: `round` does `items` of a thing, and is told its number. What it needs was made ready before.
+    /// False: only that it runs is to be shown.
+    pub(crate) fn is_measuring(&self) -> bool {
+        self.measuring
+    }
+
+    /// A line below a row.
     #[expect(clippy::print_stdout, reason = "the table is for people")]
+    pub(crate) fn note(&self, text: &str) {
+        println!("    {text}");
+    }
+
+    /// One row: `round` does `items` of a thing, and is told its number. What it needs was made ready before.
     pub(crate) fn row(&mut self, item: &str, items: usize, rounds: usize, mut round: impl FnMut(usize)) {
         let took: Vec<Duration> = (0..self.all_rounds(rounds)).map(|number| timed(|| round(number))).collect();
         let counted = if self.measuring { &took[rounds.div_ceil(10)..] } else { &took[..] };
-        let mut each_ns: Vec<f64> = counted.iter().map(|took| took.as_nanos() as f64 / items as f64).collect();
+        self.costs(item, counted.iter().map(|took| took.as_nanos() as f64 / items as f64).collect());
+    }
+
+    /// One row of costs in nanoseconds that were measured otherwise; at least one.
+    #[expect(clippy::print_stdout, reason = "the table is for people")]
+    pub(crate) fn costs(&mut self, item: &str, mut each_ns: Vec<f64>) {
         each_ns.sort_by(f64::total_cmp);
         let (min, max) = (each_ns[0], each_ns[each_ns.len() - 1]);
         let median = f64::midpoint(each_ns[(each_ns.len() - 1) / 2], each_ns[each_ns.len() / 2]);

@@ -106,7 +106,7 @@ fn joined(agents_codec: Codec, record: bool) -> Bridge {
     bridge
 }
 
-fn voice(n: usize, leg: LegId, codec: Codec) -> Vec<u8> {
+pub(crate) fn voice(n: usize, leg: LegId, codec: Codec) -> Vec<u8> {
     let law = codec.law().expect("G.711");
     let payload: Vec<u8> = (n * FRAME..(n + 1) * FRAME).map(|n| law.encode(sample(n))).collect();
     let header = Header {

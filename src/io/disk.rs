@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 pub use super::recording::Closed;
 use super::recording::{self, Disk, Medium, Recording};
@@ -20,6 +21,9 @@ use crate::media::{Block, BlockSink};
 
 /// Blocks of one call that may wait: 10 s.
 const MAX_WAITING: u32 = 100;
+
+/// The rest after work, in which more of it gathers.
+const REST: Duration = Duration::from_millis(20);
 
 /// The recorder; recordings still open when it is dropped keep their `.part` name and are mended at the next start.
 pub struct Recorder {
@@ -119,10 +123,26 @@ impl BlockSink for DiskSink {
     }
 }
 
+/// The next order. After work there is a rest: to send to a thread that rests costs the sender no system call, as it would to
+/// wake one that waits.
+fn next(inbox: &Receiver<Order>, worked: &mut bool) -> Option<Order> {
+    let order = match inbox.try_recv() {
+        Ok(order) => Ok(order),
+        Err(_) if std::mem::take(worked) => {
+            thread::park_timeout(REST);
+            inbox.recv()
+        }
+        Err(_) => inbox.recv(),
+    };
+    *worked = order.is_ok();
+    order.ok()
+}
+
 fn run<M: Medium>(medium: &M, inbox: &Receiver<Order>, mut closed: impl FnMut(Closed)) {
     super::priority::behind();
     let mut open: BTreeMap<CallId, Recording<M::File>> = BTreeMap::new();
-    while let Ok(order) = inbox.recv() {
+    let mut worked = false;
+    while let Some(order) = next(inbox, &mut worked) {
         match order {
             Order::Begin { call, path } => {
                 open.insert(call, Recording::begin(medium, call, &path));

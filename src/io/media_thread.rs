@@ -16,11 +16,12 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
 use super::clock::{RunClock, arrival};
+use super::places::Places;
 use super::rtp::{Counters, Report};
-use super::socket::{RTP_BYTES, Reader, bind_pair};
+use super::socket::{RTP_BYTES, Reader, bind_pair, connected};
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, LegId, Random};
-use crate::media::{Block, BlockSink, Bridge, Command, Component, Event, Recorded};
+use crate::media::{Block, BlockSink, Bridge, Command, Component, Event, Recorded, Transmit};
 use crate::protocol::rtp::Received;
 
 /// What an event of epoll is about; below them: the number of a socket.
@@ -47,7 +48,8 @@ pub(super) struct MediaThread {
     timer: TimerFd,
     /// What the timer is set to.
     armed: Option<Instant>,
-    calls: BTreeMap<CallId, Call>,
+    calls: Places<Call>,
+    slot_of: BTreeMap<CallId, usize>,
     reader: Reader,
     random: Random,
     edge: Edge,
@@ -56,27 +58,38 @@ pub(super) struct MediaThread {
 /// What the calls of a thread share: sockets, deadlines and whom they report to.
 struct Edge {
     epoll: Epoll,
-    ports: Vec<Option<Port>>,
+    ports: Places<Port>,
     call_of: BTreeMap<LegId, CallId>,
-    /// Deadlines of calls; one may be early, never late.
-    deadlines: BTreeSet<(Instant, CallId)>,
+    /// Deadlines of calls, by their slots; one may be early, never late.
+    deadlines: BTreeSet<(Instant, usize)>,
     sink: Box<dyn BlockSink>,
     report: Report,
     counters: Arc<Counters>,
 }
 
 struct Call {
+    id: CallId,
     bridge: Bridge,
-    /// RTP and RTCP.
-    ports: BTreeMap<LegId, [usize; 2]>,
+    /// Few, so that looking through them is quicker than any tree.
+    legs: Vec<Leg>,
     deadline: Option<Instant>,
     /// Frames given to the recorder; `None`: not recorded.
     recorded: Option<u64>,
 }
 
+/// The numbers of a leg's ports.
+struct Leg {
+    id: LegId,
+    rtp: usize,
+    rtcp: usize,
+    /// The socket that only the locked peer reaches, by the short way through the kernel, and that peer.
+    locked: Option<(SocketAddr, usize)>,
+}
+
 struct Port {
     socket: UdpSocket,
-    call: CallId,
+    /// Slot of its call.
+    call: usize,
     leg: LegId,
     component: Component,
 }
@@ -95,7 +108,7 @@ impl MediaThread {
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
         epoll.add(&*wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
         epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
-        let (ports, call_of, deadlines) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
+        let (ports, call_of, deadlines) = (Places::default(), BTreeMap::new(), BTreeSet::new());
         let edge = Edge { epoll, ports, call_of, deadlines, sink, report, counters };
         Ok(MediaThread {
             clock,
@@ -103,7 +116,8 @@ impl MediaThread {
             wake,
             timer,
             armed: None,
-            calls: BTreeMap::new(),
+            calls: Places::default(),
+            slot_of: BTreeMap::new(),
             reader: Reader::with_capacity(RTP_BYTES),
             random,
             edge,
@@ -113,6 +127,7 @@ impl MediaThread {
     /// Until the other end of the orders is gone. An error is one of epoll or the timer itself.
     pub(super) fn run(&mut self) -> io::Result<()> {
         let mut events = [EpollEvent::empty(); MAX_EVENTS];
+        super::priority::ahead();
         loop {
             self.arm()?;
             let ready = match self.edge.epoll.wait(&mut events, EpollTimeout::NONE) {
@@ -159,12 +174,12 @@ impl MediaThread {
     /// Reads a socket until it is empty, or a packet is younger than `backlog`.
     fn receive(&mut self, number: usize, now: Now, backlog: Duration) {
         for _ in 0..MAX_PACKETS {
-            let Some(Some(port)) = self.edge.ports.get(number) else { return };
+            let Some(port) = self.edge.ports.get(number) else { return };
             let datagram = match self.reader.receive(&port.socket) {
                 Ok(Some(datagram)) => datagram,
                 Ok(None) => return,
                 Err(error) => {
-                    tracing::debug!(%error, call = %port.call, "reading a media socket");
+                    tracing::debug!(%error, leg = ?port.leg, "reading a media socket");
                     return;
                 }
             };
@@ -187,7 +202,7 @@ impl MediaThread {
     fn time_out(&mut self, now: Now) {
         while let Some((at, call)) = self.edge.deadlines.first().copied().filter(|(at, _)| *at <= now.mono) {
             self.edge.deadlines.remove(&(at, call));
-            if let Some(entry) = self.calls.get_mut(&call) {
+            if let Some(entry) = self.calls.get_mut(call) {
                 entry.deadline = None;
             }
             self.guarded(call, |bridge, _| {
@@ -230,80 +245,129 @@ impl MediaThread {
                 *call
             }
             Command::Bridge { call, record, .. } | Command::Attend { call, record, .. } => {
-                if let (true, Some(entry)) = (*record, self.calls.get_mut(call)) {
+                if let (true, Some(entry)) = (*record, self.call(*call)) {
                     entry.recorded.get_or_insert(0);
                 }
                 *call
             }
             Command::Play { call, .. } | Command::Park { call, .. } => *call,
         };
-        self.guarded(call, |bridge, _| bridge.handle(now, command));
+        let Some(slot) = self.slot_of.get(&call) else { return };
+        self.guarded(*slot, |bridge, _| bridge.handle(now, command));
+    }
+
+    fn call(&mut self, call: CallId) -> Option<&mut Call> {
+        self.calls.get_mut(*self.slot_of.get(&call)?)
+    }
+
+    /// The place of a call; a new one has a bridge.
+    fn slot(&mut self, call: CallId) -> usize {
+        if let Some(slot) = self.slot_of.get(&call) {
+            return *slot;
+        }
+        let bridge = Bridge::new(call, Random::from_seed(self.random.bytes()));
+        let slot = self.calls.put(Call { id: call, bridge, legs: Vec::new(), deadline: None, recorded: None });
+        self.slot_of.insert(call, slot);
+        slot
     }
 
     fn open(&mut self, call: CallId, leg: LegId, local: SocketAddr) -> io::Result<()> {
         let (rtp, rtcp) = bind_pair(local)?;
-        let rtp = self.edge.add(Port { socket: rtp, call, leg, component: Component::Rtp })?;
-        let rtcp = match self.edge.add(Port { socket: rtcp, call, leg, component: Component::Rtcp }) {
-            Ok(rtcp) => rtcp,
-            Err(error) => {
-                self.edge.ports[rtp] = None;
-                return Err(error);
+        let slot = self.slot(call);
+        let opened = self.edge.open(slot, leg, rtp, rtcp);
+        let Some(entry) = self.calls.get_mut(slot) else { return Ok(()) };
+        match opened {
+            Ok([rtp, rtcp]) => {
+                entry.legs.push(Leg { id: leg, rtp, rtcp, locked: None });
+                self.edge.call_of.insert(leg, call);
+                Ok(())
             }
-        };
-        let random = &mut self.random;
-        let entry = self.calls.entry(call).or_insert_with(|| Call {
-            bridge: Bridge::new(call, Random::from_seed(random.bytes())),
-            ports: BTreeMap::new(),
-            deadline: None,
-            recorded: None,
-        });
-        entry.ports.insert(leg, [rtp, rtcp]);
-        self.edge.call_of.insert(leg, call);
-        Ok(())
+            Err(error) => {
+                if entry.bridge.is_over() {
+                    self.calls.take(slot);
+                    self.slot_of.remove(&call);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// What came before the end belongs to the call.
     fn drain(&mut self, call: CallId, now: Now) {
+        let legs = self.call(call).into_iter().flat_map(|entry| &entry.legs);
         let ports: Vec<usize> =
-            self.calls.get(&call).into_iter().flat_map(|c| c.ports.values()).map(|p| p[0]).collect();
+            legs.flat_map(|leg| leg.locked.map(|(_, port)| port).into_iter().chain([leg.rtp])).collect();
         for port in ports {
             self.receive(port, now, Duration::ZERO);
         }
     }
 
     /// Lets a call's bridge do something and carries out what comes of it. If it panics, that call's media ends.
-    fn guarded(&mut self, call: CallId, act: impl FnOnce(&mut Bridge, &Reader)) {
-        let Some(entry) = self.calls.get_mut(&call) else { return };
+    fn guarded(&mut self, slot: usize, act: impl FnOnce(&mut Bridge, &Reader)) {
+        let Some(entry) = self.calls.get_mut(slot) else { return };
         let done = catch_unwind(AssertUnwindSafe(|| {
             act(&mut entry.bridge, &self.reader);
-            self.edge.carry_out(call, entry);
+            self.edge.carry_out(slot, entry);
         }));
         match done {
             Ok(()) if !entry.bridge.is_over() => return,
-            Ok(()) => self.edge.forget(call, entry),
-            Err(_) => self.edge.fail(call, entry),
+            Ok(()) => self.edge.forget(slot, entry),
+            Err(_) => self.edge.fail(slot, entry),
         }
-        self.calls.remove(&call);
+        self.slot_of.remove(&entry.id);
+        self.calls.take(slot);
     }
 }
 
 impl Edge {
     fn add(&mut self, port: Port) -> io::Result<usize> {
-        let number = self.ports.iter().position(Option::is_none).unwrap_or(self.ports.len());
-        self.epoll.add(&port.socket, EpollEvent::new(EpollFlags::EPOLLIN, number as u64))?;
-        if number == self.ports.len() {
-            self.ports.push(None);
+        let number = self.ports.put(port);
+        let added = match self.ports.get(number) {
+            Some(port) => self.epoll.add(&port.socket, EpollEvent::new(EpollFlags::EPOLLIN, number as u64)),
+            None => Ok(()),
+        };
+        if let Err(error) = added {
+            self.ports.take(number);
+            return Err(error.into());
         }
-        self.ports[number] = Some(port);
         Ok(number)
     }
 
-    fn carry_out(&mut self, call: CallId, entry: &mut Call) {
+    fn open(&mut self, call: usize, leg: LegId, rtp: UdpSocket, rtcp: UdpSocket) -> io::Result<[usize; 2]> {
+        let rtp = self.add(Port { socket: rtp, call, leg, component: Component::Rtp })?;
+        match self.add(Port { socket: rtcp, call, leg, component: Component::Rtcp }) {
+            Ok(rtcp) => Ok([rtp, rtcp]),
+            Err(error) => {
+                self.ports.take(rtp);
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives a leg whose peer is known for sure a socket of its own for that peer, or takes it back.
+    fn lock(&mut self, slot: usize, leg: &mut Leg, peer: Option<SocketAddr>) {
+        if let Some((_, number)) = leg.locked.take() {
+            self.ports.take(number);
+        }
+        let (Some(peer), Some(port)) = (peer, self.ports.get(leg.rtp)) else { return };
+        let locked = connected(&port.socket, peer)
+            .and_then(|socket| self.add(Port { socket, call: slot, leg: leg.id, component: Component::Rtp }));
+        match locked {
+            Ok(number) => leg.locked = Some((peer, number)),
+            // The other socket does all that this one would, a little slower.
+            Err(error) => tracing::debug!(%error, leg = ?leg.id, "no socket for one peer"),
+        }
+    }
+
+    fn carry_out(&mut self, call: usize, entry: &mut Call) {
+        for leg in &mut entry.legs {
+            let peer = entry.bridge.peer(leg.id);
+            if peer != leg.locked.map(|(peer, _)| peer) {
+                self.lock(call, leg, peer);
+            }
+        }
         while let Some(transmit) = entry.bridge.poll_transmit() {
-            let port = entry.ports.get(&transmit.leg).and_then(|[rtp, rtcp]| {
-                self.ports[if transmit.component == Component::Rtp { *rtp } else { *rtcp }].as_ref()
-            });
-            let sent = port.map(|port| port.socket.send_to(transmit.bytes, transmit.to));
+            let sent = entry.legs.iter().find(|leg| leg.id == transmit.leg).and_then(|leg| self.send(leg, &transmit));
             match (sent, transmit.component) {
                 (Some(Ok(_)), Component::Rtp) => count(&self.counters.sent),
                 (Some(Ok(_)), Component::Rtcp) => count(&self.counters.rtcp_sent),
@@ -328,6 +392,21 @@ impl Edge {
         }
     }
 
+    fn send(&self, leg: &Leg, transmit: &Transmit<'_>) -> Option<io::Result<usize>> {
+        let port = |number: usize| self.ports.get(number);
+        match (transmit.component, leg.locked) {
+            (Component::Rtcp, _) => Some(port(leg.rtcp)?.socket.send_to(transmit.bytes, transmit.to)),
+            (Component::Rtp, Some((peer, number))) if peer == transmit.to => {
+                let socket = &port(number)?.socket;
+                let sent = socket.send(transmit.bytes);
+                // That is what the network said of an earlier packet; this one was not sent yet.
+                let earlier = sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+                Some(if earlier { socket.send(transmit.bytes) } else { sent })
+            }
+            (Component::Rtp, _) => Some(port(leg.rtp)?.socket.send_to(transmit.bytes, transmit.to)),
+        }
+    }
+
     fn record(&mut self, entry: &mut Call, recorded: Recorded) {
         match recorded {
             Recorded::Block(block) => {
@@ -345,27 +424,30 @@ impl Edge {
 
     fn close(&mut self, leg: LegId, entry: &mut Call) {
         self.call_of.remove(&leg);
-        for number in entry.ports.remove(&leg).into_iter().flatten() {
+        let Some(at) = entry.legs.iter().position(|other| other.id == leg) else { return };
+        let Leg { rtp, rtcp, locked, .. } = entry.legs.swap_remove(at);
+        for number in locked.map(|(_, number)| number).into_iter().chain([rtp, rtcp]) {
             // Closing the descriptor takes it out of epoll: nobody else holds a copy.
-            self.ports[number] = None;
+            self.ports.take(number);
         }
     }
 
-    fn forget(&mut self, call: CallId, entry: &Call) {
+    fn forget(&mut self, call: usize, entry: &Call) {
         if let Some(deadline) = entry.deadline {
             self.deadlines.remove(&(deadline, call));
         }
     }
 
     /// A bug in one call ends that call's media and nothing else.
-    fn fail(&mut self, call: CallId, entry: &mut Call) {
+    fn fail(&mut self, slot: usize, entry: &mut Call) {
+        let call = entry.id;
         count(&self.counters.panics);
         tracing::error!(%call, "a bug ended the media of a call");
-        self.forget(call, entry);
+        self.forget(slot, entry);
         if let Some(total_frames) = entry.recorded {
             self.sink.end(call, total_frames);
         }
-        while let Some(leg) = entry.ports.keys().next().copied() {
+        while let Some(leg) = entry.legs.first().map(|leg| leg.id) {
             self.close(leg, entry);
             (self.report)(Event::Closed { call, leg, received: Received::default() });
         }

@@ -14,6 +14,7 @@ pub(crate) mod faulty;
 pub mod ledger;
 pub mod mailbox;
 mod media_thread;
+mod places;
 mod priority;
 pub mod probe;
 pub(crate) mod recording;

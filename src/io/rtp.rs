@@ -3,6 +3,9 @@
 //! Plain level-triggered epoll: one clock read a wake-up, one `recvmsg` for each packet, sending at once. A timerfd
 //! carries the bridges' deadlines, on a grid of one millisecond that all calls share: prompts of many calls are sent at
 //! one wake-up, and each keeps its place on the grid, so the rounding is no jitter.
+//!
+//! Once a leg's peer is locked it has a connected socket of its own, which the kernel finds and routes the short way;
+//! strangers reach only the first socket of that port, and are counted.
 
 use std::collections::BTreeMap;
 use std::io;

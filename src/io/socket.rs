@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, RecvMsg, SockaddrStorage, recvmsg, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
+use socket2::{Domain, Socket, Type};
 
 use crate::clock::Wall;
 
@@ -23,6 +24,24 @@ pub(super) fn bind_pair(local: SocketAddr) -> io::Result<(UdpSocket, UdpSocket)>
     setsockopt(&rtp, sockopt::ReceiveTimestampns, &true)?;
     setsockopt(&rtcp, sockopt::ReceiveTimestampns, &true)?;
     Ok((rtp, rtcp))
+}
+
+/// A second socket on the same port that only `peer` reaches and that sends only there. Datagrams of everybody else go
+/// to `first` as before; so do those of `peer` that were under way meanwhile.
+pub(super) fn connected(first: &UdpSocket, peer: SocketAddr) -> io::Result<UdpSocket> {
+    let local = first.local_addr()?;
+    let domain = if local.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
+    // Two sockets may share a port only if both say so, which they do no longer than it takes.
+    let second = Socket::new(domain, Type::DGRAM.nonblocking().cloexec(), None)?;
+    second.set_reuse_port(true)?;
+    setsockopt(first, sockopt::ReusePort, &true)?;
+    let bound = second.bind(&local.into());
+    setsockopt(first, sockopt::ReusePort, &false)?;
+    second.set_reuse_port(false)?;
+    bound?;
+    second.connect(&peer.into())?;
+    setsockopt(&second, sockopt::ReceiveTimestampns, &true)?;
+    Ok(second.into())
 }
 
 /// One buffer for all sockets of a thread.

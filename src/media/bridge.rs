@@ -17,6 +17,7 @@ use super::ringback::Ringback;
 use super::session::{Accepted, Kind, Session};
 use super::tap::{self, Tap, Tapped};
 use super::transmit::{Outbox, Transmit};
+use super::watchdog::sooner;
 use super::{Block, Command, Event, Hears, Play};
 use crate::clock::{Instant, Now, Wall};
 use crate::ids::{CallId, LegId, Random};
@@ -235,7 +236,12 @@ impl Bridge {
             State::Ringing(ringback) => (Some((ringback.deadline(), "ringback")), None),
             State::Joined(joined) => (joined.deadline(), joined.tap.as_ref().map(|tap| (tap.deadline(), "tap"))),
         };
-        play.into_iter().chain(tap).chain(self.sessions.iter().filter_map(Session::deadline)).min()
+        self.sessions.iter().fold(sooner(play, tap), |first, session| sooner(first, session.deadline()))
+    }
+
+    /// The address that a leg's packets come from and go to for good, unless another offer or answer changes it.
+    pub fn peer(&self, leg: LegId) -> Option<SocketAddr> {
+        self.sessions.iter().find(|session| session.leg == leg)?.latched()
     }
 
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {

@@ -49,9 +49,10 @@ impl Listener {
 
     /// Appends the sound of `units`. `goes_on`: what is missing at their end is a loss, because more was heard behind it.
     pub(super) fn read(&mut self, units: &[Unit], goes_on: bool, out: &mut Vec<i16>) {
-        let mut left = units.len();
-        for run in units.chunk_by(|a, b| a.heard() == b.heard()) {
-            left -= run.len();
+        let mut rest = units;
+        while !rest.is_empty() {
+            let run;
+            (run, rest) = rest.split_at(Unit::run(rest));
             match run[0].heard() {
                 Heard::Audio(codec) => self.speak(codec, run, out),
                 Heard::Noise => {
@@ -59,7 +60,7 @@ impl Listener {
                     self.pause(run.len(), out);
                 }
                 Heard::Quiet => self.pause(run.len(), out),
-                Heard::Missing => self.miss(run.len(), left > 0 || goes_on, out),
+                Heard::Missing => self.miss(run.len(), !rest.is_empty() || goes_on, out),
             }
         }
     }

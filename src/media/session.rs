@@ -7,7 +7,7 @@ use super::control::Control;
 use super::keying::Secured;
 use super::negotiate::CODECS;
 use super::transmit::Outbox;
-use super::watchdog::Watchdog;
+use super::watchdog::{Watchdog, sooner};
 use super::{Codec, Remote};
 use crate::clock::{Instant, Now};
 use crate::ids::{LegId, Random};
@@ -412,7 +412,7 @@ impl Session {
         let key = self.keys.deadline().map(|at| (at, "key"));
         let interval = self.interval_ends.map(|at| (at, "quality"));
         let upset = self.upset.map(|(at, _)| (at, "upset"));
-        report.into_iter().chain(silence).chain(key).chain(interval).chain(upset).min()
+        sooner(sooner(sooner(report, silence), sooner(key, interval)), upset)
     }
 
     /// Where the peer's reports come from, else the port above its RTP (RFC 3550 section 11). A held peer gets reports too.
@@ -476,6 +476,14 @@ impl Session {
         let rtt_us = self.rtt_us();
         let sent = self.control.reported().result(agreed.name(), self.sender.packets().into(), rtt_us).map(Box::new);
         Some(Heard { codec, rtt_us, decoded: self.decoded, sent, measured: self.meter.result() })
+    }
+
+    /// Where the peer is; `None`: not known by a packet yet.
+    pub(super) fn latched(&self) -> Option<SocketAddr> {
+        match &self.peer {
+            Peer::Latched(_, source) => Some(*source),
+            Peer::Unknown | Peer::Open(_) => None,
+        }
     }
 
     pub(super) fn duplicates(&self) -> u64 {

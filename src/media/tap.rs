@@ -7,7 +7,6 @@
 //! Packets are kept as they came until they are given out; only then they are decoded, in order, and what is missing by then
 //! is concealed if the stream goes on behind it. Units that the peer never sent (the sequence numbers have no gap) are no loss.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::conceal::DELAY;
@@ -59,7 +58,7 @@ pub(super) struct Tap {
 /// What stands at each instant from an edge on.
 #[derive(Debug)]
 struct Lane<T> {
-    items: VecDeque<T>,
+    items: Vec<T>,
     /// First instant in it.
     edge: u64,
     /// Items that came too late, or too far ahead.
@@ -188,22 +187,19 @@ impl Tap {
     fn block(&mut self, units: u64) -> Block {
         let first_frame = self.frames(self.edge);
         let (left, right) = (self.caller.take(units as usize), self.agent.take(units as usize));
-        let mut samples = Vec::with_capacity(left.len() * 2);
-        let mut between = [0; 2];
-        for (n, (left, right)) in left.iter().zip(right).enumerate() {
-            let played = match self.wide {
-                false => self.played.take(),
-                true if n % 2 == 0 => {
-                    between = match self.played.take() {
-                        0 if self.doubler.is_none() => [0; 2],
-                        sample => self.doubler.get_or_insert_default().push(sample),
-                    };
-                    between[0]
-                }
-                true => between[1],
-            };
-            samples.extend([*left, mix::add(*right, played)]);
+        let mut samples: Vec<i16> = left.iter().zip(right).flat_map(|(left, right)| [*left, *right]).collect();
+        let played = &self.played.items[..self.played.items.len().min(units as usize)];
+        let right = samples.iter_mut().skip(1).step_by(2);
+        if !self.wide {
+            right.zip(played).for_each(|(heard, played)| *heard = mix::add(*heard, *played));
+        } else if !played.is_empty() || self.doubler.is_some() {
+            let doubler = self.doubler.get_or_insert_default();
+            let played = played.iter().copied().chain(std::iter::repeat(0)).take(units as usize);
+            right
+                .zip(played.flat_map(|s| doubler.push(s)))
+                .for_each(|(heard, played)| *heard = mix::add(*heard, played));
         }
+        self.played.advance(units as usize);
         self.edge += units;
         let rate_hz = if self.wide { 2 * SAMPLE_RATE_HZ } else { SAMPLE_RATE_HZ };
         Block { call: self.call, first_frame, rate_hz, samples }
@@ -274,7 +270,7 @@ impl Voice {
         self.sound.clear();
         let delay = if std::mem::replace(&mut self.ahead, true) { 0 } else { DELAY };
         let wanted = units + delay;
-        let known = self.lane.items.make_contiguous();
+        let known = &self.lane.items;
         let (now, later) = known.split_at(wanted.min(known.len()));
         let goes_on = later.iter().any(|unit| !unit.is_missing());
         self.listener.read(now, goes_on, &mut self.sound);
@@ -317,7 +313,7 @@ impl Voice {
 
 impl<T> Default for Lane<T> {
     fn default() -> Self {
-        Lane { items: VecDeque::new(), edge: 0, missed: 0 }
+        Lane { items: Vec::new(), edge: 0, missed: 0 }
     }
 }
 
@@ -333,10 +329,14 @@ impl<T: Copy + Default> Lane<T> {
             return;
         }
         self.missed += late as u64;
+        if from == self.items.len() && late == 0 {
+            // As packets come in order.
+            return self.items.extend(items);
+        }
         if self.items.len() < until {
             self.items.resize(until, T::default());
         }
-        for (place, item) in self.items.range_mut(from..until).zip(items.skip(late)) {
+        for (place, item) in self.items[from..until].iter_mut().zip(items.skip(late)) {
             *place = item;
         }
     }
@@ -357,11 +357,6 @@ impl<T: Copy + Default> Lane<T> {
             let until = (from + by).min(self.items.len());
             self.items.drain(from..until);
         }
-    }
-
-    fn take(&mut self) -> T {
-        self.edge += 1;
-        self.items.pop_front().unwrap_or_default()
     }
 
     /// Past what was read.

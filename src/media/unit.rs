@@ -58,6 +58,18 @@ impl Unit {
         }
     }
 
+    /// How many of the first units are of one kind with the first.
+    pub(super) fn run(units: &[Unit]) -> usize {
+        /// Compared at once, without a branch for each.
+        const STRIDE: usize = 32;
+        let Some(first) = units.first() else { return 0 };
+        let other = |unit: &Unit| (unit.0 ^ first.0) & 0xff00;
+        let strides = units.chunks_exact(STRIDE);
+        let same = strides.take_while(|stride| stride.iter().fold(0, |sum, unit| sum | other(unit)) == 0);
+        let begin = same.count() * STRIDE;
+        units[begin..].iter().position(|unit| other(unit) != 0).map_or(units.len(), |end| begin + end)
+    }
+
     /// The octet of audio, or the level of noise.
     pub(super) fn octet(self) -> u8 {
         self.0 as u8

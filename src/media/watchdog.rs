@@ -6,6 +6,18 @@
 use crate::clock::Instant;
 use crate::limits;
 
+/// The earlier of two wake-ups. Asked for after every packet, so it does not look at the reasons.
+pub(super) fn sooner(
+    one: Option<(Instant, &'static str)>,
+    other: Option<(Instant, &'static str)>,
+) -> Option<(Instant, &'static str)> {
+    match (one, other) {
+        (Some(a), Some(b)) if b.0 < a.0 => Some(b),
+        (None, any) => any,
+        (some, _) => some,
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Watchdog {
     state: State,

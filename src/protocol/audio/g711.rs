@@ -31,8 +31,8 @@ impl Law {
     }
 }
 
-const DECODE_ALAW: [i16; 256] = alaw_table();
-const DECODE_ULAW: [i16; 256] = ulaw_table();
+static DECODE_ALAW: [i16; 256] = alaw_table();
+static DECODE_ULAW: [i16; 256] = ulaw_table();
 static ALAW_TO_ULAW: [u8; 256] = to_ulaw();
 static ULAW_TO_ALAW: [u8; 256] = to_alaw();
 
