@@ -30,6 +30,7 @@ use hunting::Hunting;
 use leg::{Action, Callee, Input, Sent};
 use reason::{EndedBy, Reason};
 use talking::Talking;
+use transfer::Transfers;
 
 use crate::clock::{Instant, Now, RunId, Stamp};
 use crate::dialplan::plan::{Hotline, Ringback};
@@ -61,6 +62,7 @@ pub struct Call {
     actions: VecDeque<Action>,
     /// Messages on the ladder so far.
     signals: u32,
+    transfers: Transfers,
 }
 
 /// Numbers and stamps the facts of one call.
@@ -110,6 +112,7 @@ impl Call {
             state: State::Opening,
             actions: VecDeque::new(),
             signals: 0,
+            transfers: Transfers::default(),
             hotline,
         };
         let offered = Offered {
@@ -159,6 +162,10 @@ impl Call {
                 return;
             }
             Input::LedgerDelayed => return self.fact(at, What::LedgerDelayed),
+            Input::TransferRefused { attempt, .. } if matches!(self.state, State::Closing(_) | State::Sealed) => {
+                let answer = |attempt| Action::AnswerRefer { attempt, status: 403 };
+                return self.actions.extend(attempt.map(answer));
+            }
             Input::TransferRefused { attempt, why } => {
                 let by = if attempt.is_some() { Side::Agent } else { Side::Caller };
                 return self.refuse_transfer(at, attempt.unwrap_or_default(), (403, why), by);
@@ -254,6 +261,9 @@ impl Call {
 
     /// Writes *ended* and begins to collect what is still to come.
     fn end(&mut self, now: Instant, at: Now, reason: Reason, by: EndedBy) -> State {
+        if self.transfers.untold > 0 {
+            self.fact(at, What::MoreTransfersRefused { count: self.transfers.untold });
+        }
         self.fact(at, What::Ended { reason, by });
         self.actions.push_back(Action::CloseMedia { ended: at });
         State::Closing(Closing::new(now))

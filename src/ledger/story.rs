@@ -184,6 +184,7 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_116, What::OneWayAudio { leg: Side::Agent, by: OneWayBy::Energy, for_ms: 4_000 })
         .at(19_117, What::OneWayAudioEnded { leg: Side::Agent, by: OneWayBy::Energy })
         .at(19_118, What::PhoneReplaced { attempt: 1, agent: "8".into() })
+        .at(19_119, What::MoreTransfersRefused { count: 7 })
         .facts()
 }
 
