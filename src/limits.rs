@@ -121,3 +121,9 @@ pub const MEDIA_LOST: Duration = Duration::from_secs(10);
 /// After so much silence the call ends: whoever is still there would wait for nobody, and the agent is blocked. Both legs
 /// have BYE long before 30 s.
 pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// REFERs of one call that are granted, and refusals that are told one by one: nobody hands a caller on so often.
+pub const TRANSFERS: u32 = 16;
+
+/// Holds of one leg in one call: a phone that asks for more is told that it cannot have them, and nothing changes.
+pub const HOLDS: u32 = 100;

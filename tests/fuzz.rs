@@ -23,10 +23,13 @@ use hotline::protocol::rtp::rtcp::{self, Block, Compound, Outgoing, SenderInfo};
 use hotline::protocol::rtp::{self, Header, Packet};
 use hotline::protocol::sdp::Description;
 use hotline::protocol::sip::address::Address;
+use hotline::protocol::sip::digest::{Algorithm, Challenge, Covered, Guard, Secrets, Verdict};
 use hotline::protocol::sip::framing::{Frame, Framer, FramingLost};
-use hotline::protocol::sip::message::{Message, Parsed, parse_datagram, parse_framed};
+use hotline::protocol::sip::header::Name;
+use hotline::protocol::sip::message::{Message, Parsed, Request, parse_datagram, parse_framed};
 use hotline::protocol::sip::uri::Uri;
 use hotline::protocol::sip::via::Via;
+use hotline::protocol::sip::vocabulary::Method;
 use hotline::sim::world::{TRUNK, World};
 use nix::time::{ClockId, clock_gettime};
 
@@ -283,6 +286,57 @@ fn uri() {
             assert_eq!(again.response_target(source).port(), via.response_target(source).port());
         }
     });
+}
+
+/// Credentials and challenges: nothing but the right hash is taken, and what we write has no line end that was not ours.
+#[test]
+fn digest() {
+    let (at, source) = (Instant::START, "192.0.2.9".parse().unwrap());
+    let mut guard = Guard::new("hotline", Algorithm::ALL.to_vec(), &mut Random::from_number(1));
+    let secrets = Secrets::of_password("8", "hotline", "a secret");
+    let covered = |body| Covered { method: "REGISTER", uri: "sip:192.0.2.1", body };
+    let mut corpus: Vec<Vec<u8>> = [
+        "Digest realm=\"hotline\", nonce=\"abc\", algorithm=SHA-256, qop=\"auth,auth-int\", stale=true, opaque=\"x\"",
+        "Digest realm=\"h \\\" k\", nonce=\"\", qop=\"auth-int\", algorithm=MD5-sess",
+        "Digest realm=h,nonce=n",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .into();
+    let mut right = Vec::new();
+    for (n, field) in (1..).zip(guard.challenges(at, source, false, false)) {
+        for (qop, body) in [("auth", &b""[..]), ("auth-int", b"body"), ("", b"")] {
+            let field = field.replace("qop=\"auth\"", &format!("qop=\"{qop}\""));
+            let challenge = Challenge::parse(field.as_bytes()).expect("a challenge of ours");
+            let ha1 = secrets.get(challenge.algorithm).expect("a hash of each kind");
+            let answer = challenge.answer("8", ha1, &covered(body), "cnonce", n).expect("an answer");
+            right.push(answer.split("response=\"").nth(1).unwrap().split('"').next().unwrap().to_owned());
+            corpus.push(answer.into_bytes());
+            corpus.push(field.into_bytes());
+        }
+    }
+    let hashes = right.clone();
+    let mut taken = 0;
+    fuzz("digest", corpus, |_, bytes| {
+        for body in [&b""[..], b"body"] {
+            let mut request = Request::new(Method::REGISTER, "sip:192.0.2.1");
+            request.headers.push(Name::AUTHORIZATION, bytes);
+            request.body = body.to_vec();
+            let verdict = guard.judge(at, source, &request, |user| (user == "8").then_some(&secrets));
+            if let Verdict::Right { username } = verdict {
+                let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
+                assert!(hashes.iter().any(|hash| text.contains(hash.as_str())), "{text}");
+                assert_eq!(username, "8");
+                taken += 1;
+            }
+        }
+        assert!(guard.remembered() < 16, "nonces that were never given out are remembered");
+        let Some(challenge) = Challenge::parse(bytes) else { return };
+        let ha1 = secrets.get(challenge.algorithm).expect("a hash of each kind");
+        let answer = challenge.answer("8", ha1, &covered(b"body"), "cnonce", 1).expect("an answer");
+        assert!(!answer.contains(['\r', '\n']), "{answer:?}");
+        assert!(answer.len() <= bytes.len() + 1_000, "{} bytes became {}", bytes.len(), answer.len());
+    });
+    assert!(taken > 0, "not one of {} right answers was taken", right.len());
 }
 
 #[test]

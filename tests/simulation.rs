@@ -75,7 +75,8 @@ fn worlds(seeds: std::ops::Range<u64>) -> Seen {
         for record in result.records {
             let (outcome, reason) = (record.outcome.expect("an outcome"), record.reason.expect("a reason"));
             let held = if record.holds > 0 { "held" } else { "not held" };
-            for what in [outcome.to_string(), reason.to_string(), held.to_owned()] {
+            let handed_on = if record.segments.len() > 1 { "handed on" } else { "not handed on" };
+            for what in [outcome.to_string(), reason.to_string(), held.to_owned(), handed_on.to_owned()] {
                 *seen.entry(what).or_default() += 1;
             }
         }
@@ -104,6 +105,7 @@ fn random_worlds() {
         "agents_mixed",
         "agents_unreachable",
         "held",
+        "handed on",
     ] {
         assert!(seen.get(what).is_some_and(|n| *n > 0), "{what}: {seen:?}");
     }

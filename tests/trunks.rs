@@ -95,6 +95,34 @@ fn a_silent_machine_of_the_carrier_costs_less_than_two_seconds() {
     within("ms from the first INVITE to the second machine's 180", between, 1_700..=2_000);
 }
 
+#[test]
+fn the_domain_itself_says_by_which_transport_it_is_called() {
+    let mut bench = Bench::new();
+    let busy = bench.agent("8");
+    let (silent, alive) = (bench.ports.one(), bench.ports.one());
+    let services = [
+        // What is asked for first where there is no NAPTR leads nowhere.
+        format!("_sip._udp.carrier.test,sbc.carrier.test,{silent},10,10"),
+        format!("_sip._tcp.other.test,sbc.carrier.test,{alive},10,10"),
+        "--naptr-record=carrier.test,20,10,s,SIP+D2U,,_sip._udp.carrier.test".into(),
+        "--naptr-record=carrier.test,10,10,s,SIP+D2T,,_sip._tcp.other.test".into(),
+        // Neither a service of ours nor a rewriting that means anything here.
+        "--naptr-record=carrier.test,1,1,u,E2U+sip,!^.*$!sip:x@nowhere.test!".into(),
+    ];
+    let names = Names::start(&bench, &services, "127.0.0.1 sbc.carrier.test\n");
+    bench.trunk = "server = \"sip:carrier.test\"\noptions_s = 0".into();
+    bench.extra = names.section();
+    overflows_to_duty(&mut bench);
+    let agent = Sipp::agent(&bench, "agent_busy", busy).start();
+    let phone = Sipp::agent(&bench, "agent_answers", alive).over_tcp().pause_ms(300).start();
+    let caller = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(500);
+    let gateway = bench.serve();
+    caller.run();
+    agent.finish();
+    phone.finish();
+    assert_eq!(gateway.record().text("target"), "duty");
+}
+
 fn facts(gateway: &Gateway, call: &str) -> Vec<serde_json::Value> {
     let config = gateway.config.to_str().expect("a path in UTF-8");
     let output = common::bench::hotline(&["call", call, "--json", "--config", config]);

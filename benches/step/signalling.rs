@@ -176,6 +176,7 @@ fn world(agents: usize) -> World {
             hold: 0,
         },
         staff: Staff {
+            hand_on: 0,
             pickup: nobody,
             talk: nobody,
             ignore: 0,

@@ -203,6 +203,10 @@ pub enum What {
         by: Side,
         why: RefusedTransfer,
     },
+    /// So many more were refused, beyond those that have a fact each; once, when the call ends.
+    MoreTransfersRefused {
+        count: u32,
+    },
     /// An agent who had the caller is out of the call before anybody else has the caller.
     AgentLeft {
         attempt: u32,
@@ -270,6 +274,8 @@ pub enum RefusedTransfer {
     NoConsultation,
     /// The call is not yet connected, or handed on already (491).
     NotNow,
+    /// The call has been handed on [`crate::limits::TRANSFERS`] times, or that was tried (403).
+    TooMany,
 }
 
 /// What stands for the caller's number in a [`Signal`].

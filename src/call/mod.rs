@@ -41,6 +41,7 @@ use leg::{Action, Callee, Input, Sent};
 use reason::{EndedBy, Reason};
 use route::Route;
 use talking::Talking;
+use transfer::Transfers;
 
 use crate::clock::{Instant, Now, RunId, Stamp};
 use crate::dialplan::plan::{Hotline, Prompt, Ringback};
@@ -75,6 +76,7 @@ pub struct Call {
     signals: u32,
     /// Prompts that have not begun, in the order of their orders.
     ordered: VecDeque<Ordered>,
+    transfers: Transfers,
 }
 
 /// What is to be said of a prompt when it begins.
@@ -136,6 +138,7 @@ impl Call {
             actions: VecDeque::new(),
             signals: 0,
             ordered: VecDeque::new(),
+            transfers: Transfers::default(),
             hotline,
         };
         let offered = Offered {
@@ -185,6 +188,10 @@ impl Call {
                 return;
             }
             Input::LedgerDelayed => return self.fact(at, What::LedgerDelayed),
+            Input::TransferRefused { attempt, .. } if matches!(self.state, State::Closing(_) | State::Sealed) => {
+                let answer = |attempt| Action::AnswerRefer { attempt, status: 403 };
+                return self.actions.extend(attempt.map(answer));
+            }
             Input::TransferRefused { attempt, why } => {
                 let by = if attempt.is_some() { Side::Agent } else { Side::Caller };
                 return self.refuse_transfer(at, attempt.unwrap_or_default(), (403, why), by);
@@ -295,6 +302,9 @@ impl Call {
 
     /// Writes *ended* and begins to collect what is still to come.
     fn end(&mut self, now: Instant, at: Now, reason: Reason, by: EndedBy) -> State {
+        if self.transfers.untold > 0 {
+            self.fact(at, What::MoreTransfersRefused { count: self.transfers.untold });
+        }
         self.fact(at, What::Ended { reason, by });
         self.actions.push_back(Action::CloseMedia { ended: at });
         State::Closing(Closing::new(now))

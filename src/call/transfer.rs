@@ -48,6 +48,15 @@ pub(super) enum Transferor {
     Left,
 }
 
+/// What has been asked for in one call.
+#[derive(Debug, Default)]
+pub(super) struct Transfers {
+    granted: u32,
+    refused: u32,
+    /// Refusals without a fact of their own.
+    pub(super) untold: u32,
+}
+
 impl Transfer {
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         match self.stage {
@@ -71,6 +80,11 @@ impl Call {
             self.refuse_transfer(at, talking.attempt, (491, RefusedTransfer::NotNow), Side::Agent);
             return State::Talking(talking);
         };
+        if self.transfers.granted >= limits::TRANSFERS {
+            self.refuse_transfer(at, talking.attempt, (403, RefusedTransfer::TooMany), Side::Agent);
+            return State::Talking(talking);
+        }
+        self.transfers.granted += 1;
         let by = by.clone();
         let attempt = talking.next_attempt();
         self.fact(at, What::TransferStarted { attempt, by, to: to.clone(), attended });
@@ -101,7 +115,12 @@ impl Call {
     /// 4xx to the REFER, and why.
     pub(super) fn refuse_transfer(&mut self, at: Now, attempt: u32, how: (u16, RefusedTransfer), by: Side) {
         let (status, why) = how;
-        self.fact(at, What::TransferRefused { by, why });
+        if self.transfers.refused < limits::TRANSFERS {
+            self.transfers.refused += 1;
+            self.fact(at, What::TransferRefused { by, why });
+        } else {
+            self.transfers.untold += 1;
+        }
         if by == Side::Agent {
             self.actions.push_back(Action::AnswerRefer { attempt, status });
         }

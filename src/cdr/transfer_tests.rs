@@ -63,10 +63,20 @@ impl Case {
         self.switch.tell(PHONE, &text)
     }
 
-    pub(super) fn hold(&mut self) {
-        self.eight_says("INVITE", &typed(&format!("{SDP}a=sendonly\n")));
+    /// The status of the answer.
+    pub(super) fn hold(&mut self) -> u16 {
+        self.reinvite(&format!("{SDP}a=sendonly\n"))
+    }
+
+    pub(super) fn resume(&mut self) -> u16 {
+        self.reinvite(SDP)
+    }
+
+    fn reinvite(&mut self, body: &str) -> u16 {
+        let sent = self.eight_says("INVITE", &typed(body));
         let ack = within(&self.eight, PHONE, "ACK", self.seq, "");
-        self.switch.tell(PHONE, &ack);
+        self.switch.tell(PHONE, &if status_of(&sent) == 200 { ack } else { ack.replace("bKACK", "bKINVITE") });
+        status_of(&sent)
     }
 
     pub(super) fn refer(&mut self, to: &str) -> Vec<Message> {
@@ -107,6 +117,14 @@ impl Case {
         let free = switch.agents().available();
         assert_eq!((switch.live_calls(), switch.sessions(), free), (0, 0, 2));
     }
+}
+
+fn status_of(sent: &[Message]) -> u16 {
+    let mut all = sent.iter().rev().filter_map(|m| match m {
+        Message::Response(r) => Some(r.status),
+        Message::Request(_) => None,
+    });
+    all.next().unwrap_or_default()
 }
 
 /// A request within the dialog that this INVITE of ours has made.

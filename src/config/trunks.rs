@@ -62,6 +62,8 @@ fn trunk(section: &mut Table<'_>, listen: &[Listen], base: &Path, name: &str) ->
     let own = account(&mut section.section("auth"), base);
     let most = 1..=1_000_000;
     let options = section.integer("options_s", 0..=3_600).map_or(OPTIONS_S, |at| at.value);
+    // Calls over a registration have our own Contact as Request-URI (RFC 3261 section 10); what was dialled stands in To.
+    let reached_by_contact = registration.is_some();
     let server = server.or_else(|| registration.as_ref().map(|r| r.server.clone()));
     Some(Trunk {
         name: TrunkName::from(name),
@@ -75,7 +77,7 @@ fn trunk(section: &mut Table<'_>, listen: &[Listen], base: &Path, name: &str) ->
             calls_per_second: section.integer("calls_per_second", most.clone()).map(|at| at.value),
             calls_at_once: section.integer("calls_at_once", most).map(|at| at.value),
         },
-        identity: identity(section),
+        identity: identity(section, reached_by_contact),
     })
 }
 
@@ -169,8 +171,9 @@ fn password(section: &Table<'_>, base: &Path, file: &At<String>) -> Option<Strin
     None
 }
 
-fn identity(section: &mut Table<'_>) -> Identity {
-    let default = Identity::default();
+fn identity(section: &mut Table<'_>, reached_by_contact: bool) -> Identity {
+    let mut default = Identity::default();
+    default.called.extend(reached_by_contact.then_some(Called::To));
     Identity {
         called: places(section, "called_from", Called::WORDS).unwrap_or(default.called),
         caller: places(section, "caller_from", Calling::WORDS).unwrap_or(default.caller),

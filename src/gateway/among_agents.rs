@@ -14,7 +14,7 @@ use crate::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Next, Ri
 use crate::ids::{AgentNo, CallId, SubjectId};
 use crate::media::negotiate::Peer;
 use crate::protocol::sip::address::Address;
-use crate::protocol::sip::endpoint::{Flow, MAX_FORWARDS, SessionId};
+use crate::protocol::sip::endpoint::{Flow, Leash, MAX_FORWARDS, SessionId};
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
 
@@ -73,6 +73,7 @@ impl Gateway {
         if let Some(why) = self.refusal().or(refusal) {
             return self.endpoint.reject(now, session, why.status, why.retry_after_s);
         }
+        self.leash_phone(session, &flow);
         let id = CallId::new(at.wall, &mut self.random);
         let (caller, trunk) = (SubjectId::new(&mut self.random), "".into());
         let early_media = peer.as_ref().is_some_and(Peer::hears);
@@ -98,8 +99,13 @@ impl Gateway {
         self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
         self.by_session
             .insert(session, Link { call: id, role: Role::Caller, terminated: false, unwritten: VecDeque::new() });
-        self.invited_from(id, request);
         self.obey(now, id);
+    }
+
+    /// What an agent's phone has begun stays with that phone.
+    pub(super) fn leash_phone(&mut self, session: SessionId, flow: &Flow) {
+        let leash = if self.is_bound(flow.remote) { Leash::Flow } else { Leash::Host };
+        self.endpoint.leash(session, leash);
     }
 
     /// The last message of this session is through. The agent may have gone on with another phone.

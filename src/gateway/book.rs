@@ -66,6 +66,8 @@ pub(super) struct LegMedia {
     pub(super) closing: bool,
     /// Our 2xx made the offer: its ACK brings the answer.
     pub(super) awaits_answer: bool,
+    /// Holds that this leg's peer has begun.
+    pub(super) holds: u32,
 }
 
 /// A session's place. It outlives the session (its last message is written after it has ended) and, while its phone still

@@ -135,3 +135,86 @@ fn an_ack_that_cannot_be_written_ends_a_call_that_was_connected() {
     });
     assert_eq!(told.collect::<Vec<_>>(), ["answered", "connected", "session_lost by agent"]);
 }
+
+#[test]
+fn the_requests_to_a_phone_stay_with_its_host_whatever_it_answers() {
+    for (more, contact, port) in [
+        ("", "<sip:8@198.51.100.7>", 5060),
+        ("", "<sip:8@198.51.100.7:5070;transport=tcp>", 5060),
+        ("Record-Route: <sip:198.51.100.8;lr>\n", "<sip:8@10.0.0.3>", 5060),
+        // Another port of the same host is the phone's own matter.
+        ("", "<sip:8@10.0.0.3:5070>", 5070),
+    ] {
+        let mut switch = Switch::new();
+        let invite = requests(switch.tell(TRUNK, &theirs("INVITE", 1, "", SDP))).remove(0);
+        let answer = ok(&invite, SDP).replace("Contact: <sip:8@10.0.0.3>\n", &format!("{more}Contact: {contact}\n"));
+        switch.tell(PHONE, &answer);
+        let tag = switch.sent.iter().find_map(|(_, m)| match m {
+            crate::protocol::sip::message::Message::Response(r) if r.status == 200 => r.to_tag(),
+            _ => None,
+        });
+        let tag = format!(";tag={}", tag.expect("200 to the caller"));
+        switch.tell(TRUNK, &theirs("ACK", 1, &tag, ""));
+        switch.tell(TRUNK, &theirs("BYE", 2, &tag, ""));
+        let to_phone = switch.sent.iter().filter_map(|(to, m)| match m {
+            crate::protocol::sip::message::Message::Request(r) => Some((r.method.to_string(), *to)),
+            crate::protocol::sip::message::Message::Response(_) => None,
+        });
+        let to_phone: Vec<_> = to_phone.collect();
+        let there = SocketAddr::new(PHONE.parse::<SocketAddr>().unwrap().ip(), port);
+        let expected = [("INVITE", PHONE.parse().unwrap()), ("ACK", there), ("BYE", there)];
+        assert_eq!(to_phone, expected.map(|(method, to)| (method.to_owned(), to)), "{more}{contact}");
+    }
+}
+
+#[test]
+fn a_dead_phone_frees_its_agent_with_our_bye() {
+    let mut switch = Switch::new();
+    let (_, answer) = switch.answered(SDP);
+    let tag = tag(&answer);
+    switch.tell(TRUNK, &theirs("ACK", 1, &tag, ""));
+    assert_eq!(switch.gateway.agents().available(), 0);
+    let byes = requests(switch.tell(TRUNK, &theirs("BYE", 2, &tag, "")));
+    assert_eq!((byes.len(), switch.gateway.agents().available()), (1, 1), "although the phone has not answered");
+    // The next call rings there; that the BYE was never answered takes nothing from it.
+    let next = theirs("INVITE", 1, "", SDP).replace("Call-ID: c", "Call-ID: next").replace("INVITE1", "INVITEnext");
+    let invite = requests(switch.tell(TRUNK, &next)).remove(0);
+    let sent = switch.tell(PHONE, &ok(&invite, SDP));
+    let tag = sent.iter().find_map(|m| match m {
+        crate::protocol::sip::message::Message::Response(r) if r.status == 200 => Some(self::tag(r)),
+        _ => None,
+    });
+    switch.tell(TRUNK, &theirs("ACK", 1, &tag.unwrap(), "").replace("Call-ID: c", "Call-ID: next"));
+    switch.pass(Duration::from_secs(40));
+    assert_eq!(switch.gateway.agents().available(), 0, "it is in the second call");
+}
+
+#[test]
+fn a_phone_that_rings_is_not_free_before_its_cancel_is_answered() {
+    let mut switch = Switch::new();
+    let invite = requests(switch.tell(TRUNK, &theirs("INVITE", 1, "", SDP))).remove(0);
+    switch.tell(PHONE, &ok(&invite, "").replace("200 OK", "180 Ringing"));
+    let cancel = requests(switch.tell(TRUNK, &theirs("CANCEL", 1, "", "").replace("bKCANCEL1", "bKINVITE1")));
+    assert_eq!((cancel.len(), switch.gateway.agents().available()), (1, 0));
+    switch.tell(PHONE, &ok(&invite, "").replace("200 OK", "487 Terminated"));
+    assert_eq!(switch.gateway.agents().available(), 1);
+}
+
+#[test]
+fn the_number_dialled_is_that_of_the_request_uri() {
+    let foreign = "INVITE sip:0085212345678@198.51.100.7 SIP/2.0";
+    let mut switch = Switch::new();
+    let text = theirs("INVITE", 1, "", SDP).replacen("INVITE sip:400@10.0.0.1 SIP/2.0", foreign, 1);
+    let sent = switch.tell(TRUNK, &text);
+    let status = sent.iter().find_map(|m| match m {
+        crate::protocol::sip::message::Message::Response(r) if r.status >= 200 => Some(r.status),
+        _ => None,
+    });
+    assert_eq!((status, switch.facts.len()), (Some(404), 0), "our number in To alone is no call of ours");
+    // The trunk's setting may say otherwise.
+    let mut all = settings();
+    all.trunks[0].identity.called.push(crate::peer::identity::Called::To);
+    let mut switch = Switch::with(all, plans());
+    switch.tell(TRUNK, &text);
+    assert_eq!(switch.facts(|w| matches!(w, What::Offered(_))), 1);
+}

@@ -7,7 +7,7 @@ use crate::call::leg::{Action, Callee, Input, Parting};
 use crate::clock::Now;
 use crate::ids::{AgentNo, CallId, LegId};
 use crate::media::Command;
-use crate::protocol::sip::endpoint::{OutgoingInvite, SessionId};
+use crate::protocol::sip::endpoint::{Leash, OutgoingInvite, SessionId};
 use crate::protocol::sip::reason::Reason;
 
 impl Gateway {
@@ -54,6 +54,11 @@ impl Gateway {
             Action::HangUpCaller { parting } => {
                 let why = cause(parting);
                 self.with_caller(id, |endpoint, session| endpoint.hang_up_because(now, session, why.as_ref()));
+                if let Some(session) = self.calls.get(&id).map(|entry| entry.caller.session)
+                    && self.endpoint.is_ending(session)
+                {
+                    self.callers_session_ended(now, session);
+                }
             }
             Action::AnswerRefer { attempt, status } => self.answer_refer(now, id, attempt, status),
             Action::Notify { attempt, status } => self.notify(now, id, attempt, status),
@@ -135,6 +140,9 @@ impl Gateway {
             return self.inputs.push_back((id, now, failed));
         }
         for session in sessions {
+            if !self.endpoint.is_leashed(session) {
+                self.endpoint.leash(session, Leash::Host);
+            }
             let role = Role::Agent { attempt, agent: Callee::Agent(agent.clone()) };
             self.link_phone(id, attempt, role, session);
             if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
@@ -166,7 +174,15 @@ impl Gateway {
         if self.phone_sessions.contains_key(&(id, attempt)) {
             // The agent is free again when the last message of the last session is through.
             let cause = cause(parting);
-            sessions.into_iter().for_each(|session| self.endpoint.hang_up_because(now, session, cause.as_ref()));
+            for session in &sessions {
+                self.endpoint.hang_up_because(now, *session, cause.as_ref());
+            }
+            // A BYE is the end for whoever had the call, even if the phone is dead and never answers it. A phone that was
+            // ringing rings until its CANCEL is answered.
+            if sessions.iter().all(|session| self.endpoint.is_ending(*session)) {
+                self.phone_sessions.remove(&(id, attempt));
+                self.free(&agent, id, now);
+            }
         } else {
             self.free(&agent, id, now);
         }

@@ -59,8 +59,7 @@ impl Gateway {
         Guard::new(&settings.realm, offered(settings), &mut Random::from_seed(self.random.bytes()))
     }
 
-    /// Other accounts: who is named no more loses the phones that are registered, and a new password holds from the next
-    /// REGISTER on. Without accounts strangers get silence again.
+    /// Other accounts: who is named no more, or has another password, loses the phones that are registered. Without accounts strangers get silence again.
     pub(super) fn renew_accounts(&mut self, now: Now, settings: registrar::Settings) {
         let Some(old) = self.registering.as_ref().map(|r| &r.settings) else {
             return self.open_registrar(now, settings, Vec::new());
@@ -73,7 +72,12 @@ impl Gateway {
         if let Some(guard) = guard {
             r.guard = guard;
         }
-        r.registrar.retain(&settings.accounts);
+        // Whoever knows only the old password is called no more. In another realm every hash is another.
+        let before = std::mem::take(&mut r.settings);
+        r.registrar.retain(|agent| {
+            let kept = before.accounts.get(agent).zip(settings.accounts.get(agent));
+            kept.is_some_and(|(old, new)| before.realm != settings.realm || old.agrees(new))
+        });
         r.settings = settings;
     }
 

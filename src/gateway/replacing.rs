@@ -57,7 +57,7 @@ impl Gateway {
                 self.settle_in(now, &place, session);
                 let seen = Box::new(Seen::of_request(request, flow.remote));
                 self.note_received(*call, role, at, &Label::Request(request.method.clone()), Some(seen));
-                self.invited_from(*call, request);
+                self.leash_phone(session, &flow);
                 self.endpoint.accept(now.mono, session, answer);
                 let gone = cause(Parting::Elsewhere);
                 self.endpoint.hang_up_because(now, place.old, gone.as_ref());

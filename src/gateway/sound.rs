@@ -9,6 +9,7 @@ use crate::call::fact::KeyPath;
 use crate::call::leg::{Input, Media};
 use crate::clock::Now;
 use crate::ids::{CallId, LegId, Side};
+use crate::limits;
 use crate::media::negotiate::{self, Local, Peer};
 use crate::media::{self, Codec, Command, keying};
 use crate::protocol::sip::endpoint::SessionId;
@@ -34,7 +35,7 @@ impl Gateway {
         let local = Local { rtp, advertise: self.settings.sip.advertise, session, version: 1, srtp, master };
         self.by_leg.insert(leg, PortLink { role: role.clone(), port, left: None });
         self.outputs.push_back(Output::Media(Command::Open { call, leg, side: role.side(), local: rtp }));
-        Some(LegMedia { leg, local, failed_binds: 0, closing: false, awaits_answer: false })
+        Some(LegMedia { leg, local, failed_binds: 0, closing: false, awaits_answer: false, holds: 0 })
     }
 
     pub(super) fn handle_media(&mut self, now: Now, event: media::Event) {
@@ -308,7 +309,8 @@ impl Gateway {
 
     pub(super) fn answer_reoffer(&mut self, id: CallId, role: &Role, body: &[u8]) -> Option<(Vec<u8>, Option<Input>)> {
         let entry = self.calls.get_mut(&id)?;
-        let codec = *entry.said_mut(role)?.codec;
+        let said = entry.said_mut(role)?;
+        let (codec, held) = (*said.codec, *said.held);
         let media = entry.media_mut(role)?;
         if body.is_empty() {
             media.local.version += 1;
@@ -319,6 +321,9 @@ impl Gateway {
             ));
         }
         let peer = self.settings.media.read(role, body).ok()?;
+        if peer.holds() && !held && media.holds >= limits::HOLDS {
+            return None;
+        }
         media.local.version += 1;
         let answer = negotiate::answer(&media.local, &peer, peer.keeping(codec));
         Some((answer, self.change_peer(id, role, peer)))
@@ -329,12 +334,17 @@ impl Gateway {
     fn change_peer(&mut self, id: CallId, role: &Role, new: Peer) -> Option<Input> {
         let entry = self.calls.get_mut(&id)?;
         let signalling = entry.signalling(role)?;
-        let (leg, local) = entry.media_mut(role).map(|media| (media.leg, media.local))?;
+        let media = entry.media_mut(role)?;
+        let (leg, local, room) = (media.leg, media.local, media.holds < limits::HOLDS);
         let said = entry.said_mut(role)?;
-        let (codec, now_held) = (new.keeping(*said.codec), new.holds());
+        // One that could not be refused, because an answer of the peer's made it, is no news either.
+        let (codec, now_held) = (new.keeping(*said.codec), new.holds() && (room || *said.held));
         let remote = new.remote_of(&local, codec, signalling);
         (*said.codec, *said.peer) = (Some(codec), Some(new));
         let before = std::mem::replace(said.held, now_held);
+        if now_held && !before {
+            entry.media_mut(role).into_iter().for_each(|media| media.holds += 1);
+        }
         self.outputs.push_back(Output::Media(Command::Remote { leg, remote }));
         (before != now_held).then(|| Input::Held { by: role.side(), held: now_held })
     }

@@ -273,6 +273,7 @@ impl Driver {
             Count::Unparsable => counters.sip_parse_error(),
             Count::Stranger => self.refuse(SipRejection::Stranger),
             Count::Stray => self.refuse(SipRejection::NoDialog),
+            Count::ForeignContact => counters.sip_foreign_contact(),
             Count::Refused(status) => self.refuse(refusal(*status)),
         }
     }

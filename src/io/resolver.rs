@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hickory_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::{RData, Record};
+use hickory_resolver::proto::rr::{RData, Record, RecordType};
 use hickory_resolver::{Resolver as Library, TokioResolver};
 use tokio::runtime::Handle;
 
@@ -18,6 +18,9 @@ use crate::protocol::sip::endpoint::Transport;
 
 /// One question to one server; there are two tries, and at most four questions for a name.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Services of one domain that are tried: it has one for each transport.
+const NAMED: usize = 4;
 
 /// RFC 3263 section 4.1: without a port or transport in the URI, services are looked for in this order (TLS only where it is asked for).
 const SERVICES: [(Transport, &str); 3] =
@@ -74,9 +77,17 @@ fn build(servers: &[SocketAddr]) -> Result<TokioResolver, hickory_resolver::net:
     builder.build()
 }
 
-/// RFC 3263 section 4.2: with a port the host itself, else its SRV records, else the host itself.
+/// RFC 3263 section 4: with a port the host itself; else what its NAPTR records name, its SRV records, the host itself.
 async fn records(library: &TokioResolver, destination: &Destination) -> Option<Records> {
     if destination.port.is_none() {
+        // A transport that the URI names leaves no choice; `sips` does.
+        if destination.transport.is_none_or(|transport| transport == Transport::Tls) {
+            for (transport, service, ttl) in named_services(library, destination).await {
+                if let Some(found) = services(library, &service, transport).await {
+                    return Some(Records { ttl: found.ttl.min(ttl), ..found });
+                }
+            }
+        }
         let wanted =
             |transport: Transport| destination.transport.map_or(transport != Transport::Tls, |t| t == transport);
         for (transport, service) in SERVICES.into_iter().filter(|(t, _)| wanted(*t)) {
@@ -89,6 +100,32 @@ async fn records(library: &TokioResolver, destination: &Destination) -> Option<R
     let (addresses, ttl) = addresses(library, &destination.host).await?;
     let (transport, port) = (destination.way(), destination.port_of_host());
     Some(Records { servers: vec![Server { priority: 0, weight: 0, transport, port, addresses }], ttl })
+}
+
+/// The services that the domain itself names (RFC 3263 section 4.1), its most preferred first. TLS only where it is asked for,
+/// and then nothing else.
+async fn named_services(library: &TokioResolver, destination: &Destination) -> Vec<(Transport, String, Duration)> {
+    let Ok(lookup) = library.lookup(format!("{}.", destination.host), RecordType::NAPTR).await else {
+        return Vec::new();
+    };
+    let wanted: &[(&[u8], Transport)] = match destination.transport {
+        Some(_) => &[(b"SIPS+D2T", Transport::Tls)],
+        None => &[(b"SIP+D2U", Transport::Udp), (b"SIP+D2T", Transport::Tcp)],
+    };
+    let mut found = Vec::new();
+    for record in lookup.answers() {
+        let RData::NAPTR(naptr) = &record.data else { continue };
+        // The flag `s`: the replacement has SRV records. Other rewriting has no meaning here.
+        let to_srv = naptr.flags.eq_ignore_ascii_case(b"s") && naptr.regexp.is_empty();
+        let service = wanted.iter().find(|(word, _)| naptr.services.eq_ignore_ascii_case(word));
+        if let (true, Some((_, transport))) = (to_srv, service) {
+            let order = (naptr.order, naptr.preference);
+            found.push((order, *transport, naptr.replacement.to_string(), ttl_of(record)));
+        }
+    }
+    found.sort_by(|a, b| (a.0, &a.2).cmp(&(b.0, &b.2)));
+    found.truncate(NAMED);
+    found.into_iter().map(|(_, transport, service, ttl)| (transport, service, ttl)).collect()
 }
 
 async fn services(library: &TokioResolver, name: &str, transport: Transport) -> Option<Records> {

@@ -203,6 +203,7 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_123, What::MediaUpset { leg: Side::Agent, upset: Upset::SsrcChange { from: 7, to: 8 } })
         .at(19_124, What::MediaUpset { leg: Side::Caller, upset: Upset::TimestampJump { by_ms: -5_000 } })
         .at(19_125, What::MediaUpset { leg: Side::Caller, upset: Upset::ClockDrift { ppm: 250.5, error_ppm: 1.5 } })
+        .at(19_126, What::MoreTransfersRefused { count: 7 })
         .facts()
 }
 

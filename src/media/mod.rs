@@ -27,6 +27,8 @@ mod playout;
 mod ports;
 pub mod record;
 mod ringback;
+#[cfg(test)]
+mod ringing_tests;
 mod session;
 mod tap;
 #[cfg(test)]

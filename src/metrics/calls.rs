@@ -125,13 +125,14 @@ impl CallMetrics {
     }
 
     fn count_transfer(&self, fold: &Fold, what: &What) {
-        let result = match what {
-            What::TransferCompleted { .. } => "completed",
-            What::TransferFailed { .. } => "failed",
-            What::TransferRefused { .. } => "refused",
+        let (result, count) = match what {
+            What::TransferCompleted { .. } => ("completed", 1),
+            What::TransferFailed { .. } => ("failed", 1),
+            What::TransferRefused { .. } => ("refused", 1),
+            What::MoreTransfersRefused { count } => ("refused", u64::from(*count)),
             _ => return,
         };
-        self.families.add(Id::Transfers, &[fold.hotline().as_str(), result], 1);
+        self.families.add(Id::Transfers, &[fold.hotline().as_str(), result], count);
     }
 
     fn await_rating(&mut self, fold: Fold) {

@@ -179,6 +179,10 @@ impl Counters {
         self.families.add(Id::SipParseErrors, &[], 1);
     }
 
+    pub fn sip_foreign_contact(&self) {
+        self.families.add(Id::SipForeignContacts, &[], 1);
+    }
+
     pub fn sip_rejected(&self, reason: SipRejection, messages: u64) {
         if messages > 0 {
             self.families.add(Id::SipRejected, &[reason.word()], messages);

@@ -244,6 +244,8 @@ metrics! {
         "SIP messages sent or received again.";
     SipParseErrors "hotline_sip_parse_errors_total" Counter [] None
         "Datagrams and frames that were no SIP message.";
+    SipForeignContacts "hotline_sip_foreign_contacts_total" Counter [] None
+        "Dialogs of phones whose Contact or Record-Route named another host; requests stayed with the configured one.";
     SipRejected "hotline_sip_rejected_total" Counter [SIP_REJECTION] None
         "Messages turned away before they became an offered call; a stranger's are not read.";
     SipTransactions "hotline_sip_transactions" Gauge [] None

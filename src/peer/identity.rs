@@ -69,7 +69,7 @@ impl Calling {
 impl Default for Identity {
     fn default() -> Identity {
         Identity {
-            called: vec![Called::RequestUri, Called::To],
+            called: vec![Called::RequestUri],
             caller: vec![Calling::PAssertedIdentity, Calling::From],
             numbering: None,
         }
@@ -178,7 +178,7 @@ mod tests {
         let invite = invite(&more);
         let numbers: Vec<String> = all.called(&invite).map(|n| n.kept).collect();
         assert_eq!(numbers, ["66001", "66002", "4008001234", "4008005678"]);
-        assert_eq!(Identity::default().called(&invite).count(), 2);
+        assert_eq!(Identity::default().called(&invite).count(), 1, "the Request-URI alone");
     }
 
     #[test]

@@ -300,8 +300,8 @@ impl Registrar {
     }
 
     /// Only these agents may be registered from now on.
-    pub fn retain(&mut self, accounts: &BTreeMap<AgentNo, Secrets>) {
-        self.remove_all(|binding| !accounts.contains_key(&binding.agent));
+    pub fn retain(&mut self, stays: impl Fn(&AgentNo) -> bool) {
+        self.remove_all(|binding| !stays(&binding.agent));
     }
 
     fn remove_all(&mut self, gone: impl Fn(&Binding) -> bool) {

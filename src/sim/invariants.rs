@@ -10,6 +10,7 @@ use super::phone::Happened;
 use super::scenario::GREETING_SAMPLES;
 use super::world::World;
 use crate::call::fact::{Fact, What};
+use crate::call::leg::Callee;
 use crate::call::reason::Reason;
 use crate::cdr::{Fold, Record};
 use crate::clock::Instant;
@@ -50,6 +51,9 @@ struct Live {
     /// Attempts that have had their end.
     over: BTreeSet<u32>,
     winner: Option<AgentNo>,
+    /// The attempts of transfers, and the one that is under way.
+    handed_on: BTreeSet<u32>,
+    parked: Option<u32>,
     ended: bool,
 }
 
@@ -143,6 +147,8 @@ impl Invariants {
                 ringing: BTreeMap::new(),
                 over: BTreeSet::new(),
                 winner: None,
+                handed_on: BTreeSet::new(),
+                parked: None,
                 ended: false,
             };
             if self.live.insert(id, live).is_some() {
@@ -235,7 +241,8 @@ impl Live {
                 if self.ringing.remove(attempt).is_none() || !self.over.insert(*attempt) {
                     faults.push(format!("attempt {attempt} is answered and was not under way"));
                 }
-                if self.winner.replace(agent.clone()).is_some() {
+                let handed_on = self.handed_on.contains(attempt);
+                if !handed_on && self.winner.replace(agent.clone()).is_some() {
                     faults.push(format!("agent {agent} is the second who answers"));
                 }
             }
@@ -248,9 +255,37 @@ impl Live {
                     engaged.remove(agent);
                 }
             }
+            What::TransferStarted { attempt, by, .. } => {
+                if self.winner.as_ref() != Some(by) || self.parked.replace(*attempt).is_some() {
+                    faults.push(format!("agent {by} hands on a caller whom somebody else has"));
+                }
+                self.handed_on.insert(*attempt);
+            }
+            What::TransferCompleted { attempt, to } => {
+                if self.parked.take() != Some(*attempt) {
+                    faults.push(format!("transfer {attempt} is completed and was not under way"));
+                }
+                // Whoever handed on is free with the BYE.
+                let next = match to {
+                    Callee::Agent(agent) => Some(agent.clone()),
+                    Callee::Target(_) => None,
+                };
+                let before = std::mem::replace(&mut self.winner, next);
+                free(engaged, before.as_ref(), fact.call);
+            }
+            What::TransferFailed { attempt, .. } if self.parked.take() != Some(*attempt) => {
+                faults.push(format!("transfer {attempt} fails and was not under way"));
+            }
+            What::AgentLeft { agent, .. } => free(engaged, Some(agent), fact.call),
             _ => {}
         }
         faults
+    }
+}
+
+fn free(engaged: &mut BTreeMap<AgentNo, CallId>, agent: Option<&AgentNo>, call: CallId) {
+    if let Some(agent) = agent.filter(|agent| engaged.get(*agent) == Some(&call)) {
+        engaged.remove(agent);
     }
 }
 

@@ -35,6 +35,14 @@ pub enum Then {
         /// `None`: the other side hangs up.
         hang_up_after: Option<Duration>,
     },
+    /// Answers, and some time later asks to have the caller handed on to one of the colleagues (REFER).
+    HandOn {
+        after: Duration,
+        refer_after: Duration,
+        /// Which of them, by their number in the list, or nobody at all.
+        to: u8,
+        hang_up_after: Duration,
+    },
     /// Final failure with this status.
     Refuse {
         after: Duration,
@@ -118,13 +126,14 @@ enum Step {
     EarlyBye,
     Hold,
     Resume,
+    Refer,
     /// A re-INVITE that was not answered yet is written again.
     Repeat,
 }
 
 impl Step {
-    const ALL: [Step; 7] =
-        [Step::Decide, Step::HangUp, Step::Vanish, Step::EarlyBye, Step::Hold, Step::Resume, Step::Repeat];
+    const ALL: [Step; 8] =
+        [Step::Decide, Step::HangUp, Step::Vanish, Step::EarlyBye, Step::Hold, Step::Resume, Step::Refer, Step::Repeat];
 }
 
 #[derive(Debug)]
@@ -138,6 +147,8 @@ pub struct Phone {
     /// What the person with this user part does with every call.
     habits: BTreeMap<String, Conduct>,
     tricks: Tricks,
+    /// Whom callers are handed on to.
+    pub colleagues: Vec<String>,
     people: BTreeMap<SessionId, Person>,
     /// Offers that came in with an INVITE, until they are answered.
     offers: BTreeMap<SessionId, Vec<u8>>,
@@ -167,6 +178,7 @@ impl Phone {
             default,
             habits: BTreeMap::new(),
             tricks: Tricks::default(),
+            colleagues: Vec::new(),
             people: BTreeMap::new(),
             offers: BTreeMap::new(),
             steps: Schedule::default(),
@@ -320,7 +332,7 @@ impl Phone {
                 let user = request.uri.as_ref().and_then(|u| u.user.clone()).unwrap_or_default();
                 let habit = self.habits.get(&user).copied();
                 let conduct = habit.or_else(|| self.conducts.pop_front()).unwrap_or(self.default);
-                if let Then::Vanish { .. } = conduct.then {
+                if let Then::Vanish { .. } | Then::HandOn { .. } = conduct.then {
                     self.tricks.know(session, request.headers.text(&Name::CALL_ID).unwrap_or_default());
                 }
                 self.offers.insert(session, request.body);
@@ -367,7 +379,7 @@ impl Phone {
             self.endpoint.ring(now.mono, session, 180, Vec::new());
         }
         match conduct.then {
-            Then::Answer { after, .. } | Then::Refuse { after, .. } => {
+            Then::Answer { after, .. } | Then::HandOn { after, .. } | Then::Refuse { after, .. } => {
                 self.steps.set((session, Step::Decide), Some(now.mono + after));
             }
             Then::Vanish { after } => self.steps.set((session, Step::Vanish), Some(now.mono + after)),
@@ -379,7 +391,7 @@ impl Phone {
         let Some(person) = self.people.get(&session) else { return };
         match (step, person.side) {
             (Step::HangUp, _) => {
-                for step in [Step::Hold, Step::Resume, Step::Repeat] {
+                for step in [Step::Hold, Step::Resume, Step::Refer, Step::Repeat] {
                     self.steps.set((session, step), None);
                 }
                 self.endpoint.hang_up(now, session);
@@ -392,6 +404,11 @@ impl Phone {
             }
             (Step::EarlyBye, _) if person.connected => {}
             (Step::EarlyBye, _) => self.tricks.bye(session, self.address, &self.random.token()),
+            (Step::Refer, Script::Called(Conduct { then: Then::HandOn { to, .. }, .. })) => {
+                let to = self.colleagues.get(usize::from(to)).map_or("0085212345678", String::as_str).to_owned();
+                self.tricks.refer(session, self.address, &self.random.token(), &to);
+            }
+            (Step::Refer, _) => {}
             (Step::Hold | Step::Resume, side) => {
                 let local = Local { version: person.local.version + 1, ..person.local };
                 let offer = String::from_utf8_lossy(&negotiate::offer(&local, CODECS, Some(101))).into_owned();
@@ -455,6 +472,10 @@ impl Phone {
                 patience.talk
             }
             Script::Called(Conduct { then: Then::Answer { hang_up_after, .. }, .. }) => hang_up_after,
+            Script::Called(Conduct { then: Then::HandOn { refer_after, hang_up_after, .. }, .. }) => {
+                self.steps.set((session, Step::Refer), Some(now.mono + refer_after));
+                Some(hang_up_after)
+            }
             Script::Called(_) => None,
         };
         self.steps.set((session, Step::HangUp), hang_up_after.map(|d| now.mono + d));

@@ -35,6 +35,8 @@ pub fn run(scenario: &Scenario) -> Run {
     let mut world = World::new(scenario.plans(), scenario.seed);
     world.network.weather = scenario.weather;
     world.log_wire = false;
+    let all = scenario.hotlines.iter().flat_map(|line| line.agents.iter().cloned());
+    world.agents.colleagues = all.collect::<std::collections::BTreeSet<_>>().into_iter().collect();
     world.troubles = scenario.troubles;
     if let Some(voices) = scenario.voices {
         world.with_sound(voices, None);

@@ -72,6 +72,8 @@ pub struct Staff {
     pub vanish: Percent,
     /// Phones that never say 180.
     pub silent: Percent,
+    /// Agents who hand the caller on, to a colleague or to a number that nobody has.
+    pub hand_on: Percent,
 }
 
 impl Span {
@@ -129,6 +131,7 @@ impl Scenario {
             unavailable: percent(random, 10),
             vanish: percent(random, 15),
             silent: percent(random, 40),
+            hand_on: 0,
         };
         let ms = Duration::from_millis;
         let weather = match random.below(3) {
@@ -151,6 +154,8 @@ impl Scenario {
         };
         // Packets are most of the work where there are any.
         let voices = (random.below(10) == 0).then_some(voices);
+        // Drawn last, so that what was found by seed is found by it again.
+        let staff = Staff { hand_on: percent(random, 60), ..staff };
         Scenario { calls, seed, hotlines, callers, staff, weather, troubles, stopped_at, voices }
     }
 
@@ -252,6 +257,10 @@ impl Staff {
             Then::Refuse { after: micros(random), status: 480 }
         } else if is(self.vanish) {
             Then::Vanish { after }
+        } else if self.hand_on > 0 && random.below(100) < self.hand_on {
+            let (refer_after, to) = (self.talk.draw(random), u8::try_from(random.below(6)).unwrap_or_default());
+            let hang_up_after = refer_after + self.talk.draw(random) + Duration::from_secs(random.below(60).into());
+            Then::HandOn { after, refer_after, to, hang_up_after }
         } else {
             Then::Answer { after, hang_up_after: Some(self.talk.draw(random)) }
         };

@@ -103,6 +103,10 @@ impl Tricks {
             return None;
         }
         let call = self.by_call_id.get(call_id).and_then(|s| self.calls.get_mut(s));
+        let mut call = call;
+        if let (Some(call), Label::Response(200, Method::INVITE)) = (call.as_mut(), &transmit.label) {
+            call.response.get_or_insert_with(|| (transmit.flow.remote, turned(&text)));
+        }
         if let (Some(call), Label::Request(Method::BYE)) = (call, &transmit.label)
             && let Some(seq) = field(&text, "CSeq")
         {
@@ -118,6 +122,15 @@ impl Tricks {
         call.seq += 1;
         let Some((to, text)) = call.request("BYE", call.seq, from, branch, "") else { return };
         self.out.push_back(transmit(from, to, text, Method::BYE));
+    }
+
+    /// Asks the other side of a call that came in to hand it on.
+    pub(super) fn refer(&mut self, session: SessionId, from: SocketAddr, branch: &str, to: &str) {
+        let Some(call) = self.calls.get_mut(&session) else { return };
+        call.seq += 1;
+        let Some((remote, text)) = call.request("REFER", call.seq, from, branch, "") else { return };
+        let text = text.replacen("Content-Length", &format!("Refer-To: <sip:{to}@{remote}>\r\nContent-Length"), 1);
+        self.out.push_back(transmit(from, remote, text, Method::REFER));
     }
 
     pub(super) fn reinvite(&mut self, session: SessionId, from: SocketAddr, branch: &str, offer: &str) {
@@ -198,6 +211,16 @@ fn transmit(local: SocketAddr, remote: SocketAddr, text: String, method: Method)
         session: None,
         again: false,
     }
+}
+
+/// Our 2xx as the other side would have written it: a request of ours within the dialog is made from it.
+fn turned(text: &str) -> String {
+    let name = |line: &str| match line.split_once(": ") {
+        Some(("From", value)) => format!("To: {value}"),
+        Some(("To", value)) => format!("From: {value}"),
+        _ => line.to_owned(),
+    };
+    text.lines().map(name).collect::<Vec<_>>().join("\r\n")
 }
 
 /// The value of a header field as our own software writes it.

@@ -86,7 +86,12 @@ impl Names {
             "--local=/test/",
         ]);
         command.arg(format!("--port={port}")).arg(format!("--addn-hosts={}", file.display()));
-        command.args(services.iter().map(|service| format!("--srv-host={service}")));
+        // Those with an option of their own are no SRV records.
+        let option = |service: &String| match service.starts_with("--") {
+            true => service.clone(),
+            false => format!("--srv-host={service}"),
+        };
+        command.args(services.iter().map(option));
         let process = Process::start("dnsmasq", bench.path(), &mut command);
         until("dnsmasq to listen", seconds(5), || UdpSocket::bind(("127.0.0.1", port)).is_err().then_some(()));
         Names { process, hosts: file, port }

@@ -43,10 +43,12 @@ impl Challenge {
             Some([Qop::AuthInt, ..]) => Some(Qop::AuthInt),
             _ => return None,
         };
+        // What is said here we say back: a line end in it would begin a header of the peer's making.
+        let plain = |value: &str| !value.contains(char::is_control);
         Some(Challenge {
-            realm: params.get("realm")?.to_owned(),
-            nonce: params.get("nonce")?.to_owned(),
-            opaque: params.get("opaque").map(str::to_owned),
+            realm: params.get("realm").filter(|value| plain(value))?.to_owned(),
+            nonce: params.get("nonce").filter(|value| plain(value))?.to_owned(),
+            opaque: params.get("opaque").filter(|value| plain(value)).map(str::to_owned),
             algorithm,
             sess,
             qop,

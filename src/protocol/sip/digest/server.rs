@@ -39,6 +39,15 @@ impl Secrets {
         Algorithm::ALL.into_iter().map(|algorithm| Ha1::new(algorithm, username, realm, password)).collect()
     }
 
+    /// The same password, as far as both have a hash of one kind.
+    pub fn agrees(&self, other: &Secrets) -> bool {
+        let same = |algorithm: &Algorithm| match (self.get(*algorithm), other.get(*algorithm)) {
+            (Some(one), Some(other)) => Some(one == other),
+            _ => None,
+        };
+        Algorithm::ALL.iter().find_map(same).unwrap_or(false)
+    }
+
     pub fn get(&self, algorithm: Algorithm) -> Option<&Ha1> {
         match algorithm {
             Algorithm::Md5 => self.md5.as_ref(),

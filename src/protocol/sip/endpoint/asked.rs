@@ -64,11 +64,15 @@ impl Endpoint {
             h.push(name, value);
         }
         let branch = self.new_branch();
-        self.complete(&mut request, &flow, &branch);
+        let (bare, udp) = (request.clone(), flow);
+        let flow = self.complete_for(&mut request, &udp, &branch);
         let bytes: std::sync::Arc<[u8]> = request.to_bytes().into();
         let tx = Client::new(now, std::sync::Arc::clone(&bytes), flow.transport.reliable());
         let key = client_key(&branch, &ask.method);
         let tx = self.add_tx(key, flow, None, Machine::Client { tx, method: ask.method.clone() });
+        if flow != udp {
+            self.note_moved(tx, bare, udp);
+        }
         let id = AskId(self.new_id());
         self.asked.by_tx.insert(tx, id);
         self.transmit(flow, bytes, Label::Request(ask.method), None);
@@ -85,6 +89,7 @@ impl Endpoint {
     pub fn forget(&mut self, id: AskId) {
         let Some(tx) = self.asked.by_tx.iter().find(|(_, ask)| **ask == id).map(|(tx, _)| *tx) else { return };
         self.asked.by_tx.remove(&tx);
+        self.sizes.forget(tx);
         if let Some(tx) = self.transactions.remove(&tx) {
             self.by_key.remove(&tx.key);
         }
@@ -109,6 +114,7 @@ impl Endpoint {
     /// Next answered a request that was asked. False if it belongs to somebody else.
     pub(super) fn give_up_asked(&mut self, tx: TxId, now: Now) -> bool {
         let Some(id) = self.asked.by_tx.remove(&tx) else { return false };
+        self.note_silence(tx);
         self.asked.answers.push_back(Answered { id, at: now, response: None });
         true
     }

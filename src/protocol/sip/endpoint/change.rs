@@ -67,6 +67,13 @@ impl Change {
         matches!(self.stage, Stage::Sent { blocks: true, .. })
     }
 
+    pub(super) fn tx(&self) -> Option<TxId> {
+        match self.stage {
+            Stage::Sent { tx, .. } => Some(tx),
+            _ => None,
+        }
+    }
+
     fn is(&self, wanted: TxId) -> bool {
         matches!(self.stage, Stage::Sent { tx, .. } if tx == wanted)
     }
@@ -172,10 +179,11 @@ impl Endpoint {
             self.wish(Some(session), &mut request.headers);
         }
         let exchanges = session.exchanges;
-        let flow = self.way_within(id, &dialog, session.flow, session.flow);
+        let udp = self.way_within(id, &dialog, session.flow, session.flow);
         let offers = !request.body.is_empty();
         let blocks = offers || method == Method::INVITE;
-        self.complete(&mut request, &flow, &branch);
+        let bare = request.clone();
+        let flow = self.complete_for(&mut request, &udp, &branch);
         let bytes: Arc<[u8]> = request.to_bytes().into();
         let reliable = flow.transport.reliable();
         let machine = if method == Method::INVITE {
@@ -185,6 +193,9 @@ impl Endpoint {
             Machine::Client { tx: Client::new(now, Arc::clone(&bytes), reliable), method: method.clone() }
         };
         let tx = self.add_tx(client_key(&branch, &method), flow, Some(id), machine);
+        if flow != udp {
+            self.note_moved(tx, bare, udp);
+        }
         change.exchanges = exchanges;
         change.tries += 1;
         change.stage = Stage::Sent { tx, offers, blocks };
@@ -318,7 +329,8 @@ impl Endpoint {
         let Some(tx) = self.transactions.get(&tx_id) else { return };
         let Machine::InviteClient { request, .. } = &tx.machine else { return };
         let (seq, asked) = (request.cseq().unwrap_or_default(), request.body.is_empty());
-        let flow = self.way_within(id, &dialog, tx.flow, heard.flow);
+        let own = self.own_flow(tx_id, tx.flow);
+        let flow = self.way_within(id, &dialog, own, heard.flow);
         let to_tag = response.to_tag();
         if let Some(Machine::InviteClient { acks, .. }) = self.transactions.get_mut(&tx_id).map(|tx| &mut tx.machine) {
             acks.push(SentAck { to_tag: to_tag.clone(), flow, bytes: None });

@@ -456,6 +456,51 @@ fn a_large_invite_goes_over_tcp_and_back_to_udp_where_there_is_none() {
 }
 
 #[test]
+fn every_large_request_goes_over_tcp_and_back_to_udp_where_there_is_none() {
+    let path = format!("Record-Route: <sip:10.0.0.9;lr;x={}>\n", "y".repeat(size::LARGE));
+    let large = |solo: &mut Solo| {
+        solo.tell(&invite(&path));
+        let session = solo.session();
+        solo.endpoint.accept(solo.now.mono, session, b"v=0".to_vec());
+        let tag = solo.drain()[0].response().to_tag().unwrap();
+        solo.tell(&in_dialog("ACK", 1, &tag, "k", ""));
+        session
+    };
+    let over = |sent: &Sent| {
+        let word = sent.0.flow.transport.via();
+        assert!(text(&sent.request().headers, &Name::VIA).starts_with(&format!("SIP/2.0/{word}")));
+        (sent.request().method.to_string(), sent.0.flow.transport)
+    };
+    // BYE.
+    let mut solo = Solo::new();
+    let session = large(&mut solo);
+    solo.endpoint.hang_up(solo.now, session);
+    assert_eq!(over(&solo.drain()[0]), ("BYE".to_owned(), Transport::Tcp));
+    solo.endpoint.handle_send_failure(solo.now, session);
+    let again = solo.drain().remove(0);
+    assert_eq!(over(&again), ("BYE".to_owned(), Transport::Udp));
+    solo.tell(&again.answer(200, "", ""));
+    assert_eq!(solo.count(|k| matches!(k, EventKind::Terminated)), 1);
+    solo.rest();
+    // A re-INVITE; where TCP works it stays there, and the ACK of its answer is as large.
+    let mut solo = Solo::new();
+    let session = large(&mut solo);
+    solo.endpoint.reoffer(solo.now.mono, session, b"v=0".to_vec()).unwrap();
+    assert_eq!(over(&solo.drain()[0]), ("INVITE".to_owned(), Transport::Tcp));
+    solo.endpoint.handle_send_failure(solo.now, session);
+    let again = solo.drain().remove(0);
+    assert_eq!(over(&again), ("INVITE".to_owned(), Transport::Udp));
+    solo.tell(&again.answer(200, "", &format!("Contact: <sip:a@10.0.0.9>\n{SDP}\nv=0")));
+    assert_eq!(solo.count(|k| matches!(k, EventKind::Reanswered { .. })), 1);
+    assert_eq!(solo.count(|k| matches!(k, EventKind::Lost)), 0);
+    solo.endpoint.hang_up(solo.now, session);
+    let bye = solo.drain().remove(0);
+    assert_eq!(over(&bye), ("BYE".to_owned(), Transport::Udp), "that there is no TCP is remembered");
+    solo.tell(&bye.answer(200, "", ""));
+    solo.rest();
+}
+
+#[test]
 fn the_transport_of_a_contact_is_followed_within_the_dialog() {
     for (uri, expected) in
         [("sip:a@10.0.0.9:5071;transport=tcp", Transport::Tcp), ("sip:a@10.0.0.9:5071", Transport::Udp)]

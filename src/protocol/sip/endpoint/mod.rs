@@ -6,13 +6,14 @@
 //!
 //! Files: `asked` (requests of ours outside dialogs), `served` (those of others that the owner answers), `incoming` (requests),
 //! `responses` (responses and time-outs of our requests), `orders` (what the owner may ask for), `session` (the INVITE usage's
-//! state), `change` (re-INVITE and UPDATE), `reliable` (PRACK), `refresh` (session timers), `referred` (REFER), `replaced` (Replaces), `size` (what is too large for UDP).
+//! state), `change` (re-INVITE and UPDATE), `reliable` (PRACK), `refresh` (session timers), `referred` (REFER), `replaced` (Replaces), `leash` (where a phone's requests may go), `size` (what is too large for UDP).
 
 mod asked;
 mod change;
 #[cfg(test)]
 mod change_tests;
 mod incoming;
+mod leash;
 mod orders;
 mod referred;
 mod refresh;
@@ -30,12 +31,13 @@ mod tests;
 #[cfg(test)]
 mod wire_tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use asked::{Answered, Ask, AskId};
 pub use change::NotNow;
+pub use leash::Leash;
 pub use orders::{MAX_FORWARDS, OutgoingInvite, Way};
 pub use replaced::Replaced;
 pub use seen::Seen;
@@ -240,6 +242,8 @@ pub enum Count {
     Stray,
     /// A request that the endpoint itself answered with this failure, outside every session.
     Refused(u16),
+    /// A phone's Contact or Record-Route named a host that its requests do not go to.
+    ForeignContact,
 }
 
 pub(super) type TxId = u64;
@@ -312,8 +316,8 @@ pub struct Endpoint {
     /// Whether the owner answers REGISTER.
     registrar: bool,
     served: VecDeque<Served>,
-    /// Sessions whose requests go where their INVITE went, whatever the peer's Contact says.
-    pinned: BTreeSet<SessionId>,
+    /// Sessions of phones: their requests leave for nowhere else, whatever Contact and Record-Route say.
+    leashes: BTreeMap<SessionId, Leash>,
 }
 
 impl Endpoint {
@@ -325,7 +329,7 @@ impl Endpoint {
             sizes: size::Sizes::default(),
             registrar: false,
             served: VecDeque::new(),
-            pinned: BTreeSet::new(),
+            leashes: BTreeMap::new(),
             random,
             next_id: 1,
             transactions: BTreeMap::new(),
@@ -520,7 +524,7 @@ impl Endpoint {
         for wake in [Wake::Session(id), Wake::Reliable(id), Wake::Lease(id), Wake::Change(id)] {
             self.wakes.set(wake, None);
         }
-        self.pinned.remove(&id);
+        self.leashes.remove(&id);
         self.event(id, at, EventKind::Terminated);
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::incoming::{ALLOW, SUPPORTED, merge_key};
 use super::session::{Cancel, Phase, Session, Unacked};
-use super::{Endpoint, EventKind, Flow, Label, Machine, SessionId, Transport, TxId, TxKey, Wake};
+use super::{Endpoint, EventKind, Flow, Label, Leash, Machine, SessionId, Transport, TxId, TxKey, Wake};
 use crate::clock::{Instant, Now};
 use crate::protocol::sip::dialog::Dialog;
 use crate::protocol::sip::header::Name;
@@ -101,7 +101,7 @@ impl Endpoint {
         let flow = call.flow.or_else(|| self.flow_to(call.transport, call.destination))?;
         let id = SessionId(self.new_id());
         if call.flow.is_some() {
-            self.pinned.insert(id);
+            self.leashes.insert(id, Leash::Flow);
         }
         let tag = &way.from_tag;
         let host = self.sent_by(&flow);
@@ -137,17 +137,9 @@ impl Endpoint {
     /// Sends the INVITE of a call with a transaction of its own.
     pub(super) fn start_invite(&mut self, now: Instant, mut request: Request, flow: Flow, id: SessionId) -> TxId {
         let branch = self.new_branch();
-        let bare = request.clone();
-        self.complete(&mut request, &flow, &branch);
-        let mut bytes: Arc<[u8]> = request.to_bytes().into();
-        let udp = flow;
-        let way = self.way_for(&udp, bytes.len());
-        if let Some(tcp) = way {
-            request.clone_from(&bare);
-            self.complete(&mut request, &tcp, &branch);
-            bytes = request.to_bytes().into();
-        }
-        let flow = way.unwrap_or(udp);
+        let (bare, udp) = (request.clone(), flow);
+        let flow = self.complete_for(&mut request, &udp, &branch);
+        let bytes: Arc<[u8]> = request.to_bytes().into();
         let own = merge_key(&request);
         let machine = Machine::InviteClient {
             tx: InviteClient::new(now, Arc::clone(&bytes), flow.transport.reliable()),
@@ -158,7 +150,7 @@ impl Endpoint {
         if let Some(own) = own {
             self.merges.insert(own, tx);
         }
-        if way.is_some() {
+        if flow != udp {
             self.note_moved(tx, bare, udp);
         }
         self.transmit(flow, bytes, Label::Request(Method::INVITE), Some(id));
@@ -368,17 +360,29 @@ impl Endpoint {
     /// A request within a dialog, with a client transaction of its own.
     pub(super) fn send_request(&mut self, now: Instant, mut request: Request, flow: Flow, session: Option<SessionId>) {
         let branch = self.new_branch();
-        self.complete(&mut request, &flow, &branch);
-        self.start_client(now, request, &branch, flow, session);
+        let bare = request.clone();
+        let way = self.complete_for(&mut request, &flow, &branch);
+        let tx = self.start_client(now, request, &branch, way, session);
+        if way != flow {
+            self.note_moved(tx, bare, flow);
+        }
     }
 
-    fn start_client(&mut self, now: Instant, request: Request, branch: &str, flow: Flow, session: Option<SessionId>) {
+    fn start_client(
+        &mut self,
+        now: Instant,
+        request: Request,
+        branch: &str,
+        flow: Flow,
+        session: Option<SessionId>,
+    ) -> TxId {
         let bytes: Arc<[u8]> = request.to_bytes().into();
         let method = request.method;
         let tx = Client::new(now, Arc::clone(&bytes), flow.transport.reliable());
         let key = client_key(branch, &method);
-        self.add_tx(key, flow, session, Machine::Client { tx, method: method.clone() });
+        let tx = self.add_tx(key, flow, session, Machine::Client { tx, method: method.clone() });
         self.transmit(flow, bytes, Label::Request(method), session);
+        tx
     }
 
     /// Adds what every request of ours has: Via first, then Contact, User-Agent, Content-Type.
@@ -423,12 +427,6 @@ impl Endpoint {
         let mut listeners = self.settings.listen.iter().filter(fits);
         let best = listeners.clone().find(same_reach).or_else(|| listeners.next())?;
         Some(Flow { transport, local: best.1, remote, connection: None })
-    }
-
-    /// The way of a request within the dialog of a session; one with a registered phone keeps the phone's own flow, whatever
-    /// its Contact says.
-    pub(super) fn way_within(&self, id: SessionId, dialog: &Dialog, flow: Flow, heard_from: Flow) -> Flow {
-        if self.pinned.contains(&id) { flow } else { self.flow_of(dialog, flow, heard_from) }
     }
 
     /// The way of a request within a dialog: to the next hop if it is an address, else back to where the peer was heard from.

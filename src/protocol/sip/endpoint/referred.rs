@@ -46,6 +46,11 @@ impl Endpoint {
         self.sessions.get(&id).map(|session| session.flow.local)
     }
 
+    /// Our BYE is out, or nothing is left of this session.
+    pub fn is_ending(&self, id: SessionId) -> bool {
+        self.sessions.get(&id).is_none_or(|session| matches!(session.phase, Phase::Ending))
+    }
+
     pub(super) fn handle_refer(&mut self, asked: Asked<'_>, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         let refer = Refer::of(asked.request);

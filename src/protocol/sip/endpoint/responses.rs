@@ -170,6 +170,7 @@ impl Endpoint {
         let Some(dialog) = Dialog::from_response(request, response) else { return };
         let (seq, offerless) = (request.cseq().unwrap_or_default(), request.body.is_empty());
         let own = self.own_flow(tx_id, tx.flow);
+        let target = request.uri.clone();
         let next = match session {
             Some(session) => self.way_within(session, &dialog, own, flow),
             None => self.flow_of(&dialog, own, flow),
@@ -191,6 +192,7 @@ impl Endpoint {
         }
         match alive.filter(|_| first) {
             Some(session) => {
+                self.note_contact(session, &dialog, &own, target.as_ref());
                 self.establish(heard, session, dialog, next);
                 if waits {
                     self.await_answer(session, tx_id, seq, next, to_tag);

@@ -1,10 +1,10 @@
-//! Calls whose INVITE is too large for one datagram go over TCP (RFC 3261 section 18.1.1), and back to UDP where the peer
+//! Requests that are too large for one datagram go over TCP (RFC 3261 section 18.1.1), and back to UDP where the peer
 //! turns out to have none.
 
 use std::net::IpAddr;
 
 use super::session::{Cancel, Phase};
-use super::{Endpoint, Flow, Machine, SessionId, Transport, TxId};
+use super::{Endpoint, Flow, Machine, SessionId, Transport, TxId, Wake};
 use crate::clock::Instant;
 use crate::protocol::sip::message::Request;
 
@@ -14,7 +14,7 @@ pub(super) const LARGE: usize = 1_300;
 /// Peers that are remembered for having no TCP; with more of them all are tried anew.
 const WITHOUT_TCP: usize = 1_024;
 
-/// An INVITE that went over TCP for its size alone.
+/// A request that went over TCP for its size alone.
 #[derive(Debug)]
 pub(super) struct Moved {
     request: Request,
@@ -41,6 +41,16 @@ impl Endpoint {
         large.then(|| self.flow_to(Transport::Tcp, flow.remote)).flatten()
     }
 
+    /// Completes a request for the way that its size lets it take.
+    pub(super) fn complete_for(&self, request: &mut Request, flow: &Flow, branch: &str) -> Flow {
+        let bare = (flow.transport == Transport::Udp).then(|| request.clone());
+        self.complete(request, flow, branch);
+        let Some(tcp) = bare.as_ref().and_then(|_| self.way_for(flow, request.to_bytes().len())) else { return *flow };
+        request.clone_from(&bare.unwrap_or_else(|| request.clone()));
+        self.complete(request, &tcp, branch);
+        tcp
+    }
+
     pub(super) fn note_moved(&mut self, tx: TxId, request: Request, udp: Flow) {
         self.sizes.moved.insert(tx, Moved { request, udp });
     }
@@ -50,8 +60,59 @@ impl Endpoint {
         self.sizes.moved.get(&tx).map_or(flow, |moved| moved.udp)
     }
 
-    /// The connection for a large INVITE failed: it goes over UDP after all. False if there is none.
+    /// The connection for a large request failed: it goes over UDP after all. False if there is none.
     pub(super) fn back_to_udp(&mut self, now: Instant, id: SessionId) -> bool {
+        self.invite_back_to_udp(now, id) || self.change_back_to_udp(now, id) || self.request_back_to_udp(now, id)
+    }
+
+    /// A re-INVITE or UPDATE: nobody has it yet, so it is made anew.
+    fn change_back_to_udp(&mut self, now: Instant, id: SessionId) -> bool {
+        let Some(tx) = self.sessions.get(&id).and_then(|s| s.change.as_ref()?.tx()) else { return false };
+        let Some(moved) = self.take_moved(tx) else { return false };
+        self.remember_without_tcp(&moved.udp);
+        let Some(change) = self.sessions.get_mut(&id).and_then(|s| s.change.take()) else { return false };
+        self.send_change(now, id, change);
+        true
+    }
+
+    /// BYE, NOTIFY, PRACK.
+    fn request_back_to_udp(&mut self, now: Instant, id: SessionId) -> bool {
+        let of_session = |tx: &&TxId| {
+            self.transactions
+                .get(tx)
+                .is_some_and(|t| t.session == Some(id) && matches!(t.machine, Machine::Client { .. }))
+        };
+        let Some(tx) = self.sizes.moved.keys().find(of_session).copied() else { return false };
+        let Some(Moved { request, udp }) = self.take_moved(tx) else { return false };
+        self.remember_without_tcp(&udp);
+        self.send_request(now, request, udp, Some(id));
+        true
+    }
+
+    /// The transaction of a request that could not be written is over.
+    fn take_moved(&mut self, tx: TxId) -> Option<Moved> {
+        let moved = self.sizes.moved.remove(&tx)?;
+        let old = self.transactions.remove(&tx)?;
+        self.by_key.remove(&old.key);
+        self.wakes.set(Wake::Tx(tx), None);
+        Some(moved)
+    }
+
+    fn remember_without_tcp(&mut self, udp: &Flow) {
+        if self.sizes.without_tcp.len() >= WITHOUT_TCP {
+            self.sizes.without_tcp.clear();
+        }
+        self.sizes.without_tcp.insert(udp.remote.ip());
+    }
+
+    /// Nobody answered a request outside a session that went over TCP for its size: the next one tries UDP.
+    pub(super) fn note_silence(&mut self, tx: TxId) {
+        if let Some(moved) = self.sizes.moved.remove(&tx) {
+            self.remember_without_tcp(&moved.udp);
+        }
+    }
+
+    fn invite_back_to_udp(&mut self, now: Instant, id: SessionId) -> bool {
         let Some(Phase::Outgoing { tx, cancel }) = self.sessions.get(&id).map(|s| &s.phase) else { return false };
         let (tx, cancel) = (*tx, *cancel);
         let waits = |m: &Machine| matches!(m, Machine::InviteClient { tx, .. } if !tx.provisional_received());
@@ -59,10 +120,7 @@ impl Endpoint {
             return false;
         }
         let Some(Moved { request, udp }) = self.sizes.moved.remove(&tx) else { return false };
-        if self.sizes.without_tcp.len() >= WITHOUT_TCP {
-            self.sizes.without_tcp.clear();
-        }
-        self.sizes.without_tcp.insert(udp.remote.ip());
+        self.remember_without_tcp(&udp);
         if let Some(Machine::InviteClient { tx, .. }) = self.transactions.get_mut(&tx).map(|t| &mut t.machine) {
             tx.terminate();
         }
