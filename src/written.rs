@@ -223,6 +223,17 @@ impl<'d> Table<'d> {
         }
     }
 
+    pub fn boolean(&mut self, key: &'static str) -> Option<At<bool>> {
+        let (line, value) = self.get(key)?;
+        match value.get_ref() {
+            DeValue::Boolean(on) => Some(At::new(*on, line)),
+            other => {
+                self.wrong_type(key, line, other, "true or false", "true or false, without quotes");
+                None
+            }
+        }
+    }
+
     /// Reports the key as missing if it is.
     fn required(&mut self, key: &'static str, sample: &str) {
         let absent = self.get(key).is_none();

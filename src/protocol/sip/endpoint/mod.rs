@@ -19,6 +19,7 @@ mod refresh;
 #[cfg(test)]
 mod refusal_tests;
 mod reliable;
+mod reported;
 mod responses;
 mod seen;
 mod served;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 pub use asked::{Answered, Ask, AskId};
 pub use change::NotNow;
 pub use orders::{MAX_FORWARDS, OutgoingInvite, Way};
+pub use reported::Reported;
 pub use seen::Seen;
 pub use served::Served;
 use session::{Phase, Session};
@@ -309,6 +311,7 @@ pub struct Endpoint {
     /// Whether the owner answers REGISTER.
     registrar: bool,
     served: VecDeque<Served>,
+    reports: VecDeque<Reported>,
     /// Sessions whose requests go where their INVITE went, whatever the peer's Contact says.
     pinned: BTreeSet<SessionId>,
 }
@@ -322,6 +325,7 @@ impl Endpoint {
             sizes: size::Sizes::default(),
             registrar: false,
             served: VecDeque::new(),
+            reports: VecDeque::new(),
             pinned: BTreeSet::new(),
             random,
             next_id: 1,
