@@ -171,8 +171,8 @@ fn sorted(faults: Vec<Fault>) -> Vec<Fault> {
 
 /// Every agent that the plans name, with the phone of the embedded default.
 fn agents_of(plans: &Plans) -> Vec<AgentSettings> {
-    let numbers: BTreeSet<&AgentNo> = plans.hotlines.iter().flat_map(|h| &h.agents.numbers).collect();
-    let agent = |number: &AgentNo| AgentSettings {
+    let numbers: BTreeSet<AgentNo> = plans.hotlines.iter().flat_map(|h| h.everybody()).collect();
+    let agent = |number: AgentNo| AgentSettings {
         number: number.clone(),
         name: format!("Agent {number}"),
         contact: Some(format!("sip:{number}@127.0.0.1:5090")),

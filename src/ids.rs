@@ -151,6 +151,11 @@ name_id! {
 #[serde(transparent)]
 pub struct LegId(pub u64);
 
+impl LegId {
+    /// No leg has this number.
+    pub const NOBODY: LegId = LegId(0);
+}
+
 /// Which of the two people of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

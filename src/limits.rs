@@ -82,6 +82,15 @@ pub const LADDER_MESSAGES: u32 = 256;
 /// How long a caller may wait in all before the call ends as failed: a carrier gives up at about three minutes.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(180);
 
+/// How long a caller may be with the gateway alone, in queues and menus, before the call ends.
+pub const LONGEST_ATTENDED: Duration = Duration::from_secs(2 * 3_600);
+
+/// Steps of a dialplan that one call may take: a plan may lead in a circle.
+pub const STEPS: u32 = 64;
+
+/// An agent who did not take a waiting call is left in peace by that call for so long.
+pub const RING_AGAIN: Duration = Duration::from_secs(10);
+
 /// How long the trunk hears nothing but 100 before we send 180 ourselves (contract: *ring*).
 pub const RING_AFTER: Duration = Duration::from_secs(1);
 

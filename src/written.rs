@@ -25,6 +25,9 @@ impl<T> At<T> {
     }
 }
 
+/// Key and value, both with their lines.
+pub type Pair = (At<String>, At<String>);
+
 /// One TOML file and the faults found in it so far.
 pub struct Document<'t> {
     file: String,
@@ -148,6 +151,70 @@ impl<'d> Table<'d> {
         found
     }
 
+    pub fn boolean(&mut self, key: &'static str) -> Option<At<bool>> {
+        let (line, value) = self.get(key)?;
+        match value.get_ref() {
+            DeValue::Boolean(flag) => Some(At::new(*flag, line)),
+            other => {
+                self.wrong_type(key, line, other, "true or false", "write it without quotes");
+                None
+            }
+        }
+    }
+
+    /// No key of this table is unknown: what it may hold depends on a value that has a fault.
+    pub fn ask_for_all(&mut self) {
+        self.table = None;
+    }
+
+    /// The sections `[key.NAME]`, in the order of the file.
+    pub fn named_sections(&mut self, key: &'static str) -> Vec<(At<String>, Table<'d>)> {
+        let Some((line, value)) = self.get(key) else { return Vec::new() };
+        let hint = format!("write [{key}.NAME] and its keys below");
+        let DeValue::Table(all) = value.get_ref() else {
+            self.wrong_type(key, line, value.get_ref(), "sections with names", &hint);
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (name, value) in all.iter() {
+            let (line, written) = (self.document.line(name.span().start), name.get_ref().as_ref());
+            match value.get_ref() {
+                DeValue::Table(table) => {
+                    let name = format!("[{key}.{written}]");
+                    let table = Table { document: self.document, name, line, table: Some(table), asked: Vec::new() };
+                    found.push((At::new(written.to_owned(), line), table));
+                }
+                other => self.wrong_type(key, line, other, "a section", &hint),
+            }
+        }
+        found.sort_by_key(|(name, _)| name.line);
+        found
+    }
+
+    /// `key = { NAME = "…", NAME = "…" }`, in the order of the file.
+    pub fn pairs(&mut self, key: &'static str) -> Option<At<Vec<Pair>>> {
+        let (line, value) = self.get(key)?;
+        let hint = format!("write {key} = {{ NAME = \"…\" }}");
+        let DeValue::Table(all) = value.get_ref() else {
+            self.wrong_type(key, line, value.get_ref(), "a table", &hint);
+            return None;
+        };
+        let mut found: Vec<(usize, Pair)> = Vec::new();
+        for (name, value) in all.iter() {
+            let start = name.span().start;
+            let line = self.document.line(start);
+            match value.get_ref() {
+                DeValue::String(text) => {
+                    let name = At::new(name.get_ref().clone().into_owned(), line);
+                    found.push((start, (name, At::new(text.clone().into_owned(), line))));
+                }
+                other => self.wrong_type(key, line, other, "a table of strings", &hint),
+            }
+        }
+        found.sort_by_key(|(start, _)| *start);
+        Some(At::new(found.into_iter().map(|(_, pair)| pair).collect(), line))
+    }
+
     /// The line of a key, whatever its value.
     pub fn line_of(&mut self, key: &'static str) -> Option<u32> {
         self.get(key).map(|(line, _)| line)
@@ -218,17 +285,6 @@ impl<'d> Table<'d> {
             Ok(number) if range.contains(&number) => Some(At::new(number, line)),
             _ => {
                 self.fault(line, format!("{} is out of range: {written}", self.path(key)), hint);
-                None
-            }
-        }
-    }
-
-    pub fn boolean(&mut self, key: &'static str) -> Option<At<bool>> {
-        let (line, value) = self.get(key)?;
-        match value.get_ref() {
-            DeValue::Boolean(on) => Some(At::new(*on, line)),
-            other => {
-                self.wrong_type(key, line, other, "true or false", "true or false, without quotes");
                 None
             }
         }

@@ -58,6 +58,29 @@ fn an_agent_answers_and_the_caller_hangs_up_first() {
 }
 
 #[test]
+fn an_agent_goes_on_with_another_line_of_the_phone() {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    let agent = Sipp::agent(&bench, "agent_moves", phone).pause_ms(500);
+    let caller = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(1_500);
+    let gateway = bench.serve();
+    let agent = agent.start();
+    caller.run();
+    agent.finish();
+
+    let record = gateway.record();
+    assert_eq!((record.text("outcome"), record.text("reason")), ("answered", "caller_hung_up"));
+    let segments = record["segments"].as_array().expect("segments");
+    assert_eq!(segments.len(), 1, "{record:#}");
+    within("talk_ms", segments[0].number("talk_ms"), 1_490..=1_500 + SLACK_MS);
+    let config = gateway.config.to_str().expect("a path in UTF-8");
+    let shown = common::bench::hotline(&["call", record.text("id"), "--json", "--config", config]);
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.contains("\"phone_replaced\""), "{shown}");
+    gateway.settled(1);
+}
+
+#[test]
 fn the_agent_hangs_up_first() {
     let mut bench = Bench::new();
     let phone = bench.agent("8");

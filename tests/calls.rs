@@ -9,7 +9,7 @@ use hotline::call::fact::{Fact, RingResult, What};
 use hotline::cdr::{Outcome, Record};
 use hotline::clock::Instant;
 use hotline::dialplan::plan::{
-    AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Prompt, Ringback, Strategy,
+    AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
 };
 use hotline::gateway::Input;
 use hotline::ids::{CallId, LegId, Side};
@@ -24,11 +24,11 @@ fn secs(s: f64) -> Duration {
     Duration::from_secs_f64(s)
 }
 
-fn plans(nobody: Nobody) -> Plans {
+fn plans(nobody: Next) -> Plans {
     plans_with(nobody, Strategy::InOrder)
 }
 
-fn plans_with(nobody: Nobody, strategy: Strategy) -> Plans {
+fn plans_with(nobody: Next, strategy: Strategy) -> Plans {
     let numbers = ["8", "9"].map(Into::into).to_vec();
     let prompt = |text: &str| Prompt { text: text.into(), files: vec![], audio: vec![0i16; 16_000].into() };
     let greet =
@@ -47,19 +47,21 @@ fn plans_with(nobody: Nobody, strategy: Strategy) -> Plans {
             short_abandon: secs(5.0),
         },
         greeting: Greeting { by_agent: [("8".into(), greet("8")), ("9".into(), greet("9"))].into() },
-        agents: Agents { numbers, strategy, ring: secs(20.0), nobody },
+        agents: Agents { numbers, strategy, ring: secs(20.0), queue: None, nobody },
+        start: Next::Agents,
+        steps: Vec::new(),
     });
     Plans { by_number: [(NUMBER.to_owned(), Arc::clone(&hotline))].into(), hotlines: vec![hotline] }
 }
 
 fn world(agents: impl IntoIterator<Item = Conduct>) -> World {
-    let mut world = World::new(plans(Nobody::BusyTone), 1);
+    let mut world = World::new(plans(Next::BusyTone), 1);
     world.agents.expect(agents);
     world
 }
 
 fn ring_all(agents: impl IntoIterator<Item = Conduct>) -> World {
-    let mut world = World::new(plans_with(Nobody::BusyTone, Strategy::RingAll), 1);
+    let mut world = World::new(plans_with(Next::BusyTone, Strategy::RingAll), 1);
     world.agents.expect(agents);
     world
 }
@@ -182,7 +184,7 @@ fn no_answer_in_ring_s_then_the_next_agent_and_the_late_greeting() {
 
 #[test]
 fn nobody_left() {
-    for (nobody, status) in [(Nobody::BusyTone, 486), (Nobody::Unavailable, 480)] {
+    for (nobody, status) in [(Next::BusyTone, 486), (Next::Unavailable, 480)] {
         let mut world = World::new(plans(nobody), 1);
         world.agents.expect([refuses(486), refuses(600)]);
         world.call(NUMBER, patience(60.0, None));
@@ -495,7 +497,7 @@ fn media_that_comes_back_in_time_saves_the_call() {
 }
 
 fn gateway_rings() -> World {
-    let mut plans = plans(Nobody::BusyTone);
+    let mut plans = plans(Next::BusyTone);
     let mut hotline = (*plans.hotlines[0]).clone();
     hotline.answer.ringback = Ringback::Gateway;
     let hotline = Arc::new(hotline);

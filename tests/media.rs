@@ -40,7 +40,7 @@ fn the_caller_hears_our_ringing_from_ring_on() {
     assert!(bursts[0] > 4_500.0 && bursts[1] < 10.0 && bursts[2] > 4_500.0, "{bursts:?}");
 }
 
-/// Nobody speaks: 20 s after *connected* the gateway hangs up on both sides (SIPp fails without its BYE).
+/// Next speaks: 20 s after *connected* the gateway hangs up on both sides (SIPp fails without its BYE).
 #[test]
 fn a_call_without_media_ends_on_both_sides() {
     let mut bench = Bench::new();

@@ -5,7 +5,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hotline::dialplan::plan::{Nobody, Strategy};
+use hotline::dialplan::plan::{Next, Strategy};
 use hotline::sim::invariants::Invariants;
 use hotline::sim::network::Weather;
 use hotline::sim::oracle::Script;
@@ -119,7 +119,7 @@ fn a_thousand_reloads_drop_no_call() {
         agents: agents.map(|agent| agent.to_string()).collect(),
         strategy,
         ring: Duration::from_secs(20),
-        nobody: Nobody::BusyTone,
+        nobody: Next::BusyTone,
     };
     let plans = |hotlines: Vec<Line>| Scenario { hotlines, ..Scenario::random(1, 1) }.plans();
     let mut world = World::new(plans(vec![line(0, 0..100, Strategy::InOrder)]), 5);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use hotline::call::fact::What;
 use hotline::clock::{Instant, Now, Wall};
-use hotline::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Ringback, Strategy as Order};
+use hotline::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Next, Plans, Ringback, Strategy as Order};
 use hotline::gateway::Input;
 use hotline::ids::Random;
 use hotline::limits;
@@ -491,7 +491,8 @@ fn world() -> World {
         numbers: vec!["8".into()],
         strategy: Order::InOrder,
         ring: Duration::from_secs(20),
-        nobody: Nobody::BusyTone,
+        queue: None,
+        nobody: Next::BusyTone,
     };
     let hotline = Arc::new(Hotline {
         id: "torture".into(),
@@ -503,6 +504,8 @@ fn world() -> World {
         answer: Answer { max_rings: 3, cadence, ringback: Ringback::Network, short_abandon: Duration::from_secs(5) },
         greeting: Greeting::default(),
         agents,
+        start: Next::Agents,
+        steps: Vec::new(),
     });
     let plans = Plans { by_number: [("400".to_owned(), Arc::clone(&hotline))].into(), hotlines: vec![hotline] };
     let mut world = World::new(plans, 5);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hotline::call::fact::{Fact, What};
 use hotline::call::reason::Reason;
-use hotline::dialplan::plan::{Nobody, Strategy};
+use hotline::dialplan::plan::{Next, Strategy};
 use hotline::protocol::sip::message::{Message, parse_datagram};
 use hotline::sim::network::Weather;
 use hotline::sim::phone::{Conduct, Patience, Then, Trick};
@@ -159,7 +159,7 @@ fn world(agents: usize) -> World {
         agents: (0..agents).map(|n| (1_000 + n).to_string()).collect(),
         strategy: Strategy::InOrder,
         ring: Duration::from_secs(20),
-        nobody: Nobody::BusyTone,
+        nobody: Next::BusyTone,
     };
     // Only its plans are used: people are told one by one what to do.
     let scenario = Scenario {

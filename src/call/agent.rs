@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::queue::Queue;
 use crate::clock::Instant;
 use crate::dialplan::plan::{self, Strategy};
 use crate::ids::{AgentNo, CallId, HotlineId, Random};
@@ -49,12 +50,16 @@ pub struct Agents {
     /// Who was rung last, by hotline.
     last_rung: BTreeMap<HotlineId, AgentNo>,
     random: Random,
+    /// Who waits for one of them.
+    pub queue: Queue,
+    /// Who has become free, and has not been offered to those who wait.
+    freed: Vec<AgentNo>,
 }
 
 impl Agents {
     pub fn new(numbers: impl IntoIterator<Item = AgentNo>, random: Random) -> Self {
         let agents = numbers.into_iter().map(|n| (n, Agent::fresh(Instant::START))).collect();
-        Agents { agents, last_rung: BTreeMap::new(), random }
+        Agents { agents, last_rung: BTreeMap::new(), random, queue: Queue::default(), freed: Vec::new() }
     }
 
     /// One more agent, free, unless there is one of this number.
@@ -70,7 +75,10 @@ impl Agents {
         }
         self.agents.retain(|_, agent| !agent.leaving || agent.state != State::Available);
         for number in numbers {
-            self.agents.entry(number.clone()).or_insert_with(|| Agent::fresh(now));
+            self.agents.entry(number.clone()).or_insert_with(|| {
+                self.freed.push(number.clone());
+                Agent::fresh(now)
+            });
         }
         self.last_rung.retain(|hotline, _| hotlines.contains(hotline));
     }
@@ -152,7 +160,19 @@ impl Agents {
         agent.state = State::Available;
         if agent.leaving {
             self.agents.remove(number);
+        } else {
+            self.freed.push(number.clone());
         }
+    }
+
+    /// One who has become free; those who wait are to be told.
+    pub fn poll_freed(&mut self) -> Option<AgentNo> {
+        self.freed.pop()
+    }
+
+    /// Whether this agent can be rung now.
+    pub fn is_free(&self, number: &AgentNo) -> bool {
+        self.agents.get(number).is_some_and(Agent::is_free)
     }
 
     pub fn state(&self, agent: &AgentNo) -> Option<&State> {
@@ -175,11 +195,11 @@ mod tests {
 
     use super::*;
     use crate::clock::Wall;
-    use crate::dialplan::plan::Nobody;
+    use crate::dialplan::plan::Next;
 
     fn plan(strategy: Strategy) -> plan::Agents {
         let numbers = ["7", "8", "9"].map(AgentNo::from).to_vec();
-        plan::Agents { numbers, strategy, ring: Duration::from_secs(20), nobody: Nobody::BusyTone }
+        plan::Agents { numbers, strategy, ring: Duration::from_secs(20), queue: None, nobody: Next::BusyTone }
     }
 
     fn agents(strategy: Strategy) -> Agents {

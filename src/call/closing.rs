@@ -14,8 +14,6 @@ pub(super) struct Closing {
     /// Legs whose statistics are awaited.
     media: BTreeSet<Side>,
     recording: bool,
-    /// What is said when the prompt begins after all: its first sample went out as the call ended.
-    prompt: Option<What>,
     since: Instant,
     /// Messages after the end (the answer to a BYE) still belong on the ladder, so even a call without media waits.
     linger: Instant,
@@ -23,7 +21,7 @@ pub(super) struct Closing {
 
 impl Closing {
     pub(super) fn new(now: Instant) -> Closing {
-        Closing { media: BTreeSet::new(), recording: false, prompt: None, since: now, linger: now + LINGER }
+        Closing { media: BTreeSet::new(), recording: false, since: now, linger: now + LINGER }
     }
 
     /// `agent`: somebody was joined to the caller to the end.
@@ -31,10 +29,6 @@ impl Closing {
         self.media = BTreeSet::from([Side::Caller]);
         self.media.extend(agent.then_some(Side::Agent));
         self.recording = recording;
-    }
-
-    pub(super) fn expect_prompt(&mut self, started: What) {
-        self.prompt = Some(started);
     }
 
     pub(super) fn poll_timeout(&self) -> (Instant, &'static str) {
@@ -60,11 +54,8 @@ impl Call {
             Input::Media(Media::Closed { side, received }) if closing.media.remove(&side) => {
                 self.fact(at, What::Media { leg: side, received });
             }
-            Input::Media(Media::PlayStarted { .. }) => {
-                if let Some(started) = closing.prompt.take() {
-                    self.fact(at, started);
-                }
-            }
+            // Its first sample went out as the call ended.
+            Input::Media(Media::PlayStarted { play }) => self.play_started(at, play),
             Input::Media(Media::PlayEnded { play, to_end }) => self.fact(at, What::PlayEnded { play, to_end }),
             Input::RecordingClosed { status, reason, duration_ms, sha256 } if closing.recording => {
                 closing.recording = false;

@@ -199,7 +199,7 @@ pub enum What {
         attempt: u32,
         to: Callee,
     },
-    /// Nobody took the caller, who is back with the agent who had asked, unless that one has left.
+    /// Next took the caller, who is back with the agent who had asked, unless that one has left.
     TransferFailed {
         attempt: u32,
         result: RingResult,
@@ -215,14 +215,54 @@ pub enum What {
         attempt: u32,
         agent: AgentNo,
     },
+    /// The agent who has the caller goes on with another phone, which asked for that (INVITE with Replaces, receive stamp).
+    PhoneReplaced {
+        attempt: u32,
+        agent: AgentNo,
+    },
     /// What the leg of one who had the caller and handed on received, and its measurement, when it was closed.
     MediaOfLeft {
         attempt: u32,
         received: Received,
         heard: Option<Box<Heard>>,
     },
+    /// The call came to this step of its dialplan. `takes`: nobody comes after it, and whoever hangs up in it was served.
+    Step {
+        step: String,
+        does: StepKind,
+        takes: bool,
+    },
+    /// Everybody was busy, and the caller waits; `position` counts from 1.
+    Queued {
+        position: u32,
+    },
+    /// The tone is over: what the caller says from now on is the message.
+    MessageStarted,
+    MessageEnded {
+        by: MessageEnd,
+    },
     /// The ledger could not keep up while this call was live; facts were delayed, none was lost.
     LedgerDelayed,
+}
+
+/// What a step of a dialplan does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    Ring,
+    Call,
+    Say,
+    Menu,
+    Message,
+}
+
+/// How a message ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageEnd {
+    HangUp,
+    Key,
+    TooLong,
 }
 
 /// Why a REFER was refused.

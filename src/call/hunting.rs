@@ -1,46 +1,81 @@
-//! Ringing agents, one after the other or all at once, until one answers, the caller leaves, or nobody is left.
+//! Ringing agents, one after the other or all at once, until one answers, the caller leaves, or nobody is left. Where a
+//! hotline has a queue, the caller waits while all are busy.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::agent::Agents;
-use super::fact::{RingResult, RingSource, What};
+use super::fact::{RingResult, What};
 use super::leg::{Action, Callee, Input, Media, Parting, Sent};
 use super::reason::{EndedBy, Reason};
+use super::route::{Line, Ring, Route};
 use super::talking::Talking;
+use super::waiting::Waiting;
 use super::{Call, State};
 use crate::clock::{Instant, Now};
-use crate::dialplan::plan::{Nobody, Strategy};
-use crate::ids::AgentNo;
+use crate::dialplan::plan::{self, Does, Hotline, Next, StepNo, Strategy};
+use crate::ids::{AgentNo, TargetName};
 use crate::limits;
 
 #[derive(Debug)]
 pub(super) struct Hunting {
-    ring: Ring,
+    pub(super) route: Route,
+    pub(super) place: Place,
     /// The phones that are being reached, by the attempt's number: one at most unless the strategy rings all.
-    attempts: BTreeMap<u32, Attempt>,
-    last_attempt: u32,
-    tried: BTreeSet<AgentNo>,
-    results: BTreeSet<RingResult>,
-    /// The dialplan's last step has been taken.
-    overflowed: bool,
-    give_up: Instant,
+    pub(super) attempts: BTreeMap<u32, Attempt>,
+    pub(super) tried: BTreeSet<AgentNo>,
+    /// `None`: the caller has not had to wait for an agent to be free.
+    pub(super) waiting: Option<Waiting>,
 }
 
-/// What the caller hears.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ring {
-    /// 100 only; 180, or 183 with our ringing tone, goes out at this instant at the latest.
-    Silent {
-        at_latest: Instant,
-    },
-    /// It is ordered and not yet written.
-    Ordered,
-    Rung(Now),
+/// Who is hunted for: of `[agents]`, of a step, or a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    Agents,
+    Step(StepNo),
+    Target(TargetName),
+}
+
+impl Place {
+    /// The agents who are rung; `None`: none.
+    pub(super) fn agents<'h>(&self, hotline: &'h Hotline) -> Option<&'h plan::Agents> {
+        match self {
+            Place::Agents => Some(&hotline.agents),
+            Place::Step(no) => match &no.of(hotline)?.does {
+                Does::Ring(agents) => Some(agents),
+                _ => None,
+            },
+            Place::Target(_) => None,
+        }
+    }
+
+    fn ring(&self, hotline: &Hotline) -> std::time::Duration {
+        match (self.agents(hotline), self) {
+            (Some(agents), _) => agents.ring,
+            (None, Place::Step(no)) => match no.of(hotline).map(|step| &step.does) {
+                Some(Does::Call(call)) => call.ring,
+                _ => hotline.agents.ring,
+            },
+            (None, Place::Agents | Place::Target(_)) => hotline.agents.ring,
+        }
+    }
+
+    /// Where the call goes on whom nobody here takes.
+    fn otherwise<'h>(&self, hotline: &'h Hotline) -> &'h Next {
+        match (self.agents(hotline), self) {
+            (Some(agents), _) => &agents.nobody,
+            (None, Place::Step(no)) => match no.of(hotline).map(|step| &step.does) {
+                Some(Does::Call(call)) => &call.otherwise,
+                _ => &Next::Unavailable,
+            },
+            (None, Place::Agents | Place::Target(_)) => &Next::Unavailable,
+        }
+    }
 }
 
 /// Whose phone is being reached.
 #[derive(Debug)]
-struct Attempt {
+pub(super) struct Attempt {
     callee: Callee,
     stage: Stage,
 }
@@ -59,29 +94,31 @@ enum Stage {
 }
 
 impl Hunting {
-    pub(super) fn new(offered: Instant) -> Hunting {
-        Hunting {
-            ring: Ring::Silent { at_latest: offered + limits::RING_AFTER },
-            attempts: BTreeMap::new(),
-            last_attempt: 0,
-            tried: BTreeSet::new(),
-            results: BTreeSet::new(),
-            overflowed: false,
-            give_up: offered + limits::LONGEST_WAIT,
+    pub(super) fn new(mut route: Route, place: Place, now: Instant) -> Hunting {
+        if let (Ring::Silent { at_latest }, Line::Attended) = (&mut route.ring, route.line) {
+            *at_latest = now + limits::RING_AFTER;
         }
+        Hunting { route, place, attempts: BTreeMap::new(), tried: BTreeSet::new(), waiting: None }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        let ring = match self.ring {
-            Ring::Silent { at_latest } => Some((at_latest, "ring the caller")),
-            Ring::Ordered | Ring::Rung(_) => None,
+        let ring = match (self.route.ring, self.route.line) {
+            (Ring::Silent { .. }, Line::Answering) => None,
+            (Ring::Silent { at_latest }, _) => Some((at_latest, "ring the caller")),
+            (Ring::Ordered | Ring::Rung(_), _) => None,
         };
         let until = self.attempts.values().filter_map(Attempt::until).min().map(|at| (at, "agent does not answer"));
-        [ring, until, Some((self.give_up, "longest wait"))].into_iter().flatten().min()
+        let waiting = self.waiting.as_ref().and_then(|waiting| waiting.poll_timeout(self.attempts.is_empty()));
+        [ring, until, waiting, self.route.poll_timeout()].into_iter().flatten().min()
     }
 
     fn is_current(&self, attempt: u32) -> bool {
         self.attempts.contains_key(&attempt)
+    }
+
+    /// For the queue: whether the caller waits in it, and wants an agent now.
+    pub(super) fn wants(&self) -> Option<bool> {
+        self.waiting.as_ref().map(|_| self.attempts.is_empty())
     }
 }
 
@@ -95,65 +132,50 @@ impl Attempt {
 }
 
 impl Call {
-    /// Takes the next agent, or all who are free; with nobody left, the caller gets what the dialplan says.
+    /// Takes the next agent, or all who are free; with nobody left, the caller waits or goes on as the dialplan says.
     ///
-    /// Those who became free while all others were rung are rung after them: everybody once in a call.
+    /// Those who became free while all others were rung are rung after them: everybody once, or, of those who wait, once in
+    /// a while.
     pub(super) fn hunt(&mut self, mut hunting: Hunting, now: Instant, at: Now, agents: &mut Agents) -> State {
-        let plan = &self.hotline.agents;
-        while let Some(agent) = agents.take_next(&self.hotline.id, plan, &hunting.tried, self.id) {
-            hunting.last_attempt += 1;
+        let hotline = Arc::clone(&self.hotline);
+        let Some(plan) = hunting.place.agents(&hotline) else { return self.nobody(hunting, now, at, agents) };
+        if let Some(waiting) = &mut hunting.waiting {
+            if waiting.is_over(now) {
+                return self.waited_in_vain(hunting, plan, now, at, agents);
+            }
+            waiting.wake(now, &mut hunting.tried);
+        }
+        while let Some(agent) = agents.take_next(&hotline.id, plan, &hunting.tried, self.id) {
+            hunting.route.last_attempt += 1;
             hunting.tried.insert(agent.clone());
-            let attempt = hunting.last_attempt;
+            let attempt = hunting.route.last_attempt;
             self.actions.push_back(Action::OpenAgent { attempt, agent: agent.clone() });
             hunting.attempts.insert(attempt, Attempt { callee: Callee::Agent(agent), stage: Stage::Opening });
             if plan.strategy != Strategy::RingAll {
                 break;
             }
         }
-        if hunting.attempts.is_empty() {
-            return self.nobody(hunting, now, at);
-        }
-        State::Hunting(hunting)
-    }
-
-    /// No agent is left: the dialplan's last step, then the end.
-    fn nobody(&mut self, mut hunting: Hunting, now: Instant, at: Now) -> State {
-        match &self.hotline.agents.nobody {
-            Nobody::Target(target) if !hunting.overflowed => {
-                hunting.overflowed = true;
-                hunting.last_attempt += 1;
-                let (attempt, target) = (hunting.last_attempt, target.clone());
-                self.actions.push_back(Action::OpenTarget { attempt, target: target.clone() });
-                let callee = Callee::Target(target);
-                hunting.attempts.insert(attempt, Attempt { callee, stage: Stage::Opening });
-                State::Hunting(hunting)
-            }
-            _ => self.give_up(&hunting, now, at),
+        match &plan.queue {
+            _ if !hunting.attempts.is_empty() => State::Hunting(hunting),
+            Some(queue) => self.wait(hunting, plan, queue, now, at, agents),
+            None => self.nobody(hunting, now, at, agents),
         }
     }
 
-    fn give_up(&mut self, hunting: &Hunting, _now: Instant, _at: Now) -> State {
-        let results: Vec<RingResult> = hunting.results.iter().copied().collect();
-        let reason = match results.as_slice() {
-            // Not one agent was free to be rung.
-            [] | [RingResult::Busy] => Reason::AgentsBusy,
-            [RingResult::Declined] => Reason::AgentsDeclined,
-            [RingResult::NoAnswer] => Reason::NoAnswer,
-            [RingResult::Unreachable] => Reason::AgentsUnreachable,
-            [RingResult::Fault] => Reason::Fault,
-            _ => Reason::AgentsMixed,
-        };
-        let status = match self.hotline.agents.nobody {
-            // The caller is a colleague and may know why.
-            _ if !self.is_kept() => match reason {
-                Reason::AgentsBusy => 486,
-                Reason::AgentsDeclined => 603,
-                _ => 480,
-            },
-            Nobody::BusyTone => 486,
-            Nobody::Unavailable | Nobody::Target(_) => 480,
-        };
-        self.reject(reason, status, None)
+    /// Calls a target in an agent's place.
+    pub(super) fn call_target(&mut self, mut route: Route, place: Place, target: TargetName) -> State {
+        route.last_attempt += 1;
+        let attempt = route.last_attempt;
+        self.actions.push_back(Action::OpenTarget { attempt, target: target.clone() });
+        let attempts = BTreeMap::from([(attempt, Attempt { callee: Callee::Target(target), stage: Stage::Opening })]);
+        State::Hunting(Hunting { route, place, attempts, tried: BTreeSet::new(), waiting: None })
+    }
+
+    /// No agent is left: the dialplan's next step.
+    fn nobody(&mut self, hunting: Hunting, now: Instant, at: Now, agents: &mut Agents) -> State {
+        let hotline = Arc::clone(&self.hotline);
+        let next = hunting.place.otherwise(&hotline);
+        self.go(hunting.route, next, now, at, agents)
     }
 
     pub(super) fn handle_hunting(
@@ -186,11 +208,18 @@ impl Call {
             Input::AgentFailed { attempt, result, status } if hunting.is_current(attempt) => {
                 self.attempt_failed(hunting, attempt, now, at, (result, status), agents)
             }
+            Input::AgentFree if hunting.wants() == Some(true) => self.hunt(hunting, now, at, agents),
             Input::Sent(Sent::Ring) | Input::Media(Media::RingbackStarted) => {
                 self.fact(at, What::Ring);
-                hunting.ring = Ring::Rung(at);
+                hunting.route.ring = Ring::Rung(at);
                 State::Hunting(hunting)
             }
+            Input::Sent(Sent::Answer) if hunting.route.line == Line::Answering => {
+                self.attend(&mut hunting.route, at);
+                self.tell_place(&mut hunting, now, agents);
+                State::Hunting(hunting)
+            }
+            _ if hunting.route.line != Line::Ringing => self.handle_waiting(hunting, now, at, input, agents),
             Input::CallerLeft => {
                 let state = self.end(now, at, Reason::CallerCancelled, EndedBy::Caller);
                 self.drop_attempts(&mut hunting, at, RingResult::CallerLeft);
@@ -211,18 +240,22 @@ impl Call {
     }
 
     pub(super) fn handle_hunting_timeout(&mut self, mut hunting: Hunting, now: Now, agents: &mut Agents) -> State {
-        if now.mono >= hunting.give_up {
+        if now.mono >= hunting.route.give_up {
             self.drop_attempts(&mut hunting, now, RingResult::NoAnswer);
-            return self.give_up(&hunting, now.mono, now);
+            let status = if *hunting.place.otherwise(&self.hotline) == Next::BusyTone { 486 } else { 480 };
+            return self.no_step_left(&hunting.route, status, now.mono, now);
         }
-        if matches!(hunting.ring, Ring::Silent { at_latest } if at_latest <= now.mono) {
-            self.ring(&mut hunting);
+        if hunting.route.is_silent(now.mono) {
+            let state = self.leave(&hunting.route, now.mono, now, Reason::MediaTimeout, EndedBy::Gateway);
+            self.drop_attempts(&mut hunting, now, RingResult::CallerLeft);
+            return state;
+        }
+        if matches!(hunting.route.ring, Ring::Silent { at_latest } if at_latest <= now.mono) {
+            self.ring(&mut hunting.route);
         }
         let due = |a: &Attempt| a.until().is_some_and(|until| until <= now.mono);
         let over: Vec<u32> = hunting.attempts.iter().filter(|(_, a)| due(a)).map(|(number, _)| *number).collect();
-        if over.is_empty() {
-            return State::Hunting(hunting);
-        }
+        let any = !over.is_empty();
         for attempt in over {
             // A phone that never even rang was not reached.
             let result = match hunting.attempts.get(&attempt).map(|a| a.stage) {
@@ -231,12 +264,14 @@ impl Call {
             };
             self.release(&mut hunting, attempt, now, (result, None));
         }
-        self.hunt_on(hunting, now.mono, now, agents)
+        self.tell_place_again(&mut hunting, now.mono, agents);
+        let waits = hunting.waiting.as_ref().is_some_and(|waiting| waiting.is_due(now.mono));
+        if any || waits { self.hunt_on(hunting, now.mono, now, agents) } else { State::Hunting(hunting) }
     }
 
     fn invite(&mut self, mut hunting: Hunting, number: u32, now: Instant) -> State {
         if let Some(attempt) = hunting.attempts.get_mut(&number) {
-            attempt.stage = Stage::Inviting { until: now + self.hotline.agents.ring };
+            attempt.stage = Stage::Inviting { until: now + hunting.place.ring(&self.hotline) };
             self.actions.push_back(match &attempt.callee {
                 Callee::Agent(agent) => Action::InviteAgent { attempt: number, agent: agent.clone() },
                 Callee::Target(_) => Action::InviteTarget { attempt: number },
@@ -252,20 +287,11 @@ impl Call {
             attempt.stage = Stage::Ringing { until };
             let what = attempt.callee.ringing(number);
             self.fact(at, what);
-            if matches!(hunting.ring, Ring::Silent { .. }) {
-                self.ring(&mut hunting);
+            if matches!(hunting.route.ring, Ring::Silent { .. }) {
+                self.ring(&mut hunting.route);
             }
         }
         State::Hunting(hunting)
-    }
-
-    fn ring(&mut self, hunting: &mut Hunting) {
-        hunting.ring = Ring::Ordered;
-        let cadence = &self.hotline.answer.cadence;
-        self.actions.push_back(match self.answer.ringback {
-            RingSource::Network => Action::Ring,
-            RingSource::Gateway => Action::Ringback { burst: cadence.burst, period: cadence.period },
-        });
     }
 
     fn agent_answers(&mut self, mut hunting: Hunting, number: u32, at: Now, agents: &mut Agents) -> State {
@@ -277,16 +303,22 @@ impl Call {
             }
         }
         self.fact(at, attempt.callee.answered(number));
-        self.actions.push_back(Action::AnswerCaller { attempt: number });
+        if hunting.route.line == Line::Ringing {
+            self.actions.push_back(Action::AnswerCaller { attempt: number });
+        }
         self.drop_attempts(&mut hunting, at, RingResult::LostRace);
-        let late = match hunting.ring {
+        let late = match hunting.route.ring {
             Ring::Rung(ring) => {
                 let since_ring = at.mono.as_nanos().saturating_sub(ring.mono.as_nanos());
                 self.answer.is_late(self.answer.rings(since_ring))
             }
             Ring::Silent { .. } | Ring::Ordered => false,
         };
-        State::Talking(Box::new(Talking::new((number, hunting.last_attempt), attempt.callee, late)))
+        let mut talking = Talking::new((number, hunting.route.last_attempt), attempt.callee, late);
+        if hunting.route.line == Line::Attended {
+            self.join(&mut talking, at);
+        }
+        State::Talking(Box::new(talking))
     }
 
     fn attempt_failed(
@@ -315,12 +347,12 @@ impl Call {
         self.actions.push_back(Action::ReleaseAgent { attempt: number, parting });
         // Why nobody took the call is said of the agents; a target in vain does not change it.
         if let Callee::Agent(_) = callee {
-            hunting.results.insert(result);
+            hunting.route.results.insert(result);
         }
     }
 
     /// The hunt is over: every phone that is still being rung must stop.
-    fn drop_attempts(&mut self, hunting: &mut Hunting, at: Now, result: RingResult) {
+    pub(super) fn drop_attempts(&mut self, hunting: &mut Hunting, at: Now, result: RingResult) {
         let numbers: Vec<u32> = hunting.attempts.keys().copied().collect();
         for number in numbers {
             self.release(hunting, number, at, (result, None));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fact::{Fact, KeyPath, RecordingStatus, RefusedTransfer, RingResult, Signal};
 use crate::clock::Now;
 use crate::ids::{AgentNo, Side, TargetName};
-use crate::media::{OneWayBy, Play};
+use crate::media::{Hears, OneWayBy, Play};
 use crate::protocol::rtp::Received;
 use crate::protocol::sip::voice_quality::Report;
 use crate::quality::{Heard, Line, Upset};
@@ -71,6 +71,10 @@ pub enum Input {
         to: Callee,
         attended: bool,
     },
+    /// The agent of this attempt goes on with another phone.
+    PhoneReplaced {
+        attempt: u32,
+    },
     /// A REFER that nobody may make, or to nobody whom we call. That of an agent's attempt is to be answered.
     TransferRefused {
         attempt: Option<u32>,
@@ -86,6 +90,8 @@ pub enum Input {
     HungUp {
         side: Side,
     },
+    /// An agent whom this call waits for has become free.
+    AgentFree,
     /// The peer has lost the session.
     Lost {
         side: Side,
@@ -218,6 +224,12 @@ pub enum Action {
     AnswerCaller {
         attempt: u32,
     },
+    /// 200 to the caller, with nobody on the other side.
+    AnswerAlone,
+    /// The caller is connected, with nobody; soft notes are heard.
+    Attend {
+        connected: Now,
+    },
     RejectCaller {
         status: u16,
         retry_after_s: Option<u32>,
@@ -256,8 +268,10 @@ pub enum Action {
         attempt: u32,
         status: u16,
     },
-    /// The caller is with nobody and hears soft notes.
-    Park,
+    /// The caller is with nobody, and hears this.
+    Park {
+        hears: Hears,
+    },
     /// A port for the phone that moves over from another call.
     OpenMoved {
         attempt: u32,

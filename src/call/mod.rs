@@ -5,9 +5,14 @@
 //! that must not falsify an answer time).
 //!
 //! ```text
-//! Opening ─► Hunting ─► Answering ─► Talking ─► Closing ─► Sealed
-//!    └──────────┴── Rejecting ───────────────────►
+//! Opening ─► Hunting ◄─► Attending
+//!    │          │ │          │
+//!    │          │ └► Talking ┴─► Closing ─► Sealed
+//!    └──────────┴─ Rejecting ──────►
 //! ```
+//!
+//! `route` leads a call from step to step of its dialplan: `hunting` rings agents, with `waiting` where there is a queue;
+//! `attending` is the gateway that speaks with the caller.
 
 pub mod agent;
 pub mod fact;
@@ -15,27 +20,34 @@ pub mod late;
 pub mod leg;
 pub mod reason;
 
+mod attending;
 mod callee;
 mod closing;
 mod hunting;
+pub mod queue;
+mod route;
 mod talking;
 mod transfer;
+mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use agent::Agents;
+use attending::Attending;
 use closing::Closing;
 use fact::{AnswerRule, Fact, Offered, RingResult, RingSource, Signal, What};
 use hunting::Hunting;
 use leg::{Action, Callee, Input, Sent};
 use reason::{EndedBy, Reason};
+use route::Route;
 use talking::Talking;
 
 use crate::clock::{Instant, Now, RunId, Stamp};
-use crate::dialplan::plan::{Hotline, Ringback};
-use crate::ids::{CallId, Side, SubjectId, TrunkName};
+use crate::dialplan::plan::{Hotline, Prompt, Ringback};
+use crate::ids::{AgentNo, CallId, Side, SubjectId, TrunkName};
 use crate::limits;
+use crate::media::Play;
 
 /// Who calls, for what.
 #[derive(Debug, Clone)]
@@ -64,6 +76,17 @@ pub struct Call {
     signals: u32,
     /// Voice quality reports so far.
     reports: u32,
+    /// Prompts that have not begun, in the order of their orders.
+    ordered: VecDeque<Ordered>,
+}
+
+/// What is to be said of a prompt when it begins.
+#[derive(Debug)]
+struct Ordered {
+    play: Play,
+    text: String,
+    agent: Option<AgentNo>,
+    late: bool,
 }
 
 /// Numbers and stamps the facts of one call.
@@ -83,6 +106,8 @@ enum State {
     /// The caller's ports are being opened.
     Opening,
     Hunting(Hunting),
+    /// The gateway speaks with the caller.
+    Attending(Box<Attending>),
     /// A final failure is on its way to the caller.
     Rejecting {
         reason: Reason,
@@ -122,6 +147,7 @@ impl Call {
             actions: VecDeque::new(),
             signals: 0,
             reports: 0,
+            ordered: VecDeque::new(),
             hotline,
         };
         let offered = Offered {
@@ -197,26 +223,40 @@ impl Call {
         self.state = match state {
             State::Opening => self.handle_opening(now, at, input, agents),
             State::Hunting(hunting) => self.handle_hunting(hunting, now, at, input, agents),
+            State::Attending(attending) => self.handle_attending(attending, now, at, input, agents),
             State::Rejecting { reason } => self.handle_rejecting(reason, now, at, &input),
             State::Talking(talking) => self.handle_talking(talking, now, at, input, agents),
             State::Closing(closing) => self.handle_closing(closing, at, input),
             State::Sealed => State::Sealed,
         };
+        self.tell_queue(agents);
     }
 
     pub fn handle_timeout(&mut self, now: Now, agents: &mut Agents) {
         let state = std::mem::replace(&mut self.state, State::Sealed);
         self.state = match state {
             State::Hunting(hunting) => self.handle_hunting_timeout(hunting, now, agents),
+            State::Attending(attending) => self.handle_attending_timeout(attending, now, agents),
             State::Closing(closing) => self.handle_closing_timeout(closing, now),
             State::Talking(talking) => self.handle_talking_timeout(talking, now),
             State::Opening | State::Rejecting { .. } | State::Sealed => state,
         };
+        self.tell_queue(agents);
+    }
+
+    /// The place in the queue follows from the state, and from nothing else.
+    fn tell_queue(&self, agents: &mut Agents) {
+        let wants = match &self.state {
+            State::Hunting(hunting) => hunting.wants(),
+            _ => None,
+        };
+        agents.queue.update(self.id, wants);
     }
 
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         match &self.state {
             State::Hunting(hunting) => hunting.poll_timeout(),
+            State::Attending(attending) => attending.poll_timeout(),
             State::Closing(closing) => Some(closing.poll_timeout()),
             State::Talking(talking) => talking.poll_timeout(),
             State::Opening | State::Rejecting { .. } | State::Sealed => None,
@@ -232,20 +272,21 @@ impl Call {
     }
 
     /// The machine broke (a bug): the call ends here, as far as it got.
-    pub fn fail(&mut self, now: Now) {
+    pub fn fail(&mut self, now: Now, agents: &mut Agents) {
         // Facts are numbered already: without them the call would have a gap.
         self.actions.retain(|action| matches!(action, Action::Fact(_)));
         for (attempt, callee) in std::mem::take(&mut self.ledger.ringing) {
             self.fact(now, callee.released(attempt, RingResult::Fault, None));
         }
         self.state = self.end(now.mono, now, Reason::Fault, EndedBy::Gateway);
+        self.tell_queue(agents);
     }
 
     fn handle_opening(&mut self, now: Instant, at: Now, input: Input, agents: &mut Agents) -> State {
         match input {
             Input::CallerReady => {
-                let hunting = Hunting::new(self.offered.mono);
-                self.hunt(hunting, now, at, agents)
+                let hotline = Arc::clone(&self.hotline);
+                self.go(Route::new(self.offered.mono), &hotline.start, now, at, agents)
             }
             Input::CallerNotReady => self.reject(Reason::Overloaded, 503, Some(10)),
             Input::CallerLeft => self.end(now, at, Reason::CallerCancelled, EndedBy::Caller),
@@ -276,6 +317,20 @@ impl Call {
         self.fact(at, What::Ended { reason, by });
         self.actions.push_back(Action::CloseMedia { ended: at });
         State::Closing(Closing::new(now))
+    }
+
+    fn order_play(&mut self, play: Play, prompt: &Prompt, agent: Option<AgentNo>, late: bool) {
+        self.ordered.push_back(Ordered { play, text: prompt.text.clone(), agent, late });
+        self.actions.push_back(Action::Play { play, audio: prompt.audio.clone() });
+    }
+
+    /// The first sample of a prompt went to the caller. Those ordered before it never began.
+    fn play_started(&mut self, at: Now, play: Play) {
+        while let Some(Ordered { play: ordered, text, agent, late }) = self.ordered.pop_front() {
+            if ordered == play {
+                return self.fact(at, What::PlayStarted { play, prompt: text, agent, late });
+            }
+        }
     }
 
     /// One step of the ladder, as long as it is not too long.

@@ -60,7 +60,7 @@ pub enum Class {
     Abandoned,
     /// Final error by policy.
     Rejected,
-    /// Nobody could take it, or a fault.
+    /// Next could take it, or a fault.
     Failed,
     /// Keeps the outcome the call had; failed if it was still ringing.
     AsItWas,
@@ -79,6 +79,9 @@ reasons! {
     Overloaded "overloaded" Rejected "A bound of the gateway was reached: calls, ports or facts not yet on disk (503).";
     TrunkLimit "trunk_limit" Rejected "The trunk brought more calls a second, or at once, than its limit allows (503).";
     NoCodec "no_codec" Rejected "The offer holds no codec that we carry (488).";
+    Announced "announced" Answered "An announcement was the last step of the call, and was played.";
+    MessageLeft "message_left" Answered "The caller was asked to leave a message.";
+    MenuUnanswered "menu_unanswered" Failed "The caller chose nothing from the menu, and no step was left.";
     AgentsBusy "agents_busy" Failed "Every agent was in a call or their phone was busy, and no step was left.";
     AgentsDeclined "agents_declined" Failed "Every agent who was rung declined, and no step was left.";
     NoAnswer "no_answer" Failed "No agent who was rung answered in time, and no step was left.";

@@ -1,6 +1,7 @@
 //! An agent has answered: connect the two, greet, record, and watch who hangs up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::agent::Agents;
 use super::fact::What;
@@ -9,7 +10,6 @@ use super::reason::{EndedBy, Reason};
 use super::transfer::{Transfer, Transferor};
 use super::{Call, State};
 use crate::clock::{Instant, Now};
-use crate::dialplan::plan::Prompt;
 use crate::ids::Side;
 use crate::limits;
 use crate::media::{self, Play};
@@ -59,6 +59,14 @@ impl Talking {
 }
 
 impl Call {
+    /// Caller and callee talk, and nobody is being handed on: the attempt of the callee.
+    pub fn talks_with(&self) -> Option<u32> {
+        match &self.state {
+            State::Talking(talking) if matches!(talking.stage, Stage::Connected) => Some(talking.attempt),
+            _ => None,
+        }
+    }
+
     pub(super) fn handle_talking(
         &mut self,
         talking: Box<Talking>,
@@ -75,12 +83,14 @@ impl Call {
             Input::Transfer { to, attended, .. } => {
                 return self.begin_transfer(talking, now, at, (to, attended), agents);
             }
-            Input::Sent(Sent::Answer) if matches!(talking.stage, Stage::Answering) => {
-                talking.stage = Stage::Connected;
-                self.connect(&talking, at);
-            }
+            Input::Sent(Sent::Answer) if matches!(talking.stage, Stage::Answering) => self.connect(&mut talking, at),
             // It was ordered in the moment the agent answered; it still is the *ring*.
             Input::Sent(Sent::Ring) | Input::Media(Media::RingbackStarted) => self.fact(at, What::Ring),
+            Input::PhoneReplaced { attempt } if attempt == talking.attempt => {
+                if let Callee::Agent(agent) = talking.callee.clone() {
+                    self.fact(at, What::PhoneReplaced { attempt, agent });
+                }
+            }
             Input::CallerAcknowledged => self.fact(at, What::Acknowledged),
             Input::Held { by, held: true } => {
                 // Nothing is expected of a leg on hold; when it comes back, the media thread counts anew.
@@ -137,25 +147,27 @@ impl Call {
         }
     }
 
-    fn connect(&mut self, talking: &Talking, at: Now) {
+    fn connect(&mut self, talking: &mut Talking, at: Now) {
         self.fact(at, What::Connected);
         let path = media::record::path::recording(self.offered.wall, self.id).to_string_lossy().into_owned();
         if self.is_kept() {
             self.actions.push_back(Action::Record { path: path.clone() });
         }
-        self.actions.push_back(Action::Bridge { attempt: talking.attempt, connected: at });
+        self.join(talking, at);
         self.fact(at, What::RecordingStarted { path });
-        if let Some(prompt) = self.greeting(talking) {
-            let audio = prompt.audio.clone();
-            self.actions.push_back(Action::Play { play: Play::Greeting, audio });
-        }
     }
 
-    fn greeting(&self, talking: &Talking) -> Option<&Prompt> {
+    /// The caller, who is connected, is with this agent from now on.
+    pub(super) fn join(&mut self, talking: &mut Talking, at: Now) {
+        talking.stage = Stage::Connected;
+        self.actions.push_back(Action::Bridge { attempt: talking.attempt, connected: at });
         // A target is no agent: nobody has a number to say.
-        let Callee::Agent(agent) = &talking.callee else { return None };
-        let greeting = self.hotline.greeting.by_agent.get(agent)?;
-        Some(if talking.late { &greeting.late } else { &greeting.normal })
+        let Callee::Agent(agent) = &talking.callee else { return };
+        let hotline = Arc::clone(&self.hotline);
+        if let Some(greeting) = hotline.greeting.by_agent.get(agent) {
+            let prompt = if talking.late { &greeting.late } else { &greeting.normal };
+            self.order_play(Play::Greeting, prompt, Some(agent.clone()), talking.late);
+        }
     }
 
     fn note_media(&mut self, talking: &mut Talking, at: Now, event: Media) {
@@ -176,24 +188,12 @@ impl Call {
             }
             Media::OneWayEnded { side, by } => self.fact(at, What::OneWayAudioEnded { leg: side, by }),
             Media::Upset { side, upset } => self.fact(at, What::MediaUpset { leg: side, upset }),
-            Media::PlayStarted { play } => {
-                let started = self.play_started(talking, play);
-                self.fact(at, started);
-            }
+            Media::PlayStarted { play } => self.play_started(at, play),
             Media::PlayEnded { play, to_end } => self.fact(at, What::PlayEnded { play, to_end }),
             Media::Interval { side, line } => self.fact(at, What::MediaInterval { leg: side, line }),
             Media::Measured { side, heard } => self.fact(at, What::MediaMeasured { leg: side, heard }),
             Media::Closed { side, received } => self.fact(at, What::Media { leg: side, received }),
         }
-    }
-
-    fn play_started(&self, talking: &Talking, play: Play) -> What {
-        let prompt = self.greeting(talking).map(|p| p.text.clone()).unwrap_or_default();
-        let agent = match &talking.callee {
-            Callee::Agent(agent) => Some(agent.clone()),
-            Callee::Target(_) => None,
-        };
-        What::PlayStarted { play, prompt, agent, late: talking.late }
     }
 
     pub(super) fn part(&mut self, talking: &Talking, now: Instant, at: Now, reason: Reason, by: EndedBy) -> State {
@@ -219,7 +219,6 @@ impl Call {
         }
         if let (State::Closing(closing), Some(transferor)) = (&mut state, joined) {
             closing.expect_media_and_recording(transferor == Transferor::Waits, self.is_kept());
-            closing.expect_prompt(self.play_started(talking, Play::Greeting));
         }
         state
     }

@@ -17,6 +17,7 @@ use super::{Call, State};
 use crate::clock::{Instant, Now};
 use crate::ids::Side;
 use crate::limits;
+use crate::media::Hears;
 
 #[derive(Debug, Clone)]
 pub(super) struct Transfer {
@@ -75,7 +76,7 @@ impl Call {
         self.fact(at, What::TransferStarted { attempt, by, to: to.clone(), attended });
         self.actions.push_back(Action::AnswerRefer { attempt: talking.attempt, status: 202 });
         self.actions.push_back(Action::Notify { attempt: talking.attempt, status: 100 });
-        self.actions.push_back(Action::Park);
+        self.actions.push_back(Action::Park { hears: Hears::Notes });
         talking.silent.remove(&Side::Agent);
         let free = match &to {
             Callee::Agent(agent) => attended || agents.take(agent, self.id),

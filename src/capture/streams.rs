@@ -235,7 +235,7 @@ impl Stream {
             Some((name, _)) if name.eq_ignore_ascii_case("CN") => Kind::ComfortNoise,
             Some((name, _)) if name.eq_ignore_ascii_case("telephone-event") => Kind::Event,
             Some(_) => Kind::Audio,
-            // Nobody told: four octets of a dynamic type among audio of another type are an event (RFC 4733 section 2.3).
+            // Next told: four octets of a dynamic type among audio of another type are an event (RFC 4733 section 2.3).
             None if seen.octets == 4 && payload_type >= 96 && self.main_type() != Some(payload_type) => Kind::Event,
             None => Kind::Audio,
         }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::quality::{About, Leg};
 use super::record::{Greeting, Outcome, Played, Quality, Record, Recording, Segment, Time};
+use super::way::Way;
 use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, What};
 use crate::call::leg::Callee;
 use crate::call::reason::{Class, EndedBy, Reason};
 use crate::clock::Stamp;
-use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName};
+use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId};
 use crate::media::Play;
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -23,8 +24,7 @@ pub struct Fold {
     offered: Offered,
     ring: Option<Stamp>,
     answers: Vec<Answer>,
-    /// The target that took the call, and when.
-    overflow: Option<(Stamp, TargetName)>,
+    way: Way,
     connected: Option<Stamp>,
     plays: Vec<PlaySpan>,
     holds: Vec<Hold>,
@@ -111,7 +111,7 @@ impl Fold {
             offered: (**offered).clone(),
             ring: None,
             answers: Vec::new(),
-            overflow: None,
+            way: Way::default(),
             connected: None,
             plays: Vec::new(),
             holds: Vec::new(),
@@ -178,7 +178,7 @@ impl Fold {
     pub fn phase(&self) -> Phase {
         if self.ended.is_some() {
             Phase::Ended
-        } else if (self.answers.is_empty() && self.overflow.is_none()) || self.connected.is_none() {
+        } else if (self.answers.is_empty() && self.way.taken_at().is_none()) || self.connected.is_none() {
             Phase::Ringing
         } else if self.holds.iter().any(|hold| hold.to.is_none()) || self.transfer().is_some() {
             Phase::Hold
@@ -225,7 +225,8 @@ impl Fold {
             caller: None,
             caller_received: self.offered.caller_received.map(|id| id.to_string()),
             agent: answer.and_then(Answer::agent).cloned(),
-            target: self.overflow.as_ref().map(|(_, target)| target.clone()),
+            target: self.way.target(),
+            step: self.way.step(),
             segments: self.segments(),
             outcome: self.outcome(),
             reason: self.ended.map(|ended| ended.reason),
@@ -249,6 +250,9 @@ impl Fold {
             greeting: self.greeting(),
             played: self.played(),
             recording: self.recording.clone(),
+            steps: self.way.steps(self.offered_at),
+            queue: self.way.queue(self.answered_or_ended()),
+            message: self.connected.and_then(|connected| self.way.message(connected, ended_at)),
             quality: self.quality(),
             dialplan_version: self.offered.dialplan.clone(),
             rule_pack: None,
@@ -259,6 +263,7 @@ impl Fold {
     /// Facts that mean something only until the call is over.
     fn push_live(&mut self, fact: &Fact) {
         let at = fact.at;
+        self.way.push(fact, self.answers.is_empty());
         match &fact.what {
             What::AgentInvited { attempt, agent } => {
                 self.ringing.insert(*attempt, agent.clone());
@@ -285,9 +290,6 @@ impl Fold {
                 if let Some(answer) = self.answers.iter_mut().find(|answer| answer.attempt == *attempt) {
                     answer.left = Some(at);
                 }
-            }
-            What::TargetAnswered { target, .. } if self.answers.is_empty() => {
-                self.overflow.get_or_insert_with(|| (at, target.clone()));
             }
             What::Connected => {
                 self.connected.get_or_insert(at);
@@ -330,7 +332,7 @@ impl Fold {
             What::Media { leg: Side::Agent, received } => self.agent.received = Some(*received),
             What::MediaMeasured { leg: Side::Caller, heard } => self.caller.heard = Some(heard.clone()),
             What::MediaMeasured { leg: Side::Agent, heard } => self.agent.heard = Some(heard.clone()),
-            // Nobody came after this one.
+            // Next came after this one.
             What::MediaOfLeft { attempt, received, heard }
                 if self.answers.last().is_some_and(|answer| answer.attempt == *attempt) =>
             {
@@ -405,7 +407,7 @@ impl Fold {
     /// caller was connected.
     fn passed_on_at(&self) -> Option<Stamp> {
         let first = self.answers.first().map(|answer| answer.at);
-        let answer = first.or_else(|| self.overflow.as_ref().map(|(at, _)| *at))?;
+        let answer = first.or_else(|| self.way.taken_at())?;
         let connected = self.connected?;
         Some(if answer.mono_ns > connected.mono_ns { answer } else { connected })
     }
@@ -434,7 +436,7 @@ impl Fold {
     }
 
     fn answered_or_ended(&self) -> Option<Stamp> {
-        let taken = || self.overflow.as_ref().filter(|_| self.passed_on_at().is_some()).map(|(at, _)| *at);
+        let taken = || self.way.taken_at().filter(|_| self.passed_on_at().is_some());
         self.answer().map(|answer| answer.at).or_else(taken).or_else(|| self.ended_at())
     }
 

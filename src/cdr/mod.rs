@@ -3,6 +3,7 @@
 mod fold;
 mod quality;
 mod record;
+mod way;
 
 pub use fold::{Fold, Phase};
 pub(crate) use record::words;
@@ -13,5 +14,7 @@ pub use record::{
 
 #[cfg(test)]
 mod machine_tests;
+#[cfg(test)]
+mod replacing_tests;
 #[cfg(test)]
 mod transfer_tests;

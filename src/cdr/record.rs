@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Fold;
-use crate::call::fact::{Fact, RecordingStatus, RingSource};
+use crate::call::fact::{Fact, RecordingStatus, RingSource, StepKind};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Wall;
 use crate::ids::{AgentNo, CallId, HotlineId, TargetName, TrunkName};
@@ -33,6 +33,8 @@ pub struct Record {
     pub agent: Option<AgentNo>,
     /// The target that took the call when no agent did.
     pub target: Option<TargetName>,
+    /// The step that took the call when no agent did.
+    pub step: Option<String>,
     pub segments: Vec<Segment>,
     /// Null while the call is in progress.
     pub outcome: Option<Outcome>,
@@ -63,6 +65,13 @@ pub struct Record {
     pub duration_ms: Option<u64>,
     pub greeting: Option<Greeting>,
     pub played: Vec<Played>,
+    /// The named steps of the dialplan that the call came to, in order.
+    #[serde(default)]
+    pub steps: Vec<Step>,
+    /// Null if the caller never had to wait for an agent to be free.
+    pub queue: Option<Queue>,
+    /// The message that the caller left: a stretch of the recording.
+    pub message: Option<Message>,
     pub recording: Recording,
     pub quality: Quality,
     pub dialplan_version: String,
@@ -131,7 +140,7 @@ words! {
         Overflow "overflow",
         /// Final error by policy.
         Rejected "rejected",
-        /// Nobody could take it, or a fault.
+        /// Next could take it, or a fault.
         Failed "failed",
     }
 }
@@ -141,7 +150,7 @@ words! {
     QualityStatus {
         /// Measured and scored, if its codec has a score.
         Rated "rated",
-        /// Nobody answered: there was nothing to hear.
+        /// Next answered: there was nothing to hear.
         Unanswered "unanswered",
         /// The talk was too short for a score.
         Short "short",
@@ -200,6 +209,30 @@ pub struct Played {
     pub prompt: String,
     pub from_ms: Option<u64>,
     /// Null while it plays.
+    pub to_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    pub step: String,
+    pub does: StepKind,
+    /// Since *offered*.
+    pub after_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    /// When the wait began, counted from 1.
+    pub position: u32,
+    /// Until an agent answered, the next step began or the call ended; null while it lasts.
+    pub waited_ms: Option<u64>,
+}
+
+/// Times count from *connected*, as in the recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    pub from_ms: Option<u64>,
+    /// Null while it lasts.
     pub to_ms: Option<u64>,
 }
 

@@ -16,12 +16,12 @@ use crate::protocol::sip::vocabulary::Method;
 const NINE: &str = "10.0.0.4:5060";
 
 /// A call that agent 8 has, with the dialog of 8's phone.
-struct Case {
-    switch: Switch,
+pub(super) struct Case {
+    pub(super) switch: Switch,
     /// Our INVITE to 8.
-    eight: Request,
+    pub(super) eight: Request,
     /// As it stands in To of the trunk's requests.
-    tag: String,
+    pub(super) tag: String,
     seq: u32,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn settings_of_two() -> Settings {
 }
 
 impl Case {
-    fn new() -> Case {
+    pub(super) fn new() -> Case {
         let mut switch = Switch::with(settings_of_two(), plans());
         let (eight, answer) = switch.answered(SDP);
         let tag = tag(&answer);
@@ -52,7 +52,7 @@ impl Case {
         Case { switch, eight, tag, seq: 0 }
     }
 
-    fn pass(&mut self, ms: u64) -> Vec<Message> {
+    pub(super) fn pass(&mut self, ms: u64) -> Vec<Message> {
         self.switch.pass(Duration::from_millis(ms))
     }
 
@@ -63,17 +63,17 @@ impl Case {
         self.switch.tell(PHONE, &text)
     }
 
-    fn hold(&mut self) {
+    pub(super) fn hold(&mut self) {
         self.eight_says("INVITE", &typed(&format!("{SDP}a=sendonly\n")));
         let ack = within(&self.eight, PHONE, "ACK", self.seq, "");
         self.switch.tell(PHONE, &ack);
     }
 
-    fn refer(&mut self, to: &str) -> Vec<Message> {
+    pub(super) fn refer(&mut self, to: &str) -> Vec<Message> {
         self.eight_says("REFER", &format!("Refer-To: {to}\n\n"))
     }
 
-    fn record(&self) -> Record {
+    pub(super) fn record(&self) -> Record {
         Record::from_facts(&self.switch.facts).unwrap()
     }
 
@@ -85,14 +85,14 @@ impl Case {
     }
 
     /// The caller hangs up, everybody confirms, and nothing is left.
-    fn caller_leaves(&mut self) {
+    pub(super) fn caller_leaves(&mut self) {
         let sent = self.switch.tell(TRUNK, &theirs("BYE", 2, &self.tag.clone(), ""));
         self.confirm(sent);
         self.rest();
     }
 
     /// 200 to all requests of ours, whoever got them.
-    fn confirm(&mut self, sent: Vec<Message>) {
+    pub(super) fn confirm(&mut self, sent: Vec<Message>) {
         for request in requests(sent) {
             if request.method != Method::ACK {
                 let sent = self.switch.tell(PHONE, &ok(&request, ""));
@@ -101,7 +101,7 @@ impl Case {
         }
     }
 
-    fn rest(&mut self) {
+    pub(super) fn rest(&mut self) {
         self.pass(200_000);
         let switch = &self.switch.gateway;
         let free = switch.agents().available();
@@ -144,15 +144,15 @@ fn reports(of: &[(&str, &str)]) -> Vec<(String, String)> {
     of.iter().map(|(line, state)| ((*line).to_owned(), (*state).to_owned())).collect()
 }
 
-fn invites(sent: &[Message]) -> Vec<Request> {
+pub(super) fn invites(sent: &[Message]) -> Vec<Request> {
     requests(sent.to_vec()).into_iter().filter(|r| r.method == Method::INVITE).collect()
 }
 
-fn status(request: &Request, status: u16) -> String {
+pub(super) fn status(request: &Request, status: u16) -> String {
     ok(request, "").replacen("SIP/2.0 200 OK", &format!("SIP/2.0 {status} X"), 1)
 }
 
-fn byes(sent: &[Message]) -> Vec<String> {
+pub(super) fn byes(sent: &[Message]) -> Vec<String> {
     let all = requests(sent.to_vec()).into_iter().filter(|r| r.method == Method::BYE);
     all.map(|r| r.raw_uri).collect()
 }
@@ -382,7 +382,7 @@ fn a_hold_of_the_one_who_hands_on_ends_with_the_transfer() {
 }
 
 /// A request of 8's phone in a call that it makes itself.
-fn consulting(method: &str, seq: u32, to: &str, tag: &str, body: &str) -> String {
+pub(super) fn consulting(method: &str, seq: u32, to: &str, tag: &str, body: &str) -> String {
     format!(
         "{method} sip:{to}@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.3;branch=z9hG4bKconsult{method}{seq}\nFrom: <sip:8@10.0.0.1>;tag=e\nTo: <sip:{to}@10.0.0.1>{tag}\nCall-ID: consult\nCSeq: {seq} {method}\nContact: <sip:8@10.0.0.3>\n{}",
         typed(body)
@@ -390,7 +390,7 @@ fn consulting(method: &str, seq: u32, to: &str, tag: &str, body: &str) -> String
 }
 
 /// 8 calls somebody who answers: our INVITE there, and our tag toward 8.
-fn consult(switch: &mut Switch, to: &str, there: &str) -> (Request, String) {
+pub(super) fn consult(switch: &mut Switch, to: &str, there: &str) -> (Request, String) {
     let invite = invites(&switch.tell(PHONE, &consulting("INVITE", 1, to, "", SDP))).remove(0);
     let sent = switch.tell(there, &ok(&invite, SDP));
     let answer = sent.iter().find_map(|m| match m {

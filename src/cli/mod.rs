@@ -108,7 +108,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
 fn check(file: Option<&Path>, out: &mut dyn Write) -> Result<(), Failure> {
     let Loaded { config, plans } = loaded(file)?;
     let named = config.file.as_ref().map_or_else(|| "the embedded default".to_owned(), |f| f.display().to_string());
-    let agents: usize = plans.hotlines.iter().map(|h| h.agents.numbers.len()).sum();
+    let agents: usize = plans.hotlines.iter().map(|h| h.everybody().len()).sum();
     writeln!(out, "{named}: no faults; {} hotlines, {agents} agents in their lists", plans.hotlines.len())?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::clock::Wall;
 use crate::config::Loaded;
-use crate::dialplan::plan::{Hotline, Nobody, Ringback, Strategy};
+use crate::dialplan::plan::{Hotline, Next, Ringback, Strategy};
 
 pub(super) fn explain(
     loaded: &Loaded,
@@ -75,9 +75,14 @@ fn agents(loaded: &Loaded, hotline: &Hotline, out: &mut dyn Write) -> io::Result
         }
     }
     let nobody = match &agents.nobody {
-        Nobody::BusyTone => "486 Busy Here, and the caller's network plays the busy tone",
-        Nobody::Unavailable => "480 Temporarily Unavailable",
-        Nobody::Target(name) => {
+        Next::BusyTone => "486 Busy Here, and the caller's network plays the busy tone",
+        Next::Unavailable | Next::HangUp => "480 Temporarily Unavailable",
+        Next::Agents => "the agents once more",
+        Next::Step(no) => {
+            let name = no.of(hotline).map_or("", |step| step.name.as_str());
+            return writeln!(out, "  With nobody left the call goes on with step \"{name}\".");
+        }
+        Next::Target(name) => {
             let Some(target) = loaded.config.targets.iter().find(|t| t.name == name.as_str()) else { return Ok(()) };
             return writeln!(
                 out,

@@ -10,7 +10,7 @@ use super::{AgentSettings, path};
 use crate::protocol::sip::digest::{Algorithm, Ha1, Secrets};
 use crate::written::Table;
 
-/// Nobody types a longer password, and a wrong path must not read a recording.
+/// Next types a longer password, and a wrong path must not read a recording.
 const LONGEST: u64 = 1_024;
 
 /// What the hash of a password is made of beside it.

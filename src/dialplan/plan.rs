@@ -27,6 +27,27 @@ pub struct Hotline {
     pub answer: Answer,
     pub greeting: Greeting,
     pub agents: Agents,
+    /// Where a call begins.
+    pub start: Next,
+    /// The file's `[step.NAME]`s, in its order.
+    pub steps: Vec<Step>,
+}
+
+impl Hotline {
+    /// Everybody whom a call of this hotline can ring, each once: the agents of `[agents]`, then those of the steps.
+    pub fn everybody(&self) -> Vec<AgentNo> {
+        let mut all: Vec<AgentNo> = Vec::new();
+        let of_steps = self.steps.iter().filter_map(|step| match &step.does {
+            Does::Ring(agents) => Some(agents),
+            _ => None,
+        });
+        for number in std::iter::once(&self.agents).chain(of_steps).flat_map(|agents| &agents.numbers) {
+            if !all.contains(number) {
+                all.push(number.clone());
+            }
+        }
+        all
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +103,10 @@ pub struct Agents {
     pub strategy: Strategy,
     /// How long one agent's phone rings before the next one is tried.
     pub ring: Duration,
-    pub nobody: Nobody,
+    /// Where a caller waits while everybody is busy; `None`: nobody waits.
+    pub queue: Option<Arc<Queue>>,
+    /// Where a call goes whom nobody takes.
+    pub nobody: Next,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,13 +136,103 @@ impl Strategy {
     ];
 }
 
-/// What the caller gets when no agent is left to try.
+/// Where a call goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Nobody {
-    /// 486 Busy Here: the caller's own network plays the busy tone.
+pub enum Next {
+    /// 486 Busy Here: the caller's own network plays the busy tone. Whoever is connected hears nothing more.
     BusyTone,
     /// 480 Temporarily Unavailable.
     Unavailable,
+    /// The gateway ends the call; 480 before it is connected.
+    HangUp,
     /// This target is called in an agent's place; 480 if it does not answer either.
     Target(TargetName),
+    /// The agents of `[agents]`.
+    Agents,
+    Step(StepNo),
+}
+
+impl Next {
+    /// Nothing comes after it.
+    pub fn is_end(&self) -> bool {
+        matches!(self, Next::BusyTone | Next::Unavailable | Next::HangUp)
+    }
+}
+
+/// A step's place in [`Hotline::steps`]. Only compiling makes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StepNo(pub(super) usize);
+
+impl StepNo {
+    pub fn of(self, hotline: &Hotline) -> Option<&Step> {
+        hotline.steps.get(self.0)
+    }
+}
+
+/// `[step.NAME]`.
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub name: String,
+    pub does: Does,
+}
+
+#[derive(Debug, Clone)]
+pub enum Does {
+    /// Rings these agents as `[agents]` rings its own.
+    Ring(Agents),
+    /// Calls a target in an agent's place.
+    Call(Call),
+    Say(Say),
+    Menu(Menu),
+    Message(Message),
+}
+
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub target: TargetName,
+    pub ring: Duration,
+    pub otherwise: Next,
+}
+
+/// An announcement.
+#[derive(Debug, Clone)]
+pub struct Say {
+    pub prompt: Prompt,
+    pub then: Next,
+}
+
+/// The caller chooses by a key.
+#[derive(Debug, Clone)]
+pub struct Menu {
+    pub prompt: Prompt,
+    pub keys: BTreeMap<char, Next>,
+    /// How long a key is waited for after the prompt.
+    pub wait: Duration,
+    /// How often the prompt is said.
+    pub tries: u32,
+    /// No key of these, so often.
+    pub otherwise: Next,
+}
+
+/// The caller leaves a message: a stretch of the call's recording.
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub prompt: Prompt,
+    pub longest: Duration,
+    /// Said after the message, if the caller ended it by a key or took too long.
+    pub thanks: Option<Prompt>,
+}
+
+/// Callers wait in the order in which they came.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    /// Said at once.
+    pub busy: Option<Prompt>,
+    /// What is said to a caller with one caller ahead, with two and so on; beyond the last, nothing.
+    pub ahead: Vec<Prompt>,
+    /// How often both are said again.
+    pub every: Option<Duration>,
+    pub longest: Duration,
+    /// Where a call goes after the longest wait.
+    pub otherwise: Next,
 }

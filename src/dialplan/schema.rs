@@ -1,9 +1,11 @@
 //! A dialplan as written: its keys, their defaults and their ranges. One hotline a file.
 
+pub(super) mod steps;
+
 use std::time::Duration;
 
-use super::plan::{Answer, Cadence, Nobody, Ringback, Strategy};
-use crate::fault::{did_you_mean, nearest};
+use super::plan::{Answer, Cadence, Ringback, Strategy};
+use crate::fault::did_you_mean;
 use crate::written::{At, Document, Table};
 
 /// The keys of one file that could be read. What is `None` or empty has its fault.
@@ -18,12 +20,23 @@ pub(super) struct Written {
     pub(super) answer: Answer,
     pub(super) text: Option<At<String>>,
     pub(super) late: Option<At<String>>,
-    pub(super) agents: Vec<At<String>>,
+    pub(super) agents: Group,
+    pub(super) queue: Option<steps::Queue>,
+    /// Where a call begins; left out: with the agents.
+    pub(super) start: Option<At<String>>,
+    pub(super) steps: Vec<steps::Step>,
+}
+
+/// Agents who are rung, and how.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) numbers: Vec<At<String>>,
     pub(super) strategy: Strategy,
     pub(super) ring: Duration,
-    pub(super) nobody: Nobody,
-    /// Where `nobody` stands.
-    pub(super) nobody_line: u32,
+    /// Whether callers wait while all are busy; left out: if there is a `[queue]`.
+    pub(super) queue: Option<At<bool>>,
+    /// Where a call goes whom nobody takes.
+    pub(super) nobody: Option<At<String>>,
 }
 
 pub(super) fn read(document: &Document<'_>) -> Written {
@@ -32,6 +45,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
     let mut answer = root.section("answer");
     let mut greeting = root.section("greeting");
     let mut agents = root.section("agents");
+    let queue = root.section("queue");
     Written {
         id: hotline.required_string("id").filter(|id| is_id(&hotline, id)),
         org: hotline.required_string("org"),
@@ -41,12 +55,26 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         answer: read_answer(&mut answer),
         text: greeting.required_string("text"),
         late: greeting.string("late"),
-        agents: agent_numbers(&mut agents),
-        strategy: strategy(&mut agents),
-        ring: Duration::from_secs(agents.integer("ring_s", 1..=300).map_or(20, |at| at.value.into())),
-        nobody_line: agents.line_of("nobody").unwrap_or(1),
-        nobody: nobody(&mut agents),
+        agents: group(&mut agents, "numbers", "nobody"),
+        queue: steps::queue(queue),
+        start: hotline.string("start"),
+        steps: steps::read(root.named_sections("step")),
     }
+}
+
+/// `numbers` and `nobody` are the keys of what they are called here.
+fn group(table: &mut Table<'_>, numbers: &'static str, nobody: &'static str) -> Group {
+    Group {
+        numbers: agent_numbers(table, numbers),
+        strategy: strategy(table),
+        ring: ring(table),
+        queue: table.boolean("queue"),
+        nobody: table.string(nobody),
+    }
+}
+
+fn ring(table: &mut Table<'_>) -> Duration {
+    Duration::from_secs(table.integer("ring_s", 1..=300).map_or(20, |at| at.value.into()))
 }
 
 /// A label of metrics and a part of file names.
@@ -75,21 +103,19 @@ fn numbers(hotline: &mut Table<'_>) -> Vec<At<String>> {
     without_repeats(hotline, "hotline.numbers", written.into_iter().filter(dialable).collect())
 }
 
-fn agent_numbers(agents: &mut Table<'_>) -> Vec<At<String>> {
-    let written = agents.required_strings("numbers").map_or_else(Vec::new, |at| at.value);
+fn agent_numbers(agents: &mut Table<'_>, key: &'static str) -> Vec<At<String>> {
+    let written = agents.required_strings(key).map_or_else(Vec::new, |at| at.value);
+    let name = agents.path(key);
     let good = |number: &At<String>| {
         let good = is_agent_number(&number.value);
         if !good {
-            agents.fault(
-                number.line,
-                format!("agents.numbers: \"{}\" is no agent's number", number.value),
-                AGENT_NUMBER_HINT,
-            );
+            let what = format!("{name}: \"{}\" is no agent's number", number.value);
+            agents.fault(number.line, what, AGENT_NUMBER_HINT);
         }
         good
     };
     let written = written.into_iter().filter(good).collect();
-    without_repeats(agents, "agents.numbers", written)
+    without_repeats(agents, &name, written)
 }
 
 /// Whether `number` may be an agent's: it is spoken, printed, and part of a SIP address.
@@ -187,26 +213,6 @@ fn ringback(answer: &mut Table<'_>) -> Ringback {
 
 fn strategy(agents: &mut Table<'_>) -> Strategy {
     one_of(agents, "strategy", Strategy::WORDS, &[], "").unwrap_or(Strategy::RoundRobin)
-}
-
-fn nobody(agents: &mut Table<'_>) -> Nobody {
-    let Some(written) = agents.string("nobody") else { return Nobody::BusyTone };
-    match written.value.as_str() {
-        "busy_tone" => return Nobody::BusyTone,
-        "480" => return Nobody::Unavailable,
-        other if other.strip_prefix("target:").is_some_and(|name| !name.is_empty()) => {
-            return Nobody::Target(other["target:".len()..].into());
-        }
-        other if nearest(other, &["busy_tone"]).is_some() => {
-            let what = format!("agents.nobody \"{other}\" is not known");
-            agents.fault(written.line, what, "did you mean \"busy_tone\"?");
-        }
-        other => {
-            let what = format!("agents.nobody \"{other}\": overflow steps are not built yet");
-            agents.fault(written.line, what, "use \"busy_tone\", \"480\" or \"target:NAME\"");
-        }
-    }
-    Nobody::BusyTone
 }
 
 /// One of the words that are built; a word that is only planned says so.

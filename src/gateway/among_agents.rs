@@ -10,7 +10,7 @@ use super::book::{CallerLeg, Entry, Link, Role};
 use crate::call::leg::Callee;
 use crate::call::{Call, Offer};
 use crate::clock::Now;
-use crate::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Nobody, Ringback, Strategy};
+use crate::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Next, Ringback, Strategy};
 use crate::ids::{AgentNo, CallId, SubjectId};
 use crate::media::negotiate::Peer;
 use crate::protocol::sip::address::Address;
@@ -29,12 +29,24 @@ impl Callers {
     pub(super) fn agent(&self, session: SessionId) -> Option<&AgentNo> {
         self.0.get(&session).map(|(agent, _)| agent)
     }
+
+    /// The call of one session goes on with another.
+    pub(super) fn go_on_with(&mut self, new: SessionId, old: SessionId) {
+        if let Some(of) = self.0.get(&old).cloned() {
+            self.0.insert(new, of);
+        }
+    }
 }
 
 impl Gateway {
     /// An INVITE of an agent's phone to somebody whom agents may call; `None`: it is something else.
     pub(super) fn agents_own_call(&self, flow: &Flow, request: &Request) -> Option<(AgentNo, Callee)> {
         let to = self.listed(request.uri.as_ref()?)?;
+        Some((self.agent_who_calls(flow, request)?, to))
+    }
+
+    /// Whose phone this INVITE comes from.
+    pub(super) fn agent_who_calls(&self, flow: &Flow, request: &Request) -> Option<AgentNo> {
         let from =
             Address::parse(request.headers.first(&Name::FROM)?)?.uri.user.map(|user| AgentNo::from(user.as_str()));
         let fixed = || self.phones.values().filter(|phone| phone.address == flow.remote).map(|phone| &phone.agent);
@@ -46,7 +58,7 @@ impl Gateway {
             let its = phone.address.ip().to_canonical() == flow.remote.ip().to_canonical();
             (flow.transport.reliable() && its && self.trunk_of(flow).is_none()).then(|| phone.agent.clone())
         };
-        Some((there.or_else(bound).or_else(named)?, to))
+        there.or_else(bound).or_else(named)
     }
 
     pub(super) fn begin_agents_call(
@@ -90,10 +102,12 @@ impl Gateway {
         self.obey(now, id);
     }
 
-    /// The last message of this session is through.
+    /// The last message of this session is through. The agent may have gone on with another phone.
     pub(super) fn callers_session_ended(&mut self, now: Now, session: SessionId) {
-        if let Some((agent, id)) = self.callers.0.remove(&session) {
-            self.agents.release(&agent, id, now.mono);
+        if let Some(of) = self.callers.0.remove(&session)
+            && !self.callers.0.values().any(|other| *other == of)
+        {
+            self.agents.release(&of.0, of.1, now.mono);
         }
     }
 }
@@ -102,8 +116,8 @@ impl Gateway {
 fn plan_for(to: &Callee) -> Arc<Hotline> {
     let cadence = Cadence { name: "cn".to_owned(), burst: Duration::from_secs(1), period: Duration::from_secs(5) };
     let (numbers, nobody) = match to {
-        Callee::Agent(agent) => (vec![agent.clone()], Nobody::BusyTone),
-        Callee::Target(target) => (Vec::new(), Nobody::Target(target.clone())),
+        Callee::Agent(agent) => (vec![agent.clone()], Next::BusyTone),
+        Callee::Target(target) => (Vec::new(), Next::Target(target.clone())),
     };
     Arc::new(Hotline {
         id: "".into(),
@@ -114,6 +128,8 @@ fn plan_for(to: &Callee) -> Arc<Hotline> {
         version: String::new(),
         answer: Answer { max_rings: u32::MAX, cadence, ringback: Ringback::Network, short_abandon: Duration::ZERO },
         greeting: Greeting::default(),
-        agents: Agents { numbers, strategy: Strategy::InOrder, ring: RING, nobody },
+        agents: Agents { numbers, strategy: Strategy::InOrder, ring: RING, queue: None, nobody },
+        start: Next::Agents,
+        steps: Vec::new(),
     })
 }

@@ -32,6 +32,19 @@ impl Forks {
         *self = Forks { sessions: vec![session], invited: self.invited, ..Forks::default() };
     }
 
+    /// This session, which the phone has begun, goes on instead of all others.
+    pub(super) fn go_on_with(&mut self, session: SessionId) -> Vec<SessionId> {
+        self.add(session);
+        self.win(session)
+    }
+
+    /// Those that have nothing more to say need not be known.
+    pub(super) fn forget(&mut self, is_over: impl Fn(&SessionId) -> bool) -> Vec<SessionId> {
+        let (over, left) = std::mem::take(&mut self.sessions).into_iter().partition(is_over);
+        self.sessions = left;
+        over
+    }
+
     pub(super) fn sessions(&self) -> &[SessionId] {
         &self.sessions
     }

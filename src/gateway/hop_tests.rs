@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::tests::*;
 use super::*;
-use crate::dialplan::plan::Nobody;
+use crate::dialplan::plan::Next;
 use crate::peer::account::Account;
 use crate::peer::registration;
 use crate::peer::route::Server;
@@ -20,11 +20,11 @@ fn registering(server: &str) -> Trunk {
     Trunk { registration, server: Uri::parse(server), ..Trunk::of_peers("carrier", vec![TRUNK.parse().unwrap()]) }
 }
 
-/// Nobody of the agents is there, so that calls go to a target.
+/// Next of the agents is there, so that calls go to a target.
 fn switch(trunk: Trunk) -> Switch {
     let mut plans = plans();
     let mut hotline = (*plans.hotlines[0]).clone();
-    hotline.agents.nobody = Nobody::Target("duty".into());
+    hotline.agents.nobody = Next::Target("duty".into());
     let hotline = Arc::new(hotline);
     plans.by_number.insert("400".into(), Arc::clone(&hotline));
     plans.hotlines = vec![hotline];

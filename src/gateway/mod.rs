@@ -7,7 +7,7 @@
 //! Files: `guests` (whom else live calls may hear), `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
 //! actions → SIP, media, recorder), `sound` (media events, ports), `trunks` (where they are, health, registration, limits),
 //! `outbound` (calls of ours through them), `registering` (phones that register), `forks` (several phones of one agent), `reload`
-//! (another configuration), `reports` (voice quality, as peers tell it), `ladder` (what is kept of each message), `transferring` (REFER), `among_agents` (calls that agents make).
+//! (another configuration), `reports` (voice quality, as peers tell it), `ladder` (what is kept of each message), `transferring` (REFER), `replacing` (Replaces), `among_agents` (calls that agents make).
 
 mod among_agents;
 mod book;
@@ -24,6 +24,7 @@ mod registering;
 #[cfg(test)]
 mod registering_tests;
 mod reload;
+mod replacing;
 mod reports;
 mod signalling;
 mod sound;
@@ -467,6 +468,8 @@ impl Gateway {
                 self.handle_register(now, &served);
             } else if let Some((id, at, input)) = self.inputs.pop_front() {
                 self.with_call(now, id, |call, agents| call.handle(now.mono, at, input, agents));
+            } else if let Some(agent) = self.agents.poll_freed() {
+                self.offer_to_waiting(now, &agent);
             } else {
                 break;
             }
@@ -484,6 +487,17 @@ impl Gateway {
         }
     }
 
+    /// An agent has become free: whoever has waited longest is told, then the next, until somebody takes the agent.
+    fn offer_to_waiting(&mut self, now: Now, agent: &AgentNo) {
+        let mut last = None;
+        while self.agents.is_free(agent)
+            && let Some(id) = self.agents.queue.first_for(agent, last)
+        {
+            self.with_call(now, id, |call, agents| call.handle(now.mono, now, leg::Input::AgentFree, agents));
+            last = Some(id);
+        }
+    }
+
     /// Lets a call act, then does what it orders. A panic ends that call, not the process.
     fn with_call(&mut self, now: Now, id: CallId, act: impl FnOnce(&mut crate::call::Call, &mut Agents)) {
         let Some(entry) = self.calls.get_mut(&id) else { return };
@@ -491,7 +505,7 @@ impl Gateway {
         let (call, agents) = (&mut entry.call, &mut self.agents);
         if catch_unwind(AssertUnwindSafe(|| act(call, agents))).is_err() {
             tracing::error!("a bug in the call machine; this call is ended");
-            call.fail(now);
+            call.fail(now, agents);
             self.end_all_legs(now, id);
         }
         self.obey(now, id);

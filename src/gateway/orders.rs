@@ -57,7 +57,15 @@ impl Gateway {
             }
             Action::AnswerRefer { attempt, status } => self.answer_refer(now, id, attempt, status),
             Action::Notify { attempt, status } => self.notify(now, id, attempt, status),
-            Action::Park => self.outputs.push_back(Output::Media(Command::Park { call: id })),
+            Action::Park { hears } => self.outputs.push_back(Output::Media(Command::Park { call: id, hears })),
+            Action::AnswerAlone => {
+                let body = self.lone_answer(id).unwrap_or_default();
+                self.with_caller(id, |endpoint, session| endpoint.accept(now.mono, session, body));
+            }
+            Action::Attend { connected } => {
+                let attend = self.attend(id, connected);
+                self.outputs.extend(attend.map(Output::Media));
+            }
             Action::OpenMoved { attempt } => self.open_moved(now, id, attempt),
             Action::MoveAgent { attempt } => self.move_agent(now, id, attempt),
             Action::Bridge { attempt, connected } => {
@@ -224,7 +232,7 @@ impl Gateway {
     }
 }
 
-fn cause(parting: Parting) -> Option<Reason> {
+pub(super) fn cause(parting: Parting) -> Option<Reason> {
     match parting {
         Parting::HungUp => Some(Reason::normal_clearing()),
         Parting::Elsewhere => Some(Reason::completed_elsewhere()),

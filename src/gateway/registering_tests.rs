@@ -9,7 +9,7 @@ use super::*;
 use crate::call::fact::{RingResult, What};
 use crate::call::reason::Reason;
 use crate::clock::Wall;
-use crate::dialplan::plan::{Answer, Cadence, Greeting, Hotline, Nobody, Ringback, Strategy};
+use crate::dialplan::plan::{Answer, Cadence, Greeting, Hotline, Next, Ringback, Strategy};
 use crate::media::Command;
 use crate::peer::registrar::{self, Saved};
 use crate::protocol::sip::digest::{Algorithm, Challenge, Covered, Ha1, Secrets};
@@ -50,8 +50,11 @@ fn plans() -> Plans {
             numbers: vec!["8".into()],
             strategy: Strategy::InOrder,
             ring: Duration::from_secs(20),
-            nobody: Nobody::BusyTone,
+            queue: None,
+            nobody: Next::BusyTone,
         },
+        start: Next::Agents,
+        steps: Vec::new(),
     });
     Plans { by_number: [("400".to_owned(), Arc::clone(&hotline))].into(), hotlines: vec![hotline] }
 }
@@ -502,7 +505,7 @@ fn passwords_and_accounts_follow_a_reload() {
     assert_eq!(switch.register(OUTSIDE, "8", &with("secret", 1)).unwrap().status, 401);
     assert_eq!(switch.register(OUTSIDE, "8", &with("changed", 2)).unwrap().status, 200);
     assert_eq!(switch.sign_in(nine, "9", "nine", "Contact: <sip:9@10.0.0.9>\n").unwrap().status, 401);
-    // Nobody may register any more: silence, as before the first account.
+    // Next may register any more: silence, as before the first account.
     reload(&mut switch, &[], "hotline");
     assert_eq!((switch.gateway.registrations(), switch.gateway.serves_registrations()), ((0, 0), false));
     assert_eq!(switch.register(nine, "8", "").map(|r| r.status), None);

@@ -22,6 +22,7 @@ use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, MAX_FORWARDS
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
 use crate::protocol::sip::reason::Reason as Cause;
+use crate::protocol::sip::replaces::Replaces;
 use crate::protocol::sip::vocabulary::Method;
 
 impl Gateway {
@@ -34,7 +35,7 @@ impl Gateway {
         let (id, role) = (link.call, link.role.clone());
         if let EventKind::Terminated = kind {
             link.terminated = true;
-            if !self.calls.contains_key(&id) {
+            if !self.calls.contains_key(&id) || self.was_replaced(id, session, &role) {
                 self.by_session.remove(&session);
             }
             match role {
@@ -47,6 +48,8 @@ impl Gateway {
             return self.note_received(id, &role, at, label, seen);
         }
         let input = match &role {
+            // It goes on with another phone; what this one still says changes nothing.
+            Role::Caller if self.was_replaced(id, session, &role) => None,
             Role::Caller => self.caller_event(now, at, id, session, kind),
             Role::Agent { .. } => self.agent_event(now, id, session, &role, kind),
         };
@@ -82,6 +85,9 @@ impl Gateway {
     }
 
     fn handle_invite(&mut self, now: Now, at: Now, session: SessionId, flow: Flow, request: &Request) {
+        if let Ok(Some(replaces)) = Replaces::of(&request.headers) {
+            return self.replace(now, at, (session, flow), request, &replaces);
+        }
         if let Some(who) = self.agents_own_call(&flow, request) {
             return self.begin_agents_call(now, at, (session, flow), request, who);
         }

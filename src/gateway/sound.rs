@@ -10,7 +10,7 @@ use crate::call::leg::{Callee, Input, Media};
 use crate::clock::Now;
 use crate::ids::{CallId, LegId, Side};
 use crate::media::negotiate::{self, Local, Peer};
-use crate::media::{self, Command, keying};
+use crate::media::{self, Codec, Command, keying};
 use crate::protocol::sip::endpoint::SessionId;
 
 /// Ports tried for one leg before it counts as failed: another program may hold a few of ours.
@@ -214,24 +214,29 @@ impl Gateway {
     /// Our SDP in the 200 to the caller: the answer to the offer, or our offer if there was none. It speaks the agent's
     /// codec if the caller can, else the caller's first, and the bridge transcodes.
     pub(super) fn caller_answer(&mut self, id: CallId, attempt: u32) -> Option<Vec<u8>> {
+        let agents = self.calls.get(&id)?.attempts.get(&attempt)?.codec?;
+        self.answer_speaking(id, Some(agents))
+    }
+
+    /// The same, with nobody on the other side yet: the caller's first codec.
+    pub(super) fn lone_answer(&mut self, id: CallId) -> Option<Vec<u8>> {
+        self.answer_speaking(id, None)
+    }
+
+    fn answer_speaking(&mut self, id: CallId, wished: Option<Codec>) -> Option<Vec<u8>> {
         let locked = self.is_locked(id, &Role::Caller);
-        let entry = self.calls.get_mut(&id)?;
-        let agents = entry.attempts.get(&attempt)?.codec?;
-        let caller = &mut entry.caller;
+        let caller = &mut self.calls.get_mut(&id)?.caller;
         let media = caller.media.as_mut()?;
         let Some(peer) = &caller.peer else {
             media.awaits_answer = true;
-            return Some(negotiate::offer(
-                &media.local,
-                &self.settings.media.preferring([agents]),
-                Some(TELEPHONE_EVENT),
-            ));
+            let codecs = self.settings.media.preferring(wished);
+            return Some(negotiate::offer(&media.local, &codecs, Some(TELEPHONE_EVENT)));
         };
         if let Some(early) = caller.codec {
             // What the 183 said stays true (RFC 3261 section 13.2.1).
             return Some(negotiate::answer(&media.local, peer, early));
         }
-        let codec = peer.keeping(Some(agents));
+        let codec = peer.keeping(wished);
         let remote = peer.remote_of(&media.local, codec, also(locked, caller.flow.remote.ip()));
         caller.codec = Some(codec);
         self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
@@ -306,7 +311,7 @@ impl Gateway {
         change
     }
 
-    fn answer_reoffer(&mut self, id: CallId, role: &Role, body: &[u8]) -> Option<(Vec<u8>, Option<Input>)> {
+    pub(super) fn answer_reoffer(&mut self, id: CallId, role: &Role, body: &[u8]) -> Option<(Vec<u8>, Option<Input>)> {
         let entry = self.calls.get_mut(&id)?;
         let codec = *entry.said_mut(role)?.codec;
         let media = entry.media_mut(role)?;
@@ -355,6 +360,13 @@ impl Gateway {
             Role::Agent { agent: Callee::Agent(_), .. } => None,
         };
         trunk.is_some_and(|trunk| !trunk.nat)
+    }
+
+    /// The order that begins the media of a caller who is with nobody.
+    pub(super) fn attend(&self, id: CallId, connected: Now) -> Option<Command> {
+        let entry = self.calls.get(&id)?;
+        let caller = entry.caller.media.as_ref()?.leg;
+        Some(Command::Attend { call: id, caller, connected, record: entry.call.is_kept() })
     }
 
     /// The order that joins the two legs.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::call::fact::What;
 use crate::clock::Wall;
-use crate::dialplan::plan::{Answer, Cadence, Greeting, Hotline, Nobody, Ringback, Strategy};
+use crate::dialplan::plan::{Answer, Cadence, Greeting, Hotline, Next, Ringback, Strategy};
 use crate::media::Command;
 use crate::protocol::sip::address::Address;
 use crate::protocol::sip::header::Name;
@@ -45,8 +45,11 @@ pub(crate) fn plans() -> Plans {
             numbers: vec!["8".into()],
             strategy: Strategy::InOrder,
             ring: Duration::from_secs(20),
-            nobody: Nobody::BusyTone,
+            queue: None,
+            nobody: Next::BusyTone,
         },
+        start: Next::Agents,
+        steps: Vec::new(),
     });
     Plans { by_number: [("400".to_owned(), Arc::clone(&hotline))].into(), hotlines: vec![hotline] }
 }
@@ -145,6 +148,11 @@ impl Switch {
         }
         self.now = end;
         sent
+    }
+
+    /// Where media was last told to go.
+    pub(crate) fn last_remote(&self) -> String {
+        self.remotes.last().map(ToString::to_string).unwrap_or_default()
     }
 
     pub(crate) fn facts(&self, wanted: fn(&What) -> bool) -> usize {

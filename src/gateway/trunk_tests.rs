@@ -6,7 +6,7 @@ use super::tests::*;
 use super::*;
 use crate::call::fact::What;
 use crate::call::reason::Reason;
-use crate::dialplan::plan::{Hotline, Nobody};
+use crate::dialplan::plan::{Hotline, Next};
 use crate::peer::account::Account;
 use crate::peer::limit::Limits;
 use crate::peer::number::Numbering;
@@ -209,7 +209,7 @@ fn numbers_are_kept_in_one_form_and_as_they_came() {
 fn overflowing(account: Option<Account>) -> Switch {
     let mut plans = plans();
     let mut hotline = Hotline::clone(&plans.hotlines[0]);
-    hotline.agents.nobody = Nobody::Target("duty".into());
+    hotline.agents.nobody = Next::Target("duty".into());
     let hotline = Arc::new(hotline);
     plans.by_number.insert("400".into(), Arc::clone(&hotline));
     plans.hotlines = vec![hotline];

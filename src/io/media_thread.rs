@@ -229,13 +229,13 @@ impl MediaThread {
                 self.drain(*call, now);
                 *call
             }
-            Command::Bridge { call, record, .. } => {
+            Command::Bridge { call, record, .. } | Command::Attend { call, record, .. } => {
                 if let (true, Some(entry)) = (*record, self.calls.get_mut(call)) {
                     entry.recorded.get_or_insert(0);
                 }
                 *call
             }
-            Command::Play { call, .. } | Command::Park { call } => *call,
+            Command::Play { call, .. } | Command::Park { call, .. } => *call,
         };
         self.guarded(call, |bridge, _| bridge.handle(now, command));
     }

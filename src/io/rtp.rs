@@ -164,7 +164,10 @@ impl Routes {
                 Some(*call)
             }
             Command::Remote { leg, .. } | Command::Ringback { leg, .. } => self.call_of.get(leg).copied(),
-            Command::Bridge { call, .. } | Command::Play { call, .. } | Command::Park { call } => Some(*call),
+            Command::Bridge { call, .. }
+            | Command::Attend { call, .. }
+            | Command::Play { call, .. }
+            | Command::Park { call, .. } => Some(*call),
             Command::CloseLeg { leg } => {
                 let call = self.call_of.remove(leg)?;
                 if let Some(legs) = self.legs_of.get_mut(&call) {

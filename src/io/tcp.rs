@@ -56,7 +56,7 @@ struct Shared {
 
 /// Why a connection ends.
 enum End {
-    /// Nobody's fault, or one that nothing follows from.
+    /// Next's fault, or one that nothing follows from.
     Quiet(&'static str),
     Refused(SipRejection, &'static str),
 }

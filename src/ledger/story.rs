@@ -1,12 +1,15 @@
 //! Calls told in a few words, for tests: facts with times in milliseconds since *offered*.
 
 use crate::call::fact::{
-    AnswerRule, Fact, Offered, RecordingStatus, RefusedTransfer, RingResult, RingSource, Signal, What,
+    AnswerRule, Fact, MessageEnd, Offered, RecordingStatus, RefusedTransfer, RingResult, RingSource, Signal, StepKind,
+    What,
 };
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::{RunId, Stamp, Wall};
-use crate::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Ringback, Strategy};
+use crate::dialplan::plan::{
+    AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
+};
 use crate::ids::{AgentNo, CallId, HotlineId, Random, Side, SubjectId, TrunkName};
 use crate::media::{OneWayBy, Play};
 use crate::protocol::rtp::Received;
@@ -118,15 +121,24 @@ pub(crate) fn plans() -> Plans {
             ringback: Ringback::Network,
             short_abandon: ms(rule.short_abandon_ms),
         },
-        greeting: Greeting::default(),
+        greeting: Greeting { by_agent: [(agent("8"), spoken("8")), (agent("9"), spoken("9"))].into() },
         agents: Agents {
             numbers: vec![agent("8"), agent("9")],
             strategy: Strategy::RoundRobin,
             ring: ms(20_000),
-            nobody: Nobody::BusyTone,
+            queue: None,
+            nobody: Next::BusyTone,
         },
+        start: Next::Agents,
+        steps: Vec::new(),
     };
     Plans { hotlines: vec![hotline.into()], ..Plans::default() }
+}
+
+fn spoken(number: &str) -> AgentGreeting {
+    let said = |text: String| Prompt { text, files: Vec::new(), audio: [].into() };
+    let text = format!("您好,物业客户服务中心{number}号接待员为您服务");
+    AgentGreeting { late: said(format!("不好意思,让您久等了{text}")), normal: said(text) }
 }
 
 /// The greeting, as an agent's call has it.
@@ -184,10 +196,15 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_115, What::MediaOfLeft { attempt: 1, received, heard: Some(Box::new(heard())) })
         .at(19_116, What::OneWayAudio { leg: Side::Agent, by: OneWayBy::Energy, for_ms: 4_000 })
         .at(19_117, What::OneWayAudioEnded { leg: Side::Agent, by: OneWayBy::Energy })
-        .at(19_118, What::MediaUpset { leg: Side::Agent, upset: Upset::SsrcChange { from: 7, to: 8 } })
-        .at(19_119, What::MediaUpset { leg: Side::Caller, upset: Upset::TimestampJump { by_ms: -5_000 } })
-        .at(19_120, What::MediaUpset { leg: Side::Caller, upset: Upset::ClockDrift { ppm: 250.5, error_ppm: 1.5 } })
-        .at(19_121, What::RemoteQuality { leg: Side::Agent, report: Box::new(report()) })
+        .at(19_118, What::Step { step: "night".to_owned(), does: StepKind::Message, takes: true })
+        .at(19_119, What::Queued { position: 3 })
+        .at(19_120, What::MessageStarted)
+        .at(19_121, What::MessageEnded { by: MessageEnd::Key })
+        .at(19_122, What::PhoneReplaced { attempt: 1, agent: "8".into() })
+        .at(19_123, What::MediaUpset { leg: Side::Agent, upset: Upset::SsrcChange { from: 7, to: 8 } })
+        .at(19_124, What::MediaUpset { leg: Side::Caller, upset: Upset::TimestampJump { by_ms: -5_000 } })
+        .at(19_125, What::MediaUpset { leg: Side::Caller, upset: Upset::ClockDrift { ppm: 250.5, error_ppm: 1.5 } })
+        .at(19_126, What::RemoteQuality { leg: Side::Agent, report: Box::new(report()) })
         .facts()
 }
 

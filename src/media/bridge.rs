@@ -17,7 +17,7 @@ use super::ringback::Ringback;
 use super::session::{Accepted, Kind, Session};
 use super::tap::{self, Tap, Tapped};
 use super::transmit::{Outbox, Transmit};
-use super::{Block, Command, Event, Play};
+use super::{Block, Command, Event, Hears, Play};
 use crate::clock::{Instant, Now, Wall};
 use crate::ids::{CallId, LegId, Random};
 use crate::protocol::rtp::event::Pressed;
@@ -56,8 +56,9 @@ struct Joined {
     crossings: [Option<Box<Crossing>>; 2],
     /// One of the two holds the other.
     hold: Option<Hold>,
-    /// The caller is with nobody.
-    parked: bool,
+    /// The caller is with nobody, and hears this.
+    parked: Option<Hears>,
+    ringback: Option<Box<Ringback>>,
     /// `None`: this call is not recorded.
     tap: Option<Tap>,
     one_way: OneWay,
@@ -150,15 +151,12 @@ impl Bridge {
                 self.watch(if again { now.mono } else { connected.mono });
                 self.note_hold(now);
             }
-            Command::Park { .. } => {
-                self.end_play(now, false);
-                self.end_crossings();
-                if let State::Joined(joined) = &mut self.state {
-                    joined.parked = true;
-                    (joined.hold, joined.sound) = (None, Sound::Relay);
-                }
-                self.note_hold(now);
+            Command::Attend { call, caller, connected, record } => {
+                self.join(now, connected, caller, LegId::NOBODY, record.then_some(call));
+                self.park(now, Hears::Notes);
+                self.watch(connected.mono);
             }
+            Command::Park { hears, .. } => self.park(now, hears),
             Command::Play { play, audio, .. } => self.play(now, play, audio),
             Command::CloseLeg { leg } => self.close_leg(now, leg),
             Command::CloseCall { ended, .. } => self.close_call(now, ended),
@@ -265,14 +263,32 @@ impl Bridge {
         self.counters
     }
 
+    fn park(&mut self, now: Now, hears: Hears) {
+        self.end_play(now, false);
+        self.end_crossings();
+        if let State::Joined(joined) = &mut self.state {
+            joined.parked = Some(hears);
+            (joined.hold, joined.sound) = (None, Sound::Relay);
+            joined.ringback = match hears {
+                Hears::Ringing { burst, period } => {
+                    Some(Box::new(Ringback::new(joined.caller, burst, period, now.mono)))
+                }
+                Hears::Nothing | Hears::Notes => None,
+            };
+        }
+        self.note_hold(now);
+        self.run_clock(now);
+    }
+
     /// `record`: the call to record under, if it is to be.
     fn join(&mut self, now: Now, connected: Now, caller: LegId, agent: LegId, record: Option<CallId>) {
+        self.end_play(now, false);
         self.end_crossings();
         if let State::Joined(joined) = &mut self.state {
             joined.settle(&mut self.sessions);
             joined.one_way.replace_agent(now.mono);
             joined.tell_one_way(now, &mut self.events, self.call);
-            (joined.agent, joined.parked, joined.hold) = (agent, false, None);
+            (joined.agent, joined.parked, joined.hold, joined.ringback) = (agent, None, None, None);
             // Another stream goes to each of the two from now on.
             for leg in [caller, agent] {
                 if let Some(session) = find(&mut self.sessions, leg) {
@@ -283,16 +299,17 @@ impl Bridge {
         }
         let wide = [caller, agent].iter().any(|leg| find(&mut self.sessions, *leg).is_some_and(|s| s.is_wideband()));
         let tap = record.map(|call| Tap::new(call, connected.mono, wide));
-        let (sound, crossings, hold, parked) = (Sound::Relay, [None, None], None, false);
+        let (sound, crossings, hold, parked, ringback) = (Sound::Relay, [None, None], None, None, None);
         let one_way = OneWay::default();
-        self.state = State::Joined(Box::new(Joined { caller, agent, sound, crossings, hold, parked, tap, one_way }));
+        self.state =
+            State::Joined(Box::new(Joined { caller, agent, sound, crossings, hold, parked, ringback, tap, one_way }));
     }
 
     fn play(&mut self, now: Now, play: Play, audio: Arc<[i16]>) {
         self.end_play(now, false);
         self.end_crossings();
         let State::Joined(joined) = &mut self.state else {
-            // Nobody is there to hear it; who ordered it shall not wait for the end.
+            // Next is there to hear it; who ordered it shall not wait for the end.
             self.events.push_back(Event::PlayEnded { call: self.call, play, at: now, to_end: false });
             return;
         };
@@ -318,6 +335,7 @@ impl Bridge {
                 self.run_playout(now);
                 self.run_crossings(now);
                 self.run_hold(now);
+                self.run_parked_ringback(now);
             }
             State::Apart | State::Ended => {}
         }
@@ -334,6 +352,21 @@ impl Bridge {
             let sent = session.play(at, &samples, &mut self.outbox);
             if sent && ringback.begins() {
                 self.events.push_back(Event::RingbackStarted { call: self.call, leg, at: now });
+            }
+        }
+    }
+
+    /// The ringing tone of a caller who is connected already; a prompt goes before.
+    fn run_parked_ringback(&mut self, now: Now) {
+        let State::Joined(joined) = &mut self.state else { return };
+        let Joined { caller, sound: Sound::Relay, ringback: Some(ringback), tap, .. } = &mut **joined else { return };
+        while let Some((at, samples)) = ringback.frame(now.mono) {
+            let sent = find(&mut self.sessions, *caller).is_some_and(|s| s.play(at, &samples, &mut self.outbox));
+            if let (true, Some(tap)) = (sent, tap.as_mut()) {
+                tap.played(at, &samples);
+            }
+            if sent && ringback.begins() {
+                self.events.push_back(Event::RingbackStarted { call: self.call, leg: *caller, at: now });
             }
         }
     }
@@ -375,8 +408,8 @@ impl Bridge {
         let State::Joined(joined) = &mut self.state else { return };
         let holds = |leg: LegId| self.sessions.iter().any(|s| s.leg == leg && s.holds());
         let by = match (holds(joined.caller), holds(joined.agent)) {
-            (false, _) if joined.parked => Some(joined.agent),
-            (true, _) if joined.parked => None,
+            (false, _) if joined.parked == Some(Hears::Notes) => Some(joined.agent),
+            _ if joined.parked.is_some() => None,
             (true, false) => Some(joined.caller),
             (false, true) => Some(joined.agent),
             (true, true) | (false, false) => None,
@@ -510,13 +543,15 @@ impl Joined {
             Sound::Playing(playout) => Some((playout.deadline(), "play")),
         };
         let hold = self.hold.as_ref().map(|hold| (hold.deadline(), "hold"));
-        sound.into_iter().chain(hold).min()
+        let relays = matches!(self.sound, Sound::Relay);
+        let ringback = self.ringback.as_ref().filter(|_| relays).map(|tone| (tone.deadline(), "ringback"));
+        sound.into_iter().chain(hold).chain(ringback).min()
     }
 
     /// What the one-way watch may expect of the two.
     fn expect(&mut self, now: Instant, sessions: &[Session]) {
         let there = |leg: LegId| sessions.iter().any(|s| s.leg == leg && s.is_expected());
-        let both = !self.parked && self.hold.is_none() && there(self.caller) && there(self.agent);
+        let both = self.parked.is_none() && self.hold.is_none() && there(self.caller) && there(self.agent);
         self.one_way.expect(now, both, matches!(self.sound, Sound::Relay));
     }
 
@@ -576,7 +611,7 @@ impl Joined {
     ) {
         let Some(across) = self.across(leg) else { return };
         let is_caller = leg == self.caller;
-        if self.parked && !is_caller {
+        if self.parked.is_some() && !is_caller {
             return;
         }
         let number = accepted.packet.header.sequence;
@@ -599,7 +634,7 @@ impl Joined {
             }
         }
         match (&mut self.sound, accepted.kind) {
-            _ if self.parked => {}
+            _ if self.parked.is_some() => {}
             (Sound::Relay, _) => {
                 let Some(other) = find(sessions, across) else { return };
                 if instead {

@@ -41,7 +41,7 @@ pub(super) struct Control {
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// Nobody is known whom a report could be for.
+    /// Next is known whom a report could be for.
     Waiting,
     Reporting {
         last: Instant,

@@ -72,7 +72,7 @@ fn a_parked_caller_hears_the_tone_and_is_joined_to_another_in_one_recording() {
     const OTHER: LegId = LegId(3);
     let mut bench = super::tests::Bench::joined(0);
     let (call, audio, remote) = (super::tests::call(), super::tests::audio, super::tests::remote);
-    bench.order(0, Command::Park { call });
+    bench.order(0, Command::Park { call, hears: Hears::Notes });
     for n in 0..100u16 {
         // The agent's voice goes nowhere any more, and the caller's neither.
         bench.packet(u64::from(n) * 20_000, AGENT, audio(n, 2), &[0x2a; 160]);

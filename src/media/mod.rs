@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod appendix_i_tests;
+mod beep;
 mod bridge;
 #[cfg(test)]
 mod carrying_tests;
@@ -37,6 +38,7 @@ mod unit;
 mod watchdog;
 pub mod wav;
 
+pub use beep::beep;
 pub use bridge::{Bridge, Counters, Recorded};
 pub use jitter_buffer::Buffered;
 pub use level::Live;
@@ -98,6 +100,27 @@ impl Codec {
 #[serde(rename_all = "snake_case")]
 pub enum Play {
     Greeting,
+    Announcement,
+    Menu,
+    /// That all are busy, and the caller's place.
+    Queue,
+    /// What comes before and after a message.
+    Message,
+    /// The tone before a message.
+    Beep,
+}
+
+/// What a caller hears who is with nobody, while no prompt is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hears {
+    Nothing,
+    /// Two soft notes every six seconds.
+    Notes,
+    /// The ringing tone: `burst` on, then silence up to `period`. Reported by [`Event::RingbackStarted`].
+    Ringing {
+        burst: Duration,
+        period: Duration,
+    },
 }
 
 /// Where a leg's media goes and what it is, by offer and answer.
@@ -143,9 +166,12 @@ pub enum Command {
     /// Plays a prompt to the caller; meanwhile the agent's voice does not reach the caller (but is recorded), the caller's
     /// voice reaches the agent, and the agent hears the prompt 12 dB down. Reported by `PlayStarted` and `PlayEnded`.
     Play { call: CallId, play: Play, audio: Arc<[i16]> },
-    /// Until the next `Bridge` the caller of this call is with nobody and hears soft notes; nothing of the agent is passed on or
-    /// recorded. A prompt that is being played ends.
-    Park { call: CallId },
+    /// The caller's leg is a call with nobody on the other side, parked until the first `Bridge`: soft notes are heard, prompts
+    /// can be played, and the time line of the tap begins at `connected`. `record`: blocks go to the recorder.
+    Attend { call: CallId, caller: LegId, connected: Now, record: bool },
+    /// Until the next `Bridge` the caller of this call is with nobody; nothing of the agent is passed on or recorded. A prompt
+    /// that is being played ends.
+    Park { call: CallId, hears: Hears },
     /// Stops and forgets one leg whose agent did not win, or has left the call. Answered by [`Event::Closed`].
     CloseLeg { leg: LegId },
     /// Ends the call's media; the recording's last sample is that of `ended`. Answered by one [`Event::Closed`] for each of its legs,

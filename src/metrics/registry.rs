@@ -77,7 +77,7 @@ impl LabelSets {
         sets.agents.extend(agents);
         for hotline in &plans.hotlines {
             sets.hotlines.insert(hotline.id.clone());
-            sets.agents.extend(hotline.agents.numbers.iter().cloned());
+            sets.agents.extend(hotline.everybody());
             let answer = &hotline.answer;
             let last_burst = answer.cadence.period * answer.max_rings.saturating_sub(1) + answer.cadence.burst;
             let thresholds = [answer.cadence.period * answer.max_rings, last_burst, answer.short_abandon];

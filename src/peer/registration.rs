@@ -36,7 +36,7 @@ pub struct Settings {
 
 /// How long one target may take to answer; then the next is asked. UDP has repeated the request four times by then.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// Nobody knows yet where the registrar is.
+/// Next knows yet where the registrar is.
 const NO_TARGET: Duration = Duration::from_millis(500);
 /// RFC 5626 section 4.5: doubled with each failure in a row, drawn from its upper half.
 const BASE: Duration = Duration::from_secs(30);

@@ -15,7 +15,7 @@ const MUCH: u64 = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Nobody answered: there was nothing to hear.
+    /// Next answered: there was nothing to hear.
     Unanswered,
     /// Shorter than [`SHORTEST_MS`].
     Short,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::network::Weather;
 use super::scenario::{Callers, Line, Percent, Scenario, Span, Staff};
 use super::world::Troubles;
-use crate::dialplan::plan::{Nobody, Strategy};
+use crate::dialplan::plan::{Next, Strategy};
 use crate::fault::{Fault, did_you_mean};
 use crate::written::{At, Document, Table, text_of};
 
@@ -50,8 +50,8 @@ fn line(place: usize, table: &mut Table<'_>) -> Line {
         strategy: word(table, "strategy", Strategy::WORDS).unwrap_or(Strategy::RoundRobin),
         ring: Duration::from_secs(whole(table, "ring_s", 1, 300, 20).into()),
         nobody: match word(table, "nobody", &[("busy_tone", 486), ("480", 480)]) {
-            Some(480) => Nobody::Unavailable,
-            _ => Nobody::BusyTone,
+            Some(480) => Next::Unavailable,
+            _ => Next::BusyTone,
         },
     }
 }
@@ -104,7 +104,7 @@ fn percent(table: &mut Table<'_>, key: &'static str) -> Percent {
     whole(table, key, 0, 100, 0)
 }
 
-/// Nobody does two of these things.
+/// Next does two of these things.
 fn at_most_all(table: &mut Table<'_>, shares: &[Percent]) {
     let sum: Percent = shares.iter().sum();
     if sum > 100 {

@@ -8,7 +8,7 @@ use super::phone::{Conduct, Patience, Then, Trick};
 use super::sound::Voices;
 use super::world::Troubles;
 use crate::dialplan::plan::{
-    AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Nobody, Plans, Prompt, Ringback, Strategy,
+    AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
 };
 use crate::ids::{AgentNo, HotlineId, Random};
 
@@ -38,7 +38,7 @@ pub struct Line {
     pub agents: Vec<String>,
     pub strategy: Strategy,
     pub ring: Duration,
-    pub nobody: Nobody,
+    pub nobody: Next,
 }
 
 /// From the first to the second, every value equally likely.
@@ -107,7 +107,7 @@ impl Scenario {
             agents: agents.iter().filter(|_| i == 0 || random.below(3) > 0).cloned().collect(),
             strategy: one_of(random, &strategies),
             ring: Duration::from_secs(one_of(random, &[1, 3, 10, 20, 60])),
-            nobody: [Nobody::BusyTone, Nobody::Unavailable][one_of(random, &[0, 1])].clone(),
+            nobody: [Next::BusyTone, Next::Unavailable][one_of(random, &[0, 1])].clone(),
         });
         let hotlines = lines.filter(|line| !line.agents.is_empty()).collect();
         let percent = |random: &mut Random, most: u32| if random.below(2) == 0 { 0 } else { random.below(most + 1) };
@@ -186,7 +186,15 @@ impl Line {
                 short_abandon: secs(5),
             },
             greeting: Greeting { by_agent: numbers.iter().map(|n| (n.clone(), greeting.clone())).collect() },
-            agents: Agents { numbers, strategy: self.strategy, ring: self.ring, nobody: self.nobody.clone() },
+            agents: Agents {
+                numbers,
+                strategy: self.strategy,
+                ring: self.ring,
+                queue: None,
+                nobody: self.nobody.clone(),
+            },
+            start: Next::Agents,
+            steps: Vec::new(),
         }
     }
 }

@@ -149,7 +149,11 @@ impl Sound {
                 self.joined.insert(*call, (connected.mono, *caller, *agent));
                 *call
             }
-            Command::Play { call, .. } | Command::Park { call } | Command::CloseCall { call, .. } => *call,
+            Command::Attend { call, record, .. } => {
+                *record = self.record;
+                *call
+            }
+            Command::Play { call, .. } | Command::Park { call, .. } | Command::CloseCall { call, .. } => *call,
         };
         self.with_bridge(now, call, |bridge| bridge.handle(now, command));
     }

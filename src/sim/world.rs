@@ -16,7 +16,7 @@ use crate::clock::{Instant, Now, RunId, Wall};
 use crate::dialplan::plan::Plans;
 use crate::gateway::{self, Gateway, Input, Output, RecordingClosed};
 use crate::ids::{AgentNo, CallId, LegId, Random, Side, SubjectId};
-use crate::media::{self, Command, Play, Recorded};
+use crate::media::{self, Command, Hears, Play, Recorded};
 use crate::peer::trunk::Peer;
 use crate::protocol::rtp::Received;
 use crate::protocol::sip::endpoint::{Flow, SessionId, Settings, Transmit, Transport};
@@ -127,7 +127,7 @@ impl World {
         self.sound.as_mut()?.take_heard(call)
     }
 
-    /// Nobody speaks and nothing is open any more.
+    /// Next speaks and nothing is open any more.
     pub fn is_silent(&self) -> bool {
         self.sound.as_ref().is_none_or(Sound::is_idle)
     }
@@ -374,7 +374,7 @@ impl Media {
         match command {
             Command::Open { leg, side, .. } => drop(self.sides.insert(*leg, *side)),
             Command::CloseLeg { leg } => drop(self.sides.remove(leg)),
-            Command::Bridge { call, connected, .. } if !recorded => {
+            Command::Bridge { call, connected, .. } | Command::Attend { call, connected, .. } if !recorded => {
                 self.connected.entry(*call).or_insert(*connected);
             }
             Command::CloseCall { call, ended } => self.close_recording(now, *call, *ended),
@@ -399,13 +399,21 @@ impl Media {
                 self.sides.insert(leg, side);
                 self.at(now.mono, Input::Media(media::Event::Bound { call, leg }));
             }
-            Command::Remote { .. } | Command::Park { .. } => {}
+            Command::Park { call, hears } => {
+                self.stop_play(now, call);
+                if let (Hears::Ringing { .. }, Some((leg, _))) = (hears, self.legs.iter().find(|(_, c)| **c == call)) {
+                    let leg = *leg;
+                    self.at(now.mono, Input::Media(media::Event::RingbackStarted { call, leg, at: now }));
+                }
+            }
+            Command::Remote { .. } => {}
             Command::Ringback { leg, .. } => {
                 if let Some(call) = self.legs.get(&leg).copied() {
                     self.at(now.mono, Input::Media(media::Event::RingbackStarted { call, leg, at: now }));
                 }
             }
-            Command::Bridge { call, connected, .. } => {
+            Command::Bridge { call, connected, .. } | Command::Attend { call, connected, .. } => {
+                self.stop_play(now, call);
                 self.connected.entry(call).or_insert(connected);
             }
             Command::Play { call, play, audio } => self.play(now, call, play, audio.len()),
@@ -420,7 +428,21 @@ impl Media {
         }
     }
 
+    /// A prompt that is being played ends before its time.
+    fn stop_play(&mut self, now: Now, stopped: CallId) {
+        for (due, input) in &mut self.due {
+            if let Input::Media(media::Event::PlayEnded { call, at, to_end, .. }) = input
+                && *call == stopped
+                && *due > now.mono
+            {
+                (*due, *at, *to_end) = (now.mono, now, false);
+            }
+        }
+        self.due.make_contiguous().sort_by_key(|(due, _)| *due);
+    }
+
     fn play(&mut self, now: Now, call: CallId, play: Play, samples: usize) {
+        self.stop_play(now, call);
         let end = now.after(Duration::from_micros(samples as u64 * 125));
         self.at(now.mono, Input::Media(media::Event::PlayStarted { call, play, at: now }));
         self.at(end.mono, Input::Media(media::Event::PlayEnded { call, play, at: end, to_end: true }));
@@ -440,7 +462,7 @@ impl Media {
 }
 
 fn phones(plans: &Plans, address: SocketAddr) -> Vec<gateway::Phone> {
-    let mut agents: Vec<AgentNo> = plans.hotlines.iter().flat_map(|h| h.agents.numbers.clone()).collect();
+    let mut agents: Vec<AgentNo> = plans.hotlines.iter().flat_map(|h| h.everybody()).collect();
     agents.sort();
     agents.dedup();
     let phone = |agent: AgentNo| {

@@ -46,7 +46,7 @@ struct Newest {
 #[derive(Debug, Clone, Copy)]
 enum Source {
     /// Nothing is being sent; whatever comes next begins a talkspurt.
-    Nobody,
+    Next,
     /// Our own samples.
     Own,
     Relay(Relay),
@@ -74,7 +74,7 @@ impl Sender {
             first: sequence,
             newest: None,
             initial_timestamp: timestamp,
-            source: Source::Nobody,
+            source: Source::Next,
             event: None,
             packets: 0,
             octets: 0,
@@ -171,7 +171,7 @@ impl Sender {
 
     /// Nothing is sent from now on: what comes next is a new stretch.
     pub fn pause(&mut self) {
-        self.source = Source::Nobody;
+        self.source = Source::Next;
     }
 
     fn begin(&self, incoming: &Header, at: Instant) -> Relay {

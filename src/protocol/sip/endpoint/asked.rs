@@ -106,7 +106,7 @@ impl Endpoint {
         true
     }
 
-    /// Nobody answered a request that was asked. False if it belongs to somebody else.
+    /// Next answered a request that was asked. False if it belongs to somebody else.
     pub(super) fn give_up_asked(&mut self, tx: TxId, now: Now) -> bool {
         let Some(id) = self.asked.by_tx.remove(&tx) else { return false };
         self.asked.answers.push_back(Answered { id, at: now, response: None });

@@ -16,6 +16,7 @@ use crate::protocol::sip::dtmf;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Fault, Request};
 use crate::protocol::sip::reason::Reason;
+use crate::protocol::sip::replaces::Replaces;
 use crate::protocol::sip::session_timer::{self, Terms};
 use crate::protocol::sip::transaction::{Action, InviteServer, Server};
 use crate::protocol::sip::uri::Scheme;
@@ -25,7 +26,7 @@ use crate::protocol::sip::vocabulary::Method;
 /// What Allow says.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO, REFER";
 /// What Supported says, and Require may.
-pub(super) const SUPPORTED: &str = "100rel, timer, norefersub";
+pub(super) const SUPPORTED: &str = "100rel, timer, norefersub, replaces";
 const ACCEPT: &str = "application/sdp";
 /// When to come back to one that is overloaded or about to stop.
 const RETRY_AFTER_S: &str = "10";
@@ -157,6 +158,11 @@ impl Endpoint {
             return Some(Answer::status(420).with(Name::UNSUPPORTED, unknown.join(&b", "[..])));
         }
         let invite = request.method == Method::INVITE;
+        // RFC 3891 section 3: once at most, and only in an INVITE.
+        let replaces = Replaces::of(&request.headers);
+        if replaces.is_err() || (!invite && replaces != Ok(None)) {
+            return Some(Answer::status(400));
+        }
         let describes = invite || request.method == Method::UPDATE || request.method == Method::PRACK;
         if describes && session_description(&request.headers, &request.body).is_err() {
             return Some(Answer::status(415).with(Name::ACCEPT, ACCEPT));

@@ -6,7 +6,7 @@
 //!
 //! Files: `asked` (requests of ours outside dialogs), `served` (those of others that the owner answers), `incoming` (requests),
 //! `responses` (responses and time-outs of our requests), `orders` (what the owner may ask for), `session` (the INVITE usage's
-//! state), `change` (re-INVITE and UPDATE), `reliable` (PRACK), `refresh` (session timers), `referred` (REFER), `size` (what is too large for UDP).
+//! state), `change` (re-INVITE and UPDATE), `reliable` (PRACK), `refresh` (session timers), `referred` (REFER), `replaced` (Replaces), `size` (what is too large for UDP).
 
 mod asked;
 mod change;
@@ -19,6 +19,7 @@ mod refresh;
 #[cfg(test)]
 mod refusal_tests;
 mod reliable;
+mod replaced;
 mod reported;
 mod responses;
 mod seen;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 pub use asked::{Answered, Ask, AskId};
 pub use change::NotNow;
 pub use orders::{MAX_FORWARDS, OutgoingInvite, Way};
+pub use replaced::Replaced;
 pub use reported::Reported;
 pub use seen::Seen;
 pub use served::Served;
@@ -297,6 +299,7 @@ pub struct Endpoint {
     merges: BTreeMap<(String, String, u32), TxId>,
     sessions: BTreeMap<SessionId, Session>,
     dialogs: BTreeMap<DialogId, SessionId>,
+    ended: replaced::Ended,
     asked: asked::Asked,
     wakes: Schedule<Wake>,
     transmits: VecDeque<Transmit>,
@@ -334,6 +337,7 @@ impl Endpoint {
             merges: BTreeMap::new(),
             sessions: BTreeMap::new(),
             dialogs: BTreeMap::new(),
+            ended: replaced::Ended::default(),
             asked: asked::Asked::default(),
             wakes: Schedule::default(),
             transmits: VecDeque::new(),
@@ -516,6 +520,7 @@ impl Endpoint {
         if let Some(dialog) = &session.dialog {
             self.dialogs.remove(&dialog.id);
         }
+        self.note_ended(&session);
         for wake in [Wake::Session(id), Wake::Reliable(id), Wake::Lease(id), Wake::Change(id)] {
             self.wakes.set(wake, None);
         }

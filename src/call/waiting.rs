@@ -1,0 +1,197 @@
+//! Waiting in the queue: the caller is attended, hears where in the queue the call stands, and an agent who becomes free is
+//! rung for whoever came first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::agent::Agents;
+use super::fact::{RingResult, What};
+use super::hunting::Hunting;
+use super::leg::{Input, Media};
+use super::reason::Reason;
+use super::route::{Line, Ring};
+use super::{Call, State};
+use crate::clock::{Instant, Now};
+use crate::dialplan::plan::{self, Queue};
+use crate::ids::{AgentNo, Side};
+use crate::limits;
+use crate::media::Play;
+
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// The longest wait ends.
+    until: Instant,
+    announcing: Announcing,
+    /// Agents who were rung for this caller in vain, and when they may be again.
+    resting: BTreeMap<AgentNo, Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Announcing {
+    /// Nothing is said until then; `None`: any more.
+    Quiet { next: Option<Instant> },
+    /// That all are busy.
+    Busy,
+    /// The place.
+    Position,
+}
+
+impl Waiting {
+    /// `idle`: no phone rings for the caller now.
+    pub(super) fn poll_timeout(&self, idle: bool) -> Option<(Instant, &'static str)> {
+        let say = match self.announcing {
+            Announcing::Quiet { next } => next.map(|at| (at, "tell the place")),
+            Announcing::Busy | Announcing::Position => None,
+        };
+        let rested = self.resting.values().min().filter(|_| idle).map(|at| (*at, "ring again"));
+        let over = idle.then_some((self.until, "waited too long"));
+        [say, rested, over].into_iter().flatten().min()
+    }
+
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.until <= now
+    }
+
+    /// The wait is over, or somebody may be rung again.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.is_over(now) || self.resting.values().any(|at| *at <= now)
+    }
+
+    /// Whoever has rested may be rung again.
+    pub(super) fn wake(&mut self, now: Instant, tried: &mut BTreeSet<AgentNo>) {
+        self.resting.retain(|agent, until| {
+            let rests = *until > now;
+            if !rests {
+                tried.remove(agent);
+            }
+            rests
+        });
+    }
+}
+
+impl Call {
+    /// Nobody is free: the caller waits.
+    pub(super) fn wait(
+        &mut self,
+        mut hunting: Hunting,
+        plan: &plan::Agents,
+        queue: &Arc<Queue>,
+        now: Instant,
+        at: Now,
+        agents: &mut Agents,
+    ) -> State {
+        let joins = hunting.waiting.is_none();
+        let waiting = hunting.waiting.get_or_insert_with(|| Waiting {
+            until: now + queue.longest,
+            announcing: Announcing::Quiet { next: None },
+            resting: BTreeMap::new(),
+        });
+        for agent in &hunting.tried {
+            waiting.resting.entry(agent.clone()).or_insert(now + limits::RING_AGAIN);
+        }
+        if joins {
+            let position = agents.queue.join(self.id, self.offered.mono, &self.hotline.id, &plan.numbers);
+            self.fact(at, What::Queued { position });
+            if matches!(hunting.route.ring, Ring::Silent { .. }) && hunting.route.line == Line::Ringing {
+                self.ring(&mut hunting.route);
+            }
+            self.answer_alone(&mut hunting.route);
+            if hunting.route.line == Line::Attended {
+                self.tell_place(&mut hunting, now, agents);
+            }
+        }
+        State::Hunting(hunting)
+    }
+
+    pub(super) fn waited_in_vain(
+        &mut self,
+        hunting: Hunting,
+        plan: &plan::Agents,
+        now: Instant,
+        at: Now,
+        agents: &mut Agents,
+    ) -> State {
+        let next = plan.queue.as_ref().map_or(&plan.nobody, |queue| &queue.otherwise);
+        self.go(hunting.route, next, now, at, agents)
+    }
+
+    /// What an attended caller does while agents are rung or waited for.
+    pub(super) fn handle_waiting(
+        &mut self,
+        mut hunting: Hunting,
+        now: Instant,
+        at: Now,
+        input: Input,
+        agents: &mut Agents,
+    ) -> State {
+        if let Input::Key { side: Side::Caller, key, duration, via } = input {
+            let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+            self.fact(at, What::Key { leg: Side::Caller, key, duration_ms, via });
+            return State::Hunting(hunting);
+        }
+        let said = matches!(input, Input::Media(Media::PlayEnded { play: Play::Queue, to_end: true }));
+        match self.note_attended(&mut hunting.route, now, at, input, Reason::CallerCancelled) {
+            Ok(Some(state)) => {
+                self.drop_attempts(&mut hunting, at, RingResult::CallerLeft);
+                state
+            }
+            Ok(None) => {
+                if said {
+                    self.said(&mut hunting, now, agents);
+                }
+                State::Hunting(hunting)
+            }
+            // Whatever else belongs to an attempt that is over.
+            Err(_) => State::Hunting(hunting),
+        }
+    }
+
+    /// Says that all are busy, then the place.
+    pub(super) fn tell_place(&mut self, hunting: &mut Hunting, now: Instant, agents: &Agents) {
+        let hotline = Arc::clone(&self.hotline);
+        let queue = hunting.place.agents(&hotline).and_then(|plan| plan.queue.as_ref());
+        let (Some(queue), Some(waiting)) = (queue, &mut hunting.waiting) else { return };
+        waiting.announcing = match &queue.busy {
+            Some(busy) => {
+                self.say(Play::Queue, busy, now);
+                Announcing::Busy
+            }
+            None => self.tell_position(queue, now, agents),
+        };
+    }
+
+    /// The same again, if it is time.
+    pub(super) fn tell_place_again(&mut self, hunting: &mut Hunting, now: Instant, agents: &Agents) {
+        let due = |waiting: &Waiting| matches!(waiting.announcing, Announcing::Quiet { next: Some(at) } if at <= now);
+        if hunting.waiting.as_ref().is_some_and(due) {
+            self.tell_place(hunting, now, agents);
+        }
+    }
+
+    fn said(&mut self, hunting: &mut Hunting, now: Instant, agents: &Agents) {
+        let hotline = Arc::clone(&self.hotline);
+        let queue = hunting.place.agents(&hotline).and_then(|plan| plan.queue.as_ref());
+        let (Some(queue), Some(waiting)) = (queue, &mut hunting.waiting) else { return };
+        waiting.announcing = match waiting.announcing {
+            Announcing::Busy => self.tell_position(queue, now, agents),
+            Announcing::Position => quiet(queue, now),
+            quiet @ Announcing::Quiet { .. } => quiet,
+        };
+    }
+
+    fn tell_position(&mut self, queue: &Queue, now: Instant, agents: &Agents) -> Announcing {
+        // Of the first nothing is said: nobody is ahead.
+        let ahead = agents.queue.position(self.id).saturating_sub(1) as usize;
+        match ahead.checked_sub(1).and_then(|index| queue.ahead.get(index)) {
+            Some(prompt) => {
+                self.say(Play::Queue, prompt, now);
+                Announcing::Position
+            }
+            None => quiet(queue, now),
+        }
+    }
+}
+
+fn quiet(queue: &Queue, now: Instant) -> Announcing {
+    Announcing::Quiet { next: queue.every.map(|every| now + every) }
+}

@@ -1,0 +1,150 @@
+//! `[queue]` and `[step.NAME]` as written. What they lead to is looked up when all of the file is known.
+
+use std::time::Duration;
+
+use super::{Group, group, ring};
+use crate::fault::did_you_mean;
+use crate::written::{At, Table};
+
+#[derive(Debug)]
+pub(in crate::dialplan) struct Step {
+    pub(in crate::dialplan) name: At<String>,
+    pub(in crate::dialplan) does: Does,
+}
+
+#[derive(Debug)]
+pub(in crate::dialplan) enum Does {
+    Ring(Group),
+    Call {
+        target: Option<At<String>>,
+        ring: Duration,
+        otherwise: Option<At<String>>,
+    },
+    Say {
+        text: Option<At<String>>,
+        then: Option<At<String>>,
+    },
+    Menu(Menu),
+    Message {
+        text: Option<At<String>>,
+        longest: Duration,
+        thanks: Option<At<String>>,
+    },
+    /// It has its fault.
+    Unknown,
+}
+
+#[derive(Debug)]
+pub(in crate::dialplan) struct Menu {
+    pub(in crate::dialplan) text: Option<At<String>>,
+    pub(in crate::dialplan) keys: Vec<(At<char>, At<String>)>,
+    pub(in crate::dialplan) wait: Duration,
+    pub(in crate::dialplan) tries: u32,
+    pub(in crate::dialplan) otherwise: Option<At<String>>,
+}
+
+#[derive(Debug)]
+pub(in crate::dialplan) struct Queue {
+    pub(in crate::dialplan) busy: Option<At<String>>,
+    pub(in crate::dialplan) ahead: Option<At<String>>,
+    pub(in crate::dialplan) every: Option<Duration>,
+    pub(in crate::dialplan) longest: Duration,
+    pub(in crate::dialplan) otherwise: Option<At<String>>,
+}
+
+/// `None`: the file has no `[queue]`.
+pub(super) fn queue(mut table: Table<'_>) -> Option<Queue> {
+    let queue = Queue {
+        busy: table.string("text"),
+        ahead: table.string("ahead"),
+        every: table.integer("every_s", 0..=600).map_or(Some(30), |at| Some(at.value)).filter(|s| *s > 0).map(seconds),
+        longest: seconds(table.integer("longest_s", 1..=3_600).map_or(300, |at| at.value)),
+        otherwise: table.string("otherwise"),
+    };
+    table.is_present().then_some(queue)
+}
+
+pub(super) fn read(sections: Vec<(At<String>, Table<'_>)>) -> Vec<Step> {
+    let step = |(name, mut table): (At<String>, Table<'_>)| {
+        named_well(&table, &name);
+        let does = does(&mut table);
+        Step { name, does }
+    };
+    sections.into_iter().map(step).collect()
+}
+
+/// Words that say where a call goes on without being a step's name.
+pub(in crate::dialplan) const RESERVED: [&str; 4] = ["busy_tone", "480", "hang_up", "agents"];
+
+fn named_well(table: &Table<'_>, name: &At<String>) {
+    if RESERVED.contains(&name.value.as_str()) {
+        let what = format!("a step cannot be called \"{}\"", name.value);
+        table.fault(name.line, what, format!("{} mean something of their own", RESERVED.join(", ")));
+    } else if !name.value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') || name.value.len() > 64 {
+        let what = format!("a step cannot be called \"{}\"", name.value);
+        table.fault(name.line, what, "write a-z, 0-9, _ and -, at most 64 of them");
+    }
+}
+
+const KINDS: [&str; 5] = ["ring", "call", "say", "menu", "message"];
+
+fn does(table: &mut Table<'_>) -> Does {
+    let Some(kind) = table.required_string("do") else {
+        // What it would have read is not known: its other keys are not called unknown.
+        table.ask_for_all();
+        return Does::Unknown;
+    };
+    match kind.value.as_str() {
+        "ring" => Does::Ring(group(table, "numbers", "otherwise")),
+        "call" => Does::Call {
+            target: table.required_string("target"),
+            ring: ring(table),
+            otherwise: table.string("otherwise"),
+        },
+        "say" => Does::Say { text: table.required_string("text"), then: table.string("then") },
+        "menu" => Does::Menu(menu(table)),
+        "message" => Does::Message {
+            text: table.required_string("text"),
+            longest: seconds(table.integer("longest_s", 5..=600).map_or(120, |at| at.value)),
+            thanks: table.string("thanks"),
+        },
+        other => {
+            let what = format!("{} \"{other}\" is not known", table.path("do"));
+            table.fault(kind.line, what, did_you_mean(other, &KINDS));
+            table.ask_for_all();
+            Does::Unknown
+        }
+    }
+}
+
+fn menu(table: &mut Table<'_>) -> Menu {
+    let text = table.required_string("text");
+    let written = table.pairs("keys");
+    let name = table.path("keys");
+    if written.as_ref().is_none_or(|keys| keys.value.is_empty()) {
+        let line = written.as_ref().map_or_else(|| table.line(), |keys| keys.line);
+        table.fault(line, format!("{name} has no key"), "add keys = { 1 = \"agents\" }");
+    }
+    let mut keys: Vec<(At<char>, At<String>)> = Vec::new();
+    for (key, next) in written.map_or_else(Vec::new, |keys| keys.value) {
+        match key.value.chars().collect::<Vec<_>>().as_slice() {
+            [one] if one.is_ascii_digit() || "*#".contains(*one) => keys.push((At::new(*one, key.line), next)),
+            _ => table.fault(
+                key.line,
+                format!("{name}: \"{}\" is no key", key.value),
+                "keys are 0 to 9, \"*\" and \"#\"",
+            ),
+        }
+    }
+    Menu {
+        text,
+        keys,
+        wait: seconds(table.integer("wait_s", 1..=60).map_or(5, |at| at.value)),
+        tries: table.integer("tries", 1..=10).map_or(2, |at| at.value),
+        otherwise: table.string("otherwise"),
+    }
+}
+
+fn seconds(s: u32) -> Duration {
+    Duration::from_secs(s.into())
+}
