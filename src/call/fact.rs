@@ -14,6 +14,7 @@ use crate::clock::Stamp;
 use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName, TrunkName};
 use crate::media::{OneWayBy, Play};
 use crate::protocol::rtp::Received;
+use crate::protocol::sip::voice_quality::Report;
 use crate::quality::{Heard, Line, Upset};
 
 /// One fact of one call.
@@ -162,6 +163,12 @@ pub enum What {
     MediaMeasured {
         leg: Side,
         heard: Box<Heard>,
+    },
+    /// What the phone or trunk of this leg says of the call's quality (RFC 6035); the first [`crate::limits::QUALITY_REPORTS`] of
+    /// a call. It may come after everything else.
+    RemoteQuality {
+        leg: Side,
+        report: Box<Report>,
     },
     /// The recording was closed (or lost). After it a call is sealed.
     RecordingClosed {

@@ -10,6 +10,7 @@ use crate::clock::Now;
 use crate::ids::{AgentNo, Side, TargetName};
 use crate::media::{Hears, OneWayBy, Play};
 use crate::protocol::rtp::Received;
+use crate::protocol::sip::voice_quality::Report;
 use crate::quality::{Heard, Line, Upset};
 
 /// Who is called for the caller.
@@ -114,6 +115,11 @@ pub enum Input {
         side: Side,
         reason: Option<String>,
         retry_after_s: Option<u32>,
+    },
+    /// A peer's voice quality report.
+    Reported {
+        side: Side,
+        report: Box<Report>,
     },
     Media(Media),
     RecordingClosed {

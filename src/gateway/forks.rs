@@ -9,7 +9,7 @@ use super::book::{Link, Role};
 use super::signalling::ring_result;
 use crate::call::leg::{Callee, Input};
 use crate::clock::Now;
-use crate::ids::CallId;
+use crate::ids::{CallId, Side};
 use crate::protocol::sip::endpoint::SessionId;
 
 #[derive(Debug, Default)]
@@ -123,6 +123,7 @@ impl Gateway {
         for other in a.forks.win(session) {
             self.endpoint.hang_up(now, other);
         }
+        self.note_reporter(session, id, Side::Agent);
         Some(Input::AgentAnswered { attempt })
     }
 

@@ -7,7 +7,7 @@
 //! Files: `guests` (whom else live calls may hear), `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
 //! actions → SIP, media, recorder), `sound` (media events, ports), `trunks` (where they are, health, registration, limits),
 //! `outbound` (calls of ours through them), `registering` (phones that register), `forks` (several phones of one agent), `reload`
-//! (another configuration), `ladder` (what is kept of each message), `transferring` (REFER), `replacing` (Replaces), `among_agents` (calls that agents make).
+//! (another configuration), `reports` (voice quality, as peers tell it), `ladder` (what is kept of each message), `transferring` (REFER), `replacing` (Replaces), `among_agents` (calls that agents make).
 
 mod among_agents;
 mod book;
@@ -25,6 +25,7 @@ mod registering;
 mod registering_tests;
 mod reload;
 mod replacing;
+mod reports;
 mod signalling;
 mod sound;
 #[cfg(test)]
@@ -255,6 +256,7 @@ pub struct Gateway {
     callers: among_agents::Callers,
     /// Of a consultation that is to become part of a call: whose, and which attempt.
     consulted: BTreeMap<CallId, (CallId, u32)>,
+    reports: reports::Reports,
     by_session: BTreeMap<SessionId, Link>,
     by_leg: BTreeMap<LegId, PortLink>,
     /// How many sessions of an attempt have not ended: its agent is taken until then.
@@ -295,6 +297,7 @@ impl Gateway {
             calls: BTreeMap::new(),
             callers: among_agents::Callers::default(),
             consulted: BTreeMap::new(),
+            reports: reports::Reports::default(),
             by_session: BTreeMap::new(),
             by_leg: BTreeMap::new(),
             phone_sessions: BTreeMap::new(),
@@ -459,6 +462,8 @@ impl Gateway {
                 self.handle_answered(now, answered);
             } else if let Some(event) = self.endpoint.poll_event() {
                 self.handle_sip(now, event);
+            } else if let Some(reported) = self.endpoint.poll_report() {
+                self.handle_report(now, reported);
             } else if let Some(served) = self.endpoint.poll_served() {
                 self.handle_register(now, &served);
             } else if let Some((id, at, input)) = self.inputs.pop_front() {

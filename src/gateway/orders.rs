@@ -85,7 +85,7 @@ impl Gateway {
             }
             Action::Record { path } => self.outputs.push_back(Output::Record { call: id, path }),
             Action::CloseMedia { ended } => self.close_media(id, ended),
-            Action::Sealed => self.seal(id),
+            Action::Sealed => self.seal(now, id),
         }
     }
 
@@ -234,7 +234,7 @@ impl Gateway {
         }
     }
 
-    fn seal(&mut self, id: CallId) {
+    fn seal(&mut self, now: Now, id: CallId) {
         let Some(entry) = self.calls.remove(&id) else { return };
         self.trunks.leave(id);
         self.guests.leave(id);
@@ -243,6 +243,7 @@ impl Gateway {
                 self.by_session.remove(session);
             }
         }
+        self.reports.seal(now.mono, id, entry.call.into_late());
         tracing::debug!(call = %id, "sealed");
     }
 }

@@ -134,6 +134,7 @@ impl Gateway {
         self.by_session
             .insert(session, Link { call: id, role: Role::Caller, terminated: false, unwritten: VecDeque::new() });
         self.invited_from(id, request);
+        self.note_reporter(session, id, Side::Caller);
         let seen = Box::new(Seen::of_request(request, flow.remote));
         self.note_received(id, &Role::Caller, at, &Label::Request(request.method.clone()), Some(seen));
         if self.ledger_failing {
