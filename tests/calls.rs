@@ -48,6 +48,7 @@ fn plans_with(nobody: Next, strategy: Strategy) -> Plans {
         },
         greeting: Greeting { by_agent: [("8".into(), greet("8")), ("9".into(), greet("9"))].into() },
         agents: Agents { numbers, strategy, ring: secs(20.0), queue: None, nobody },
+        reception: hotline::dialplan::reception::Reception::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });

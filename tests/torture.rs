@@ -504,6 +504,7 @@ fn world() -> World {
         answer: Answer { max_rings: 3, cadence, ringback: Ringback::Network, short_abandon: Duration::from_secs(5) },
         greeting: Greeting::default(),
         agents,
+        reception: hotline::dialplan::reception::Reception::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });

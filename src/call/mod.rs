@@ -40,7 +40,6 @@ use fact::{AnswerRule, Fact, Offered, RingResult, RingSource, Signal, What};
 use hunting::Hunting;
 use leg::{Action, Callee, Input, Sent};
 use reason::{EndedBy, Reason};
-use route::Route;
 use talking::Talking;
 use transfer::Transfers;
 
@@ -291,10 +290,7 @@ impl Call {
 
     fn handle_opening(&mut self, now: Instant, at: Now, input: Input, agents: &mut Agents) -> State {
         match input {
-            Input::CallerReady => {
-                let hotline = Arc::clone(&self.hotline);
-                self.go(Route::new(self.offered.mono), &hotline.start, now, at, agents)
-            }
+            Input::CallerReady => self.enter(now, at, agents),
             Input::CallerNotReady => self.reject(Reason::Overloaded, 503, Some(10)),
             Input::CallerLeft => self.end(now, at, Reason::CallerCancelled, EndedBy::Caller),
             Input::Lost { .. } => self.end(now, at, Reason::TrunkFault, EndedBy::Trunk),

@@ -1,5 +1,6 @@
 //! From dialplans as written to plans that cannot fail: every fault of every file at once.
 
+mod reception;
 mod speaker;
 mod steps;
 
@@ -53,7 +54,7 @@ pub fn compile(
         let written = schema::read(&document);
         taken.claim(&document, &written);
         known_agents(&document, &everybody(&written), roster);
-        let version = version(&file.bytes);
+        let version = version(&file.bytes, &leans_on(&written, &library));
         if let Some(hotline) = hotline(&document, written, &mut library, roster, targets, version) {
             let hotline = Arc::new(hotline);
             plans.by_number.extend(hotline.numbers.iter().map(|number| (number.clone(), hotline.clone())));
@@ -65,9 +66,22 @@ pub fn compile(
     (plans, faults)
 }
 
+/// The other files that a dialplan leans on: their change is a change of the plan.
+fn leans_on(written: &Written, library: &Library<'_>) -> Vec<u8> {
+    let holidays = written.hours.as_ref().and_then(|hours| hours.holidays.as_ref());
+    let calendar = holidays.and_then(|name| library.file(&reception::calendar_path(&name.value)));
+    calendar.and_then(|(_, bytes)| bytes.ok()).unwrap_or_default()
+}
+
 /// First 16 hex digits of the SHA-256.
-fn version(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+fn version(file: &[u8], others: &[u8]) -> String {
+    Sha256::new_with_prefix(file)
+        .chain_update(others)
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// `None`: what every hotline needs has its fault.
@@ -97,6 +111,7 @@ fn hotline(
         answer: written.answer,
         greeting,
         agents: steps.agents,
+        reception: steps.reception,
         start: steps.start,
         steps: steps.steps,
     })

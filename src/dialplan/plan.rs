@@ -1,9 +1,11 @@
 //! The compiled plan: total, shared by reference, immutable. Nothing here can fail while a call is handled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::reception::Reception;
+use crate::clock::Wall;
 use crate::ids::{AgentNo, HotlineId, TargetName};
 
 /// Every hotline, found by the number dialled.
@@ -12,6 +14,29 @@ pub struct Plans {
     pub hotlines: Vec<Arc<Hotline>>,
     /// Number as written in `[hotline] numbers` → the hotline that owns it.
     pub by_number: BTreeMap<String, Arc<Hotline>>,
+}
+
+impl Plans {
+    /// What is no fault and somebody should see to in time: calendars that end, or guess, within sixty days.
+    pub fn notes(&self, now: Wall) -> Vec<String> {
+        const AHEAD: Duration = Duration::from_secs(60 * 24 * 3_600);
+        let mut notes = BTreeSet::new();
+        for hours in self.hotlines.iter().filter_map(|hotline| hotline.reception.hours.as_ref()) {
+            for at in [now, now + AHEAD] {
+                let year = hours.local(at).map_or(0, |(date, _)| date.year());
+                if let Some(name) = hours.uncovered(at) {
+                    notes.insert(format!(
+                        "calendars/{name}.toml tells nothing of {year}: no day of it will be a holiday; add [year.{year}]"
+                    ));
+                } else if let Some(name) = hours.guessed(at) {
+                    notes.insert(format!(
+                        "calendars/{name}.toml only guesses {year}; see whether it has been published"
+                    ));
+                }
+            }
+        }
+        notes.into_iter().collect()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -27,6 +52,8 @@ pub struct Hotline {
     pub answer: Answer,
     pub greeting: Greeting,
     pub agents: Agents,
+    /// What comes before the first step.
+    pub reception: Reception,
     /// Where a call begins.
     pub start: Next,
     /// The file's `[step.NAME]`s, in its order.

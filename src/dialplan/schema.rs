@@ -1,5 +1,6 @@
 //! A dialplan as written: its keys, their defaults and their ranges. One hotline a file.
 
+pub(super) mod hours;
 pub(super) mod steps;
 
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub(super) struct Written {
     pub(super) late: Option<At<String>>,
     pub(super) agents: Group,
     pub(super) queue: Option<steps::Queue>,
+    pub(super) hours: Option<hours::Hours>,
+    pub(super) outage: Option<hours::Outage>,
     /// Where a call begins; left out: with the agents.
     pub(super) start: Option<At<String>>,
     pub(super) steps: Vec<steps::Step>,
@@ -46,6 +49,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
     let mut greeting = root.section("greeting");
     let mut agents = root.section("agents");
     let queue = root.section("queue");
+    let (hours, outage) = (root.section("hours"), root.section("outage"));
     Written {
         id: hotline.required_string("id").filter(|id| is_id(&hotline, id)),
         org: hotline.required_string("org"),
@@ -57,6 +61,8 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         late: greeting.string("late"),
         agents: group(&mut agents, "numbers", "nobody"),
         queue: steps::queue(queue),
+        hours: hours::hours(hours),
+        outage: hours::outage(outage),
         start: hotline.string("start"),
         steps: steps::read(root.named_sections("step")),
     }

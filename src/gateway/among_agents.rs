@@ -135,6 +135,7 @@ fn plan_for(to: &Callee) -> Arc<Hotline> {
         answer: Answer { max_rings: u32::MAX, cadence, ringback: Ringback::Network, short_abandon: Duration::ZERO },
         greeting: Greeting::default(),
         agents: Agents { numbers, strategy: Strategy::InOrder, ring: RING, queue: None, nobody },
+        reception: crate::dialplan::reception::Reception::default(),
         start: Next::Agents,
         steps: Vec::new(),
     })

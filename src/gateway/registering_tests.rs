@@ -53,6 +53,7 @@ fn plans() -> Plans {
             queue: None,
             nobody: Next::BusyTone,
         },
+        reception: crate::dialplan::reception::Reception::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });

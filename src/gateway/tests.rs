@@ -48,6 +48,7 @@ pub(crate) fn plans() -> Plans {
             queue: None,
             nobody: Next::BusyTone,
         },
+        reception: crate::dialplan::reception::Reception::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });

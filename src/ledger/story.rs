@@ -1,8 +1,8 @@
 //! Calls told in a few words, for tests: facts with times in milliseconds since *offered*.
 
 use crate::call::fact::{
-    AnswerRule, Fact, MessageEnd, Offered, RecordingStatus, RefusedTransfer, RingResult, RingSource, Signal, StepKind,
-    What,
+    AnswerRule, ClosedWhy, Fact, MessageEnd, Offered, RecordingStatus, RefusedTransfer, RingResult, RingSource, Signal,
+    StepKind, What,
 };
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
@@ -129,6 +129,7 @@ pub(crate) fn plans() -> Plans {
             queue: None,
             nobody: Next::BusyTone,
         },
+        reception: crate::dialplan::reception::Reception::default(),
         start: Next::Agents,
         steps: Vec::new(),
     };
@@ -206,6 +207,8 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_125, What::MediaUpset { leg: Side::Caller, upset: Upset::ClockDrift { ppm: 250.5, error_ppm: 1.5 } })
         .at(19_126, What::MoreTransfersRefused { count: 7 })
         .at(19_127, What::RemoteQuality { leg: Side::Agent, report: Box::new(report()) })
+        .at(19_150, What::Closed { why: ClosedWhy::Holiday, holiday: Some("国庆节".to_owned()) })
+        .at(19_151, What::CalendarUncovered { calendar: "cn".to_owned() })
         .facts()
 }
 

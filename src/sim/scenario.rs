@@ -198,6 +198,7 @@ impl Line {
                 queue: None,
                 nobody: self.nobody.clone(),
             },
+            reception: crate::dialplan::reception::Reception::default(),
             start: Next::Agents,
             steps: Vec::new(),
         }
