@@ -256,6 +256,17 @@ pub enum What {
     CalendarUncovered {
         calendar: String,
     },
+    /// The greeting that has just begun also says that the call is recorded; `version`: of that notice.
+    Noticed {
+        version: String,
+    },
+    /// Of a caller who has just been queued: before others, or back at a place held less than a minute ago.
+    Placed {
+        /// Higher is sooner served.
+        priority: u32,
+        /// How long ago that place was first taken; null: the caller is new.
+        waited_ms: Option<u64>,
+    },
     /// The ledger could not keep up while this call was live; facts were delayed, none was lost.
     LedgerDelayed,
 }

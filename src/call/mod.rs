@@ -45,6 +45,7 @@ use transfer::Transfers;
 
 use crate::clock::{Instant, Now, RunId, Stamp};
 use crate::dialplan::plan::{Hotline, Prompt, Ringback};
+use crate::dialplan::reception::Standing;
 use crate::ids::{AgentNo, CallId, Side, SubjectId, TrunkName};
 use crate::limits;
 use crate::media::Play;
@@ -61,6 +62,7 @@ pub struct Offer {
     pub sip_call_id: String,
     /// The caller would hear media of ours before the answer: it made an offer and does not hold us.
     pub early_media: bool,
+    pub standing: Standing,
 }
 
 #[derive(Debug)]
@@ -79,6 +81,7 @@ pub struct Call {
     /// Prompts that have not begun, in the order of their orders.
     ordered: VecDeque<Ordered>,
     transfers: Transfers,
+    standing: Standing,
 }
 
 /// What is to be said of a prompt when it begins.
@@ -150,6 +153,7 @@ impl Call {
             reports: 0,
             ordered: VecDeque::new(),
             transfers: Transfers::default(),
+            standing: offer.standing,
             hotline,
         };
         let offered = Offered {
@@ -334,7 +338,12 @@ impl Call {
     fn play_started(&mut self, at: Now, play: Play) {
         while let Some(Ordered { play: ordered, text, agent, late }) = self.ordered.pop_front() {
             if ordered == play {
-                return self.fact(at, What::PlayStarted { play, prompt: text, agent, late });
+                self.fact(at, What::PlayStarted { play, prompt: text, agent, late });
+                let notice = self.hotline.greeting.notice.as_ref().filter(|_| play == Play::Greeting);
+                if let Some(version) = notice.map(|notice| notice.version.clone()) {
+                    self.fact(at, What::Noticed { version });
+                }
+                return;
             }
         }
     }

@@ -71,6 +71,9 @@ pub struct Record {
     /// Why the hotline took no calls when this one was offered; null: it did.
     #[serde(default)]
     pub closed: Option<ClosedWhy>,
+    /// The version of the notice of recording that the greeting began to say; null: none.
+    #[serde(default)]
+    pub notice: Option<String>,
     /// Null if the caller never had to wait for an agent to be free.
     pub queue: Option<Queue>,
     /// The message that the caller left: a stretch of the recording.

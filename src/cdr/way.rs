@@ -13,6 +13,7 @@ pub(super) struct Way {
     message: Option<(Stamp, Option<Stamp>)>,
     taken: Option<(Stamp, Taker)>,
     pub(super) closed: Option<ClosedWhy>,
+    pub(super) notice: Option<String>,
 }
 
 /// What took a call in an agent's place.
@@ -45,6 +46,7 @@ impl Way {
                     to.get_or_insert(at);
                 }
             }
+            What::Noticed { version } => self.notice = Some(version.clone()),
             What::Closed { why, .. } => self.closed = Some(*why),
             _ => {}
         }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::reception::Reception;
+use jiff::tz::TimeZone;
+
 use crate::clock::Wall;
 use crate::ids::{AgentNo, HotlineId, TargetName};
 
@@ -80,6 +82,8 @@ impl Hotline {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub max_rings: u32,
+    /// Agents' phones are silent until this ring of the caller's begins, so that no answer is earlier; 0 and 1: from the start.
+    pub min_rings: u32,
     pub cadence: Cadence,
     pub ringback: Ringback,
     pub short_abandon: Duration,
@@ -101,8 +105,59 @@ pub enum Ringback {
 
 #[derive(Debug, Clone, Default)]
 pub struct Greeting {
-    /// For each agent who can answer.
+    /// For each agent who can answer; in the morning, if it is another one at other times.
     pub by_agent: BTreeMap<AgentNo, AgentGreeting>,
+    /// What is said instead.
+    pub variants: BTreeMap<Variant, BTreeMap<AgentNo, AgentGreeting>>,
+    /// Where the time of day is read, if it matters.
+    pub clock: Option<TimeZone>,
+    pub notice: Option<Notice>,
+}
+
+/// To whom, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Variant {
+    pub internal: bool,
+    /// `None`: the same all day.
+    pub time: Option<TimeOfDay>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimeOfDay {
+    /// From five to noon.
+    Morning,
+    /// To six in the evening.
+    Afternoon,
+    Evening,
+}
+
+impl TimeOfDay {
+    pub const ALL: [TimeOfDay; 3] = [TimeOfDay::Morning, TimeOfDay::Afternoon, TimeOfDay::Evening];
+
+    fn at(wall: Wall, zone: &TimeZone) -> TimeOfDay {
+        let there = jiff::Timestamp::from_microsecond(wall.as_micros()).unwrap_or_default().to_zoned(zone.clone());
+        match there.hour() {
+            5..12 => TimeOfDay::Morning,
+            12..18 => TimeOfDay::Afternoon,
+            _ => TimeOfDay::Evening,
+        }
+    }
+}
+
+/// What says that the call is recorded; a part of every greeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// First 16 hex digits of the SHA-256 of its text and its samples.
+    pub version: String,
+}
+
+impl Greeting {
+    /// What this agent's caller hears now.
+    pub fn of(&self, agent: &AgentNo, internal: bool, now: Wall) -> Option<&AgentGreeting> {
+        let time = self.clock.as_ref().map(|zone| TimeOfDay::at(now, zone));
+        let said = |time| self.variants.get(&Variant { internal, time });
+        said(time).or_else(|| said(None)).unwrap_or(&self.by_agent).get(agent)
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -1,5 +1,7 @@
 //! What is asked of a call before its first step: whether the hotline is out of order, and whether it is open.
 
+use std::collections::BTreeSet;
+
 use super::hours::{Hours, Opening};
 use super::plan::Next;
 use crate::clock::Wall;
@@ -9,6 +11,26 @@ use crate::clock::Wall;
 pub struct Reception {
     pub outage: Option<Outage>,
     pub hours: Option<Hours>,
+    pub callers: Callers,
+}
+
+/// Callers whom the dialplan knows by their numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Callers {
+    /// What the numbers of colleagues begin with.
+    pub internal: Vec<String>,
+    /// Who is before others in the queue.
+    pub first: BTreeSet<String>,
+}
+
+/// What a call's dialplan makes of its caller.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Standing {
+    pub internal: bool,
+    /// Higher is sooner served: 1 for `[priority]`, 0 for everybody else.
+    pub priority: u32,
+    /// By which the same caller is known again for a minute; `None`: the number is withheld.
+    pub number: Option<String>,
 }
 
 /// `[outage]`.
@@ -38,6 +60,17 @@ impl Reception {
             Opening::Open => None,
             Opening::Closed => Some((Shut::Hours, &hours.closed)),
             Opening::Holiday(name) => Some((Shut::Holiday(name), &hours.holiday)),
+        }
+    }
+
+    /// `forms`: the number as it is kept, and as the trunk wrote it; none if the caller withholds it.
+    pub fn standing(&self, forms: &[&str]) -> Standing {
+        let callers = &self.callers;
+        let any = |good: &dyn Fn(&str) -> bool| forms.iter().any(|form| good(form));
+        Standing {
+            internal: any(&|form| callers.internal.iter().any(|prefix| form.starts_with(prefix.as_str()))),
+            priority: any(&|form| callers.first.contains(form)).into(),
+            number: forms.first().map(|form| (*form).to_owned()),
         }
     }
 

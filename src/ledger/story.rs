@@ -117,11 +117,15 @@ pub(crate) fn plans() -> Plans {
         version: "0123456789abcdef".to_owned(),
         answer: Answer {
             max_rings: rule.max_rings,
+            min_rings: 0,
             cadence,
             ringback: Ringback::Network,
             short_abandon: ms(rule.short_abandon_ms),
         },
-        greeting: Greeting { by_agent: [(agent("8"), spoken("8")), (agent("9"), spoken("9"))].into() },
+        greeting: Greeting {
+            by_agent: [(agent("8"), spoken("8")), (agent("9"), spoken("9"))].into(),
+            ..Greeting::default()
+        },
         agents: Agents {
             numbers: vec![agent("8"), agent("9")],
             strategy: Strategy::RoundRobin,
@@ -209,6 +213,8 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_127, What::RemoteQuality { leg: Side::Agent, report: Box::new(report()) })
         .at(19_150, What::Closed { why: ClosedWhy::Holiday, holiday: Some("国庆节".to_owned()) })
         .at(19_151, What::CalendarUncovered { calendar: "cn".to_owned() })
+        .at(19_152, What::Noticed { version: "0123456789abcdef".to_owned() })
+        .at(19_153, What::Placed { priority: 2, waited_ms: Some(40_000) })
         .facts()
 }
 

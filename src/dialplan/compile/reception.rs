@@ -1,13 +1,16 @@
 //! Hours, holidays and outages, and where they lead.
 
+use std::collections::BTreeSet;
+
 use jiff::tz::TimeZone;
 
 use super::speaker::Speaker;
 use super::steps::Ways;
 use crate::dialplan::hours::Hours;
 use crate::dialplan::plan::Next;
-use crate::dialplan::reception::{Outage, Reception};
-use crate::dialplan::schema::{Written, hours as written};
+use crate::dialplan::reception::{Callers, Outage, Reception};
+use crate::dialplan::schema::callers::{Callers as Written, is_number};
+use crate::dialplan::schema::{self, hours as written};
 use crate::written::At;
 
 pub(super) fn calendar_path(name: &str) -> String {
@@ -15,12 +18,47 @@ pub(super) fn calendar_path(name: &str) -> String {
 }
 
 impl Ways<'_> {
-    pub(super) fn reception(&self, file: &Written, speaker: &mut Speaker<'_, '_>) -> Reception {
+    pub(super) fn reception(&self, file: &schema::Written, speaker: &mut Speaker<'_, '_>) -> Reception {
         let outage = file.outage.as_ref().map(|outage| Outage {
             active: outage.active,
             then: self.next("outage.then", outage.then.as_ref(), Next::Unavailable),
         });
-        Reception { outage, hours: file.hours.as_ref().and_then(|hours| self.hours(hours, &file.time_zone, speaker)) }
+        let hours = file.hours.as_ref().and_then(|hours| self.hours(hours, &file.time_zone, speaker));
+        Reception { outage, hours, callers: self.callers(&file.callers, speaker) }
+    }
+
+    fn callers(&self, written: &Written, speaker: &Speaker<'_, '_>) -> Callers {
+        let mut first: BTreeSet<String> = written.first.iter().cloned().collect();
+        if let Some(At { value: path, line }) = &written.file {
+            match speaker.library.file(path) {
+                _ if path.starts_with('/') || path.contains("..") => {
+                    self.document.fault(*line, "priority.file leads out of the folder", "put it beside the dialplans");
+                }
+                Some((shown, Ok(bytes))) => first.extend(self.listed(&shown, *line, &bytes)),
+                Some((_, Err(e))) => self.document.fault(*line, format!("priority.file: {e}"), "make it readable"),
+                None => {
+                    let what = format!("priority.file: there is no \"{path}\"");
+                    self.document.fault(*line, what, "put it beside the dialplans: a telephone number a line");
+                }
+            }
+        }
+        Callers { internal: written.prefixes.clone(), first }
+    }
+
+    /// A number a line; what follows it after a space, and lines that begin with #, are for people.
+    fn listed(&self, shown: &str, line: u32, bytes: &[u8]) -> Vec<String> {
+        let text = String::from_utf8_lossy(bytes);
+        let mut numbers = Vec::new();
+        for (number, written) in (1..).zip(text.lines()) {
+            let Some(word) = written.split_whitespace().next().filter(|word| !word.starts_with('#')) else { continue };
+            if is_number(word) {
+                numbers.push(word.to_owned());
+            } else {
+                let what = format!("{shown}:{number}: \"{word}\" is no telephone number");
+                self.document.fault(line, what, "write the digits as the trunk sends them");
+            }
+        }
+        numbers
     }
 
     /// `None`: the time zone has its fault.
