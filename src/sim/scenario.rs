@@ -225,11 +225,15 @@ impl Line {
             version: "0000000000000000".to_owned(),
             answer: Answer {
                 max_rings: 3,
+                min_rings: 0,
                 cadence: Cadence { name: "cn".to_owned(), burst: secs(1), period: secs(5) },
                 ringback: Ringback::Network,
                 short_abandon: secs(5),
             },
-            greeting: Greeting { by_agent: numbers.iter().map(|n| (n.clone(), greeting.clone())).collect() },
+            greeting: Greeting {
+                by_agent: numbers.iter().map(|n| (n.clone(), greeting.clone())).collect(),
+                ..Greeting::default()
+            },
             agents: Agents {
                 numbers,
                 strategy: self.strategy,
@@ -237,6 +241,7 @@ impl Line {
                 queue: queue.map(Arc::new),
                 nobody: self.nobody.clone(),
             },
+            reception: crate::dialplan::reception::Reception::default(),
             start,
             steps: steps(prompt),
         }
