@@ -9,7 +9,7 @@ use hotline::call::fact::{Fact, RingResult, What};
 use hotline::cdr::{Outcome, Record};
 use hotline::clock::Instant;
 use hotline::dialplan::plan::{
-    AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
+    AgentGreeting, Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
 };
 use hotline::gateway::Input;
 use hotline::ids::{CallId, LegId, Side};
@@ -48,6 +48,7 @@ fn plans_with(nobody: Next, strategy: Strategy) -> Plans {
         },
         greeting: Greeting { by_agent: [("8".into(), greet("8")), ("9".into(), greet("9"))].into() },
         agents: Agents { numbers, strategy, ring: secs(20.0), queue: None, nobody },
+        duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });

@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use hotline::call::fact::What;
 use hotline::clock::{Instant, Now, Wall};
-use hotline::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Next, Plans, Ringback, Strategy as Order};
+use hotline::dialplan::plan::{
+    Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Ringback, Strategy as Order,
+};
 use hotline::gateway::Input;
 use hotline::ids::Random;
 use hotline::limits;
@@ -504,6 +506,7 @@ fn world() -> World {
         answer: Answer { max_rings: 3, cadence, ringback: Ringback::Network, short_abandon: Duration::from_secs(5) },
         greeting: Greeting::default(),
         agents,
+        duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::choice::Choice;
 use super::leg::Callee;
 use super::reason::{EndedBy, Reason};
 use crate::clock::Stamp;
@@ -240,6 +241,12 @@ pub enum What {
     },
     /// The ledger could not keep up while this call was live; facts were delayed, none was lost.
     LedgerDelayed,
+    /// This agent is rung next (of those who are rung together: the first of them), and why. The ring itself is `AgentInvited`.
+    Chosen {
+        attempt: u32,
+        #[serde(flatten)]
+        choice: Box<Choice>,
+    },
 }
 
 /// What a step of a dialplan does.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::agent::Agents;
+use super::choice::Wanted;
 use super::fact::{RingResult, What};
 use super::leg::{Action, Callee, Input, Media, Parting, Sent};
 use super::reason::{EndedBy, Reason};
@@ -145,8 +146,16 @@ impl Call {
             }
             waiting.wake(now, &mut hunting.tried);
         }
-        while let Some(agent) = agents.take_next(&hotline.id, plan, &hunting.tried, self.id) {
+        let asking = self.is_kept().then_some(&hotline.id);
+        while let Some(choice) =
+            agents.take_next(Wanted { hotline: asking, plan, tried: &hunting.tried, call: self.id })
+        {
             hunting.route.last_attempt += 1;
+            let agent = choice.agent.clone();
+            // Of those who are rung together the first fact says all.
+            if hunting.attempts.is_empty() {
+                self.fact(at, What::Chosen { attempt: hunting.route.last_attempt, choice: Box::new(choice) });
+            }
             hunting.tried.insert(agent.clone());
             let attempt = hunting.route.last_attempt;
             self.actions.push_back(Action::OpenAgent { attempt, agent: agent.clone() });
@@ -298,7 +307,7 @@ impl Call {
         let Some(attempt) = hunting.attempts.remove(&number) else { return State::Hunting(hunting) };
         if let Callee::Agent(agent) = &attempt.callee {
             match self.is_kept() {
-                true => agents.answered(agent, self.id),
+                true => agents.answered(agent, self.id, self.hotline.duty.wrap_up),
                 false => agents.engage(agent, self.id),
             }
         }

@@ -15,8 +15,10 @@
 //! `attending` is the gateway that speaks with the caller.
 
 pub mod agent;
+pub mod choice;
 pub mod fact;
 pub mod leg;
+pub mod presence;
 pub mod reason;
 
 mod attending;

@@ -97,6 +97,7 @@ fn hotline(
         answer: written.answer,
         greeting,
         agents: steps.agents,
+        duty: written.duty,
         start: steps.start,
         steps: steps.steps,
     })

@@ -1,10 +1,11 @@
 //! A dialplan as written: its keys, their defaults and their ranges. One hotline a file.
 
+mod duty;
 pub(super) mod steps;
 
 use std::time::Duration;
 
-use super::plan::{Answer, Cadence, Ringback, Strategy};
+use super::plan::{Answer, Cadence, Duty, Ringback, Strategy};
 use crate::fault::did_you_mean;
 use crate::written::{At, Document, Table};
 
@@ -21,6 +22,7 @@ pub(super) struct Written {
     pub(super) text: Option<At<String>>,
     pub(super) late: Option<At<String>>,
     pub(super) agents: Group,
+    pub(super) duty: Duty,
     pub(super) queue: Option<steps::Queue>,
     /// Where a call begins; left out: with the agents.
     pub(super) start: Option<At<String>>,
@@ -56,6 +58,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         text: greeting.required_string("text"),
         late: greeting.string("late"),
         agents: group(&mut agents, "numbers", "nobody"),
+        duty: duty::read(&mut agents),
         queue: steps::queue(queue),
         start: hotline.string("start"),
         steps: steps::read(root.named_sections("step")),

@@ -10,7 +10,7 @@ use super::book::{CallerLeg, Entry, Link, Role};
 use crate::call::leg::Callee;
 use crate::call::{Call, Offer};
 use crate::clock::Now;
-use crate::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Next, Ringback, Strategy};
+use crate::dialplan::plan::{Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Ringback, Strategy};
 use crate::ids::{AgentNo, CallId, SubjectId};
 use crate::media::negotiate::Peer;
 use crate::protocol::sip::address::Address;
@@ -113,7 +113,7 @@ impl Gateway {
         if let Some(of) = self.callers.0.remove(&session)
             && !self.callers.0.values().any(|other| *other == of)
         {
-            self.agents.release(&of.0, of.1, now.mono);
+            self.agents.release(&of.0, of.1, now);
         }
     }
 }
@@ -135,6 +135,7 @@ fn plan_for(to: &Callee) -> Arc<Hotline> {
         answer: Answer { max_rings: u32::MAX, cadence, ringback: Ringback::Network, short_abandon: Duration::ZERO },
         greeting: Greeting::default(),
         agents: Agents { numbers, strategy: Strategy::InOrder, ring: RING, queue: None, nobody },
+        duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
     })

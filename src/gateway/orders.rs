@@ -192,7 +192,7 @@ impl Gateway {
 
     pub(super) fn free(&mut self, callee: &Callee, id: CallId, now: Now) {
         if let Callee::Agent(agent) = callee {
-            self.agents.release(agent, id, now.mono);
+            self.agents.release(agent, id, now);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Calls told in a few words, for tests: facts with times in milliseconds since *offered*.
 
+use crate::call::choice::{Choice, Why};
 use crate::call::fact::{
     AnswerRule, Fact, MessageEnd, Offered, RecordingStatus, RefusedTransfer, RingResult, RingSource, Signal, StepKind,
     What,
@@ -8,7 +9,7 @@ use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::{RunId, Stamp, Wall};
 use crate::dialplan::plan::{
-    AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
+    AgentGreeting, Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
 };
 use crate::ids::{AgentNo, CallId, HotlineId, Random, Side, SubjectId, TrunkName};
 use crate::media::{OneWayBy, Play};
@@ -128,6 +129,7 @@ pub(crate) fn plans() -> Plans {
             queue: None,
             nobody: Next::BusyTone,
         },
+        duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
     };
@@ -204,7 +206,17 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_124, What::MediaUpset { leg: Side::Caller, upset: Upset::TimestampJump { by_ms: -5_000 } })
         .at(19_125, What::MediaUpset { leg: Side::Caller, upset: Upset::ClockDrift { ppm: 250.5, error_ppm: 1.5 } })
         .at(19_126, What::MoreTransfersRefused { count: 7 })
+        .at(19_127, chosen())
         .facts()
+}
+
+/// Agent 8 and not 9, who pauses, nor 10.
+fn chosen() -> What {
+    let (eligible, skipped) =
+        (vec![agent("8"), agent("7")], vec![(agent("9"), Why::Paused), (agent("10"), Why::Tried)]);
+    let (strategy, more_eligible, more_skipped) = ("longest_idle".to_owned(), 3, 0);
+    let choice = Choice { agent: agent("8"), strategy, eligible, skipped, more_eligible, more_skipped };
+    What::Chosen { attempt: 1, choice: Box::new(choice) }
 }
 
 /// Agent 8 hands the caller on.

@@ -8,7 +8,7 @@ use super::phone::{Conduct, Patience, Then, Trick};
 use super::sound::Voices;
 use super::world::Troubles;
 use crate::dialplan::plan::{
-    AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
+    AgentGreeting, Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
 };
 use crate::ids::{AgentNo, HotlineId, Random};
 
@@ -198,6 +198,7 @@ impl Line {
                 queue: None,
                 nobody: self.nobody.clone(),
             },
+            duty: Duty::default(),
             start: Next::Agents,
             steps: Vec::new(),
         }

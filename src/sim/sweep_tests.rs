@@ -16,6 +16,7 @@ use super::scenario::{GREETING_SAMPLES, Scenario};
 use super::sound::{Tape, Voices};
 use super::world::World;
 use crate::call::fact::{Fact, RecordingStatus, What};
+use crate::call::presence::AgentFact;
 use crate::call::reason::{EndedBy, Reason};
 use crate::cdr::{Outcome, Record};
 use crate::gateway::{Input, RecordingClosed};
@@ -207,6 +208,10 @@ impl Keep for FailsFrom {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
         Err(StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, None)))
     }
+
+    fn append_agents(&mut self, facts: &[AgentFact]) -> Result<(), StoreError> {
+        self.writer.append_agents(facts)
+    }
 }
 
 /// One call whose facts go to disk step by step, until the database has taken `commits` groups of them and no more.
@@ -228,7 +233,7 @@ fn outage(commits: u64) -> Option<()> {
         if given < world.facts.len() {
             let numbers = std::mem::take(&mut world.numbers);
             let subjects = numbers.into_iter().map(|(id, number)| Subject { id, number }).collect();
-            ledger.append(Batch { facts: world.facts[given..].to_vec(), subjects }).expect("room");
+            ledger.append(Batch { facts: world.facts[given..].to_vec(), subjects, ..Batch::default() }).expect("room");
             given = world.facts.len();
             // Either it is on disk, or the commit failed: as the gateway's own loop, the world hears of it.
             while !told && ledger.backlog() > 0 && !ledger.is_failing() {
