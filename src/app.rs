@@ -90,6 +90,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     door.open_to_strangers(!accounts.accounts.is_empty());
     let mut gateway = Gateway::new(settings, Arc::new(plans), Random::from_seed(os_seed()?));
     gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
+    gateway.use_codes(config.codes.clone());
     gateway.restore_agents(clock.now(), &presences);
     let shared = Shared::new(&ledger.ledger());
     let tls = open_tls(&config, clock)?;

@@ -114,6 +114,12 @@ pub const CLOCK_DRIFT_PPM: f64 = 200.0;
 /// Changes of one leg's stream (SSRC, time line, clock) that become facts; beyond that they are only counted.
 pub const UPSETS: u32 = 32;
 
+/// Voice quality reports of a call's peers (RFC 6035) that are kept: one of each phone and trunk at the end, and some before.
+pub const QUALITY_REPORTS: u32 = 8;
+
+/// Sealed calls whose peers may still report: at 300 calls a second half a minute's worth.
+pub const LATE_CALLS: usize = 10_000;
+
 /// A leg that sends nothing for so long has lost its media: phones and networks pause for a few seconds (handover, a
 /// restart of the phone), and their RTCP comes every 5 s.
 pub const MEDIA_LOST: Duration = Duration::from_secs(10);

@@ -370,7 +370,7 @@ fn sdp() {
             let answer = negotiate::answer(&local, &peer, codec);
             let ours = negotiate::read(&answer).expect("our answer can be read");
             assert!(ours.carries(codec));
-            let remote = peer.remote(codec, local.rtp.ip());
+            let remote = peer.remote(codec, Some(local.rtp.ip()));
             assert!(!remote.allowed.is_empty());
         }
     });

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use common::bench::{Gateway, hotline};
 use common::sound::{level_db, play, to_alaw, tone};
 use common::voice::Voice;
 use common::{Bench, RecordExt, Sipp, within};
@@ -85,6 +86,45 @@ fn what_a_stranger_sends_to_every_port_reaches_nobody() {
     }
     let (sent, answered) = attack.end();
     assert!(sent > 5_000 && answered == 0, "{sent} packets of a stranger, {answered} answers");
+}
+
+/// The same during fifty calls at once: no packet of the stranger's is counted in any of them.
+#[test]
+fn a_stranger_on_every_port_is_no_part_of_fifty_calls() {
+    let mut bench = Bench::new();
+    let phone = bench.ports.one();
+    (10..60).for_each(|number| bench.agent_at(&number.to_string(), phone));
+    let (caller, agent) = (Voice::new(bench.ports.even(), 440.0), Voice::new(bench.ports.even(), 1_000.0));
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(2_500).calls(50).per_second(100).voice(caller.port);
+    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(100).calls(50).voice(agent.port);
+    let range = bench.rtp.clone();
+    let gateway = bench.serve();
+    let attack = Attack::on(&range);
+    let (answering, calling) = (answering.start(), calling.start());
+    calling.finish();
+    answering.finish();
+    let records = gateway.records(50);
+    let (sent, answered) = attack.end();
+    assert!(sent > 5_000 && answered == 0, "{sent} packets of a stranger, {answered} answers");
+    let mut refused = 0;
+    for record in &records {
+        for leg in ["caller", "agent"] {
+            let of = |what: &str| record.number(&format!("quality.{leg}.{what}"));
+            assert!((25..=200).contains(&of("packets")), "{leg}: {}", of("packets"));
+            assert_eq!((of("ssrc_changes"), of("restarts"), of("timestamp_jumps")), (0, 0, 0), "{leg} of {record:#}");
+        }
+        refused += foreign(&gateway, record.text("id"));
+    }
+    assert!(refused > 1_000, "the stranger did not reach the calls: {refused} packets refused");
+}
+
+/// Packets that both legs of a call refused because of their source.
+fn foreign(gateway: &Gateway, id: &str) -> i64 {
+    let config = gateway.config.to_str().expect("a path in UTF-8");
+    let output = hotline(&["call", id, "--json", "--config", config]);
+    let call: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a call in JSON");
+    let facts = call["facts"].as_array().expect("its facts");
+    facts.iter().filter_map(|fact| fact["received"]["foreign"].as_i64()).sum()
 }
 
 const ATTACK_HZ: f64 = 2_500.0;

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::phone::{Phone, follow, invite, options};
+use common::phone::{Phone, follow, invite, options, publish};
 use common::{Bench, HOTLINE_NUMBER, RecordExt, Sipp, seconds, until};
 
 #[test]
@@ -47,4 +47,18 @@ fn a_machine_that_a_call_leads_to_is_heard_within_that_call_only() {
     assert_eq!(record.text("reason"), "caller_hung_up");
     gateway.settled(1);
     assert_eq!(reason("queue_full"), 0);
+
+    // What a peer says of the call's quality is kept beside it, though the call is sealed; a stranger gets silence.
+    until("the call's seal", seconds(5), || (gateway.metric("hotline_rtp_ports_in_use") == 0).then_some(()));
+    behind.send(&publish(behind.address(), here, "led"), here);
+    until("a fourth message of a stranger", seconds(5), || (reason("stranger") == 4).then_some(()));
+    proxy.send(&publish(proxy.address(), here, "led"), here);
+    let answer = proxy.expect("SIP/2.0 200", seconds(5));
+    assert!(answer.headers(&["CSeq"]).contains("PUBLISH") && answer.text.contains("\nSIP-ETag: "), "{answer:?}");
+    let reports = until("the report", seconds(5), || {
+        let reports = gateway.record().at_path("quality.caller.reports").clone();
+        reports.as_array().is_some_and(|all| !all.is_empty()).then_some(reports)
+    });
+    assert_eq!((reports.as_array().map(Vec::len), &reports[0]["heard"]["mos_lq"]), (Some(1), &4.1.into()));
+    assert_eq!(gateway.metric("hotline_media_quality_reports_total"), 1);
 }

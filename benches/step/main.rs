@@ -25,7 +25,7 @@ const TABLES: [Table; 8] = [
     ("ledger: facts through store::Writer, by facts a commit", ledger::commit),
     ("capture: frames of a pcap", capture::read),
     ("media: 200 calls, G.711, packets of 20 ms; no sockets", media::steps),
-    ("sockets: CPU of the thread a packet; 20 ms apart; phones on another core", sockets::floor),
+    ("floor: CPU of the thread a packet; 20 ms apart; phones on another core", sockets::floor),
     ("greetings: 1,000 calls at once hear one; CPU of the thread a packet", sockets::greetings),
 ];
 

@@ -15,6 +15,7 @@ use crate::clock::Stamp;
 use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName, TrunkName};
 use crate::media::{OneWayBy, Play};
 use crate::protocol::rtp::Received;
+use crate::protocol::sip::voice_quality::Report;
 use crate::quality::{Heard, Line, Upset};
 
 /// One fact of one call.
@@ -164,6 +165,12 @@ pub enum What {
         leg: Side,
         heard: Box<Heard>,
     },
+    /// What the phone or trunk of this leg says of the call's quality (RFC 6035); the first [`crate::limits::QUALITY_REPORTS`] of
+    /// a call. It may come after everything else.
+    RemoteQuality {
+        leg: Side,
+        report: Box<Report>,
+    },
     /// The recording was closed (or lost). After it a call is sealed.
     RecordingClosed {
         status: RecordingStatus,
@@ -246,6 +253,12 @@ pub enum What {
         attempt: u32,
         #[serde(flatten)]
         choice: Box<Choice>,
+    },
+    /// This agent answers the ring of a colleague's phone (receive stamp); `AgentAnswered` follows.
+    PickedUp {
+        attempt: u32,
+        agent: AgentNo,
+        from: AgentNo,
     },
 }
 

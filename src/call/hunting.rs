@@ -171,6 +171,11 @@ impl Call {
         }
     }
 
+    /// This attempt's phone is being rung for the caller.
+    pub fn rings(&self, attempt: u32) -> bool {
+        matches!(&self.state, State::Hunting(hunting) if hunting.is_current(attempt))
+    }
+
     /// Calls a target in an agent's place.
     pub(super) fn call_target(&mut self, mut route: Route, place: Place, target: TargetName) -> State {
         route.last_attempt += 1;
@@ -216,6 +221,13 @@ impl Call {
             }
             Input::AgentFailed { attempt, result, status } if hunting.is_current(attempt) => {
                 self.attempt_failed(hunting, attempt, now, at, (result, status), agents)
+            }
+            Input::PickedUp { attempt, agent } => {
+                if let Some(Attempt { callee: Callee::Agent(at_phone), .. }) = hunting.attempts.get_mut(&attempt) {
+                    let from = std::mem::replace(at_phone, agent.clone());
+                    self.fact(at, What::PickedUp { attempt, agent, from });
+                }
+                State::Hunting(hunting)
             }
             Input::AgentFree if hunting.wants() == Some(true) => self.hunt(hunting, now, at, agents),
             Input::Sent(Sent::Ring) | Input::Media(Media::RingbackStarted) => {

@@ -10,6 +10,7 @@ use crate::clock::Now;
 use crate::ids::{AgentNo, Side, TargetName};
 use crate::media::{Hears, OneWayBy, Play};
 use crate::protocol::rtp::Received;
+use crate::protocol::sip::voice_quality::Report;
 use crate::quality::{Heard, Line, Upset};
 
 /// Who is called for the caller.
@@ -70,6 +71,11 @@ pub enum Input {
         to: Callee,
         attended: bool,
     },
+    /// Another agent has picked up the phone that rings; the answer comes next.
+    PickedUp {
+        attempt: u32,
+        agent: AgentNo,
+    },
     /// The agent of this attempt goes on with another phone.
     PhoneReplaced {
         attempt: u32,
@@ -114,6 +120,11 @@ pub enum Input {
         side: Side,
         reason: Option<String>,
         retry_after_s: Option<u32>,
+    },
+    /// A peer's voice quality report.
+    Reported {
+        side: Side,
+        report: Box<Report>,
     },
     Media(Media),
     RecordingClosed {

@@ -17,6 +17,8 @@
 pub mod agent;
 pub mod choice;
 pub mod fact;
+pub mod feature;
+pub mod late;
 pub mod leg;
 pub mod presence;
 pub mod reason;
@@ -76,6 +78,8 @@ pub struct Call {
     actions: VecDeque<Action>,
     /// Messages on the ladder so far.
     signals: u32,
+    /// Voice quality reports so far.
+    reports: u32,
     /// Prompts that have not begun, in the order of their orders.
     ordered: VecDeque<Ordered>,
     transfers: Transfers,
@@ -118,6 +122,14 @@ enum State {
     Sealed,
 }
 
+impl Ledger {
+    fn next(&mut self, at: Now, what: What) -> Fact {
+        let fact = Fact { call: self.call, n: self.n, at: Stamp::new(self.run, at), what };
+        self.n += 1;
+        fact
+    }
+}
+
 impl Call {
     /// A call that was offered at `at`.
     pub fn new(id: CallId, run: RunId, at: Now, hotline: Arc<Hotline>, offer: Offer) -> Call {
@@ -139,6 +151,7 @@ impl Call {
             state: State::Opening,
             actions: VecDeque::new(),
             signals: 0,
+            reports: 0,
             ordered: VecDeque::new(),
             transfers: Transfers::default(),
             hotline,
@@ -186,6 +199,13 @@ impl Call {
             Input::Explained { side, reason, retry_after_s } => {
                 if !matches!(self.state, State::Sealed) {
                     self.fact(at, What::Explained { leg: side, reason, retry_after_s });
+                }
+                return;
+            }
+            Input::Reported { side, report } => {
+                if !matches!(self.state, State::Sealed) && self.reports < limits::QUALITY_REPORTS {
+                    self.reports += 1;
+                    self.fact(at, What::RemoteQuality { leg: side, report });
                 }
                 return;
             }
@@ -339,8 +359,7 @@ impl Call {
     }
 
     fn fact(&mut self, at: Now, what: What) {
-        let fact = Fact { call: self.ledger.call, n: self.ledger.n, at: Stamp::new(self.ledger.run, at), what };
-        self.ledger.n += 1;
+        let fact = self.ledger.next(at, what);
         match &fact.what {
             What::AgentInvited { attempt, agent } => {
                 self.ledger.ringing.insert(*attempt, Callee::Agent(agent.clone()));

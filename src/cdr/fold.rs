@@ -339,6 +339,7 @@ impl Fold {
                 self.agent.received = Some(*received);
                 self.agent.heard.clone_from(heard);
             }
+            What::RemoteQuality { leg, report } => self.leg(*leg).reports.push((**report).clone()),
             What::RecordingStarted { path } => {
                 self.recording.path = Some(path.clone());
                 self.recording.status = RecordingStatus::Pending;

@@ -2,6 +2,7 @@
 
 use super::record::{Buffer, LegQuality, QualityStatus, SentQuality};
 use crate::protocol::rtp::Received;
+use crate::protocol::sip::voice_quality::Report;
 use crate::quality::{Figures, Heard, Seen, Status, status};
 
 /// What facts say of one leg's received stream.
@@ -10,6 +11,7 @@ pub(super) struct Leg {
     pub(super) received: Option<Received>,
     pub(super) heard: Option<Box<Heard>>,
     pub(super) one_way: OneWay,
+    pub(super) reports: Vec<Report>,
 }
 
 /// For how long this person was not heard while the other one was.
@@ -77,7 +79,7 @@ impl Leg {
             jitter_ms: received.filter(|r| r.packets > 0).map(|r| r.jitter_us as f64 / 1_000.0),
             ..Figures::default()
         };
-        LegQuality { figures, status, buffer: None, sent: None }
+        LegQuality { figures, status, buffer: None, sent: None, reports: self.reports.clone() }
     }
 }
 
@@ -99,5 +101,5 @@ fn measured(leg: &Leg, heard: &Heard, other: &Leg, about: About) -> LegQuality {
     let figures = Figures::of(&heard.measured, Some(&heard.codec), score.as_ref());
     let buffer = heard.decoded.map(Buffer::of);
     let sent = heard.sent.as_ref().map(|sent| Box::new(SentQuality::of(sent)));
-    LegQuality { figures, status: status.into(), buffer, sent }
+    LegQuality { figures, status: status.into(), buffer, sent, reports: leg.reports.clone() }
 }

@@ -14,6 +14,7 @@ use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Wall;
 use crate::ids::{AgentNo, CallId, HotlineId, TargetName, TrunkName};
 use crate::protocol::rtp::xr::VoipMetrics;
+use crate::protocol::sip::voice_quality::Report;
 use crate::quality::{Decoded, Delay, Figures, Sent, Status};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -263,6 +264,9 @@ pub struct LegQuality {
     /// What was sent to this person, as their phone or trunk reports it; null: it does not.
     #[serde(default)]
     pub sent: Option<Box<SentQuality>>,
+    /// What their phone or trunk published of the call's quality (RFC 6035), in its own words.
+    #[serde(default)]
+    pub reports: Vec<Report>,
 }
 
 /// The stream toward one person by RTCP of its receiver. A relayed stream keeps the gaps that it came with: what was lost

@@ -37,6 +37,7 @@ register = { server = "sip:carrier.example", username = "1000", password_file = 
 options_s = 10
 calls_per_second = 5
 calls_at_once = 30
+nat = true
 called_from = ["diversion", "to"]
 caller_from = ["from"]
 numbers = { country_code = "86", area_code = "10", strip = "9" }
@@ -66,6 +67,7 @@ number = "+8613900000001"
     assert_eq!(carrier.server.as_ref().unwrap().as_str(), "sip:carrier.example", "calls go to the registrar");
     assert_eq!(carrier.options, Some(Duration::from_secs(10)));
     assert_eq!(carrier.limits, Limits { calls_per_second: Some(5), calls_at_once: Some(30) });
+    assert!(carrier.nat);
     assert_eq!(carrier.identity.called, [Called::Diversion, Called::To]);
     assert_eq!(carrier.identity.numbering.as_ref().unwrap().national_prefix, "0");
     assert!(second.peers.is_empty() && second.registration.is_none() && second.options.is_none());

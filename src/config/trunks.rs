@@ -78,6 +78,7 @@ fn trunk(section: &mut Table<'_>, listen: &[Listen], base: &Path, name: &str) ->
             calls_at_once: section.integer("calls_at_once", most).map(|at| at.value),
         },
         identity: identity(section, reached_by_contact),
+        nat: section.boolean("nat").is_some_and(|at| at.value),
     })
 }
 

@@ -182,6 +182,9 @@ impl Next {
 pub struct StepNo(pub(super) usize);
 
 impl StepNo {
+    /// Of a plan that is made by hand, with one step.
+    pub const FIRST: StepNo = StepNo(0);
+
     pub fn of(self, hotline: &Hotline) -> Option<&Step> {
         hotline.steps.get(self.0)
     }

@@ -7,10 +7,12 @@
 //! Files: `guests` (whom else live calls may hear), `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
 //! actions → SIP, media, recorder), `sound` (media events, ports), `trunks` (where they are, health, registration, limits),
 //! `outbound` (calls of ours through them), `registering` (phones that register), `forks` (several phones of one agent), `reload`
-//! (another configuration), `ladder` (what is kept of each message), `transferring` (REFER), `replacing` (Replaces), `among_agents` (calls that agents make), `presence` (whether agents are there for callers).
+//! (another configuration), `reports` (voice quality, as peers tell it), `ladder` (what is kept of each message), `transferring` (REFER), `replacing` (Replaces), `among_agents` (calls that agents make),
+//! `presence` (whether agents are there for callers), `features` (codes that they dial).
 
 mod among_agents;
 mod book;
+mod features;
 mod forks;
 mod guests;
 #[cfg(test)]
@@ -26,6 +28,7 @@ mod registering;
 mod registering_tests;
 mod reload;
 mod replacing;
+mod reports;
 mod signalling;
 mod sound;
 #[cfg(test)]
@@ -49,6 +52,7 @@ pub use trunks::{CallTarget, NamedPhone, Trunk, TrunkShown};
 
 use crate::call::agent::Agents;
 use crate::call::fact::{Fact, RecordingStatus};
+use crate::call::feature::Codes;
 use crate::call::leg::{self, Callee};
 use crate::call::presence::{AgentFact, Order, Refused};
 use crate::clock::{Instant, Now, RunId};
@@ -263,6 +267,7 @@ pub struct Gateway {
     random: Random,
     endpoint: Endpoint,
     agents: Agents,
+    codes: Codes,
     phones: BTreeMap<AgentNo, Phone>,
     trunks: Trunks,
     ports: Ports,
@@ -270,10 +275,11 @@ pub struct Gateway {
     callers: among_agents::Callers,
     /// Of a consultation that is to become part of a call: whose, and which attempt.
     consulted: BTreeMap<CallId, (CallId, u32)>,
+    reports: reports::Reports,
     by_session: BTreeMap<SessionId, Link>,
     by_leg: BTreeMap<LegId, PortLink>,
     /// How many sessions of an attempt have not ended: its agent is taken until then.
-    phone_sessions: BTreeMap<(CallId, u32), u32>,
+    phone_sessions: BTreeMap<(CallId, u32, Callee), u32>,
     /// `None`: no agent has a password.
     registering: Option<Box<registering::Registering>>,
     next_leg: u64,
@@ -300,6 +306,7 @@ impl Gateway {
         let ports = Ports::new(settings.rtp_ports.clone(), &mut random);
         Gateway {
             endpoint: Endpoint::new(settings.sip.clone(), endpoint_random),
+            codes: Codes::default(),
             agents: Agents::new(numbers, &plans, agents_random),
             phones: settings.phones.iter().map(|p| (p.agent.clone(), p.clone())).collect(),
             trunks: Trunks::new(&settings, Random::from_seed(random.bytes())),
@@ -312,6 +319,7 @@ impl Gateway {
             calls: BTreeMap::new(),
             callers: among_agents::Callers::default(),
             consulted: BTreeMap::new(),
+            reports: reports::Reports::default(),
             by_session: BTreeMap::new(),
             by_leg: BTreeMap::new(),
             phone_sessions: BTreeMap::new(),
@@ -480,6 +488,8 @@ impl Gateway {
                 self.handle_answered(now, answered);
             } else if let Some(event) = self.endpoint.poll_event() {
                 self.handle_sip(now, event);
+            } else if let Some(reported) = self.endpoint.poll_report() {
+                self.handle_report(now, reported);
             } else if let Some(served) = self.endpoint.poll_served() {
                 self.handle_register(now, &served);
             } else if let Some((id, at, input)) = self.inputs.pop_front() {

@@ -85,7 +85,7 @@ impl Gateway {
             }
             Action::Record { path } => self.outputs.push_back(Output::Record { call: id, path }),
             Action::CloseMedia { ended } => self.close_media(id, ended),
-            Action::Sealed => self.seal(id),
+            Action::Sealed => self.seal(now, id),
         }
     }
 
@@ -171,7 +171,8 @@ impl Gateway {
         let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) else { return };
         a.released = true;
         let (sessions, agent) = (a.forks.sessions().to_vec(), a.agent.clone());
-        if self.phone_sessions.contains_key(&(id, attempt)) {
+        let of = (id, attempt, agent.clone());
+        if self.phone_sessions.contains_key(&of) {
             // The agent is free again when the last message of the last session is through.
             let cause = cause(parting);
             for session in &sessions {
@@ -180,7 +181,7 @@ impl Gateway {
             // A BYE is the end for whoever had the call, even if the phone is dead and never answers it. A phone that was
             // ringing rings until its CANCEL is answered.
             if sessions.iter().all(|session| self.endpoint.is_ending(*session)) {
-                self.phone_sessions.remove(&(id, attempt));
+                self.phone_sessions.remove(&of);
                 self.free(&agent, id, now);
             }
         } else {
@@ -234,7 +235,7 @@ impl Gateway {
         }
     }
 
-    fn seal(&mut self, id: CallId) {
+    fn seal(&mut self, now: Now, id: CallId) {
         let Some(entry) = self.calls.remove(&id) else { return };
         self.trunks.leave(id);
         self.guests.leave(id);
@@ -243,6 +244,7 @@ impl Gateway {
                 self.by_session.remove(session);
             }
         }
+        self.reports.seal(now.mono, id, entry.call.into_late());
         tracing::debug!(call = %id, "sealed");
     }
 }

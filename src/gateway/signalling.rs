@@ -88,6 +88,9 @@ impl Gateway {
         if let Ok(Some(replaces)) = Replaces::of(&request.headers) {
             return self.replace(now, at, (session, flow), request, &replaces);
         }
+        if let Some((agent, dialled)) = self.code_dialled(&flow, request) {
+            return self.serve_code(now, at, (session, flow), request, (agent, &dialled));
+        }
         if let Some(who) = self.agents_own_call(&flow, request) {
             return self.begin_agents_call(now, at, (session, flow), request, who);
         }
@@ -134,6 +137,7 @@ impl Gateway {
         self.by_session
             .insert(session, Link { call: id, role: Role::Caller, terminated: false, unwritten: VecDeque::new() });
         self.invited_from(id, request);
+        self.note_reporter(session, id, Side::Caller);
         let seen = Box::new(Seen::of_request(request, flow.remote));
         self.note_received(id, &Role::Caller, at, &Label::Request(request.method.clone()), Some(seen));
         if self.ledger_failing {

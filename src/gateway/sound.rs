@@ -1,12 +1,12 @@
 //! Media of the calls: ports, offers and answers, and what the media threads report.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::book::{LegMedia, PortLink, Role};
 use super::{Gateway, Output};
 use crate::call::fact::KeyPath;
-use crate::call::leg::{Input, Media};
+use crate::call::leg::{Callee, Input, Media};
 use crate::clock::Now;
 use crate::ids::{CallId, LegId, Side};
 use crate::limits;
@@ -174,9 +174,12 @@ impl Gateway {
 
     /// The phone's 2xx: its answer fixes the codec of its leg. False if it has no media that we can carry.
     pub(super) fn agent_answer(&mut self, id: CallId, attempt: u32, body: &[u8], source: SocketAddr) -> bool {
-        let Some(entry) = self.calls.get_mut(&id) else { return false };
-        let Some(a) = entry.attempts.get_mut(&attempt) else { return false };
-        let role = Role::Agent { attempt, agent: a.agent.clone() };
+        let Some(agent) = self.calls.get(&id).and_then(|e| e.attempts.get(&attempt)).map(|a| a.agent.clone()) else {
+            return false;
+        };
+        let role = Role::Agent { attempt, agent };
+        let locked = self.is_locked(id, &role);
+        let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) else { return false };
         let agreed = self.settings.media.read(&role, body).ok().and_then(|peer| {
             let (codec, _) = *peer.codecs.first()?;
             Some((peer, codec, a.media.as_ref()?.local))
@@ -185,7 +188,7 @@ impl Gateway {
             tracing::warn!(call = %id, callee = %a.agent, "the phone answered without media that we can carry");
             return false;
         };
-        let remote = peer.remote_of(&local, codec, source.ip());
+        let remote = peer.remote_of(&local, codec, also(locked, source.ip()));
         a.codec = Some(codec);
         a.source = Some(source);
         a.peer = Some(peer);
@@ -197,11 +200,12 @@ impl Gateway {
 
     /// The answer to the caller's offer before any agent's, for the 183: the caller's first codec. The ringing tone follows.
     pub(super) fn early_answer(&mut self, id: CallId, burst: Duration, period: Duration) -> Option<Vec<u8>> {
+        let locked = self.is_locked(id, &Role::Caller);
         let caller = &mut self.calls.get_mut(&id)?.caller;
         let (peer, media) = (caller.peer.as_ref()?, caller.media.as_ref()?);
         let (codec, _) = *peer.codecs.first()?;
         caller.codec = Some(codec);
-        let remote = peer.remote_of(&media.local, codec, caller.flow.remote.ip());
+        let remote = peer.remote_of(&media.local, codec, also(locked, caller.flow.remote.ip()));
         let leg = media.leg;
         self.outputs.push_back(Output::Media(Command::Remote { leg, remote }));
         self.outputs.push_back(Output::Media(Command::Ringback { leg, burst, period }));
@@ -221,6 +225,7 @@ impl Gateway {
     }
 
     fn answer_speaking(&mut self, id: CallId, wished: Option<Codec>) -> Option<Vec<u8>> {
+        let locked = self.is_locked(id, &Role::Caller);
         let caller = &mut self.calls.get_mut(&id)?.caller;
         let media = caller.media.as_mut()?;
         let Some(peer) = &caller.peer else {
@@ -233,7 +238,7 @@ impl Gateway {
             return Some(negotiate::answer(&media.local, peer, early));
         }
         let codec = peer.keeping(wished);
-        let remote = peer.remote_of(&media.local, codec, caller.flow.remote.ip());
+        let remote = peer.remote_of(&media.local, codec, also(locked, caller.flow.remote.ip()));
         caller.codec = Some(codec);
         self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
         Some(negotiate::answer(&media.local, peer, codec))
@@ -332,8 +337,9 @@ impl Gateway {
     /// From now on the media of this leg is what its peer has just said; its codec stays if the peer still has it.
     /// `Some` if that begins or ends a hold.
     fn change_peer(&mut self, id: CallId, role: &Role, new: Peer) -> Option<Input> {
+        let locked = self.is_locked(id, role);
         let entry = self.calls.get_mut(&id)?;
-        let signalling = entry.signalling(role)?;
+        let signalling = also(locked, entry.signalling(role)?);
         let media = entry.media_mut(role)?;
         let (leg, local, room) = (media.leg, media.local, media.holds < limits::HOLDS);
         let said = entry.said_mut(role)?;
@@ -347,6 +353,23 @@ impl Gateway {
         }
         self.outputs.push_back(Output::Media(Command::Remote { leg, remote }));
         (before != now_held).then(|| Input::Held { by: role.side(), held: now_held })
+    }
+
+    /// A leg of a trunk's that is not said to be behind a NAT: nothing but its SDP says where its media comes from.
+    fn is_locked(&self, id: CallId, role: &Role) -> bool {
+        let trunks = &self.settings.trunks;
+        let trunk = match role {
+            Role::Caller => {
+                let line = self.calls.get(&id).and_then(|entry| self.trunk_of(&entry.caller.flow));
+                line.and_then(|line| trunks.get(line))
+            }
+            Role::Agent { agent: Callee::Target(name), .. } => {
+                let target = self.settings.targets.iter().find(|target| target.name == *name);
+                target.and_then(|target| trunks.iter().find(|trunk| trunk.name == target.trunk))
+            }
+            Role::Agent { agent: Callee::Agent(_), .. } => None,
+        };
+        trunk.is_some_and(|trunk| !trunk.nat)
     }
 
     /// The order that begins the media of a caller who is with nobody.
@@ -364,4 +387,9 @@ impl Gateway {
         debug_assert_eq!(self.by_leg.get(&caller).map(|l| l.role.side()), Some(Side::Caller));
         Some(Command::Bridge { call: id, caller, agent, connected, record: entry.call.is_kept() })
     }
+}
+
+/// Where media may come from beside the address of the SDP.
+fn also(locked: bool, signalling: IpAddr) -> Option<IpAddr> {
+    (!locked).then_some(signalling)
 }

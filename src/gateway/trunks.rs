@@ -45,6 +45,8 @@ pub struct Trunk {
     pub options: Option<Duration>,
     pub limits: Limits,
     pub identity: Identity,
+    /// It stands behind a NAT: its media may come from where its SIP comes from, whatever its SDP says.
+    pub nat: bool,
 }
 
 impl Trunk {
@@ -60,6 +62,7 @@ impl Trunk {
             options: None,
             limits: Limits::default(),
             identity: Identity::default(),
+            nat: false,
         }
     }
 

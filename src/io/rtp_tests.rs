@@ -41,6 +41,21 @@ struct Phone {
     port: SocketAddr,
 }
 
+fn remote(rtp: SocketAddr) -> Remote {
+    Remote {
+        rtp,
+        allowed: vec![rtp.ip()],
+        codec: Codec::Pcma,
+        payload_type: 8,
+        srtp: None,
+        packet_ms: None,
+        comfort_noise: None,
+        telephone_event: None,
+        send: true,
+        receive: true,
+    }
+}
+
 fn call(n: u128) -> CallId {
     CallId(uuid::Uuid::from_u128(n))
 }
@@ -74,20 +89,7 @@ impl Bench {
                 break local;
             }
         };
-        let rtp = socket.local_addr().unwrap();
-        let allowed = vec![rtp.ip()];
-        let remote = Remote {
-            rtp,
-            allowed,
-            codec: Codec::Pcma,
-            payload_type: 8,
-            srtp: None,
-            packet_ms: None,
-            comfort_noise: None,
-            telephone_event: None,
-            send: true,
-            receive: true,
-        };
+        let remote = remote(socket.local_addr().unwrap());
         self.media.order(Command::Remote { leg, remote });
         Phone { socket, leg, port }
     }
@@ -167,6 +169,25 @@ fn two_phones_hear_each_other_and_are_recorded() {
     drop(UdpSocket::bind(caller.port).expect("the ports are free again"));
     let totals = bench.media.totals();
     assert_eq!((totals.received, totals.send_failed, totals.blocks_dropped), (u64::from(n) + 102, 0, 0));
+}
+
+/// The kernel keeps a socket for the place that was locked; another offer takes it back.
+#[test]
+fn a_leg_that_moves_is_heard_from_its_new_place_only() {
+    let bench = Bench::start(None);
+    let (caller, agent, _) = bench.joined(call(1));
+    bench.until_heard(&caller, &agent);
+    let socket = UdpSocket::bind("127.0.0.3:0").unwrap();
+    bench.media.order(Command::Remote { leg: caller.leg, remote: remote(socket.local_addr().unwrap()) });
+    let moved = Phone { socket, leg: caller.leg, port: caller.port };
+    let (n, _) = bench.until_heard(&moved, &agent);
+    agent.send(1);
+    assert_eq!(moved.hear().unwrap().1, [1; 160]);
+    caller.send(n + 1);
+    moved.send(n + 2);
+    assert_eq!(agent.hear().unwrap().1, [(n + 2) as u8; 160]);
+    let (_, received) = bench.close(call(1));
+    assert_eq!((received[0].foreign, received[1].foreign), (1, 0));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::dialplan::plan::{
 use crate::ids::{AgentNo, CallId, HotlineId, Random, Side, SubjectId, TrunkName};
 use crate::media::{OneWayBy, Play};
 use crate::protocol::rtp::Received;
+use crate::protocol::sip::voice_quality::{self, Report};
 use crate::quality::{Buffered, Heard, JitterNs, Line, Losses, Measured, Upset};
 
 /// 2026-11-21T02:00:00Z: ten in the morning in Shanghai.
@@ -206,8 +207,17 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_124, What::MediaUpset { leg: Side::Caller, upset: Upset::TimestampJump { by_ms: -5_000 } })
         .at(19_125, What::MediaUpset { leg: Side::Caller, upset: Upset::ClockDrift { ppm: 250.5, error_ppm: 1.5 } })
         .at(19_126, What::MoreTransfersRefused { count: 7 })
-        .at(19_127, chosen())
+        .at(19_127, What::RemoteQuality { leg: Side::Agent, report: Box::new(report()) })
+        .at(19_128, chosen())
+        .at(19_129, What::PickedUp { attempt: 1, agent: "9".into(), from: "8".into() })
         .facts()
+}
+
+/// What a phone says at the end of a call.
+pub(crate) fn report() -> Report {
+    let text = "VQSessionReport: CallTerm\nRemoteAddr: IP=192.0.2.1 PORT=5002 SSRC=0x10\nLocalMetrics:\n\
+        PacketLoss: NLR=1.5 JDR=0.5\nQualityEst: MOSLQ=4.1 MOSCQ=4.0\n";
+    voice_quality::parse(text.as_bytes()).expect("it is one")
 }
 
 /// Agent 8 and not 9, who pauses, nor 10.

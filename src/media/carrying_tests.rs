@@ -151,7 +151,7 @@ fn a_pause_is_no_loss_and_sounds_as_the_peer_wished() {
 }
 
 /// A recording of the right side when a share of the packets is lost, and where `zero`: what silence in their places gives.
-fn recorded(voice: &[i16], percent: u32, seed: u64) -> (Vec<i16>, Vec<i16>) {
+pub(super) fn recorded(voice: &[i16], percent: u32, seed: u64) -> (Vec<i16>, Vec<i16>) {
     let mut bench = Bench::joined(0);
     let mut random = Random::from_number(seed);
     let mut silenced = voice.to_vec();
@@ -168,7 +168,7 @@ fn recorded(voice: &[i16], percent: u32, seed: u64) -> (Vec<i16>, Vec<i16>) {
     (bench.channel(1), silenced)
 }
 
-fn speech() -> Vec<i16> {
+pub(super) fn speech() -> Vec<i16> {
     let file = include_bytes!("../../dialplans/prompts/zh-CN/greet/property/8.wav");
     let (samples, rate) = wav::read_mono(&file[..]).unwrap();
     if rate == 16_000 { crate::protocol::audio::resample::halve(&samples) } else { samples }

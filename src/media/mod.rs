@@ -3,6 +3,10 @@
 //! A *leg* owns one RTP port pair. A *bridge* joins a caller's leg and an agent's leg, plays prompts into them, and taps
 //! both onto one time line for the recorder. `io::rtp` owns the bound sockets and drives these machines.
 
+#[cfg(test)]
+mod appendix_i_tests;
+#[cfg(test)]
+mod attended_tests;
 mod beep;
 mod bridge;
 #[cfg(test)]

@@ -162,12 +162,11 @@ impl Peer {
         self.codecs.iter().any(|(c, _)| *c == codec)
     }
 
-    /// Where media goes, once one codec is agreed. `signalling`: where the peer's SIP came from.
-    pub fn remote(&self, codec: Codec, signalling: IpAddr) -> Remote {
+    /// Where media goes, once one codec is agreed. `also`: where it may come from beside the address of the SDP, that is, where
+    /// the SIP of a peer behind a NAT came from.
+    pub fn remote(&self, codec: Codec, also: Option<IpAddr>) -> Remote {
         let mut allowed = vec![self.rtp.ip()];
-        if signalling != self.rtp.ip() {
-            allowed.push(signalling);
-        }
+        allowed.extend(also.filter(|ip| *ip != self.rtp.ip()));
         Remote {
             rtp: self.rtp,
             allowed,
@@ -183,12 +182,12 @@ impl Peer {
     }
 
     /// The same with the keys of both sides, if the stream is secured.
-    pub fn remote_of(&self, local: &Local, codec: Codec, signalling: IpAddr) -> Remote {
+    pub fn remote_of(&self, local: &Local, codec: Codec, also: Option<IpAddr>) -> Remote {
         let key = self.key.map(|theirs| Secured {
             theirs: theirs.keying,
             ours: Keying { suite: theirs.keying.suite, master: local.master },
         });
-        Remote { srtp: key, ..self.remote(codec, signalling) }
+        Remote { srtp: key, ..self.remote(codec, also) }
     }
 
     /// The codec of this stream from now on: the one that it has, if the peer carries it, else the peer's first.
@@ -308,9 +307,10 @@ mod tests {
         assert!(answered.contains("m=video 0 RTP/AVP 96\r\n"), "{answered}");
         assert!(answered.contains("m=audio 20000 RTP/AVP 97 98\r\na=rtpmap:97 PCMA/8000\r\n"), "{answered}");
         assert!(answered.contains("a=recvonly"), "{answered}");
-        let remote = peer.remote(Codec::Pcma, "10.0.0.9".parse().unwrap());
+        let remote = peer.remote(Codec::Pcma, "10.0.0.9".parse().ok());
         assert_eq!((remote.send, remote.receive, remote.allowed.len()), (false, true, 2));
         assert_eq!(remote.payload_type, 97);
+        assert_eq!(peer.remote(Codec::Pcma, None).allowed, [peer.rtp.ip()]);
     }
 
     #[test]
@@ -341,7 +341,7 @@ mod tests {
         assert!(
             String::from_utf8(answer(&theirs, &offered, Codec::Pcma)).unwrap().contains("m=audio 20000 RTP/SAVP 8\r\n")
         );
-        let keys = |peer: &Peer, local| peer.remote_of(local, Codec::Pcma, local.rtp.ip()).srtp.unwrap();
+        let keys = |peer: &Peer, local| peer.remote_of(local, Codec::Pcma, None).srtp.unwrap();
         assert_eq!(
             keys(&offered, &theirs),
             Secured { theirs: keys(&answered, &ours).ours, ours: keys(&answered, &ours).theirs }
@@ -360,7 +360,7 @@ mod tests {
     fn zeros_mean_hold() {
         let peer = read(b"v=0\r\nc=IN IP4 0.0.0.0\r\nm=audio 4000 RTP/AVP 8\r\n").unwrap();
         assert!(peer.holds());
-        assert!(!peer.remote(Codec::Pcma, "10.0.0.9".parse().unwrap()).send);
+        assert!(!peer.remote(Codec::Pcma, None).send);
     }
 
     #[test]

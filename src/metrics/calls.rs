@@ -120,6 +120,7 @@ impl CallMetrics {
             What::MediaMeasured { leg, heard } => self.count_heard(*leg, heard),
             What::OneWayAudio { leg, .. } => self.families.add(Id::OneWayTimes, &[leg.as_str()], 1),
             What::MediaUpset { leg, upset } => self.families.add(Id::MediaUpsets, &[leg.as_str(), upset.word()], 1),
+            What::RemoteQuality { leg, .. } => self.families.add(Id::QualityReports, &[leg.as_str()], 1),
             What::MediaOfLeft { received, heard, .. } => {
                 self.count_received(Side::Agent, received);
                 heard.iter().for_each(|heard| self.count_heard(Side::Agent, heard));

@@ -292,6 +292,8 @@ metrics! {
         "Times that 10 ms were put in to lengthen its delay; counted when the call has ended.";
     Concealed "hotline_media_concealed_frames_total" Counter [LEG, MADE_UP] None
         "Frames of 10 ms that were lost and made up, for the other leg or for the recording; counted when the call has ended.";
+    QualityReports "hotline_media_quality_reports_total" Counter [LEG] None
+        "Voice quality reports (RFC 6035) of phones and trunks that were kept with a call.";
     MediaUpsets "hotline_media_upsets_total" Counter [LEG, UPSET] None
         "Times that a sender changed its SSRC, jumped in its time line or had a clock wrong by more than 200 ppm; at most 32 a leg and call.";
     LedgerFacts "hotline_ledger_facts_total" Counter [] None

@@ -5,6 +5,7 @@
 //! its capture have the same figures.
 
 mod buffer;
+mod burst;
 pub mod codec;
 mod drift;
 pub mod emodel;

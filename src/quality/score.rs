@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::burst;
 use super::codec::{self, Basis};
-use super::emodel::{Connection, Scale, fullband, ie_eff, wideband};
+use super::emodel::{Connection, Scale, fullband, wideband};
 use super::measured::Measured;
 use super::runs::Losses;
 
@@ -65,7 +66,7 @@ fn rate(
     }
     let (loss_percent, burst_r) = (ratio * 100.0, heard.burst_r());
     let ie_eff = match row.bpl {
-        Some(bpl) => ie_eff(row.ie, bpl, loss_percent, burst_r),
+        Some(bpl) => burst::impairment(row.ie, bpl, heard),
         None if heard.lost == 0 => row.ie,
         None => return None,
     };

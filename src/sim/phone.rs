@@ -447,7 +447,7 @@ impl Phone {
             Some((codec, peer)) => {
                 let answer = negotiate::answer(&local, &peer, codec);
                 self.endpoint.accept(now.mono, session, answer);
-                self.talk(now, session, peer.remote(codec, peer.rtp.ip()));
+                self.talk(now, session, peer.remote(codec, None));
             }
             None => self.endpoint.reject(now, session, 488, None),
         }
@@ -456,7 +456,7 @@ impl Phone {
     fn connected(&mut self, now: Now, session: SessionId, body: &[u8], source: IpAddr) {
         if let Ok(peer) = negotiate::read(body) {
             let codec = peer.codecs[0].0;
-            self.talk(now, session, peer.remote(codec, source));
+            self.talk(now, session, peer.remote(codec, Some(source)));
         }
     }
 

@@ -119,6 +119,19 @@ pub(crate) fn invite(from: SocketAddr, to: SocketAddr, number: &str, call_id: &s
     )
 }
 
+/// What a phone publishes of the call with this Call-ID when it is over (RFC 6035).
+pub(crate) fn publish(from: SocketAddr, to: SocketAddr, of_call: &str) -> String {
+    let body = format!(
+        "VQSessionReport: CallTerm\nCallID: {of_call}\nLocalMetrics:\nPacketLoss: NLR=1.5 JDR=0.5\nQualityEst: MOSLQ=4.1\n"
+    );
+    format!(
+        "PUBLISH sip:{to} SIP/2.0\nVia: SIP/2.0/UDP {from};rport;branch=z9hG4bKp{of_call}\nMax-Forwards: 70\n\
+         From: <sip:probe@{from}>;tag=p{of_call}\nTo: <sip:{to}>\nCall-ID: publish-{of_call}\nCSeq: 1 PUBLISH\n\
+         Event: vq-rtcpxr\nContent-Type: application/vq-rtcpxr\nContent-Length: {}\n\n{body}",
+        body.replace('\n', "\r\n").len()
+    )
+}
+
 /// An OPTIONS of the same form.
 pub(crate) fn options(from: SocketAddr, to: SocketAddr, call_id: &str) -> String {
     format!(

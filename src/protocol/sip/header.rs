@@ -94,6 +94,7 @@ impl Name {
     pub const SUBSCRIPTION_STATE: Name = Name(Cow::Borrowed("Subscription-State"));
     pub const REPLACES: Name = Name(Cow::Borrowed("Replaces"));
     pub const EXPIRES: Name = Name(Cow::Borrowed("Expires"));
+    pub const SIP_ETAG: Name = Name(Cow::Borrowed("SIP-ETag"));
     pub const MIN_EXPIRES: Name = Name(Cow::Borrowed("Min-Expires"));
     pub const WWW_AUTHENTICATE: Name = Name(Cow::Borrowed("WWW-Authenticate"));
     pub const AUTHORIZATION: Name = Name(Cow::Borrowed("Authorization"));

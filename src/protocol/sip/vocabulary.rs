@@ -26,6 +26,7 @@ impl Method {
     pub const PRACK: Method = Method::Known(rsip::Method::PRack);
     pub const REFER: Method = Method::Known(rsip::Method::Refer);
     pub const NOTIFY: Method = Method::Known(rsip::Method::Notify);
+    pub const PUBLISH: Method = Method::Known(rsip::Method::Publish);
     pub const REGISTER: Method = Method::Known(rsip::Method::Register);
 
     pub fn parse(word: &str) -> Method {

@@ -23,6 +23,7 @@ pub enum Kind {
 pub struct Report {
     pub kind: Kind,
     /// Of the call that is reported on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_id: Option<String>,
     /// Where the reporter heard and was heard from.
     pub local: Option<End>,

@@ -4,6 +4,7 @@ use std::hash::{Hash as _, Hasher as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::reported::is_report;
 use super::session::{Phase, Session};
 use super::{Count, Endpoint, EventKind, Flow, Label, Machine, Seen, SessionId, Transport, TxId, TxKey, Wake};
 use crate::clock::{Instant, Now};
@@ -40,7 +41,7 @@ pub(super) struct Asked<'a> {
 }
 
 /// A final response of our own making.
-struct Answer<'a> {
+pub(super) struct Answer<'a> {
     status: u16,
     /// Other than the usual phrase.
     reason: Option<&'a str>,
@@ -48,11 +49,15 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    fn status(status: u16) -> Self {
+    pub(super) fn status(status: u16) -> Self {
         Answer { status, reason: None, headers: Vec::new() }
     }
 
-    fn with(mut self, name: Name, value: impl Into<Vec<u8>>) -> Self {
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    pub(super) fn with(mut self, name: Name, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
@@ -95,6 +100,9 @@ impl Endpoint {
         let asked = Asked { now, at, flow, key, request: &request };
         if request.method == Method::CANCEL {
             return self.handle_cancel(asked);
+        }
+        if is_report(&request) {
+            return self.handle_report(asked, dialog);
         }
         if let Some(refusal) = self.cannot_serve(&request) {
             return self.answer(asked, refusal);
@@ -405,7 +413,7 @@ impl Endpoint {
     }
 
     /// A final response with a server transaction of its own.
-    fn answer(&mut self, asked: Asked<'_>, answer: Answer<'_>) {
+    pub(super) fn answer(&mut self, asked: Asked<'_>, answer: Answer<'_>) {
         let tag = self.tag_of(&asked.key);
         self.answer_tagged(asked, answer, &tag, None);
     }
@@ -541,6 +549,6 @@ pub(super) fn from_tag(request: &Request) -> Option<String> {
     Address::parse(request.headers.first(&Name::FROM)?)?.tag().map(str::to_owned)
 }
 
-fn to_tag(request: &Request) -> Option<String> {
+pub(super) fn to_tag(request: &Request) -> Option<String> {
     Address::parse(request.headers.first(&Name::TO)?)?.tag().map(str::to_owned)
 }

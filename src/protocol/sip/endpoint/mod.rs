@@ -21,6 +21,7 @@ mod refresh;
 mod refusal_tests;
 mod reliable;
 mod replaced;
+mod reported;
 mod responses;
 mod seen;
 mod served;
@@ -40,6 +41,7 @@ pub use change::NotNow;
 pub use leash::Leash;
 pub use orders::{MAX_FORWARDS, OutgoingInvite, Way};
 pub use replaced::Replaced;
+pub use reported::Reported;
 pub use seen::Seen;
 pub use served::Served;
 use session::{Phase, Session};
@@ -316,6 +318,7 @@ pub struct Endpoint {
     /// Whether the owner answers REGISTER.
     registrar: bool,
     served: VecDeque<Served>,
+    reports: VecDeque<Reported>,
     /// Sessions of phones: their requests leave for nowhere else, whatever Contact and Record-Route say.
     leashes: BTreeMap<SessionId, Leash>,
 }
@@ -329,6 +332,7 @@ impl Endpoint {
             sizes: size::Sizes::default(),
             registrar: false,
             served: VecDeque::new(),
+            reports: VecDeque::new(),
             leashes: BTreeMap::new(),
             random,
             next_id: 1,
