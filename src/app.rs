@@ -9,8 +9,8 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use crate::io::mailbox::{Inbox, Mailbox, mailbox};
 use crate::io::refusals::Refusals;
 use crate::io::resolver::Resolver;
 use crate::io::rtp::MediaThreads;
+use crate::io::space::{AtFull, Gauge};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tls::{self, Tls};
 use crate::io::udp::{Reception, Udp};
@@ -43,10 +44,13 @@ use crate::peer::registrar;
 use crate::peer::route::Destination;
 use crate::protocol::sip::endpoint::{self, Transport};
 use crate::protocol::sip::uri::Uri;
-use crate::store::Writer;
+use crate::store::{Retention, Writer};
 use crate::web;
 
+mod keeping;
 mod reload;
+
+pub use keeping::{Reloaded, carry_out_alone};
 
 /// A gateway that is up.
 pub struct Running {
@@ -63,6 +67,7 @@ pub struct Running {
     config: Config,
     clock: RunClock,
     tls: Option<Arc<Tls>>,
+    keeping: keeping::Keeping,
     _lock: File,
 }
 
@@ -99,8 +104,11 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         mailbox: &mailbox,
         door,
         tls: tls.clone(),
+        retention: Arc::new(Mutex::new(config.recordings.retention.clone())),
     };
     let (wires, receivers) = house.wire(sockets, &shared, observer)?;
+    let pulse = Pulse { mailbox: mailbox.clone(), occupancy: Arc::clone(&shared.occupancy) };
+    let keeping = house.keeping(pulse, wires.disk.gauge())?;
     let switch = start_switch(gateway, inbox, wires)?;
     metrics.counters().config_in_force(clock.now().wall);
     Ok(Running {
@@ -116,6 +124,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         config,
         clock,
         tls,
+        keeping,
         _lock: lock,
     })
 }
@@ -157,6 +166,11 @@ impl Running {
     /// A registrar has not yet answered that we are gone.
     pub fn is_leaving(&self) -> bool {
         self.occupancy.leaving.load(Ordering::Relaxed)
+    }
+
+    /// The next command that asks for a reload; it is told whether the new configuration was taken.
+    pub async fn reload_asked(&mut self) -> Option<Reloaded> {
+        self.keeping.reloads.recv().await
     }
 
     /// How to see that the switch is at work.
@@ -277,6 +291,8 @@ struct House<'a> {
     mailbox: &'a Mailbox,
     door: Arc<Door>,
     tls: Option<Arc<Tls>>,
+    /// In force; a reload changes it.
+    retention: Arc<Mutex<Retention>>,
 }
 
 impl House<'_> {
@@ -289,7 +305,8 @@ impl House<'_> {
         let runtime = tokio::runtime::Handle::current();
         let counters = self.metrics.counters();
         let refusals = Refusals::new(counters.clone());
-        let recorder = self.recorder(&counters)?;
+        let disk = self.watch()?;
+        let recorder = self.recorder(&counters, disk.gauge())?;
         let media = self.media(&recorder)?;
         let reception = Reception {
             clock: self.clock,
@@ -327,6 +344,8 @@ impl House<'_> {
             resolver,
             media,
             recorder,
+            disk,
+            refuse_at_full: self.config.recordings.at_full == AtFull::Refuse,
             data_directory: self.config.data_directory.clone(),
             ledger: self.ledger.clone(),
             call_metrics: self.metrics.calls(),
@@ -346,9 +365,9 @@ impl House<'_> {
         registers.then(start).transpose()
     }
 
-    fn recorder(&self, counters: &Counters) -> Result<Recorder> {
+    fn recorder(&self, counters: &Counters, gauge: Gauge) -> Result<Recorder> {
         let (mailbox, counters) = (self.mailbox.clone(), counters.clone());
-        Recorder::start(move |closed| {
+        Recorder::start(gauge, move |closed| {
             counters.recording_bytes(closed.bytes);
             mailbox.event(Input::Recording(RecordingClosed {
                 call: closed.call,
@@ -443,10 +462,14 @@ pub fn lock_data(directory: &Path) -> Result<File> {
     }
 }
 
+fn ledger_writer(directory: &Path) -> Result<Writer> {
+    let key = ledger::subject_key(directory).context("cannot read or make subject.key")?;
+    Writer::open(directory, key).context("cannot open the ledger")
+}
+
 fn open_ledger(config: &Config, clock: RunClock, metrics: &Metrics) -> Result<(ledger::Running, RunId)> {
     let directory = &config.data_directory;
-    let key = ledger::subject_key(directory).context("cannot read or make subject.key")?;
-    let mut writer = Writer::open(directory, key).context("cannot open the ledger")?;
+    let mut writer = ledger_writer(directory)?;
     recover(&mut writer, directory, metrics)?;
     let run = writer.begin_run(clock.now().wall).context("cannot write the ledger")?;
     let ledger = ledger::start(writer, Bounds::default(), metrics.counters()).context("cannot start the ledger")?;

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod certificates;
+mod recordings;
 mod trunks;
 
 use std::collections::BTreeSet;
@@ -32,6 +33,7 @@ use crate::protocol::sip::digest::{Algorithm, Secrets};
 pub use crate::protocol::sip::endpoint::Transport;
 use crate::protocol::sip::session_timer;
 use crate::written::{At, Document, Table, text_of};
+pub use recordings::RecordingSettings;
 
 /// The whole configuration, without a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,7 @@ pub struct Config {
     pub targets: Vec<TargetSettings>,
     /// Name servers; none: those of the system.
     pub dns_servers: Vec<SocketAddr>,
+    pub recordings: RecordingSettings,
     /// How long live calls may go on once the gateway is told to stop.
     pub drain: Duration,
 }
@@ -247,6 +250,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         agents: agents.unwrap_or_default(),
         targets,
         dns_servers: trunks::dns_servers(&mut root.section("dns")),
+        recordings: recordings::read(&mut root),
         drain: drain(&mut root.section("shutdown")),
     };
     Read { config, default_agents, certificates }

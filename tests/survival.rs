@@ -144,6 +144,47 @@ fn a_disk_full_while_recording_leaves_the_call_up_and_the_record_honest() {
 }
 
 #[test]
+fn on_a_full_disk_new_calls_are_refused_or_go_on_unrecorded_as_the_configuration_says() {
+    for (policy, outcome, reason) in
+        [("refuse", "rejected", "overloaded"), ("unrecorded", "answered", "caller_hung_up")]
+    {
+        let mut bench = Bench::new();
+        let recordings = bench.data().join("recordings");
+        std::fs::create_dir_all(&recordings).expect("the recordings' directory");
+        if !may_mount(&recordings) {
+            common::say("SKIPPED: this user may not mount a file system (unshare -m), so no disk can be filled");
+            return;
+        }
+        let phone = bench.agent("8");
+        bench.extra = format!("\n[recordings]\ndisk_full = \"{policy}\"\n");
+        let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(100);
+        let called = if policy == "refuse" { "trunk_refused_503" } else { "trunk_hangs_up" };
+        let calling = Sipp::trunk(&bench, called).pause_ms(1_000);
+        let mut command = Command::new("unshare");
+        let script = "mount -t tmpfs -o size=400k none \"$1\" && head -c 404000 /dev/zero > \"$1/others\" && shift && exec \"$@\"";
+        command.args(["-m", "sh", "-c", script, "sh"]).arg(&recordings).arg(BINARY);
+        let gateway = bench.serve_as(command);
+        assert_eq!(gateway.metric("hotline_recordings_disk_level"), 3);
+        let answering = answering.start();
+        calling.run();
+        if outcome == "answered" {
+            answering.finish();
+        }
+        let record = gateway.sealed();
+        assert_eq!((record.text("outcome"), record.text("reason")), (outcome, reason), "{record:#}");
+        assert_eq!(record.text("recording.status"), "none");
+        if outcome == "answered" {
+            assert_eq!(record.text("recording.reason"), "disk_full");
+            // Others made room: within a look or two all is as before.
+            let seen = Path::new("/proc").join(gateway.process.id().to_string()).join("root");
+            let others = seen.join(recordings.strip_prefix("/").expect("an absolute path")).join("others");
+            std::fs::remove_file(others).expect("removing");
+            until("room", seconds(5), || (gateway.metric("hotline_recordings_disk_level") == 0).then_some(()));
+        }
+    }
+}
+
+#[test]
 fn a_second_server_on_the_same_data_is_refused() {
     let mut bench = Bench::new();
     bench.agent("8");

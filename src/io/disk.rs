@@ -15,6 +15,7 @@ use std::time::Duration;
 
 pub use super::recording::Closed;
 use super::recording::{self, Disk, Medium, Recording};
+use super::space::Gauge;
 use crate::ids::CallId;
 use crate::media::record::path;
 use crate::media::{Block, BlockSink};
@@ -50,13 +51,15 @@ enum Order {
 
 impl Recorder {
     /// `closed` is called on the recorder's thread, once for each call begun and ended.
-    pub fn start(closed: impl FnMut(Closed) + Send + 'static) -> io::Result<Self> {
-        Self::start_on(Disk, closed)
+    /// While the gauge says that the disk is full, calls that begin get no file.
+    pub fn start(disk: Gauge, closed: impl FnMut(Closed) + Send + 'static) -> io::Result<Self> {
+        Self::start_on(Disk, disk, closed)
     }
 
-    fn start_on(medium: impl Medium, closed: impl FnMut(Closed) + Send + 'static) -> io::Result<Self> {
+    fn start_on(medium: impl Medium, disk: Gauge, closed: impl FnMut(Closed) + Send + 'static) -> io::Result<Self> {
         let (orders, inbox) = mpsc::channel();
-        let thread = thread::Builder::new().name("recorder".into()).spawn(move || run(&medium, &inbox, closed))?;
+        let thread =
+            thread::Builder::new().name("recorder".into()).spawn(move || run(&medium, &disk, &inbox, closed))?;
         Ok(Recorder { orders, thread: Some(thread) })
     }
 
@@ -138,14 +141,18 @@ fn next(inbox: &Receiver<Order>, worked: &mut bool) -> Option<Order> {
     order.ok()
 }
 
-fn run<M: Medium>(medium: &M, inbox: &Receiver<Order>, mut closed: impl FnMut(Closed)) {
+fn run<M: Medium>(medium: &M, disk: &Gauge, inbox: &Receiver<Order>, mut closed: impl FnMut(Closed)) {
     super::priority::behind();
     let mut open: BTreeMap<CallId, Recording<M::File>> = BTreeMap::new();
     let mut worked = false;
     while let Some(order) = next(inbox, &mut worked) {
         match order {
             Order::Begin { call, path } => {
-                open.insert(call, Recording::begin(medium, call, &path));
+                let recording = match disk.is_full() {
+                    true => Recording::refused(call, &path),
+                    false => Recording::begin(medium, call, &path),
+                };
+                open.insert(call, recording);
             }
             Order::Block { block, waiting } => {
                 waiting.fetch_sub(1, Ordering::Relaxed);

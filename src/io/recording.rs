@@ -95,6 +95,22 @@ impl<F: Write + Seek> Recording<F> {
         Recording { call, path, rate_hz: SAMPLE_RATE_HZ, state, edge: 0, checkpointed: 0, synced: 0, silent: 0 }
     }
 
+    /// The disk is full: there is no file, and the call is told so at its end.
+    pub(super) fn refused(call: CallId, path: &Path) -> Self {
+        tracing::warn!(%call, "not recorded: the disk is full");
+        let state = State::Failed { reason: "disk_full", dropped: 0 };
+        Recording {
+            call,
+            path: path.to_owned(),
+            rate_hz: SAMPLE_RATE_HZ,
+            state,
+            edge: 0,
+            checkpointed: 0,
+            synced: 0,
+            silent: 0,
+        }
+    }
+
     pub(crate) fn block(&mut self, medium: &impl Medium<File = F>, block: &Block) {
         if block.rate_hz != self.rate_hz {
             self.change_rate(medium, block.rate_hz);
