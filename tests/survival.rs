@@ -9,6 +9,7 @@ use std::process::Command;
 
 use common::bench::{BINARY, hotline, http_get};
 use common::child::Process;
+use common::ports::Wide;
 use common::sound::play;
 use common::voice::Voice;
 use common::{Bench, RecordExt, Sipp, seconds, until, wall_us, within};
@@ -66,6 +67,58 @@ fn kill_9_with_twenty_calls_up_loses_no_record_and_at_most_a_second_of_sound() {
     // Counters count since the process began; what was recovered has its own.
     gateway.settled(0);
     assert_eq!(gateway.metric("hotline_calls_interrupted_total"), CALLS as i64);
+}
+
+/// Rounds of the kill at a random moment; set `HOTLINE_KILLS` to try more of them.
+fn kills() -> usize {
+    std::env::var("HOTLINE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
+}
+
+#[test]
+fn kill_9_with_two_hundred_recorded_calls_at_any_moment_keeps_each_and_recovers_in_two_seconds() {
+    const CALLS: usize = 200;
+    let mut slowest_ms = 0;
+    let mut most_lost_ms = 0;
+    for round in 0..kills() {
+        let mut bench = Bench::new();
+        let phone = bench.ports.one();
+        (1..=CALLS).for_each(|number| bench.agent_at(&number.to_string(), phone));
+        // Two pairs of ports each.
+        let wide = Wide::reserve();
+        bench.rtp = wide.rtp_range();
+        let count = CALLS as u64;
+        let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(10).calls(count);
+        let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(25_000).calls(count).per_second(100);
+        let mut gateway = bench.serve();
+        let _answering = answering.start();
+        let _calling = calling.start();
+        let connected = || gateway.live().iter().filter(|call| !call.at_path("connected_at").is_null()).count();
+        let offered = || gateway.metric("hotline_calls_offered_total");
+        until("all to be connected", seconds(15), || (offered() == count as i64 && connected() == CALLS).then_some(()));
+        // Some moment within the next second and a half, different each time.
+        let from_us = wall_us();
+        let moment_us = 200_000 + from_us % 1_300_000;
+        until("the moment", seconds(3), || (wall_us() > from_us + moment_us).then_some(()));
+        let killed_us = wall_us();
+        gateway.process.kill();
+        let begun_us = wall_us();
+        gateway.restart();
+        slowest_ms = slowest_ms.max((wall_us() - begun_us) / 1_000);
+
+        let config = gateway.config.to_str().expect("UTF-8");
+        let verified = hotline(&["recordings", "verify", "--json", "--config", config]);
+        assert!(verified.status.success(), "round {round}: {}", String::from_utf8_lossy(&verified.stdout));
+        for record in &gateway.records(CALLS) {
+            assert!(record.flag("interrupted"), "{record:#}");
+            assert_eq!(record.text("recording.status"), "partial");
+            let up_ms = (killed_us - record.instant_us("connected_at")) / 1000;
+            let lost_ms = up_ms - play(&gateway.recording(record)).millis();
+            within("what the kill took, ms", lost_ms, -100..=1_000);
+            most_lost_ms = most_lost_ms.max(lost_ms);
+        }
+    }
+    common::say(&format!("{CALLS} calls: ready again after {slowest_ms} ms, at most {most_lost_ms} ms lost of each"));
+    within("ready again, ms", slowest_ms, 0..=2_000);
 }
 
 #[test]
