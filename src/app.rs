@@ -481,6 +481,7 @@ fn recover(writer: &mut Writer, directory: &Path, metrics: &Metrics) -> Result<(
     let mended = disk::repair_all(&directory.join("recordings"));
     let unfinished = writer.unfinished().context("cannot read the ledger")?;
     let mut call_metrics = metrics.calls();
+    let mut closing = Vec::new();
     for (call, facts) in &unfinished {
         let salvage = mended
             .iter()
@@ -488,11 +489,12 @@ fn recover(writer: &mut Writer, directory: &Path, metrics: &Metrics) -> Result<(
             .map(|m| Salvage { frames: m.frames, sha256: Some(m.sha256.clone()) });
         let salvage = salvage.or_else(|| closed_recording(directory, facts));
         let missing = closing_facts(facts, salvage.as_ref());
-        writer.append(&missing, &[]).context("cannot write the ledger")?;
         if let (true, Some(hotline)) = (is_interruption(&missing), hotline_of(facts)) {
             call_metrics.interrupted(hotline);
         }
+        closing.extend(missing);
     }
+    writer.append(&closing, &[]).context("cannot write the ledger")?;
     if !unfinished.is_empty() || !mended.is_empty() {
         tracing::warn!(calls = unfinished.len(), recordings = mended.len(), "closed what a crash had cut");
     }

@@ -264,3 +264,30 @@ fn every_command_on_recordings_works_beside_the_server_and_without_it() {
     assert_eq!((verified.number("rows"), verified.number("removed"), verified.number("faults")), (3, 2, 0));
     assert!(done(&gateway, &["recordings", "repair"]).contains("0 rows written, 0 files mended"));
 }
+
+#[test]
+fn a_hotline_that_wants_no_recording_has_none_and_its_ledger_says_why() {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    bench.ringing += "\n\n[recording]\npolicy = \"none\"";
+    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(100);
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(1_000);
+    let gateway = bench.serve();
+    let answering = answering.start();
+    calling.run();
+    answering.finish();
+    let record = gateway.sealed();
+    assert_eq!((record.text("outcome"), record.text("recording.status")), ("answered", "none"));
+    assert_eq!(record.text("recording.reason"), "policy");
+    assert!(record.at_path("recording.path").is_null());
+    let verified = done(&gateway, &["recordings", "verify", "--json"]);
+    assert!(verified.contains(r#""rows":1"#) && verified.contains(r#""coverage":1.0"#), "{verified}");
+    assert_eq!(gateway.metric("hotline_recordings_total"), 0);
+
+    // A message is a stretch of the recording.
+    let plan = gateway.bench.path().join("dialplans/property.toml");
+    let text = std::fs::read_to_string(&plan).expect("the dialplan");
+    std::fs::write(&plan, text + "\n[step.leave]\ndo = \"message\"\n").expect("writing");
+    let (text, good) = command(&gateway, &["check"]);
+    assert!(!good && text.contains("a message is a stretch of the recording"), "{text}");
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ids::{AgentNo, HotlineId, TargetName};
+use crate::ids::{AgentNo, CallId, HotlineId, TargetName};
 
 /// Every hotline, found by the number dialled.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +27,7 @@ pub struct Hotline {
     pub answer: Answer,
     pub greeting: Greeting,
     pub agents: Agents,
+    pub recording: Recording,
     /// Where a call begins.
     pub start: Next,
     /// The file's `[step.NAME]`s, in its order.
@@ -47,6 +48,23 @@ impl Hotline {
             }
         }
         all
+    }
+}
+
+/// Which calls are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recording {
+    /// 100: all; 0: none.
+    pub percent: u8,
+}
+
+impl Recording {
+    pub const ALL: Recording = Recording { percent: 100 };
+
+    /// Drawn by the last bits of the call's id, which are random: the same for the same call whoever asks.
+    pub fn wants(self, call: CallId) -> bool {
+        let drawn = u16::from_be_bytes([call.0.as_bytes()[14], call.0.as_bytes()[15]]);
+        u32::from(drawn) * 100 < u32::from(self.percent) * 65_536
     }
 }
 

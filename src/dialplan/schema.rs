@@ -1,10 +1,11 @@
 //! A dialplan as written: its keys, their defaults and their ranges. One hotline a file.
 
+mod recording;
 pub(super) mod steps;
 
 use std::time::Duration;
 
-use super::plan::{Answer, Cadence, Ringback, Strategy};
+use super::plan::{Answer, Cadence, Recording, Ringback, Strategy};
 use crate::fault::did_you_mean;
 use crate::written::{At, Document, Table};
 
@@ -22,6 +23,7 @@ pub(super) struct Written {
     pub(super) late: Option<At<String>>,
     pub(super) agents: Group,
     pub(super) queue: Option<steps::Queue>,
+    pub(super) recording: Recording,
     /// Where a call begins; left out: with the agents.
     pub(super) start: Option<At<String>>,
     pub(super) steps: Vec<steps::Step>,
@@ -57,6 +59,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         late: greeting.string("late"),
         agents: group(&mut agents, "numbers", "nobody"),
         queue: steps::queue(queue),
+        recording: recording::read(&mut root.section("recording")),
         start: hotline.string("start"),
         steps: steps::read(root.named_sections("step")),
     }

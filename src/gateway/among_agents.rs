@@ -126,6 +126,7 @@ fn plan_for(to: &Callee) -> Arc<Hotline> {
         Callee::Target(target) => (Vec::new(), Next::Target(target.clone())),
     };
     Arc::new(Hotline {
+        recording: crate::dialplan::plan::Recording::ALL,
         id: "".into(),
         org: String::new(),
         numbers: Vec::new(),

@@ -4,7 +4,7 @@
 //! place.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -202,7 +202,24 @@ pub fn repair_all(recordings: &Path) -> Vec<Mended> {
         }
     }
     mended.sort_by(|a, b| a.path.cmp(&b.path));
+    if !mended.is_empty() {
+        make_durable(recordings);
+    }
     mended
+}
+
+/// Against a power cut. Calls do not wait for it: the ledger's last commits are no safer until the next checkpoint.
+fn make_durable(recordings: &Path) {
+    let folder = File::open(recordings);
+    let sync = move || {
+        super::priority::behind();
+        if let Err(error) = folder.and_then(|folder| Ok(nix::unistd::syncfs(folder)?)) {
+            tracing::warn!(%error, "what was mended is not safe from a power cut yet");
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("sync".into()).spawn(sync) {
+        tracing::warn!(%error, "what was mended is not safe from a power cut yet");
+    }
 }
 
 /// Length in 1/8000 s and hash of a recording that is closed already; `None` if it is not there.
@@ -211,7 +228,7 @@ pub fn measure(path: &Path) -> Option<(u64, String)> {
 }
 
 fn mend(call: CallId, path: PathBuf) -> Option<Mended> {
-    match recording::close(&path, u64::MAX) {
+    match recording::mend(&path, u64::MAX).and_then(|(_, file)| recording::rename(&path).map(|()| file)) {
         Ok(file) => Some(Mended { call, path, frames: file.units(), bytes: file.bytes, sha256: file.sha256 }),
         Err(error) => {
             tracing::warn!(%call, %error, "a cut recording could not be mended");

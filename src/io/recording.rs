@@ -15,9 +15,9 @@ use crate::media::record::repair::{self, FRAME_BYTES, HEADER_BYTES};
 use crate::media::wav::{WriteError, Writer};
 use crate::media::{Block, SAMPLE_RATE_HZ};
 
-/// The header is made right every 500 ms of audio. With the tap's hold-back of 200 ms and a block of 100 ms a crash
-/// takes less than a second.
-const CHECKPOINT_FRAMES: u64 = SAMPLE_RATE_HZ as u64 / 2;
+/// The header is made right every 400 ms of audio. With the tap's hold-back of 200 ms, a block of 100 ms and a busy machine a
+/// crash takes less than a second.
+const CHECKPOINT_FRAMES: u64 = SAMPLE_RATE_HZ as u64 * 4 / 10;
 
 /// What the machine itself may lose when its power fails: 5 s.
 const SYNC_FRAMES: u64 = SAMPLE_RATE_HZ as u64 * 5;
@@ -266,6 +266,22 @@ impl Finished {
 
 /// Mends a `.part` file if it needs to be, keeps at most `frames`, makes it durable under its final name.
 pub(super) fn close(path: &Path, frames: u64) -> io::Result<Finished> {
+    let (file, finished) = mend(path, frames)?;
+    file.sync_all()?;
+    rename(path)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(finished)
+}
+
+/// Gives a mended `.part` file its final name.
+pub(super) fn rename(path: &Path) -> io::Result<()> {
+    fs::rename(path::part(path), path)
+}
+
+/// Mends a `.part` file and keeps at most `frames`; it is neither durable nor renamed yet.
+pub(super) fn mend(path: &Path, frames: u64) -> io::Result<(File, Finished)> {
     let part = path::part(path);
     let mut file = OpenOptions::new().read(true).write(true).open(&part)?;
     let kept = repair::keep(&mut file, frames).map_err(|error| match error {
@@ -273,14 +289,9 @@ pub(super) fn close(path: &Path, frames: u64) -> io::Result<Finished> {
         foreign => io::Error::other(foreign),
     })?;
     file.set_len(kept.length)?;
-    file.sync_all()?;
     let sha256 = hash(&mut file)?;
-    fs::rename(&part, path)?;
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
-    }
     debug_assert_eq!(kept.length, HEADER_BYTES + kept.frames * FRAME_BYTES);
-    Ok(Finished { frames: kept.frames, rate_hz: kept.rate_hz, bytes: kept.length, sha256 })
+    Ok((file, Finished { frames: kept.frames, rate_hz: kept.rate_hz, bytes: kept.length, sha256 }))
 }
 
 /// A file that has its final name.

@@ -178,6 +178,7 @@ impl Line {
         let numbers: Vec<AgentNo> = self.agents.iter().map(|n| AgentNo::from(n.as_str())).collect();
         let secs = Duration::from_secs;
         Hotline {
+            recording: crate::dialplan::plan::Recording::ALL,
             id: HotlineId::from(self.id.as_str()),
             org: self.id.clone(),
             numbers: vec![self.number.clone()],
