@@ -2,6 +2,7 @@
 
 mod greeting;
 mod hours;
+mod sixteen;
 
 use std::time::Duration;
 
