@@ -241,11 +241,16 @@ impl Next {
     }
 }
 
-/// A step's place in [`Hotline::steps`]. Only compiling makes them.
+/// A step's place in [`Hotline::steps`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StepNo(pub(super) usize);
 
 impl StepNo {
+    /// The step that so many stand before. For plans that no file describes; one that is not there ends a call.
+    pub fn after(steps: usize) -> StepNo {
+        StepNo(steps)
+    }
+
     pub fn of(self, hotline: &Hotline) -> Option<&Step> {
         hotline.steps.get(self.0)
     }
