@@ -269,3 +269,6 @@ fn one_of<T: Copy>(
     }
     None
 }
+
+#[cfg(test)]
+mod keys_tests;
