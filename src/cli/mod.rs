@@ -7,6 +7,7 @@ mod demo;
 mod ladder;
 pub mod reading;
 mod route_test;
+mod rules;
 mod serve;
 mod simulate;
 
@@ -95,6 +96,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             Ok(reading::report(&reader(&config)?, ((*span).into(), date), &zones, now, (*format).into(), &mut out)?)
         }
         Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
+        Command::Rules { ask } => rules::run(ask, file, &mut out),
         Command::Analyze { file, json } => analyze::run(file, style(*json), &mut out),
         Command::Metrics { json } => Ok(reading::metrics(style(*json), &mut out)?),
         Command::Help { topic: Some(Topic::Reasons) } => Ok(reading::reasons(&mut out)?),

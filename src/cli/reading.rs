@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::ladder;
+use super::{ladder, rules};
 use crate::call::fact::{Fact, What};
 use crate::call::reason::{Class, Reason};
 use crate::cdr::{LegQuality, QualityStatus, Record, Time, Word as _};
@@ -83,6 +83,7 @@ pub fn call(reader: &Reader, id: CallId, style: Style, numbers: bool, out: &mut 
         }
         Style::Text => {
             summary(&call, out)?;
+            rules::of_record(&call.record, out)?;
             facts(&call.facts, out)?;
             let caller = match &call.record.caller {
                 Some(number) if numbers => number.clone(),
@@ -184,7 +185,7 @@ pub(super) fn offset(facts: &[Fact], fact: &Fact) -> String {
     since.map_or_else(|| "?".to_owned(), |ms| format!("+{}", seconds(ms)))
 }
 
-fn json_line(value: &impl Serialize, out: &mut dyn Write) -> Result<(), ReadingError> {
+pub(super) fn json_line(value: &impl Serialize, out: &mut dyn Write) -> Result<(), ReadingError> {
     serde_json::to_writer(&mut *out, value)?;
     Ok(writeln!(out)?)
 }
