@@ -501,9 +501,16 @@ fn world() -> World {
         language: "zh-CN".into(),
         time_zone: "Asia/Shanghai".into(),
         version: "0123456789abcdef".into(),
-        answer: Answer { max_rings: 3, cadence, ringback: Ringback::Network, short_abandon: Duration::from_secs(5) },
+        answer: Answer {
+            max_rings: 3,
+            min_rings: 0,
+            cadence,
+            ringback: Ringback::Network,
+            short_abandon: Duration::from_secs(5),
+        },
         greeting: Greeting::default(),
         agents,
+        reception: hotline::dialplan::reception::Reception::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });

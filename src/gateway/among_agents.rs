@@ -11,6 +11,7 @@ use crate::call::leg::Callee;
 use crate::call::{Call, Offer};
 use crate::clock::Now;
 use crate::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Next, Ringback, Strategy};
+use crate::dialplan::reception::Standing;
 use crate::ids::{AgentNo, CallId, SubjectId};
 use crate::media::negotiate::Peer;
 use crate::protocol::sip::address::Address;
@@ -79,7 +80,16 @@ impl Gateway {
         let early_media = peer.as_ref().is_some_and(Peer::hears);
         let (called, sip_call_id) = (to.to_string(), String::new());
         let (called_received, caller_received) = (None, None);
-        let offer = Offer { trunk, called, called_received, caller, caller_received, sip_call_id, early_media };
+        let offer = Offer {
+            trunk,
+            called,
+            called_received,
+            caller,
+            caller_received,
+            sip_call_id,
+            early_media,
+            standing: Standing::default(),
+        };
         tracing::info!(%id, from = %agent, %to, "an agent calls");
         let call = Call::among_agents(id, self.settings.run, at, plan_for(&to), offer);
         let max_forwards = request.max_forwards().unwrap_or(MAX_FORWARDS).saturating_sub(1);
@@ -132,9 +142,16 @@ fn plan_for(to: &Callee) -> Arc<Hotline> {
         language: String::new(),
         time_zone: String::new(),
         version: String::new(),
-        answer: Answer { max_rings: u32::MAX, cadence, ringback: Ringback::Network, short_abandon: Duration::ZERO },
+        answer: Answer {
+            max_rings: u32::MAX,
+            min_rings: 0,
+            cadence,
+            ringback: Ringback::Network,
+            short_abandon: Duration::ZERO,
+        },
         greeting: Greeting::default(),
         agents: Agents { numbers, strategy: Strategy::InOrder, ring: RING, queue: None, nobody },
+        reception: crate::dialplan::reception::Reception::default(),
         start: Next::Agents,
         steps: Vec::new(),
     })

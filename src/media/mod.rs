@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod appendix_i_tests;
+#[cfg(test)]
+mod attended_tests;
 mod beep;
 mod bridge;
 #[cfg(test)]
