@@ -39,7 +39,7 @@ pub(super) enum Ask {
         #[arg(long, value_name = "FILE")]
         pack: Option<PathBuf>,
     },
-    /// How the calls of a span would have scored by another pack, rule by rule and agent by agent; the ledger stays as it is.
+    /// How the calls of a span would have scored by another pack, by rule and agent; the ledger stays as it is.
     Replay {
         /// What is laid over the built-in pack.
         #[arg(long, value_name = "FILE")]
@@ -303,3 +303,7 @@ fn tally(tally: &Tally) -> serde_json::Value {
     let Tally { pass, fail, na, unknown } = tally;
     serde_json::json!({ "pass": pass, "fail": fail, "na": na, "unknown": unknown, "pass_ratio": tally.pass_ratio() })
 }
+
+#[cfg(test)]
+#[path = "rules_tests.rs"]
+mod tests;

@@ -23,8 +23,8 @@ fn said(facts: &[Fact]) -> Vec<Verdict> {
     verdicts
 }
 
-/// Facts of one machine begin and end one thing: their order is their meaning. Others may be written in any order, for a
-/// receive stamp can be older than what was written before.
+/// Facts of one machine begin and end one thing: their order is their meaning. Others may be written in any order, for
+/// a receive stamp can be older than what was written before.
 fn free(fact: &Fact) -> bool {
     matches!(
         fact.what,

@@ -76,8 +76,8 @@ impl Reader {
         self.records(&sql, &[&from.as_micros(), &to.as_micros(), &hotline])
     }
 
-    /// The facts of each ended call offered from `from` up to but not including `to`, oldest first; without what only the
-    /// ladder and the figures of quality are made of.
+    /// The facts of each ended call offered from `from` up to but not including `to`, oldest first; without what only
+    /// the ladder and the figures of quality are made of.
     pub fn each_call(&self, from: Wall, to: Wall, mut each: impl FnMut(&[Fact])) -> Result<(), StoreError> {
         let mut query = self.db.prepare_cached(
             "SELECT fact.call, n, run, mono_ns, wall_us, version, kind, body FROM call JOIN fact ON fact.call = call.id

@@ -9,8 +9,8 @@ use crate::call::reason::Reason;
 use crate::cdr::{Outcome, Record};
 use crate::ids::AgentNo;
 
-/// R-001 and its likes. A late answer is the agent's only if that agent's own phone rang too long: who waited in a queue, or
-/// through other agents' rings, was kept waiting by the hotline.
+/// R-001 and its likes. A late answer is the agent's only if that agent's own phone rang too long: who waited in a queue,
+/// or through other agents' rings, was kept waiting by the hotline.
 pub(in super::super) fn within_rings(about: &About<'_>) -> Judged {
     let (record, seen, max) = (about.record, about.seen, about.max_rings());
     let Some(rings) = record.rings else { return Judged::unknown(Why::NoTime) };
@@ -106,7 +106,8 @@ fn unreached(record: &Record) -> Judged {
     }
 }
 
-/// and the like. A ring shorter than `post_ms` says nothing, and a phone that cannot be reached is nobody's fault.
+/// and the like. A ring shorter than `post_ms` says nothing, and a phone that cannot be reached is no
+/// agent's fault.
 pub(in super::super) fn agents_at_post(about: &About<'_>) -> Judged {
     let bound_ms = about.number("post_ms");
     let long = |ring: &Ring| {

@@ -31,8 +31,8 @@ pub(in super::super) fn total(about: &About<'_>) -> Judged {
     judged.seen(holds.iter().map(|(span, _)| span.from)).with("held_ms", held_ms).with("bound_ms", bound_ms)
 }
 
-/// asked before, thanked after. Whether that was said is in the words; that there was no time for it is a fact.
-/// While the greeting plays, the caller does not hear the agent.
+/// asked before, thanked after. Whether that was said is in the words; that there was no time for it is a
+/// fact. While the greeting plays, the caller does not hear the agent.
 pub(in super::super) fn time_to_ask(about: &About<'_>) -> Judged {
     let ask_ms = about.number("ask_ms");
     let holds = lengths(about);

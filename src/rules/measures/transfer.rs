@@ -33,7 +33,7 @@ pub(in super::super) fn kept(about: &About<'_>) -> Judged {
     }
 }
 
-/// R-219 and its likes: the only trace of a private call is somebody who wants to call a number that nobody calls for work.
+/// R-219 and its likes: the only trace of a private call is somebody who wants a number that nobody calls for work.
 pub(in super::super) fn to_listed(about: &About<'_>) -> Judged {
     let unlisted = &about.seen.unlisted;
     match unlisted.first() {
