@@ -32,7 +32,8 @@ pub type Pair = (At<String>, At<String>);
 /// One TOML file and the faults found in it so far.
 pub struct Document<'t> {
     file: String,
-    text: &'t str,
+    /// Where each line but the first begins.
+    lines: Vec<usize>,
     root: DeTable<'t>,
     /// Lines with a syntax error. What was recovered of them is a guess, so nothing else is said about them.
     broken: Vec<u32>,
@@ -47,7 +48,7 @@ impl<'t> Document<'t> {
         let (root, errors) = DeTable::parse_recoverable(text);
         let document = Document {
             file: file.to_owned(),
-            text,
+            lines: text.match_indices('\n').map(|(at, _)| at + 1).collect(),
             root: root.into_inner(),
             broken: Vec::new(),
             faults: RefCell::default(),
@@ -89,7 +90,7 @@ impl<'t> Document<'t> {
     }
 
     fn line(&self, offset: usize) -> u32 {
-        line_of(self.text.as_bytes(), offset)
+        u32::try_from(self.lines.partition_point(|begin| *begin <= offset) + 1).unwrap_or(u32::MAX)
     }
 }
 

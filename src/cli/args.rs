@@ -102,6 +102,11 @@ pub(super) enum Command {
         #[arg(long, default_value = "text")]
         format: FormatWord,
     },
+    /// The rule book: what is asked of a call, how it is decided, and how calls would score by other numbers.
+    Rules {
+        #[command(subcommand)]
+        ask: super::rules::Ask,
+    },
     /// Measures the calls and RTP streams of a capture (pcap or pcapng): loss, jitter, bursts, R and MOS.
     Analyze {
         file: PathBuf,

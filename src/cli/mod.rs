@@ -10,6 +10,7 @@ mod ladder;
 pub mod reading;
 mod recordings;
 mod route_test;
+mod rules;
 mod serve;
 mod simulate;
 
@@ -108,6 +109,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             Ok(reading::report(&reader(&config)?, ((*span).into(), date), &zones, now, (*format).into(), &mut out)?)
         }
         Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
+        Command::Rules { ask } => rules::run(ask, file, &mut out),
         Command::Analyze { file, json } => analyze::run(file, style(*json), &mut out),
         Command::Recordings { command } => recordings::run(command, &settings(file)?, &mut out),
         Command::Erase { caller, by } => erase::run(caller, by, &settings(file)?, &mut out),

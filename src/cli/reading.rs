@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::ladder;
+use super::{ladder, rules};
 use crate::call::fact::{Fact, What};
 use crate::call::reason::{Class, Reason};
 use crate::cdr::{LegQuality, QualityStatus, Record, Time, Word as _};
@@ -83,6 +83,7 @@ pub fn call(reader: &Reader, id: CallId, style: Style, numbers: bool, out: &mut 
         }
         Style::Text => {
             summary(&call, out)?;
+            rules::of_record(&call.record, out)?;
             facts(&call.facts, out)?;
             let caller = match &call.record.caller {
                 Some(number) if numbers => number.clone(),

@@ -2,6 +2,7 @@
 //! fold.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::counters::Direction;
 use super::registry::{Families, Sets, Whole};
@@ -12,9 +13,13 @@ use crate::cdr::{Fold, Outcome, Phase, QualityStatus, Word};
 use crate::ids::{AgentNo, CallId, HotlineId, Side};
 use crate::protocol::rtp::Received;
 use crate::quality::Heard;
+use crate::rules::{Case, Pack};
 
 /// Ended calls that wait for their measurements: a second's worth at 1,000 calls a second, and most have none to wait for.
 const UNRATED: usize = 1_000;
+
+/// Ended calls whose recording is still being closed.
+const UNSEALED: usize = 10_000;
 
 /// Feed it every fact of this run, in order. Not those that recovery writes: for a call that a crash had cut, call
 /// [`CallMetrics::interrupted`].
@@ -23,7 +28,10 @@ pub struct CallMetrics {
     families: Families,
     sets: Sets,
     whole: Whole,
-    live: BTreeMap<CallId, Fold>,
+    live: BTreeMap<CallId, Case>,
+    /// Ended calls whose recording is still open: the oldest give way, unjudged.
+    unsealed: BTreeMap<CallId, Case>,
+    pack: Arc<Pack>,
     /// Ended calls whose measurements are not both there: the oldest give way.
     unrated: BTreeMap<CallId, Fold>,
     /// In how many calls each agent rings and talks.
@@ -36,9 +44,11 @@ pub struct CallMetrics {
 
 impl CallMetrics {
     pub(super) fn new(families: Families, sets: Sets, whole: Whole) -> CallMetrics {
-        let (live, unrated, ringing, busy) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (live, unrated, unsealed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (ringing, busy, pack) = (BTreeMap::new(), BTreeMap::new(), Pack::built_in());
         let (presences, unreachable) = (BTreeMap::new(), BTreeSet::new());
-        let metrics = CallMetrics { families, sets, whole, live, unrated, ringing, busy, presences, unreachable };
+        let metrics =
+            CallMetrics { families, sets, whole, live, unsealed, pack, unrated, ringing, busy, presences, unreachable };
         metrics.show_agents();
         metrics
     }
@@ -52,19 +62,21 @@ impl CallMetrics {
         let _held = whole.hold();
         self.count_at_once(fact);
         self.rate(fact);
-        let Some(mut fold) = self.live.remove(&fact.call).or_else(|| self.begin(fact)) else { return };
-        self.count_transfer(&fold, &fact.what);
-        self.withdraw(&fold);
-        fold.push(fact);
-        self.enter(&fold);
+        self.seal(fact);
+        let Some(mut case) = self.live.remove(&fact.call).or_else(|| self.begin(fact)) else { return };
+        self.count_transfer(case.fold(), &fact.what);
+        self.withdraw(case.fold());
+        case.push(fact);
+        self.enter(case.fold());
         if concerns_agents(&fact.what) {
             self.show_agents();
         }
-        if fold.phase() == Phase::Ended {
-            self.count_ended(&fold);
-            self.await_rating(fold);
+        if case.fold().phase() == Phase::Ended {
+            self.count_ended(case.fold());
+            self.await_rating(case.fold().clone());
+            self.await_seal(case);
         } else {
-            self.live.insert(fact.call, fold);
+            self.live.insert(fact.call, case);
         }
     }
 
@@ -97,11 +109,41 @@ impl CallMetrics {
     }
 
     /// A new call, counted as offered; its contribution to the gauges is withdrawn again by the caller.
-    fn begin(&mut self, fact: &Fact) -> Option<Fold> {
-        let fold = Fold::begin(fact)?;
+    fn begin(&mut self, fact: &Fact) -> Option<Case> {
+        let case = Case::begin(fact)?;
+        let fold = case.fold();
         self.families.add(Id::CallsOffered, &[fold.hotline().as_str(), fold.trunk().as_str()], 1);
-        self.enter(&fold);
-        Some(fold)
+        self.enter(fold);
+        Some(case)
+    }
+
+    /// Verdicts are final when the call is sealed.
+    fn await_seal(&mut self, case: Case) {
+        if case.fold().is_closed() {
+            self.count_verdicts(&case);
+            return;
+        }
+        if self.unsealed.len() >= UNSEALED {
+            self.unsealed.pop_first();
+        }
+        self.unsealed.insert(case.fold().call(), case);
+    }
+
+    fn seal(&mut self, fact: &Fact) {
+        let Some(case) = self.unsealed.get_mut(&fact.call) else { return };
+        case.push(fact);
+        if case.fold().is_closed()
+            && let Some(case) = self.unsealed.remove(&fact.call)
+        {
+            self.count_verdicts(&case);
+        }
+    }
+
+    fn count_verdicts(&self, case: &Case) {
+        let hotline = case.fold().hotline().as_str();
+        for (rule, judged) in case.judged(&self.pack) {
+            self.families.add(Id::RuleVerdicts, &[hotline, &rule.id, judged.finding.word()], 1);
+        }
     }
 
     /// Facts that are figures by themselves and may follow the end of their call.

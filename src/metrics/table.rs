@@ -5,6 +5,7 @@ use super::counters::{Direction, Method, Reload, SipRejection, response_codes};
 use super::registry::LabelSets;
 use crate::call::reason::EndedBy;
 use crate::cdr::{Outcome, Word, words};
+use crate::rules::{Finding, Pack};
 
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
@@ -167,6 +168,8 @@ const RELOAD: Label = closed("result", words_of::<Reload>);
 const LEG: Label = closed("leg", || owned(&["caller", "agent"]));
 const MADE_UP: Label = closed("for", || owned(&["leg", "recording"]));
 const UPSET: Label = closed("what", || owned(&["ssrc_change", "timestamp_jump", "clock_drift"]));
+const RULE: Label = closed("rule", || Pack::built_in().decided().map(|(rule, _)| rule.id.clone()).collect());
+const VERDICT: Label = closed("verdict", words_of::<Finding>);
 const VERSION: Label = closed("version", || owned(&[env!("CARGO_PKG_VERSION")]));
 
 const fn closed(name: &'static str, words: fn() -> Vec<String>) -> Label {
@@ -230,6 +233,8 @@ metrics! {
         "Rings of an agent's phone by how they went; beyond 500 agents the rest is agent=\"other\".";
     Transfers "hotline_transfers_total" Counter [HOTLINE, TRANSFER] None
         "Times that an agent handed a caller on, by result; refused: a REFER that nobody may make, or to somebody whom we do not call.";
+    RuleVerdicts "hotline_rule_verdicts_total" Counter [HOTLINE, RULE, VERDICT] None
+        "Verdicts of sealed calls, of the rules that this pack decides; a hinted failure counts before anybody confirmed it.";
     TrunkUp "hotline_trunk_up" Gauge [PROBED_TRUNK] None
         "1 if a target of the trunk answers OPTIONS. Trunks that get none have no series.";
     TrunkOptionsRtt "hotline_trunk_options_rtt_seconds" Histogram [PROBED_TRUNK] RoundTrip

@@ -250,3 +250,33 @@ fn calls_are_rated_once_both_legs_are_measured() {
         assert_eq!(value(&metrics, series), Some(expected), "{series}");
     }
 }
+
+#[test]
+fn each_sealed_call_counts_one_verdict_of_each_decided_rule() {
+    let metrics = metrics();
+    let pack = crate::rules::Pack::built_in();
+    let count = |rule: &str, verdict: &str| {
+        let series =
+            format!("hotline_rule_verdicts_total{{hotline=\"property\",rule=\"{rule}\",verdict=\"{verdict}\"}}");
+        value(&metrics, &series)
+    };
+    for (rule, _) in pack.decided() {
+        assert!(["pass", "fail", "na", "unknown"].iter().all(|verdict| count(&rule.id, verdict) == Some(0.0)));
+    }
+    assert_eq!(count("R-152", "pass"), None, "only rules that the pack decides");
+    let talk = Story::talking(1).ended(200_000, Reason::CallerHungUp, EndedBy::Caller);
+    let mut fold = metrics.calls();
+    talk.clone().facts().iter().for_each(|fact| fold.fact(fact));
+    assert_eq!(count("R-001", "pass"), Some(0.0), "the recording is still open");
+    let sealed = talk.at(200_100, story::recording_ok(195_000)).facts();
+    fold.fact(sealed.last().unwrap());
+    fold.fact(sealed.last().unwrap());
+    assert_eq!((count("R-001", "pass"), count("R-200", "fail")), (Some(1.0), Some(1.0)));
+    let abandoned = Story::new(2).at(1_000, What::Ring).ended(3_000, Reason::CallerCancelled, EndedBy::Caller);
+    abandoned.facts().iter().for_each(|fact| fold.fact(fact));
+    let sum =
+        |rule: &str| ["pass", "fail", "na", "unknown"].iter().filter_map(|verdict| count(rule, verdict)).sum::<f64>();
+    for (rule, _) in pack.decided() {
+        assert_eq!(sum(&rule.id), 2.0, "{}", rule.id);
+    }
+}

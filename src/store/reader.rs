@@ -10,6 +10,7 @@ use crate::call::presence::AgentFact;
 use crate::cdr::Record;
 use crate::clock::{RunId, Wall};
 use crate::ids::{CallId, HotlineId, SubjectId};
+use crate::ledger::codec;
 
 #[derive(Debug)]
 pub struct Reader {
@@ -118,6 +119,31 @@ impl Reader {
     pub fn is_open(&self, call: CallId) -> Result<Option<bool>, StoreError> {
         let mut find = self.db.prepare_cached("SELECT closed = 0 FROM call WHERE id = ?1")?;
         Ok(find.query_row([sqlite::id(call)], |row| row.get(0)).optional()?)
+    }
+
+    /// The facts of each ended call offered from `from` up to but not including `to`, oldest first; without what only
+    /// the ladder and the figures of quality are made of.
+    pub fn each_call(&self, from: Wall, to: Wall, mut each: impl FnMut(&[Fact])) -> Result<(), StoreError> {
+        let mut query = self.db.prepare_cached(
+            "SELECT fact.call, n, run, mono_ns, wall_us, version, kind, body FROM call JOIN fact ON fact.call = call.id
+             WHERE call.offered_wall_us >= ?1 AND call.offered_wall_us < ?2 AND call.ended_wall_us IS NOT NULL
+             AND kind NOT IN ('signal', 'media', 'media_interval', 'media_measured', 'media_of_left', 'remote_quality')
+             ORDER BY call.offered_wall_us, call.id, n",
+        )?;
+        let rows = query.query_map([from.as_micros(), to.as_micros()], sqlite::fact_row)?;
+        let mut facts: Vec<Fact> = Vec::new();
+        for row in rows {
+            let fact = codec::decode(&row?)?;
+            if facts.first().is_some_and(|first| first.call != fact.call) {
+                each(&facts);
+                facts.clear();
+            }
+            facts.push(fact);
+        }
+        if !facts.is_empty() {
+            each(&facts);
+        }
+        Ok(())
     }
 
     fn records(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<Record>, StoreError> {

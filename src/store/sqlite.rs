@@ -171,7 +171,7 @@ pub(super) fn call_id(bytes: [u8; 16]) -> CallId {
     CallId(Uuid::from_bytes(bytes))
 }
 
-fn fact_row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
+pub(super) fn fact_row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
     let mono_ns: i64 = row.get("mono_ns")?;
     Ok(Row {
         call: call_id(row.get("call")?),

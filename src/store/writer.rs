@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rusqlite::{Connection, TransactionBehavior};
@@ -14,20 +15,23 @@ use crate::cdr::{Fold, Word as _};
 use crate::clock::{RunId, Wall};
 use crate::ids::CallId;
 use crate::ledger::Subject;
+use crate::rules::{Case, Pack};
 
 /// Ended calls whose recording is not in yet stay in memory up to this many calls in all; beyond it they are read back
-/// from the ledger when their last facts come. About 1 kB each.
+/// from the ledger when their last facts come. About 2 kB each.
 const CALLS_IN_MEMORY: usize = 20_000;
 
 /// The version of the database that first had the recording ledger.
-const RECORDINGS_SINCE: usize = 2;
+const RECORDINGS_SINCE: usize = 3;
 
 #[derive(Debug)]
 pub struct Writer {
     db: Connection,
     key: SubjectKey,
     /// Calls that are not closed, as far as they are written.
-    open: BTreeMap<CallId, Fold>,
+    open: BTreeMap<CallId, Case>,
+    /// Judges sealed calls.
+    pack: Arc<Pack>,
 }
 
 /// What became of a batch.
@@ -42,7 +46,7 @@ impl Writer {
     /// Opens or creates the database of a data directory and brings it up to date.
     pub fn open(dir: &Path, key: SubjectKey) -> Result<Writer, StoreError> {
         let (db, found) = sqlite::open_writer(dir)?;
-        let mut writer = Writer { db, key, open: BTreeMap::new() };
+        let mut writer = Writer { db, key, open: BTreeMap::new(), pack: Pack::built_in() };
         if (1..RECORDINGS_SINCE).contains(&found) {
             writer.rebuild()?;
         }
@@ -100,8 +104,8 @@ impl Writer {
             query.query_map([], |row| row.get(0).map(sqlite::call_id))?.collect::<Result<Vec<_>, _>>()?
         };
         for &call in &calls {
-            let fold = fold_of(&work, call)?.ok_or(StoreError::NoBeginning(call))?;
-            write_call(&work, call, &fold)?;
+            let case = case_of(&work, call)?.ok_or(StoreError::NoBeginning(call))?;
+            write_call(&work, call, &case, &self.pack)?;
         }
         work.commit()?;
         self.open.clear();
@@ -127,8 +131,8 @@ impl Writer {
             }
         }
         for call in touched {
-            let fold = self.open.get(call).ok_or(StoreError::NoBeginning(*call))?;
-            write_call(&work, *call, fold)?;
+            let case = self.open.get(call).ok_or(StoreError::NoBeginning(*call))?;
+            write_call(&work, *call, case, &self.pack)?;
         }
         work.commit()?;
         Ok(appended)
@@ -136,30 +140,30 @@ impl Writer {
 
     fn forget_closed(&mut self, touched: &BTreeSet<CallId>) {
         for call in touched {
-            if self.open.get(call).is_some_and(Fold::is_closed) {
+            if self.open.get(call).is_some_and(|case| case.fold().is_closed()) {
                 self.open.remove(call);
             }
         }
         if self.open.len() > CALLS_IN_MEMORY {
-            self.open.retain(|_, fold| fold.ended_at().is_none());
+            self.open.retain(|_, case| case.fold().ended_at().is_none());
         }
     }
 }
 
-/// Brings the fold of the fact's call up to this fact, from the disk if it is not in memory.
-fn fold_fact(db: &Connection, open: &mut BTreeMap<CallId, Fold>, fact: &Fact) -> Result<(), StoreError> {
-    if let Some(fold) = open.get_mut(&fact.call) {
-        fold.push(fact);
+/// Brings the fact's call up to this fact, from the disk if it is not in memory.
+fn fold_fact(db: &Connection, open: &mut BTreeMap<CallId, Case>, fact: &Fact) -> Result<(), StoreError> {
+    if let Some(case) = open.get_mut(&fact.call) {
+        case.push(fact);
         return Ok(());
     }
-    let fold = match fold_of(db, fact.call)? {
-        Some(mut fold) => {
-            fold.push(fact);
-            fold
+    let case = match case_of(db, fact.call)? {
+        Some(mut case) => {
+            case.push(fact);
+            case
         }
-        None => Fold::begin(fact).ok_or(StoreError::NoBeginning(fact.call))?,
+        None => Case::begin(fact).ok_or(StoreError::NoBeginning(fact.call))?,
     };
-    open.insert(fact.call, fold);
+    open.insert(fact.call, case);
     Ok(())
 }
 
@@ -171,8 +175,12 @@ pub(super) fn fold_of(db: &Connection, call: CallId) -> Result<Option<Fold>, Sto
     Ok(Some(fold))
 }
 
-fn write_call(db: &Connection, call: CallId, fold: &Fold) -> Result<(), StoreError> {
-    let record = fold.record();
+fn case_of(db: &Connection, call: CallId) -> Result<Option<Case>, StoreError> {
+    Ok(Case::of(&sqlite::facts_of(db, call)?))
+}
+
+fn write_call(db: &Connection, call: CallId, case: &Case, pack: &Pack) -> Result<(), StoreError> {
+    let (fold, record) = (case.fold(), case.record(pack));
     let mut replace = db.prepare_cached(
         "INSERT OR REPLACE INTO call (id, hotline, subject, offered_wall_us, ended_wall_us, outcome, closed, record)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",

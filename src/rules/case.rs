@@ -1,0 +1,366 @@
+//! One call as the rules read it: a fold of its facts that keeps which fact said what, beside the record's own fold.
+//! Figures that the record has are taken from the record; nothing here computes them again.
+
+use super::judged::{Finding, Judged, Why};
+use super::measure::About;
+use super::pack::{Pack, Rule};
+use crate::call::fact::{AnswerRule, Fact, RecordingStatus, RefusedTransfer, RingResult, StepKind, What};
+use crate::call::leg::Callee;
+use crate::call::reason::{EndedBy, Reason};
+use crate::cdr::{Fold, Record, Verdict, Word as _};
+use crate::clock::Stamp;
+use crate::ids::{AgentNo, Side};
+use crate::media::{OneWayBy, Play};
+
+/// Spans and rings kept of each kind. A call with more is judged `unknown`: what was left out might have excused it.
+const KEPT: usize = 256;
+
+/// A fact: its number in the call, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) n: u32,
+    pub(super) at: Stamp,
+}
+
+/// From one fact to another; open if the other has not come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    pub(super) from: Mark,
+    pub(super) to: Option<Mark>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Ring {
+    pub(super) who: Callee,
+    pub(super) attempt: u32,
+    pub(super) invited: Mark,
+    /// `None`: it answered, or the call ended first.
+    pub(super) released: Option<(Mark, RingResult)>,
+    pub(super) answered: Option<Mark>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Played {
+    pub(super) play: Play,
+    pub(super) text: String,
+    pub(super) agent: Option<AgentNo>,
+    pub(super) late: bool,
+    pub(super) span: Span,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Transfer {
+    pub(super) attempt: u32,
+    pub(super) by: AgentNo,
+    pub(super) from: Mark,
+    /// When it ended, and whether the next one has the caller.
+    pub(super) to: Option<(Mark, bool)>,
+}
+
+/// What came from one person.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Line {
+    pub(super) arrived: Option<Mark>,
+    pub(super) lost: Vec<Span>,
+    pub(super) one_way: Vec<(OneWayBy, Span)>,
+}
+
+impl Line {
+    /// The fact by which nothing came from this person when the call ended; with `silent`, digital silence is nothing
+    /// too (a muted phone sends that).
+    pub(super) fn broken_at_end(&self, ended: Mark, silent: bool) -> Option<Mark> {
+        let open = |span: &Span| span.to.is_none_or(|to| to.at.mono_ns >= ended.at.mono_ns);
+        let broken = self.breaks(silent).find(|span| open(span)).map(|span| span.from);
+        broken.or_else(|| self.arrived.is_none().then_some(ended))
+    }
+
+    pub(super) fn breaks(&self, silent: bool) -> impl Iterator<Item = &Span> {
+        let counts = move |by: OneWayBy| silent || by == OneWayBy::Packets;
+        let one_way = self.one_way.iter().filter(move |(by, _)| counts(*by)).map(|(_, span)| span);
+        self.lost.iter().chain(one_way)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Recorded {
+    pub(super) mark: Mark,
+    pub(super) status: RecordingStatus,
+    pub(super) hashed: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub(super) offered: Mark,
+    pub(super) answer: AnswerRule,
+    pub(super) ring: Option<Mark>,
+    pub(super) connected: Option<Mark>,
+    pub(super) rings: Vec<Ring>,
+    pub(super) plays: Vec<Played>,
+    /// By the agent: the caller waits.
+    pub(super) holds: Vec<Span>,
+    pub(super) transfers: Vec<Transfer>,
+    /// Agents who wanted to hand the caller on to somebody whom we do not call.
+    pub(super) unlisted: Vec<Mark>,
+    pub(super) caller: Line,
+    pub(super) agent: Line,
+    pub(super) queued: Option<Mark>,
+    pub(super) menu: Option<Mark>,
+    pub(super) ended: Option<(Mark, Reason, EndedBy)>,
+    pub(super) recorded: Option<Recorded>,
+    /// More than [`KEPT`] of something.
+    pub(super) crowded: bool,
+}
+
+/// A call and what its rules read of it.
+#[derive(Debug, Clone)]
+pub struct Case {
+    fold: Fold,
+    /// The number of the next fact; lower ones have been seen.
+    next: u32,
+    seen: Seen,
+}
+
+impl Case {
+    /// Begins a call; `None` if `first` is not `offered`.
+    pub fn begin(first: &Fact) -> Option<Case> {
+        let fold = Fold::begin(first)?;
+        let What::Offered(offered) = &first.what else { return None };
+        Some(Case { fold, next: first.n + 1, seen: Seen::new(mark(first), offered.answer.clone()) })
+    }
+
+    /// Of facts in any order, each with its number; `None` if the lowest is not `offered`.
+    pub fn of(facts: &[Fact]) -> Option<Case> {
+        let mut facts: Vec<&Fact> = facts.iter().collect();
+        facts.sort_by_key(|fact| fact.n);
+        let (first, rest) = facts.split_first()?;
+        let mut case = Case::begin(first)?;
+        rest.iter().for_each(|fact| case.push(fact));
+        Some(case)
+    }
+
+    /// Takes the next fact. Facts of other calls and facts already seen change nothing.
+    pub fn push(&mut self, fact: &Fact) {
+        self.fold.push(fact);
+        if fact.call != self.fold.call() || fact.n < self.next {
+            return;
+        }
+        self.next = fact.n + 1;
+        if self.seen.ended.is_none() {
+            self.seen.push_live(fact);
+        }
+        self.seen.push_always(fact);
+    }
+
+    pub fn fold(&self) -> &Fold {
+        &self.fold
+    }
+
+    /// The record, and for a sealed call the verdicts of this pack and its hash.
+    pub fn record(&self, pack: &Pack) -> Record {
+        let mut record = self.fold.record();
+        if self.fold.is_closed() {
+            record.verdicts = self.judge(&record, pack).map(|(rule, judged)| self.verdict(rule, &judged)).collect();
+            record.rule_pack = Some(pack.hash().to_owned());
+        }
+        record
+    }
+
+    /// What each rule that the pack decides says; nothing before the call is sealed.
+    pub fn judged<'p>(&self, pack: &'p Pack) -> Vec<(&'p Rule, Judged)> {
+        if self.fold.is_closed() { self.judge(&self.fold.record(), pack).collect() } else { Vec::new() }
+    }
+
+    pub fn verdict(&self, rule: &Rule, judged: &Judged) -> Verdict {
+        Verdict {
+            rule: rule.id.clone(),
+            verdict: judged.finding.word().to_owned(),
+            evidence: judged.evidence(self.seen.offered.at),
+        }
+    }
+
+    fn judge<'a, 'p>(&'a self, record: &'a Record, pack: &'p Pack) -> impl Iterator<Item = (&'p Rule, Judged)> + 'a
+    where
+        'p: 'a,
+    {
+        pack.decided().map(move |(rule, measure)| {
+            let about = About { record, seen: &self.seen, pack, rule };
+            let mut judged = match self.excuse(record) {
+                Some(why) => Judged::unknown(why),
+                None => (measure.judge)(&about),
+            };
+            judged.confirm = judged.finding == Finding::Fail && rule.is_hinted();
+            (rule, judged)
+        })
+    }
+
+    /// Why nothing can be said of this call.
+    fn excuse(&self, record: &Record) -> Option<Why> {
+        if record.interrupted {
+            return Some(Why::Interrupted);
+        }
+        let (ended, _, _) = self.seen.ended?;
+        if ended.at.run != self.seen.offered.at.run {
+            return Some(Why::NoTime);
+        }
+        self.seen.crowded.then_some(Why::TooManyFacts)
+    }
+}
+
+impl Seen {
+    fn new(offered: Mark, answer: AnswerRule) -> Seen {
+        Seen {
+            offered,
+            answer,
+            ring: None,
+            connected: None,
+            rings: Vec::new(),
+            plays: Vec::new(),
+            holds: Vec::new(),
+            transfers: Vec::new(),
+            unlisted: Vec::new(),
+            caller: Line::default(),
+            agent: Line::default(),
+            queued: None,
+            menu: None,
+            ended: None,
+            recorded: None,
+            crowded: false,
+        }
+    }
+
+    pub(super) fn end(&self) -> Mark {
+        self.ended.map_or(self.offered, |(mark, _, _)| mark)
+    }
+
+    /// Facts that mean something only until the call is over.
+    fn push_live(&mut self, fact: &Fact) {
+        let now = mark(fact);
+        match &fact.what {
+            What::Ring => drop(self.ring.get_or_insert(now)),
+            What::Connected => drop(self.connected.get_or_insert(now)),
+            What::AgentInvited { attempt, agent } => self.invited(now, *attempt, Callee::Agent(agent.clone())),
+            What::TargetInvited { attempt, target } => self.invited(now, *attempt, Callee::Target(target.clone())),
+            What::AgentAnswered { attempt, .. } | What::TargetAnswered { attempt, .. } => {
+                if let Some(ring) = self.rung(*attempt) {
+                    ring.answered = Some(now);
+                }
+            }
+            What::PlayStarted { play, prompt, agent, late } => {
+                let (text, agent, late) = (prompt.clone(), agent.clone(), *late);
+                let played = Played { play: *play, text, agent, late, span: open(now) };
+                keep(&mut self.plays, played, &mut self.crowded);
+            }
+            What::HoldStarted { by: Side::Agent } => keep(&mut self.holds, open(now), &mut self.crowded),
+            What::HoldEnded { by: Side::Agent } => close(self.holds.iter_mut(), now),
+            What::Queued { .. } => drop(self.queued.get_or_insert(now)),
+            What::Step { does: StepKind::Menu, .. } => drop(self.menu.get_or_insert(now)),
+            What::Ended { reason, by } => self.ended = Some((now, *reason, *by)),
+            _ => {
+                self.push_media(now, &fact.what);
+                self.push_transfer(now, &fact.what);
+            }
+        }
+    }
+
+    fn push_media(&mut self, now: Mark, what: &What) {
+        match what {
+            What::MediaArrived { leg } => drop(self.line(*leg).arrived.get_or_insert(now)),
+            What::MediaLost { leg } => {
+                let mut crowded = self.crowded;
+                keep(&mut self.line(*leg).lost, open(now), &mut crowded);
+                self.crowded = crowded;
+            }
+            What::MediaResumed { leg } => close(self.line(*leg).lost.iter_mut(), now),
+            What::OneWayAudio { leg, by, .. } => {
+                let mut crowded = self.crowded;
+                keep(&mut self.line(*leg).one_way, (*by, open(now)), &mut crowded);
+                self.crowded = crowded;
+            }
+            What::OneWayAudioEnded { leg, by } => {
+                let same = self.line(*leg).one_way.iter_mut().filter(|(kind, _)| kind == by);
+                close(same.map(|(_, span)| span), now);
+            }
+            _ => {}
+        }
+    }
+
+    fn push_transfer(&mut self, now: Mark, what: &What) {
+        match what {
+            What::TransferStarted { attempt, by, .. } => {
+                let transfer = Transfer { attempt: *attempt, by: by.clone(), from: now, to: None };
+                keep(&mut self.transfers, transfer, &mut self.crowded);
+            }
+            What::TransferCompleted { attempt, .. } => self.end_transfer(*attempt, now, true),
+            What::TransferFailed { attempt, .. } => self.end_transfer(*attempt, now, false),
+            What::TransferRefused { by: Side::Agent, why: RefusedTransfer::NotListed } => {
+                keep(&mut self.unlisted, now, &mut self.crowded);
+            }
+            _ => {}
+        }
+    }
+
+    /// Facts that may also follow the end.
+    fn push_always(&mut self, fact: &Fact) {
+        let now = mark(fact);
+        match &fact.what {
+            What::AgentReleased { attempt, result, .. } | What::TargetReleased { attempt, result, .. } => {
+                if let Some(ring) = self.rung(*attempt) {
+                    ring.released.get_or_insert((now, *result));
+                }
+            }
+            What::PlayEnded { play, .. } => {
+                close(self.plays.iter_mut().filter(|played| played.play == *play).map(|played| &mut played.span), now);
+            }
+            What::RecordingClosed { status, sha256, .. } => {
+                self.recorded = Some(Recorded { mark: now, status: *status, hashed: sha256.is_some() });
+            }
+            _ => {}
+        }
+    }
+
+    fn invited(&mut self, invited: Mark, attempt: u32, who: Callee) {
+        let ring = Ring { who, attempt, invited, released: None, answered: None };
+        keep(&mut self.rings, ring, &mut self.crowded);
+    }
+
+    fn rung(&mut self, attempt: u32) -> Option<&mut Ring> {
+        self.rings.iter_mut().find(|ring| ring.attempt == attempt)
+    }
+
+    fn end_transfer(&mut self, attempt: u32, now: Mark, completed: bool) {
+        let mut open = self.transfers.iter_mut().filter(|transfer| transfer.to.is_none());
+        if let Some(transfer) = open.find(|transfer| transfer.attempt == attempt) {
+            transfer.to = Some((now, completed));
+        }
+    }
+
+    fn line(&mut self, leg: Side) -> &mut Line {
+        match leg {
+            Side::Caller => &mut self.caller,
+            Side::Agent => &mut self.agent,
+        }
+    }
+}
+
+fn mark(fact: &Fact) -> Mark {
+    Mark { n: fact.n, at: fact.at }
+}
+
+fn open(from: Mark) -> Span {
+    Span { from, to: None }
+}
+
+/// Closes the last that is open.
+fn close<'s>(spans: impl DoubleEndedIterator<Item = &'s mut Span>, now: Mark) {
+    if let Some(span) = spans.rev().find(|span| span.to.is_none()) {
+        span.to = Some(now);
+    }
+}
+
+fn keep<T>(all: &mut Vec<T>, one: T, crowded: &mut bool) {
+    if all.len() < KEPT {
+        all.push(one);
+    } else {
+        *crowded = true;
+    }
+}

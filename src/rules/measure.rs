@@ -1,0 +1,159 @@
+//! The closed vocabulary of conditions. A rule names one of these; there is no other way to state a condition.
+
+use std::fmt;
+
+use super::case::Seen;
+use super::judged::Judged;
+use super::measures::{answer, ending, greeting, hold, sound, transfer, way};
+use super::pack::{Pack, Rule};
+use crate::cdr::Record;
+
+/// One call, as one rule of one pack looks at it.
+pub(super) struct About<'a> {
+    pub(super) record: &'a Record,
+    pub(super) seen: &'a Seen,
+    pub(super) pack: &'a Pack,
+    pub(super) rule: &'a Rule,
+}
+
+impl About<'_> {
+    /// A number that the built-in pack always sets.
+    pub(super) fn number(&self, name: &'static str) -> u64 {
+        u64::from(self.pack.parameter(self.rule, name).unwrap_or(0))
+    }
+
+    /// `max_rings` of the pack, else as the call was handled by.
+    pub(super) fn max_rings(&self) -> u32 {
+        self.pack.parameter(self.rule, "max_rings").unwrap_or(self.seen.answer.max_rings)
+    }
+}
+
+/// A condition over the facts of a sealed call.
+pub struct Measure {
+    pub word: &'static str,
+    /// The facts it reads.
+    pub reads: &'static [&'static str],
+    /// The parameters it uses.
+    pub parameters: &'static [&'static str],
+    pub en: &'static str,
+    pub zh: &'static str,
+    pub(super) judge: fn(&About<'_>) -> Judged,
+}
+
+impl fmt::Debug for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word)
+    }
+}
+
+pub fn find(word: &str) -> Option<&'static Measure> {
+    MEASURES.iter().find(|measure| measure.word == word)
+}
+
+macro_rules! measures {
+    ($($word:ident $judge:path [$($read:literal),*] [$($parameter:literal),*] $en:literal $zh:literal;)*) => {
+        pub const MEASURES: &[Measure] = &[$(Measure {
+            word: stringify!($word),
+            reads: &[$($read),*],
+            parameters: &[$($parameter),*],
+            en: $en,
+            zh: $zh,
+            judge: $judge,
+        },)*];
+    };
+}
+
+measures! {
+    answered_within_rings answer::within_rings
+        ["ring", "agent_invited", "agent_answered", "connected", "ended"] ["max_rings"]
+        "An agent answers in ring max_rings or before."
+        "接待员在第 max_rings 声铃内接听。";
+    answered_after_rings answer::after_rings
+        ["ring", "agent_answered"] ["min_rings"]
+        "min_rings bursts have sounded before an agent answers."
+        "接听前已响满 min_rings 声。";
+    late_apology answer::late_apology
+        ["ring", "agent_answered", "connected", "play_started"] ["max_rings", "greeting_within_ms"]
+        "After a late answer the gateway's greeting is the one that apologises."
+        "接听超时后,首句为致歉问候语。";
+    got_through answer::got_through
+        ["offered", "queued", "ended"] ["max_rings"]
+        "The caller reaches somebody, or leaves before that could be expected."
+        "来电能够接通。";
+    agents_at_post answer::agents_at_post
+        ["agent_invited", "agent_released", "agent_answered"] ["post_ms"]
+        "No agent's phone rings for post_ms without an answer, and every phone can be reached."
+        "座席话机响铃 post_ms 内有人应答,且话机可达。";
+    target_reached answer::target_reached
+        ["target_invited", "target_released", "target_answered"] []
+        "A number outside that was called answers, or is at least reachable."
+        "外部号码呼叫可达。";
+    greeting_said greeting::said
+        ["connected", "agent_answered", "play_started", "play_ended"] ["greeting_within_ms"]
+        "The greeting begins within greeting_within_ms and is played to its end."
+        "接通后 greeting_within_ms 内开始问候并完整播放。";
+    greeting_names_agent greeting::names_agent
+        ["connected", "agent_answered", "play_started", "play_ended"] ["greeting_within_ms"]
+        "The same, and the greeting says the number of the agent who answered."
+        "同上,且问候语报出接听人工号。";
+    greeting_fits_hour greeting::fits_hour
+        ["play_started"] ["utc_offset_min"]
+        "A greeting that names the time of day names the right one."
+        "问候语中的时段与当地时间相符。";
+    caller_hung_up_first ending::caller_first
+        ["agent_answered", "ended", "media_arrived", "media_lost", "one_way_audio"] []
+        "Of the two the caller hangs up first, unless one could not be heard."
+        "由来电者先挂机(听不到对方时除外)。";
+    no_abrupt_hang_up ending::not_abrupt
+        ["agent_answered", "ended", "play_ended", "hold_ended", "media_arrived"] ["abrupt_ms"]
+        "The agent does not hang up within abrupt_ms of taking the caller, of the greeting's end or of a hold's."
+        "接听、问候语结束或恢复通话后 abrupt_ms 内接待员不挂机。";
+    talk_at_most ending::talk_at_most
+        ["agent_answered", "hold_started", "hold_ended", "ended"] ["talk_ms"]
+        "The talk, holds excluded, lasts at most talk_ms."
+        "通话时长(不含保持)不超过 talk_ms。";
+    longest_hold_at_most hold::longest
+        ["hold_started", "hold_ended", "ended"] ["hold_ms"]
+        "No hold by the agent lasts longer than hold_ms."
+        "单次保持不超过 hold_ms。";
+    held_at_most hold::total
+        ["hold_started", "hold_ended", "ended"] ["held_ms"]
+        "All holds by the agent together last at most held_ms."
+        "保持总时长不超过 held_ms。";
+    time_to_ask_before_hold hold::time_to_ask
+        ["agent_answered", "play_ended", "hold_started", "hold_ended"] ["ask_ms"]
+        "Before each hold the agent could be heard for at least ask_ms; whether consent was asked for is in the words."
+        "每次保持前接待员至少有 ask_ms 可征询同意。";
+    wait_apology way::wait_apology
+        ["queued", "play_started", "agent_answered", "ended"] ["wait_ms"]
+        "A caller who waits in the queue longer than wait_ms hears an apology by then."
+        "排队超过 wait_ms 的来电者在此之前听到致歉语。";
+    menu_led_on way::menu_led_on
+        ["step", "ended"] []
+        "Whoever comes to a menu reaches somebody, a choice or none."
+        "经语音菜单的来电均有去向。";
+    transfers_at_most transfer::at_most
+        ["transfer_started", "transfer_completed"] ["transfers"]
+        "A caller is handed on at most so many times."
+        "转接次数不超过 transfers。";
+    transfer_kept transfer::kept
+        ["transfer_started", "transfer_completed", "transfer_failed", "ended"] []
+        "A caller who is handed on reaches somebody, or comes back to the agent."
+        "转接后有人接听,或回到原接待员。";
+    transfer_to_listed transfer::to_listed
+        ["transfer_started", "transfer_refused"] []
+        "Nobody hands a caller on to a number that is not on the list."
+        "不转接至未登记的号码。";
+    recorded sound::recorded
+        ["connected", "recording_closed"] []
+        "The whole call was recorded."
+        "通话全程录音。";
+    recording_hashed sound::hashed
+        ["connected", "recording_closed"] []
+        "The recording is closed with its SHA-256."
+        "录音附校验值归档。";
+    heard_both_ways sound::both_ways
+        ["connected", "media_arrived", "media_lost", "media_resumed", "one_way_audio"] []
+        "While an agent had the caller, packets came from both."
+        "通话期间双方语音均送达。";
+}

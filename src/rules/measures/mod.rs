@@ -1,0 +1,9 @@
+//! The conditions themselves, a file for each part of a call.
+
+pub(super) mod answer;
+pub(super) mod ending;
+pub(super) mod greeting;
+pub(super) mod hold;
+pub(super) mod sound;
+pub(super) mod transfer;
+pub(super) mod way;

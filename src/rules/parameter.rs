@@ -1,0 +1,37 @@
+//! The numbers that conditions use, by name. A rule's own number comes before the pack's.
+
+/// A parameter: its name, its unit and range, and what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    pub name: &'static str,
+    pub least: u32,
+    pub most: u32,
+    pub text: &'static str,
+}
+
+const DAY_MS: u32 = 86_400_000;
+
+const fn ms(name: &'static str, text: &'static str) -> Key {
+    Key { name, least: 0, most: DAY_MS, text }
+}
+
+/// All that a pack may set. Names end in their unit; `_ms` goes to a day.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "max_rings",
+        least: 1,
+        most: 100,
+        text: "rings until which an answer is in time; unset: as pinned by the call",
+    },
+    Key { name: "min_rings", least: 0, most: 100, text: "rings that have sounded before an answer; 0: none" },
+    ms("greeting_within_ms", "connected to the first sample of the greeting"),
+    ms("talk_ms", "length of talk, holds excluded"),
+    ms("hold_ms", "one hold by the agent"),
+    ms("held_ms", "all holds by the agent together"),
+    ms("ask_ms", "what asking for consent takes before a hold"),
+    ms("wait_ms", "wait in the queue from which on an apology is due"),
+    ms("post_ms", "ring of an agent's phone that an agent at the desk has heard"),
+    ms("abrupt_ms", "time an agent gives the caller before hanging up"),
+    Key { name: "transfers", least: 0, most: 100, text: "times that a caller is handed on" },
+    Key { name: "utc_offset_min", least: 0, most: 840, text: "minutes that the hotline's clock is ahead of UTC" },
+];

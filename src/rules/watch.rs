@@ -1,0 +1,227 @@
+//! What is about to be broken in a live call: a machine over its facts and time that yields cues. It acts on no call.
+
+use std::time::Duration;
+
+use super::pack::Pack;
+use crate::call::fact::{AnswerRule, Fact, What};
+use crate::clock::Instant;
+use crate::ids::Side;
+
+/// How long before the length of a talk its agent is told.
+const AHEAD: Duration = Duration::from_secs(30);
+
+/// A warning, once; of a hold, once for each hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cue {
+    /// The second ring begins, and nobody has answered.
+    SecondRing,
+    /// Half a minute is left of the length that a talk should have.
+    TalkNearItsLength,
+    /// That length is reached.
+    TalkAtItsLength,
+    /// The agent has held the caller as long as a hold may last.
+    HoldAtItsLength,
+    /// Twice as long.
+    HoldAtTwiceItsLength,
+}
+
+impl Cue {
+    /// The rule that it warns of.
+    pub fn rule(self) -> &'static str {
+        match self {
+            Cue::SecondRing => "R-001",
+            Cue::TalkNearItsLength | Cue::TalkAtItsLength => "R-200",
+            Cue::HoldAtItsLength | Cue::HoldAtTwiceItsLength => "R-125",
+        }
+    }
+
+    fn why(self) -> &'static str {
+        match self {
+            Cue::SecondRing => "second ring",
+            Cue::TalkNearItsLength | Cue::TalkAtItsLength => "length of the talk",
+            Cue::HoldAtItsLength | Cue::HoldAtTwiceItsLength => "length of the hold",
+        }
+    }
+}
+
+/// One live call.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    state: State,
+    answer: AnswerRule,
+    talk: Duration,
+    hold: Duration,
+    /// The number of the next fact; lower ones have been seen.
+    next: u32,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    /// No agent has the caller yet.
+    Waiting {
+        ring: Option<Instant>,
+        told: bool,
+    },
+    Talking(Talking),
+    /// Ended, or with somebody who is no agent.
+    Over,
+}
+
+#[derive(Debug, Clone)]
+struct Talking {
+    /// Talk before `since`, holds left out.
+    talked: Duration,
+    /// `None`: somebody holds, or the caller is with nobody.
+    since: Option<Instant>,
+    held: [Option<Instant>; 2],
+    transfer: bool,
+    /// How many cues of the talk, and of the agent's present hold, were given.
+    talk_told: usize,
+    hold_told: usize,
+}
+
+impl Watch {
+    /// Begins a call by the parameters of `pack`; `None` if `first` is not `offered`.
+    pub fn begin(first: &Fact, pack: &Pack) -> Option<Watch> {
+        let What::Offered(offered) = &first.what else { return None };
+        let ms = |rule: &str, name: &str| {
+            let ms = pack.rule(rule).and_then(|rule| pack.parameter(rule, name));
+            Duration::from_millis(ms.unwrap_or(u32::MAX).into())
+        };
+        let mut answer = offered.answer.clone();
+        if let Some(max) = pack.rule("R-001").and_then(|rule| pack.parameter(rule, "max_rings")) {
+            answer.max_rings = max;
+        }
+        let state = State::Waiting { ring: None, told: false };
+        Some(Watch { state, answer, talk: ms("R-200", "talk_ms"), hold: ms("R-125", "hold_ms"), next: first.n + 1 })
+    }
+
+    /// Takes the call's next fact.
+    pub fn handle_fact(&mut self, fact: &Fact) {
+        if fact.n < self.next {
+            return;
+        }
+        self.next = fact.n + 1;
+        let at = Instant::from_nanos(fact.at.mono_ns);
+        match (&mut self.state, &fact.what) {
+            (_, What::Ended { .. }) => self.state = State::Over,
+            (State::Waiting { ring, .. }, What::Ring) => drop(ring.get_or_insert(at)),
+            (State::Waiting { .. }, What::AgentAnswered { .. }) => self.state = State::Talking(Talking::new(at)),
+            (State::Waiting { .. }, What::TargetAnswered { .. } | What::Step { takes: true, .. }) => {
+                self.state = State::Over
+            }
+            (State::Talking(talking), what) => talking.handle(at, what),
+            _ => {}
+        }
+    }
+
+    /// When the next cue is due, and for what.
+    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        self.due().map(|(at, cue)| (at, cue.why()))
+    }
+
+    /// The cues that are due by now, in order.
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Cue> {
+        let mut cues = Vec::new();
+        while let Some((_, cue)) = self.due().filter(|(at, _)| *at <= now) {
+            match &mut self.state {
+                State::Waiting { told, .. } => *told = true,
+                State::Talking(talking) => match cue {
+                    Cue::HoldAtItsLength | Cue::HoldAtTwiceItsLength => talking.hold_told += 1,
+                    _ => talking.talk_told += 1,
+                },
+                State::Over => {}
+            }
+            cues.push(cue);
+        }
+        cues
+    }
+
+    fn due(&self) -> Option<(Instant, Cue)> {
+        match &self.state {
+            // Where one ring is all there is, the second is no warning.
+            State::Waiting { ring: Some(ring), told: false } if self.answer.max_rings > 1 => {
+                Some((*ring + Duration::from_millis(self.answer.period_ms), Cue::SecondRing))
+            }
+            State::Talking(talking) => {
+                let talk = talking.talk_due(self.talk);
+                let hold = talking.hold_due(self.hold);
+                talk.into_iter().chain(hold).min()
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Talking {
+    fn new(at: Instant) -> Talking {
+        Talking {
+            talked: Duration::ZERO,
+            since: Some(at),
+            held: [None; 2],
+            transfer: false,
+            talk_told: 0,
+            hold_told: 0,
+        }
+    }
+
+    fn handle(&mut self, at: Instant, what: &What) {
+        match what {
+            What::HoldStarted { by } => {
+                let held = &mut self.held[index(*by)];
+                if held.is_none() {
+                    *held = Some(at);
+                    self.hold_told = if *by == Side::Agent { 0 } else { self.hold_told };
+                }
+            }
+            What::HoldEnded { by } => self.held[index(*by)] = None,
+            What::TransferStarted { .. } => self.transfer = true,
+            What::TransferCompleted { .. } | What::TransferFailed { .. } => {
+                self.transfer = false;
+                // Whoever takes the caller over finds no hold.
+                if let What::TransferCompleted { .. } = what {
+                    self.held[index(Side::Agent)] = None;
+                }
+            }
+            _ => return,
+        }
+        let talks = !self.transfer && self.held == [None; 2];
+        match self.since {
+            Some(since) if !talks => {
+                self.talked += at.since(since);
+                self.since = None;
+            }
+            None if talks => self.since = Some(at),
+            _ => {}
+        }
+    }
+
+    fn talk_due(&self, length: Duration) -> Option<(Instant, Cue)> {
+        let (after, cue) = match self.talk_told {
+            0 => (length.saturating_sub(AHEAD), Cue::TalkNearItsLength),
+            1 => (length, Cue::TalkAtItsLength),
+            _ => return None,
+        };
+        Some((self.since? + after.saturating_sub(self.talked), cue))
+    }
+
+    fn hold_due(&self, length: Duration) -> Option<(Instant, Cue)> {
+        let (after, cue) = match self.hold_told {
+            0 => (length, Cue::HoldAtItsLength),
+            1 => (length * 2, Cue::HoldAtTwiceItsLength),
+            _ => return None,
+        };
+        Some((self.held[index(Side::Agent)]? + after, cue))
+    }
+}
+
+fn index(side: Side) -> usize {
+    match side {
+        Side::Caller => 0,
+        Side::Agent => 1,
+    }
+}
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;

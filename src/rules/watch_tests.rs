@@ -1,0 +1,93 @@
+use super::*;
+use crate::call::leg::Callee;
+use crate::call::reason::{EndedBy, Reason};
+use crate::ledger::story::{self, Story, agent};
+
+/// Runs a call's facts and its deadlines in order; each cue with milliseconds since *offered*.
+fn cues(story: Story) -> Vec<(u64, Cue)> {
+    let facts = story.facts();
+    let (first, rest) = facts.split_first().unwrap();
+    let mut watch = Watch::begin(first, &Pack::built_in()).unwrap();
+    let offered = Instant::from_nanos(first.at.mono_ns);
+    let mut found = Vec::new();
+    let mut run_to = |watch: &mut Watch, now: Instant| {
+        while let Some((at, why)) = watch.poll_timeout().filter(|(at, _)| *at <= now) {
+            assert!(!why.is_empty());
+            let ms = u64::try_from(at.since(offered).as_millis()).unwrap();
+            let told = watch.handle_timeout(at);
+            assert!(!told.is_empty(), "it said that it was time");
+            found.extend(told.into_iter().map(|cue| (ms, cue)));
+        }
+    };
+    for fact in rest {
+        run_to(&mut watch, Instant::from_nanos(fact.at.mono_ns));
+        watch.handle_fact(fact);
+    }
+    run_to(&mut watch, offered + Duration::from_secs(36_000));
+    found
+}
+
+fn held(by: Side) -> What {
+    What::HoldStarted { by }
+}
+
+#[test]
+fn the_second_ring_is_told_when_it_begins() {
+    let ringing = Story::new(1).at(20, What::AgentInvited { attempt: 1, agent: agent("8") }).at(1_000, What::Ring);
+    assert_eq!(cues(ringing.clone()), [(6_000, Cue::SecondRing)]);
+    assert_eq!(cues(ringing.clone().answered(5_999).ended(20_000, Reason::CallerHungUp, EndedBy::Caller)), []);
+    let left = ringing.ended(5_000, Reason::CallerCancelled, EndedBy::Caller);
+    assert_eq!(cues(left), []);
+}
+
+#[test]
+fn a_long_talk_is_told_half_a_minute_before_and_at_three_minutes() {
+    let talk = Story::talking(1);
+    let told = [(154_000, Cue::TalkNearItsLength), (184_000, Cue::TalkAtItsLength)];
+    assert_eq!(cues(talk.clone().ended(500_000, Reason::CallerHungUp, EndedBy::Caller)), told);
+    assert_eq!(cues(talk.clone().ended(160_000, Reason::CallerHungUp, EndedBy::Caller)), told[..1]);
+    // A transfer and a hold of the caller's are no talk.
+    let apart = talk
+        .at(50_000, held(Side::Caller))
+        .at(60_000, What::HoldEnded { by: Side::Caller })
+        .at(70_000, story::started(Callee::Agent(agent("9")), false))
+        .at(90_000, What::TransferCompleted { attempt: 2, to: Callee::Agent(agent("9")) });
+    assert_eq!(cues(apart), [(184_000, Cue::TalkNearItsLength), (214_000, Cue::TalkAtItsLength)]);
+}
+
+#[test]
+fn each_hold_of_the_agents_is_told_twice_and_then_begins_anew() {
+    let story = Story::talking(1)
+        .at(10_000, held(Side::Agent))
+        .at(140_000, What::HoldEnded { by: Side::Agent })
+        .at(141_000, held(Side::Agent))
+        .at(150_000, What::HoldEnded { by: Side::Agent })
+        .at(151_000, held(Side::Agent))
+        .ended(215_000, Reason::CallerHungUp, EndedBy::Caller);
+    let told = [(70_000, Cue::HoldAtItsLength), (130_000, Cue::HoldAtTwiceItsLength), (211_000, Cue::HoldAtItsLength)];
+    assert_eq!(cues(story), told);
+    assert_eq!(
+        cues(Story::talking(1).at(10_000, held(Side::Caller)).at(300_000, What::HoldEnded { by: Side::Caller }).ended(
+            301_000,
+            Reason::CallerHungUp,
+            EndedBy::Caller
+        )),
+        []
+    );
+}
+
+#[test]
+fn whoever_looks_late_gets_all_that_is_due_in_order_and_nothing_that_is_over() {
+    let facts = Story::talking(1).at(10_000, held(Side::Agent)).facts();
+    let mut watch = Watch::begin(&facts[0], &Pack::built_in()).unwrap();
+    facts[1..].iter().for_each(|fact| watch.handle_fact(fact));
+    let offered = Instant::from_nanos(facts[0].at.mono_ns);
+    let mut late = watch.clone();
+    let told = late.handle_timeout(offered + Duration::from_secs(200));
+    assert_eq!(told, [Cue::HoldAtItsLength, Cue::HoldAtTwiceItsLength]);
+    assert_eq!(late.poll_timeout(), None, "a talk that is held does not grow longer");
+    let ended = Story::talking(1).at(10_000, held(Side::Agent)).at(20_000, What::HoldEnded { by: Side::Agent }).facts();
+    watch.handle_fact(ended.last().unwrap());
+    assert_eq!(watch.handle_timeout(offered + Duration::from_secs(100)), []);
+    assert!(Cue::SecondRing.rule() == "R-001" && Pack::built_in().rule(Cue::HoldAtItsLength.rule()).is_some());
+}
