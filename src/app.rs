@@ -369,6 +369,7 @@ impl House<'_> {
         let (mailbox, counters) = (self.mailbox.clone(), counters.clone());
         Recorder::start(gauge, move |closed| {
             counters.recording_bytes(closed.bytes);
+            counters.recording_clipped(closed.clipped);
             mailbox.event(Input::Recording(RecordingClosed {
                 call: closed.call,
                 status: closed.status,
