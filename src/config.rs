@@ -5,6 +5,7 @@
 
 mod accounts;
 mod certificates;
+mod features;
 mod recordings;
 mod trunks;
 
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::call::feature::Codes;
 use crate::dialplan::compile::{PlanFile, Roster, compile};
 use crate::dialplan::plan::Plans;
 use crate::dialplan::prompt::Library;
@@ -55,6 +57,8 @@ pub struct Config {
     pub trunks: Vec<Trunk>,
     pub agents: Vec<AgentSettings>,
     pub targets: Vec<TargetSettings>,
+    /// What agents dial.
+    pub codes: Codes,
     /// Name servers; none: those of the system.
     pub dns_servers: Vec<SocketAddr>,
     pub recordings: RecordingSettings,
@@ -249,6 +253,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         trunks,
         agents: agents.unwrap_or_default(),
         targets,
+        codes: features::read(&mut root.section("features")),
         dns_servers: trunks::dns_servers(&mut root.section("dns")),
         recordings: recordings::read(&mut root),
         drain: drain(&mut root.section("shutdown")),

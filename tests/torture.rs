@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use hotline::call::fact::What;
 use hotline::clock::{Instant, Now, Wall};
-use hotline::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Next, Plans, Ringback, Strategy as Order};
+use hotline::dialplan::plan::{
+    Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Ringback, Strategy as Order,
+};
 use hotline::gateway::Input;
 use hotline::ids::Random;
 use hotline::limits;
@@ -502,9 +504,17 @@ fn world() -> World {
         language: "zh-CN".into(),
         time_zone: "Asia/Shanghai".into(),
         version: "0123456789abcdef".into(),
-        answer: Answer { max_rings: 3, cadence, ringback: Ringback::Network, short_abandon: Duration::from_secs(5) },
+        answer: Answer {
+            max_rings: 3,
+            min_rings: 0,
+            cadence,
+            ringback: Ringback::Network,
+            short_abandon: Duration::from_secs(5),
+        },
         greeting: Greeting::default(),
         agents,
+        reception: hotline::dialplan::reception::Reception::default(),
+        duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::choice::Choice;
 use super::leg::Callee;
 use super::reason::{EndedBy, Reason};
 use crate::clock::Stamp;
@@ -245,8 +246,42 @@ pub enum What {
     MessageEnded {
         by: MessageEnd,
     },
+    /// The hotline was not open when the call was offered, and the call took another way than usual.
+    Closed {
+        why: ClosedWhy,
+        /// The holiday's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        holiday: Option<String>,
+    },
+    /// The dialplan's calendar tells nothing of the year: holidays were not known, and the day counted as an ordinary one.
+    CalendarUncovered {
+        calendar: String,
+    },
+    /// The greeting that has just begun also says that the call is recorded; `version`: of that notice.
+    Noticed {
+        version: String,
+    },
+    /// Of a caller who has just been queued: before others, or back at a place held less than a minute ago.
+    Placed {
+        /// Higher is sooner served.
+        priority: u32,
+        /// How long ago that place was first taken; null: the caller is new.
+        waited_ms: Option<u64>,
+    },
     /// The ledger could not keep up while this call was live; facts were delayed, none was lost.
     LedgerDelayed,
+    /// This agent is rung next (of those who are rung together: the first of them), and why. The ring itself is `AgentInvited`.
+    Chosen {
+        attempt: u32,
+        #[serde(flatten)]
+        choice: Box<Choice>,
+    },
+    /// This agent answers the ring of a colleague's phone (receive stamp); `AgentAnswered` follows.
+    PickedUp {
+        attempt: u32,
+        agent: AgentNo,
+        from: AgentNo,
+    },
 }
 
 /// What a step of a dialplan does.
@@ -258,6 +293,16 @@ pub enum StepKind {
     Say,
     Menu,
     Message,
+}
+
+/// Why a hotline takes no calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedWhy {
+    /// `[outage]` is active.
+    Outage,
+    Hours,
+    Holiday,
 }
 
 /// How a message ended.

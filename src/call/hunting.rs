@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::agent::Agents;
+use super::choice::Wanted;
 use super::fact::{RingResult, What};
 use super::leg::{Action, Callee, Input, Media, Parting, Sent};
 use super::reason::{EndedBy, Reason};
@@ -26,6 +27,8 @@ pub(super) struct Hunting {
     pub(super) tried: BTreeSet<AgentNo>,
     /// `None`: the caller has not had to wait for an agent to be free.
     pub(super) waiting: Option<Waiting>,
+    /// Until then the caller hears rings and no agent's phone does: `answer.min_rings`.
+    hold: Option<Instant>,
 }
 
 /// Who is hunted for: of `[agents]`, of a step, or a target.
@@ -98,7 +101,7 @@ impl Hunting {
         if let (Ring::Silent { at_latest }, Line::Attended) = (&mut route.ring, route.line) {
             *at_latest = now + limits::RING_AFTER;
         }
-        Hunting { route, place, attempts: BTreeMap::new(), tried: BTreeSet::new(), waiting: None }
+        Hunting { route, place, attempts: BTreeMap::new(), tried: BTreeSet::new(), waiting: None, hold: None }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
@@ -109,7 +112,8 @@ impl Hunting {
         };
         let until = self.attempts.values().filter_map(Attempt::until).min().map(|at| (at, "agent does not answer"));
         let waiting = self.waiting.as_ref().and_then(|waiting| waiting.poll_timeout(self.attempts.is_empty()));
-        [ring, until, waiting, self.route.poll_timeout()].into_iter().flatten().min()
+        let hold = self.hold.map(|at| (at, "least rings"));
+        [ring, until, waiting, hold, self.route.poll_timeout()].into_iter().flatten().min()
     }
 
     fn is_current(&self, attempt: u32) -> bool {
@@ -145,8 +149,19 @@ impl Call {
             }
             waiting.wake(now, &mut hunting.tried);
         }
-        while let Some(agent) = agents.take_next(&hotline.id, plan, &hunting.tried, self.id) {
+        if self.is_too_early(&mut hunting, plan, now, agents) {
+            return State::Hunting(hunting);
+        }
+        let asking = self.is_kept().then_some(&hotline.id);
+        while let Some(choice) =
+            agents.take_next(Wanted { hotline: asking, plan, tried: &hunting.tried, call: self.id })
+        {
             hunting.route.last_attempt += 1;
+            let agent = choice.agent.clone();
+            // Of those who are rung together the first fact says all.
+            if hunting.attempts.is_empty() {
+                self.fact(at, What::Chosen { attempt: hunting.route.last_attempt, choice: Box::new(choice) });
+            }
             hunting.tried.insert(agent.clone());
             let attempt = hunting.route.last_attempt;
             self.actions.push_back(Action::OpenAgent { attempt, agent: agent.clone() });
@@ -162,13 +177,48 @@ impl Call {
         }
     }
 
+    /// This attempt's phone is being rung for the caller.
+    pub fn rings(&self, attempt: u32) -> bool {
+        matches!(&self.state, State::Hunting(hunting) if hunting.is_current(attempt))
+    }
+
+    /// Whether the caller must hear more rings before an agent's phone does. An agent who could answer sooner would have to be
+    /// kept from speaking, with the caller still ringing; one who is rung later simply answers later.
+    fn is_too_early(&mut self, hunting: &mut Hunting, plan: &plan::Agents, now: Instant, agents: &Agents) -> bool {
+        let answer = &self.hotline.answer;
+        let wait = answer.cadence.period * answer.min_rings.saturating_sub(1);
+        if wait.is_zero() || !hunting.attempts.is_empty() || !plan.numbers.iter().any(|number| agents.is_free(number)) {
+            hunting.hold = None;
+            return false;
+        }
+        let from = match hunting.route.ring {
+            Ring::Rung(ring) => ring.mono + wait,
+            Ring::Ordered => hunting.hold.unwrap_or(now + wait + limits::RING_REPORT),
+            Ring::Silent { .. } => {
+                self.ring(&mut hunting.route);
+                now + wait + limits::RING_REPORT
+            }
+        };
+        hunting.hold = (from > now).then_some(from);
+        hunting.hold.is_some()
+    }
+
+    /// The caller hears the ring.
+    fn rung(&mut self, hunting: &mut Hunting, at: Now) {
+        self.fact(at, What::Ring);
+        hunting.route.ring = Ring::Rung(at);
+        let answer = &self.hotline.answer;
+        let wait = answer.cadence.period * answer.min_rings.saturating_sub(1);
+        hunting.hold = hunting.hold.map(|_| at.mono + wait);
+    }
+
     /// Calls a target in an agent's place.
     pub(super) fn call_target(&mut self, mut route: Route, place: Place, target: TargetName) -> State {
         route.last_attempt += 1;
         let attempt = route.last_attempt;
         self.actions.push_back(Action::OpenTarget { attempt, target: target.clone() });
         let attempts = BTreeMap::from([(attempt, Attempt { callee: Callee::Target(target), stage: Stage::Opening })]);
-        State::Hunting(Hunting { route, place, attempts, tried: BTreeSet::new(), waiting: None })
+        State::Hunting(Hunting { route, place, attempts, tried: BTreeSet::new(), waiting: None, hold: None })
     }
 
     /// No agent is left: the dialplan's next step.
@@ -208,10 +258,16 @@ impl Call {
             Input::AgentFailed { attempt, result, status } if hunting.is_current(attempt) => {
                 self.attempt_failed(hunting, attempt, now, at, (result, status), agents)
             }
+            Input::PickedUp { attempt, agent } => {
+                if let Some(Attempt { callee: Callee::Agent(at_phone), .. }) = hunting.attempts.get_mut(&attempt) {
+                    let from = std::mem::replace(at_phone, agent.clone());
+                    self.fact(at, What::PickedUp { attempt, agent, from });
+                }
+                State::Hunting(hunting)
+            }
             Input::AgentFree if hunting.wants() == Some(true) => self.hunt(hunting, now, at, agents),
             Input::Sent(Sent::Ring) | Input::Media(Media::RingbackStarted) => {
-                self.fact(at, What::Ring);
-                hunting.route.ring = Ring::Rung(at);
+                self.rung(&mut hunting, at);
                 State::Hunting(hunting)
             }
             Input::Sent(Sent::Answer) if hunting.route.line == Line::Answering => {
@@ -266,7 +322,8 @@ impl Call {
         }
         self.tell_place_again(&mut hunting, now.mono, agents);
         let waits = hunting.waiting.as_ref().is_some_and(|waiting| waiting.is_due(now.mono));
-        if any || waits { self.hunt_on(hunting, now.mono, now, agents) } else { State::Hunting(hunting) }
+        let held = hunting.hold.is_some_and(|until| until <= now.mono);
+        if any || waits || held { self.hunt_on(hunting, now.mono, now, agents) } else { State::Hunting(hunting) }
     }
 
     fn invite(&mut self, mut hunting: Hunting, number: u32, now: Instant) -> State {
@@ -298,7 +355,7 @@ impl Call {
         let Some(attempt) = hunting.attempts.remove(&number) else { return State::Hunting(hunting) };
         if let Callee::Agent(agent) = &attempt.callee {
             match self.is_kept() {
-                true => agents.answered(agent, self.id),
+                true => agents.answered(agent, self.id, self.hotline.duty.wrap_up),
                 false => agents.engage(agent, self.id),
             }
         }

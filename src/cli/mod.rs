@@ -1,6 +1,7 @@
 //! The commands: arguments in, exit code out (0 done, 1 failed, 64 wrong use or wrong configuration).
 
 mod admission;
+mod agents;
 mod analyze;
 mod args;
 mod demo;
@@ -27,7 +28,7 @@ use crate::fault::Fault;
 use crate::io::clock::RunClock;
 use crate::io::control::Request;
 use crate::report::Zones;
-use crate::store::{Reader, Which};
+use crate::store::{Reader, StoreError, Which};
 
 /// `EX_USAGE` of sysexits: wrong use or wrong configuration.
 const USAGE: u8 = 64;
@@ -70,7 +71,8 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
         }
         Command::Check => check(file, &mut out),
         Command::RouteTest { to, from, source, at } => {
-            let at = at.as_deref().map(|at| reading::parse_since(at, RunClock::start().now().wall)).transpose()?;
+            let now = RunClock::start().now().wall;
+            let at = at.as_deref().map(|at| reading::parse_since(at, now)).transpose()?;
             let loaded = loaded(file)?;
             if let Some(source) = *source {
                 if !admission::explain(&loaded.config, source, &mut out)? {
@@ -78,13 +80,21 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
                 }
                 admission::running(&loaded.config, &mut out)?;
             }
-            Ok(route_test::explain(&loaded, to, from.as_deref(), at, &mut out)?)
+            Ok(route_test::explain(&loaded, to, from.as_deref(), (at, now), &mut out)?)
         }
         Command::Calls { json, live, since, limit } => {
             let now = RunClock::start().now().wall;
             let since = since.as_deref().map(|since| reading::parse_since(since, now)).transpose()?;
             let which = if *live { Which::Live } else { Which::Ended };
             Ok(reading::calls(&reader(&settings(file)?)?, which, since, *limit, style(*json), &mut out)?)
+        }
+        Command::Agents { json } => {
+            let loaded = loaded(file)?;
+            let reader = match Reader::open(&loaded.config.data_directory) {
+                Err(StoreError::Absent(_)) => None,
+                opened => Some(opened.map_err(|error| Failure::Failed(error.into()))?),
+            };
+            Ok(agents::agents(&loaded, reader.as_ref(), RunClock::start().now(), style(*json), &mut out)?)
         }
         Command::Call { id, json, numbers } => {
             let id = reading::parse_call_id(id)?;
@@ -117,6 +127,9 @@ fn check(file: Option<&Path>, out: &mut dyn Write) -> Result<(), Failure> {
     let named = config.file.as_ref().map_or_else(|| "the embedded default".to_owned(), |f| f.display().to_string());
     let agents: usize = plans.hotlines.iter().map(|h| h.everybody().len()).sum();
     writeln!(out, "{named}: no faults; {} hotlines, {agents} agents in their lists", plans.hotlines.len())?;
+    for note in plans.notes(RunClock::start().now().wall) {
+        writeln!(out, "note: {note}")?;
+    }
     Ok(())
 }
 

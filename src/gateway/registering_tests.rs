@@ -9,7 +9,7 @@ use super::*;
 use crate::call::fact::{RingResult, What};
 use crate::call::reason::Reason;
 use crate::clock::Wall;
-use crate::dialplan::plan::{Answer, Cadence, Greeting, Hotline, Next, Ringback, Strategy};
+use crate::dialplan::plan::{Answer, Cadence, Duty, Greeting, Hotline, Next, Ringback, Strategy};
 use crate::media::Command;
 use crate::peer::registrar::{self, Saved};
 use crate::protocol::sip::digest::{Algorithm, Challenge, Covered, Ha1, Secrets};
@@ -45,7 +45,13 @@ fn plans() -> Plans {
         language: "zh-CN".into(),
         time_zone: "Asia/Shanghai".into(),
         version: "0123456789abcdef".into(),
-        answer: Answer { max_rings: 3, cadence, ringback: Ringback::Network, short_abandon: Duration::ZERO },
+        answer: Answer {
+            max_rings: 3,
+            min_rings: 0,
+            cadence,
+            ringback: Ringback::Network,
+            short_abandon: Duration::ZERO,
+        },
         greeting: Greeting::default(),
         agents: crate::dialplan::plan::Agents {
             numbers: vec!["8".into()],
@@ -54,6 +60,8 @@ fn plans() -> Plans {
             queue: None,
             nobody: Next::BusyTone,
         },
+        reception: crate::dialplan::reception::Reception::default(),
+        duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });
@@ -121,6 +129,8 @@ impl Switch {
                 | Output::Subject { .. }
                 | Output::Resolve(_)
                 | Output::Trunk(_)
+                | Output::AgentFact(_)
+                | Output::Ordered { .. }
                 | Output::RoundTrip { .. } => {}
             }
         }
