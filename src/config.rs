@@ -18,7 +18,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::call::feature::Codes;
-use crate::dialplan::compile::{PlanFile, Roster, compile};
+use crate::dialplan::compile::{PlanFile, Roster, compile_for};
 use crate::dialplan::plan::Plans;
 use crate::dialplan::prompt::Library;
 use crate::dialplan::{AGENT_NUMBER_HINT, is_agent_number};
@@ -156,7 +156,9 @@ fn plans(config: &Config, default_agents: bool) -> (Plans, Vec<Fault>) {
     let roster: Roster = config.agents.iter().map(|a| (a.number.clone(), a.name.clone())).collect();
     let roster = (!default_agents).then_some(&roster);
     let targets: Vec<TargetName> = config.targets.iter().map(|t| t.name.as_str().into()).collect();
-    let compiled = |files: &[PlanFile], library| compile(files, library, roster, &targets);
+    // Without a configuration the dialplans name the agents, and may name targets that nobody can call.
+    let targets = (!default_agents).then_some(&targets[..]);
+    let compiled = |files: &[PlanFile], library| compile_for(files, library, roster, targets);
     match &config.dialplans {
         // Its fault stands at the key that names it.
         DialplanSource::Directory(path) if !path.is_dir() => (Plans::default(), Vec::new()),

@@ -54,10 +54,10 @@ pub struct Hotline {
     pub answer: Answer,
     pub greeting: Greeting,
     pub agents: Agents,
-    pub recording: Recording,
     /// What comes before the first step.
     pub reception: Reception,
     pub duty: Duty,
+    pub recording: Recording,
     /// Where a call begins.
     pub start: Next,
     /// The file's `[step.NAME]`s, in its order.

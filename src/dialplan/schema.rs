@@ -29,9 +29,9 @@ pub(super) struct Written {
     pub(super) agents: Group,
     pub(super) duty: Duty,
     pub(super) queue: Option<steps::Queue>,
-    pub(super) recording: Recording,
     pub(super) hours: Option<hours::Hours>,
     pub(super) outage: Option<hours::Outage>,
+    pub(super) recording: Recording,
     /// Where a call begins; left out: with the agents.
     pub(super) start: Option<At<String>>,
     pub(super) steps: Vec<steps::Step>,
@@ -71,9 +71,9 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         agents: group(&mut agents, "numbers", "nobody"),
         duty: duty::read(&mut agents),
         queue: steps::queue(queue),
-        recording: recording::read(&mut root.section("recording")),
         hours: hours::hours(hours),
         outage: hours::outage(outage),
+        recording: recording::read(&mut root.section("recording")),
         start: hotline.string("start"),
         steps: steps::read(root.named_sections("step")),
     }
@@ -269,3 +269,6 @@ fn one_of<T: Copy>(
     }
     None
 }
+
+#[cfg(test)]
+mod keys_tests;
