@@ -372,6 +372,7 @@ impl House<'_> {
         let (mailbox, counters) = (self.mailbox.clone(), counters.clone());
         Recorder::start(gauge, move |closed| {
             counters.recording_bytes(closed.bytes);
+            counters.recording_clipped(closed.clipped);
             mailbox.event(Input::Recording(RecordingClosed {
                 call: closed.call,
                 status: closed.status,
@@ -486,6 +487,8 @@ fn open_ledger(config: &Config, clock: RunClock, metrics: &Metrics) -> Result<(l
 
 /// Closes what a crash cut: recordings first, then the calls they belong to.
 fn recover(writer: &mut Writer, directory: &Path, metrics: &Metrics) -> Result<()> {
+    let clock = RunClock::start();
+    let begun = clock.now().mono;
     let mended = disk::repair_all(&directory.join("recordings"));
     let unfinished = writer.unfinished().context("cannot read the ledger")?;
     let mut call_metrics = metrics.calls();
@@ -504,7 +507,8 @@ fn recover(writer: &mut Writer, directory: &Path, metrics: &Metrics) -> Result<(
     }
     writer.append(&closing, &[]).context("cannot write the ledger")?;
     if !unfinished.is_empty() || !mended.is_empty() {
-        tracing::warn!(calls = unfinished.len(), recordings = mended.len(), "closed what a crash had cut");
+        let took_ms = u64::try_from(clock.now().mono.since(begun).as_millis()).unwrap_or(u64::MAX);
+        tracing::warn!(calls = unfinished.len(), recordings = mended.len(), took_ms, "closed what a crash had cut");
     }
     Ok(())
 }

@@ -243,9 +243,15 @@ fn every_command_on_recordings_works_beside_the_server_and_without_it() {
     done(&gateway, &["recordings", "hold", held, "--by", "Wang", "--why", "complaint"]);
     let destroy = |by| command(&gateway, &["recordings", "destroy", destroyed, "--by", by, "--why", "order"]);
     assert!(destroy("Wang").1 && !destroy("Wang").1, "one person alone may not");
-    assert!(gateway.recording(&records[2]).exists());
+    let gone = gateway.recording(&records[2]);
+    let peaks = gone.with_extension("peaks");
+    // 20 octets, and four for each tenth of a second.
+    let tenths = (records[2].number("recording.duration_ms") + 99) / 100;
+    let length = std::fs::metadata(&peaks).expect("the waveform").len();
+    within("the waveform's length", i64::try_from(length).expect("small"), 20 + 4 * tenths..=20 + 4 * tenths);
+    assert!(gone.exists());
     assert!(destroy("Li").1);
-    assert!(!gateway.recording(&records[2]).exists());
+    assert!(!gone.exists() && !peaks.exists());
 
     // Without a server the command does it by itself.
     gateway.process.kill();

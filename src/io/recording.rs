@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::call::fact::RecordingStatus;
 use crate::ids::CallId;
 use crate::media::record::path;
+use crate::media::record::peaks::Peaks;
 use crate::media::record::repair::{self, FRAME_BYTES, HEADER_BYTES};
 use crate::media::wav::{WriteError, Writer};
 use crate::media::{Block, SAMPLE_RATE_HZ};
@@ -40,6 +41,8 @@ pub struct Closed {
     pub bytes: u64,
     /// Frames that were not written, or are silence because they never came.
     pub frames_lost: u64,
+    /// Samples that may have been cut off, left and right.
+    pub clipped: [u32; 2],
 }
 
 /// Where recordings are written: files, or in tests a disk that fails on order.
@@ -180,6 +183,7 @@ impl<F: Write + Seek> Recording<F> {
             sha256: None,
             bytes: 0,
             frames_lost: total_frames,
+            clipped: [0; 2],
         };
         match (close(&self.path, total_frames), reason) {
             (Err(_), Some(reason)) => none(reason),
@@ -187,6 +191,7 @@ impl<F: Write + Seek> Recording<F> {
             (Ok(file), Some(reason)) if file.frames == 0 => {
                 // A header alone is of no use to anybody; if it cannot be removed, it is found empty.
                 let _ = fs::remove_file(&self.path);
+                let _ = fs::remove_file(path::peaks(&self.path));
                 none(reason)
             }
             (Ok(file), reason) => Closed {
@@ -197,6 +202,7 @@ impl<F: Write + Seek> Recording<F> {
                 sha256: Some(file.sha256),
                 bytes: file.bytes,
                 frames_lost,
+                clipped: file.clipped,
             },
         }
     }
@@ -255,6 +261,8 @@ pub(super) struct Finished {
     pub(super) rate_hz: u32,
     pub(super) bytes: u64,
     pub(super) sha256: String,
+    /// Of each channel; only of a file that was closed just now.
+    pub(super) clipped: [u32; 2],
 }
 
 impl Finished {
@@ -280,7 +288,7 @@ pub(super) fn rename(path: &Path) -> io::Result<()> {
     fs::rename(path::part(path), path)
 }
 
-/// Mends a `.part` file and keeps at most `frames`; it is neither durable nor renamed yet.
+/// Mends a `.part` file, keeps at most `frames` and draws its waveform; it is neither durable nor renamed yet.
 pub(super) fn mend(path: &Path, frames: u64) -> io::Result<(File, Finished)> {
     let part = path::part(path);
     let mut file = OpenOptions::new().read(true).write(true).open(&part)?;
@@ -289,9 +297,12 @@ pub(super) fn mend(path: &Path, frames: u64) -> io::Result<(File, Finished)> {
         foreign => io::Error::other(foreign),
     })?;
     file.set_len(kept.length)?;
-    let sha256 = hash(&mut file)?;
+    let mut peaks = Peaks::new(kept.rate_hz);
+    let sha256 = hash(&mut file, |frame| peaks.frame(frame))?;
+    let clipped = peaks.clipped();
+    draw(path, peaks);
     debug_assert_eq!(kept.length, HEADER_BYTES + kept.frames * FRAME_BYTES);
-    Ok((file, Finished { frames: kept.frames, rate_hz: kept.rate_hz, bytes: kept.length, sha256 }))
+    Ok((file, Finished { frames: kept.frames, rate_hz: kept.rate_hz, bytes: kept.length, sha256, clipped }))
 }
 
 /// A file that has its final name.
@@ -299,18 +310,43 @@ pub(super) fn measure(path: &Path) -> io::Result<Finished> {
     let mut file = File::open(path)?;
     let bytes = file.metadata()?.len();
     let rate_hz = repair::rate_hz(&mut file)?;
-    let sha256 = hash(&mut file)?;
-    Ok(Finished { frames: bytes.saturating_sub(HEADER_BYTES) / FRAME_BYTES, rate_hz, bytes, sha256 })
+    let sha256 = hash(&mut file, |_| {})?;
+    let frames = bytes.saturating_sub(HEADER_BYTES) / FRAME_BYTES;
+    Ok(Finished { frames, rate_hz, bytes, sha256, clipped: [0; 2] })
 }
 
-fn hash(file: &mut File) -> io::Result<String> {
+/// The waveform is a convenience: without it the recording is as good.
+fn draw(path: &Path, peaks: Peaks) {
+    let path = path::peaks(path);
+    if let Err(error) = fs::write(&path, peaks.finish()) {
+        tracing::warn!(%error, "a recording has no waveform");
+        let _ = fs::remove_file(&path);
+    }
+}
+
+/// Hash of the whole file; `frame` is told every frame behind the header.
+fn hash(file: &mut File, mut frame: impl FnMut([i16; 2])) -> io::Result<String> {
     file.rewind()?;
     let mut hasher = Sha256::new();
+    let mut header = Vec::new();
+    Read::by_ref(file).take(HEADER_BYTES).read_to_end(&mut header)?;
+    hasher.update(&header);
+    // Whole frames.
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            n => hasher.update(&buffer[..n]),
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match file.read(&mut buffer[filled..])? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        if filled == 0 {
+            break;
+        }
+        hasher.update(&buffer[..filled]);
+        for bytes in buffer[..filled].chunks_exact(4) {
+            frame([i16::from_le_bytes([bytes[0], bytes[1]]), i16::from_le_bytes([bytes[2], bytes[3]])]);
         }
     }
     Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())

@@ -234,6 +234,12 @@ impl Counters {
         self.families.add(Id::RecordingBytes, &[], bytes);
     }
 
+    /// Samples that may have been cut off, left and right.
+    pub fn recording_clipped(&self, [caller, agent]: [u32; 2]) {
+        self.families.add(Id::RecordingClipped, &["caller"], caller.into());
+        self.families.add(Id::RecordingClipped, &["agent"], agent.into());
+    }
+
     pub fn recording_blocks_dropped(&self, blocks: u64) {
         self.families.add(Id::RecordingDropped, &[], blocks);
     }

@@ -249,6 +249,8 @@ metrics! {
         "Bytes of audio written to recordings.";
     RecordingDropped "hotline_recording_blocks_dropped_total" Counter [] None
         "Blocks of audio that the recorder's queue had no room for; their time is silence in the recording.";
+    RecordingClipped "hotline_recording_clipped_samples_total" Counter [LEG] None
+        "Samples in runs of three or more at the edge of G.711's range; the agent's channel has what was played to the caller too.";
     DiskLevel "hotline_recordings_disk_level" Gauge [] None
         "The recordings' disk: 0 fine, 1 low (90 %), 2 tight (95 %), 3 full (98 % or not writable): new calls are not recorded.";
     SipRequests "hotline_sip_requests_total" Counter [METHOD, DIRECTION] None
