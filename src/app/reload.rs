@@ -70,6 +70,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("features", old.codes != new.codes),
         ("rtp.ports", old.rtp_ports != new.rtp_ports),
         ("http.listen", old.http_listen != new.http_listen),
+        ("http.token_file", old.api_token != new.api_token),
         ("metrics.listen", old.metrics_listen != new.metrics_listen),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
@@ -85,6 +86,7 @@ fn with_fixed(new: Config, old: &Config) -> Config {
         media: old.media.clone(),
         dns_servers: old.dns_servers.clone(),
         http_listen: old.http_listen,
+        api_token: old.api_token.clone(),
         metrics_listen: old.metrics_listen,
         ..new
     }

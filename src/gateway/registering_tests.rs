@@ -123,6 +123,7 @@ impl Switch {
                 | Output::Trunk(_)
                 | Output::AgentFact(_)
                 | Output::Ordered { .. }
+                | Output::Agents { .. }
                 | Output::RoundTrip { .. } => {}
             }
         }

@@ -351,6 +351,7 @@ impl World {
             Output::Resolve(_)
             | Output::Trunk(_)
             | Output::Ordered { .. }
+            | Output::Agents { .. }
             | Output::RoundTrip { .. }
             | Output::Count(_)
             | Output::Rejected(_) => {}
