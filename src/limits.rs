@@ -88,6 +88,15 @@ pub const LONGEST_ATTENDED: Duration = Duration::from_secs(2 * 3_600);
 /// Steps of a dialplan that one call may take: a plan may lead in a circle.
 pub const STEPS: u32 = 64;
 
+/// Whoever hangs up in a queue and calls again within this time is where he or she was.
+pub const PLACE_KEPT: Duration = Duration::from_secs(60);
+
+/// Callers whose places are remembered at once: about as many as may wait.
+pub const REMEMBERED_PLACES: usize = 1_024;
+
+/// How long the report that the caller hears the ring may take, before agents are rung without it.
+pub const RING_REPORT: Duration = Duration::from_secs(2);
+
 /// An agent who did not take a waiting call is left in peace by that call for so long.
 pub const RING_AGAIN: Duration = Duration::from_secs(10);
 

@@ -42,12 +42,17 @@ fn plans_with(nobody: Next, strategy: Strategy) -> Plans {
         version: "0123456789abcdef".into(),
         answer: Answer {
             max_rings: 3,
+            min_rings: 0,
             cadence: Cadence { name: "cn".into(), burst: secs(1.0), period: secs(5.0) },
             ringback: Ringback::Network,
             short_abandon: secs(5.0),
         },
-        greeting: Greeting { by_agent: [("8".into(), greet("8")), ("9".into(), greet("9"))].into() },
+        greeting: Greeting {
+            by_agent: [("8".into(), greet("8")), ("9".into(), greet("9"))].into(),
+            ..Greeting::default()
+        },
         agents: Agents { numbers, strategy, ring: secs(20.0), queue: None, nobody },
+        reception: hotline::dialplan::reception::Reception::default(),
         duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),

@@ -11,7 +11,7 @@ use hotline::sim::network::Weather;
 use hotline::sim::oracle::Script;
 use hotline::sim::phone::{Conduct, Patience, Then};
 use hotline::sim::run::{run, shrink};
-use hotline::sim::scenario::{Line, Scenario, Span};
+use hotline::sim::scenario::{Around, Line, Scenario, Span};
 use hotline::sim::world::{Troubles, World};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
@@ -76,6 +76,9 @@ fn worlds(seeds: std::ops::Range<u64>) -> Seen {
             let (outcome, reason) = (record.outcome.expect("an outcome"), record.reason.expect("a reason"));
             let held = if record.holds > 0 { "held" } else { "not held" };
             let handed_on = if record.segments.len() > 1 { "handed on" } else { "not handed on" };
+            if record.queue.is_some() {
+                *seen.entry("queued".to_owned()).or_default() += 1;
+            }
             for what in [outcome.to_string(), reason.to_string(), held.to_owned(), handed_on.to_owned()] {
                 *seen.entry(what).or_default() += 1;
             }
@@ -106,6 +109,8 @@ fn random_worlds() {
         "agents_unreachable",
         "held",
         "handed on",
+        "queued",
+        "message_left",
     ] {
         assert!(seen.get(what).is_some_and(|n| *n > 0), "{what}: {seen:?}");
     }
@@ -122,6 +127,7 @@ fn a_thousand_reloads_drop_no_call() {
         strategy,
         ring: Duration::from_secs(20),
         nobody: Next::BusyTone,
+        around: Around::default(),
     };
     let plans = |hotlines: Vec<Line>| Scenario { hotlines, ..Scenario::random(1, 1) }.plans();
     let mut world = World::new(plans(vec![line(0, 0..100, Strategy::InOrder)]), 5);

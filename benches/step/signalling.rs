@@ -10,7 +10,7 @@ use hotline::dialplan::plan::{Next, Strategy};
 use hotline::protocol::sip::message::{Message, parse_datagram};
 use hotline::sim::network::Weather;
 use hotline::sim::phone::{Conduct, Patience, Then, Trick};
-use hotline::sim::scenario::{Callers, Line, Scenario, Span, Staff};
+use hotline::sim::scenario::{Around, Callers, Line, Scenario, Span, Staff};
 use hotline::sim::world::{Troubles, World};
 
 use crate::measure::Report;
@@ -160,6 +160,7 @@ fn world(agents: usize) -> World {
         strategy: Strategy::InOrder,
         ring: Duration::from_secs(20),
         nobody: Next::BusyTone,
+        around: Around::default(),
     };
     // Only its plans are used: people are told one by one what to do.
     let scenario = Scenario {

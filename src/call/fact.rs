@@ -246,6 +246,28 @@ pub enum What {
     MessageEnded {
         by: MessageEnd,
     },
+    /// The hotline was not open when the call was offered, and the call took another way than usual.
+    Closed {
+        why: ClosedWhy,
+        /// The holiday's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        holiday: Option<String>,
+    },
+    /// The dialplan's calendar tells nothing of the year: holidays were not known, and the day counted as an ordinary one.
+    CalendarUncovered {
+        calendar: String,
+    },
+    /// The greeting that has just begun also says that the call is recorded; `version`: of that notice.
+    Noticed {
+        version: String,
+    },
+    /// Of a caller who has just been queued: before others, or back at a place held less than a minute ago.
+    Placed {
+        /// Higher is sooner served.
+        priority: u32,
+        /// How long ago that place was first taken; null: the caller is new.
+        waited_ms: Option<u64>,
+    },
     /// The ledger could not keep up while this call was live; facts were delayed, none was lost.
     LedgerDelayed,
     /// This agent is rung next (of those who are rung together: the first of them), and why. The ring itself is `AgentInvited`.
@@ -271,6 +293,16 @@ pub enum StepKind {
     Say,
     Menu,
     Message,
+}
+
+/// Why a hotline takes no calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedWhy {
+    /// `[outage]` is active.
+    Outage,
+    Hours,
+    Holiday,
 }
 
 /// How a message ended.

@@ -27,6 +27,8 @@ pub(super) struct Hunting {
     pub(super) tried: BTreeSet<AgentNo>,
     /// `None`: the caller has not had to wait for an agent to be free.
     pub(super) waiting: Option<Waiting>,
+    /// Until then the caller hears rings and no agent's phone does: `answer.min_rings`.
+    hold: Option<Instant>,
 }
 
 /// Who is hunted for: of `[agents]`, of a step, or a target.
@@ -99,7 +101,7 @@ impl Hunting {
         if let (Ring::Silent { at_latest }, Line::Attended) = (&mut route.ring, route.line) {
             *at_latest = now + limits::RING_AFTER;
         }
-        Hunting { route, place, attempts: BTreeMap::new(), tried: BTreeSet::new(), waiting: None }
+        Hunting { route, place, attempts: BTreeMap::new(), tried: BTreeSet::new(), waiting: None, hold: None }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
@@ -110,7 +112,8 @@ impl Hunting {
         };
         let until = self.attempts.values().filter_map(Attempt::until).min().map(|at| (at, "agent does not answer"));
         let waiting = self.waiting.as_ref().and_then(|waiting| waiting.poll_timeout(self.attempts.is_empty()));
-        [ring, until, waiting, self.route.poll_timeout()].into_iter().flatten().min()
+        let hold = self.hold.map(|at| (at, "least rings"));
+        [ring, until, waiting, hold, self.route.poll_timeout()].into_iter().flatten().min()
     }
 
     fn is_current(&self, attempt: u32) -> bool {
@@ -146,6 +149,9 @@ impl Call {
             }
             waiting.wake(now, &mut hunting.tried);
         }
+        if self.is_too_early(&mut hunting, plan, now, agents) {
+            return State::Hunting(hunting);
+        }
         let asking = self.is_kept().then_some(&hotline.id);
         while let Some(choice) =
             agents.take_next(Wanted { hotline: asking, plan, tried: &hunting.tried, call: self.id })
@@ -176,13 +182,43 @@ impl Call {
         matches!(&self.state, State::Hunting(hunting) if hunting.is_current(attempt))
     }
 
+    /// Whether the caller must hear more rings before an agent's phone does. An agent who could answer sooner would have to be
+    /// kept from speaking, with the caller still ringing; one who is rung later simply answers later.
+    fn is_too_early(&mut self, hunting: &mut Hunting, plan: &plan::Agents, now: Instant, agents: &Agents) -> bool {
+        let answer = &self.hotline.answer;
+        let wait = answer.cadence.period * answer.min_rings.saturating_sub(1);
+        if wait.is_zero() || !hunting.attempts.is_empty() || !plan.numbers.iter().any(|number| agents.is_free(number)) {
+            hunting.hold = None;
+            return false;
+        }
+        let from = match hunting.route.ring {
+            Ring::Rung(ring) => ring.mono + wait,
+            Ring::Ordered => hunting.hold.unwrap_or(now + wait + limits::RING_REPORT),
+            Ring::Silent { .. } => {
+                self.ring(&mut hunting.route);
+                now + wait + limits::RING_REPORT
+            }
+        };
+        hunting.hold = (from > now).then_some(from);
+        hunting.hold.is_some()
+    }
+
+    /// The caller hears the ring.
+    fn rung(&mut self, hunting: &mut Hunting, at: Now) {
+        self.fact(at, What::Ring);
+        hunting.route.ring = Ring::Rung(at);
+        let answer = &self.hotline.answer;
+        let wait = answer.cadence.period * answer.min_rings.saturating_sub(1);
+        hunting.hold = hunting.hold.map(|_| at.mono + wait);
+    }
+
     /// Calls a target in an agent's place.
     pub(super) fn call_target(&mut self, mut route: Route, place: Place, target: TargetName) -> State {
         route.last_attempt += 1;
         let attempt = route.last_attempt;
         self.actions.push_back(Action::OpenTarget { attempt, target: target.clone() });
         let attempts = BTreeMap::from([(attempt, Attempt { callee: Callee::Target(target), stage: Stage::Opening })]);
-        State::Hunting(Hunting { route, place, attempts, tried: BTreeSet::new(), waiting: None })
+        State::Hunting(Hunting { route, place, attempts, tried: BTreeSet::new(), waiting: None, hold: None })
     }
 
     /// No agent is left: the dialplan's next step.
@@ -231,8 +267,7 @@ impl Call {
             }
             Input::AgentFree if hunting.wants() == Some(true) => self.hunt(hunting, now, at, agents),
             Input::Sent(Sent::Ring) | Input::Media(Media::RingbackStarted) => {
-                self.fact(at, What::Ring);
-                hunting.route.ring = Ring::Rung(at);
+                self.rung(&mut hunting, at);
                 State::Hunting(hunting)
             }
             Input::Sent(Sent::Answer) if hunting.route.line == Line::Answering => {
@@ -287,7 +322,8 @@ impl Call {
         }
         self.tell_place_again(&mut hunting, now.mono, agents);
         let waits = hunting.waiting.as_ref().is_some_and(|waiting| waiting.is_due(now.mono));
-        if any || waits { self.hunt_on(hunting, now.mono, now, agents) } else { State::Hunting(hunting) }
+        let held = hunting.hold.is_some_and(|until| until <= now.mono);
+        if any || waits || held { self.hunt_on(hunting, now.mono, now, agents) } else { State::Hunting(hunting) }
     }
 
     fn invite(&mut self, mut hunting: Hunting, number: u32, now: Instant) -> State {

@@ -43,12 +43,12 @@ use fact::{AnswerRule, Fact, Offered, RingResult, RingSource, Signal, What};
 use hunting::Hunting;
 use leg::{Action, Callee, Input, Sent};
 use reason::{EndedBy, Reason};
-use route::Route;
 use talking::Talking;
 use transfer::Transfers;
 
 use crate::clock::{Instant, Now, RunId, Stamp};
 use crate::dialplan::plan::{Hotline, Prompt, Ringback};
+use crate::dialplan::reception::Standing;
 use crate::ids::{AgentNo, CallId, Side, SubjectId, TrunkName};
 use crate::limits;
 use crate::media::Play;
@@ -65,6 +65,7 @@ pub struct Offer {
     pub sip_call_id: String,
     /// The caller would hear media of ours before the answer: it made an offer and does not hold us.
     pub early_media: bool,
+    pub standing: Standing,
 }
 
 #[derive(Debug)]
@@ -83,6 +84,7 @@ pub struct Call {
     /// Prompts that have not begun, in the order of their orders.
     ordered: VecDeque<Ordered>,
     transfers: Transfers,
+    standing: Standing,
 }
 
 /// What is to be said of a prompt when it begins.
@@ -154,6 +156,7 @@ impl Call {
             reports: 0,
             ordered: VecDeque::new(),
             transfers: Transfers::default(),
+            standing: offer.standing,
             hotline,
         };
         let offered = Offered {
@@ -294,10 +297,7 @@ impl Call {
 
     fn handle_opening(&mut self, now: Instant, at: Now, input: Input, agents: &mut Agents) -> State {
         match input {
-            Input::CallerReady => {
-                let hotline = Arc::clone(&self.hotline);
-                self.go(Route::new(self.offered.mono), &hotline.start, now, at, agents)
-            }
+            Input::CallerReady => self.enter(now, at, agents),
             Input::CallerNotReady => self.reject(Reason::Overloaded, 503, Some(10)),
             Input::CallerLeft => self.end(now, at, Reason::CallerCancelled, EndedBy::Caller),
             Input::Lost { .. } => self.end(now, at, Reason::TrunkFault, EndedBy::Trunk),
@@ -341,7 +341,12 @@ impl Call {
     fn play_started(&mut self, at: Now, play: Play) {
         while let Some(Ordered { play: ordered, text, agent, late }) = self.ordered.pop_front() {
             if ordered == play {
-                return self.fact(at, What::PlayStarted { play, prompt: text, agent, late });
+                self.fact(at, What::PlayStarted { play, prompt: text, agent, late });
+                let notice = self.hotline.greeting.notice.as_ref().filter(|_| play == Play::Greeting);
+                if let Some(version) = notice.map(|notice| notice.version.clone()) {
+                    self.fact(at, What::Noticed { version });
+                }
+                return;
             }
         }
     }

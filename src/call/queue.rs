@@ -1,12 +1,17 @@
-//! Who waits for an agent, in the order in which they came.
+//! Who waits for an agent: those whom the dialplan puts first, then in the order in which they came. Whoever hangs up and calls
+//! again within a minute is where he or she was.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::clock::Instant;
+use crate::dialplan::reception::Standing;
 use crate::ids::{AgentNo, CallId, HotlineId};
+use crate::limits;
 
-/// Earlier is sooner served.
-type Place = (Instant, CallId);
+/// Smaller is sooner served: by priority, then by when the caller came.
+type Place = (Reverse<u32>, Instant, CallId);
 
 #[derive(Debug, Clone, Default)]
 pub struct Queue {
@@ -14,24 +19,67 @@ pub struct Queue {
     places: BTreeMap<CallId, Place>,
     /// Who waits for whom and has nobody's phone ringing now.
     wanting: BTreeMap<AgentNo, BTreeSet<Place>>,
+    /// Who has left, by hotline and number: since when they had waited, and how long that counts.
+    left: BTreeMap<(HotlineId, String), Left>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    since: Instant,
+    until: Instant,
+}
+
+/// Who joins, for whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Joining<'j> {
+    pub(super) call: CallId,
+    pub(super) offered: Instant,
+    pub(super) hotline: &'j HotlineId,
+    pub(super) numbers: &'j [AgentNo],
+    pub(super) caller: &'j Standing,
+}
+
+/// Where a caller stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Joined {
+    /// Counted from 1 within the hotline.
+    pub(super) position: u32,
+    /// How long ago the place was first taken, if this caller had it before.
+    pub(super) waited: Option<Duration>,
 }
 
 #[derive(Debug, Clone)]
 struct Waiting {
     hotline: HotlineId,
     numbers: Vec<AgentNo>,
+    caller: Option<String>,
     wants: bool,
 }
 
 impl Queue {
-    /// A call joins at its place and wants any of these agents. The place, counted from 1 within the hotline.
-    pub(super) fn join(&mut self, call: CallId, since: Instant, hotline: &HotlineId, numbers: &[AgentNo]) -> u32 {
-        let place = (since, call);
-        let waiting = Waiting { hotline: hotline.clone(), numbers: numbers.to_vec(), wants: false };
-        self.waiting.insert(place, waiting);
+    /// A call joins at its place and wants any of these agents.
+    pub(super) fn join(&mut self, now: Instant, joining: Joining<'_>) -> Joined {
+        let Joining { call, offered, hotline, numbers, caller } = joining;
+        let key = caller.number.clone().map(|number| (hotline.clone(), number));
+        let left = key.as_ref().and_then(|key| self.left.remove(key)).filter(|left| now <= left.until);
+        let since = left.map_or(offered, |left| left.since);
+        let place = (Reverse(caller.priority), since, call);
+        let (hotline, numbers, caller) = (hotline.clone(), numbers.to_vec(), caller.number.clone());
+        self.waiting.insert(place, Waiting { hotline, numbers, caller, wants: false });
         self.places.insert(call, place);
         self.update(call, Some(true));
-        self.position(call)
+        Joined { position: self.position(call), waited: left.map(|left| now.since(left.since)) }
+    }
+
+    /// The caller hangs up: whoever calls again soon is where this one was.
+    pub(super) fn abandon(&mut self, call: CallId, now: Instant) {
+        let Some(place) = self.places.get(&call) else { return };
+        let Some(Waiting { hotline, caller: Some(number), .. }) = self.waiting.get(place) else { return };
+        self.left.retain(|_, left| now <= left.until);
+        if self.left.len() < limits::REMEMBERED_PLACES {
+            let left = Left { since: place.1, until: now + limits::PLACE_KEPT };
+            self.left.insert((hotline.clone(), number.clone()), left);
+        }
     }
 
     /// Whether a call still waits (`Some`), and wants an agent now. Nothing changes for one that does not wait.
@@ -75,7 +123,7 @@ impl Queue {
             Some(place) => wanting.range((std::ops::Bound::Excluded(*place), std::ops::Bound::Unbounded)).next(),
             None => wanting.first(),
         }
-        .map(|(_, call)| *call)
+        .map(|(.., call)| *call)
     }
 
     pub fn len(&self) -> usize {
@@ -99,11 +147,22 @@ mod tests {
 
     fn queue() -> Queue {
         let mut queue = Queue::default();
-        let agents = |numbers: &[&str]| numbers.iter().map(|n| AgentNo::from(*n)).collect::<Vec<_>>();
-        assert_eq!(queue.join(call(1), Instant::from_millis(10), &"h".into(), &agents(&["7", "8"])), 1);
-        assert_eq!(queue.join(call(2), Instant::from_millis(20), &"h".into(), &agents(&["8"])), 2);
-        assert_eq!(queue.join(call(3), Instant::from_millis(15), &"other".into(), &agents(&["8"])), 1);
+        let nobody = Standing::default();
+        assert_eq!(join(&mut queue, 1, 10, "h", &["7", "8"], &nobody).position, 1);
+        assert_eq!(join(&mut queue, 2, 20, "h", &["8"], &nobody).position, 2);
+        assert_eq!(join(&mut queue, 3, 15, "other", &["8"], &nobody).position, 1);
         queue
+    }
+
+    fn join(queue: &mut Queue, n: u64, at: u64, hotline: &str, numbers: &[&str], caller: &Standing) -> Joined {
+        let numbers: Vec<AgentNo> = numbers.iter().map(|n| AgentNo::from(*n)).collect();
+        let at = Instant::from_millis(at);
+        let hotline = &hotline.into();
+        queue.join(at, Joining { call: call(n), offered: at, hotline, numbers: &numbers, caller })
+    }
+
+    fn caller(number: &str, priority: u32) -> Standing {
+        Standing { number: Some(number.to_owned()), priority, internal: false }
     }
 
     #[test]
@@ -134,5 +193,32 @@ mod tests {
             queue.update(call(n), None);
         }
         assert!(queue.is_empty() && queue.places.is_empty() && queue.wanting.is_empty());
+    }
+
+    #[test]
+    fn those_whom_the_dialplan_puts_first_are_before_others_and_behind_one_another() {
+        let mut queue = queue();
+        assert_eq!(join(&mut queue, 4, 30, "h", &["8"], &caller("a", 1)).position, 1);
+        assert_eq!(join(&mut queue, 5, 40, "h", &["8"], &caller("b", 1)).position, 2);
+        assert_eq!(queue.first_for(&"8".into(), None), Some(call(4)));
+        assert_eq!((queue.position(call(1)), queue.position(call(2))), (3, 4));
+    }
+
+    #[test]
+    fn whoever_calls_again_within_a_minute_is_where_they_were() {
+        let mut queue = Queue::default();
+        let first = caller("a", 0);
+        join(&mut queue, 1, 0, "h", &["8"], &first);
+        join(&mut queue, 2, 5_000, "h", &["8"], &caller("b", 0));
+        queue.abandon(call(1), Instant::from_millis(10_000));
+        queue.update(call(1), None);
+        let again = join(&mut queue, 3, 70_000, "h", &["8"], &first);
+        assert_eq!(again, Joined { position: 1, waited: Some(Duration::from_secs(70)) });
+        queue.abandon(call(3), Instant::from_millis(80_000));
+        queue.update(call(3), None);
+        assert_eq!(join(&mut queue, 4, 90_000, "other", &["8"], &first).waited, None, "of that hotline only");
+        assert_eq!(join(&mut queue, 5, 140_001, "h", &["8"], &first), Joined { position: 2, waited: None }, "too late");
+        queue.abandon(call(2), Instant::from_millis(141_000));
+        assert_eq!(queue.left.len(), 1, "what is too old is forgotten");
     }
 }

@@ -79,6 +79,7 @@ reasons! {
     Overloaded "overloaded" Rejected "A bound of the gateway was reached: calls, ports or facts not yet on disk (503).";
     TrunkLimit "trunk_limit" Rejected "The trunk brought more calls a second, or at once, than its limit allows (503).";
     NoCodec "no_codec" Rejected "The offer holds no codec that we carry (488).";
+    Closed "closed" Rejected "The hotline was closed (hours, holiday or outage), and no step was left.";
     Announced "announced" Answered "An announcement was the last step of the call, and was played.";
     MessageLeft "message_left" Answered "The caller was asked to leave a message.";
     MenuUnanswered "menu_unanswered" Failed "The caller chose nothing from the menu, and no step was left.";

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use super::agent::Agents;
 use super::attending::Attending;
-use super::fact::{RingResult, RingSource, StepKind, What};
+use super::fact::{ClosedWhy, RingResult, RingSource, StepKind, What};
 use super::hunting::{Hunting, Place};
 use super::leg::{Action, Input, Media, Parting};
 use super::reason::{EndedBy, Reason};
 use super::{Call, State};
 use crate::clock::{Instant, Now};
 use crate::dialplan::plan::{Does, Next, Say, StepNo};
+use crate::dialplan::reception::Shut;
 use crate::ids::Side;
 use crate::limits;
 use crate::media::{self, Hears};
@@ -82,6 +83,26 @@ impl Route {
 }
 
 impl Call {
+    /// The call's first step, by the hour at which it was offered.
+    pub(super) fn enter(&mut self, now: Instant, at: Now, agents: &mut Agents) -> State {
+        let hotline = Arc::clone(&self.hotline);
+        let (mut route, offered) = (Route::new(self.offered.mono), self.offered.wall);
+        if let Some(calendar) = hotline.reception.uncovered(offered) {
+            self.fact(at, What::CalendarUncovered { calendar: calendar.to_owned() });
+        }
+        let Some((why, next)) = hotline.reception.shut(offered) else {
+            return self.go(route, &hotline.start, now, at, agents);
+        };
+        let (why, holiday) = match why {
+            Shut::Outage => (ClosedWhy::Outage, None),
+            Shut::Hours => (ClosedWhy::Hours, None),
+            Shut::Holiday(name) => (ClosedWhy::Holiday, Some(name.to_owned())),
+        };
+        self.fact(at, What::Closed { why, holiday });
+        route.why = Some(Reason::Closed);
+        self.go(route, next, now, at, agents)
+    }
+
     /// Takes the call to where it goes on.
     pub(super) fn go(&mut self, mut route: Route, next: &Next, now: Instant, at: Now, agents: &mut Agents) -> State {
         route.steps += 1;

@@ -164,7 +164,7 @@ impl Call {
         // A target is no agent: nobody has a number to say.
         let Callee::Agent(agent) = &talking.callee else { return };
         let hotline = Arc::clone(&self.hotline);
-        if let Some(greeting) = hotline.greeting.by_agent.get(agent) {
+        if let Some(greeting) = hotline.greeting.of(agent, self.standing.internal, at.wall) {
             let prompt = if talking.late { &greeting.late } else { &greeting.normal };
             self.order_play(Play::Greeting, prompt, Some(agent.clone()), talking.late);
         }

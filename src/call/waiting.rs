@@ -8,6 +8,7 @@ use super::agent::Agents;
 use super::fact::{RingResult, What};
 use super::hunting::Hunting;
 use super::leg::{Input, Media};
+use super::queue::{Joined, Joining};
 use super::reason::Reason;
 use super::route::{Line, Ring};
 use super::{Call, State};
@@ -90,8 +91,7 @@ impl Call {
             waiting.resting.entry(agent.clone()).or_insert(now + limits::RING_AGAIN);
         }
         if joins {
-            let position = agents.queue.join(self.id, self.offered.mono, &self.hotline.id, &plan.numbers);
-            self.fact(at, What::Queued { position });
+            self.join_queue(plan, now, at, agents);
             if matches!(hunting.route.ring, Ring::Silent { .. }) && hunting.route.line == Line::Ringing {
                 self.ring(&mut hunting.route);
             }
@@ -101,6 +101,23 @@ impl Call {
             }
         }
         State::Hunting(hunting)
+    }
+
+    fn join_queue(&mut self, plan: &plan::Agents, now: Instant, at: Now, agents: &mut Agents) {
+        let joining = Joining {
+            call: self.id,
+            offered: self.offered.mono,
+            hotline: &self.hotline.id,
+            numbers: &plan.numbers,
+            caller: &self.standing,
+        };
+        let Joined { position, waited } = agents.queue.join(now, joining);
+        self.fact(at, What::Queued { position });
+        let priority = self.standing.priority;
+        if priority > 0 || waited.is_some() {
+            let waited_ms = waited.map(|waited| u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));
+            self.fact(at, What::Placed { priority, waited_ms });
+        }
     }
 
     pub(super) fn waited_in_vain(
@@ -128,6 +145,9 @@ impl Call {
             let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
             self.fact(at, What::Key { leg: Side::Caller, key, duration_ms, via });
             return State::Hunting(hunting);
+        }
+        if matches!(input, Input::HungUp { side: Side::Caller } | Input::CallerLeft) {
+            agents.queue.abandon(self.id, now);
         }
         let said = matches!(input, Input::Media(Media::PlayEnded { play: Play::Queue, to_end: true }));
         match self.note_attended(&mut hunting.route, now, at, input, Reason::CallerCancelled) {

@@ -251,6 +251,8 @@ impl Fold {
             played: self.played(),
             recording: self.recording.clone(),
             steps: self.way.steps(self.offered_at),
+            closed: self.way.closed,
+            notice: self.way.notice.clone(),
             queue: self.way.queue(self.answered_or_ended()),
             message: self.connected.and_then(|connected| self.way.message(connected, ended_at)),
             quality: self.quality(),

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Fold;
-use crate::call::fact::{Fact, RecordingStatus, RingSource, StepKind};
+use crate::call::fact::{ClosedWhy, Fact, RecordingStatus, RingSource, StepKind};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Wall;
 use crate::ids::{AgentNo, CallId, HotlineId, TargetName, TrunkName};
@@ -68,6 +68,12 @@ pub struct Record {
     /// The named steps of the dialplan that the call came to, in order.
     #[serde(default)]
     pub steps: Vec<Step>,
+    /// Why the hotline took no calls when this one was offered; null: it did.
+    #[serde(default)]
+    pub closed: Option<ClosedWhy>,
+    /// The version of the notice of recording that the greeting began to say; null: none.
+    #[serde(default)]
+    pub notice: Option<String>,
     /// Null if the caller never had to wait for an agent to be free.
     pub queue: Option<Queue>,
     /// The message that the caller left: a stretch of the recording.

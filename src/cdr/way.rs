@@ -1,7 +1,7 @@
 //! The way of a call through its dialplan: steps, the wait in the queue, the message, and what took it in an agent's place.
 
 use super::record::{Message, Queue, Step};
-use crate::call::fact::{Fact, StepKind, What};
+use crate::call::fact::{ClosedWhy, Fact, StepKind, What};
 use crate::clock::Stamp;
 use crate::ids::TargetName;
 
@@ -12,6 +12,8 @@ pub(super) struct Way {
     queued: Option<(Stamp, u32)>,
     message: Option<(Stamp, Option<Stamp>)>,
     taken: Option<(Stamp, Taker)>,
+    pub(super) closed: Option<ClosedWhy>,
+    pub(super) notice: Option<String>,
 }
 
 /// What took a call in an agent's place.
@@ -44,6 +46,8 @@ impl Way {
                     to.get_or_insert(at);
                 }
             }
+            What::Noticed { version } => self.notice = Some(version.clone()),
+            What::Closed { why, .. } => self.closed = Some(*why),
             _ => {}
         }
     }

@@ -68,7 +68,8 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
         }
         Command::Check => check(file, &mut out),
         Command::RouteTest { to, from, source, at } => {
-            let at = at.as_deref().map(|at| reading::parse_since(at, RunClock::start().now().wall)).transpose()?;
+            let now = RunClock::start().now().wall;
+            let at = at.as_deref().map(|at| reading::parse_since(at, now)).transpose()?;
             let loaded = loaded(file)?;
             if let Some(source) = *source {
                 if !admission::explain(&loaded.config, source, &mut out)? {
@@ -76,7 +77,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
                 }
                 admission::running(&loaded.config, &mut out)?;
             }
-            Ok(route_test::explain(&loaded, to, from.as_deref(), at, &mut out)?)
+            Ok(route_test::explain(&loaded, to, from.as_deref(), (at, now), &mut out)?)
         }
         Command::Calls { json, live, since, limit } => {
             let now = RunClock::start().now().wall;
@@ -119,6 +120,9 @@ fn check(file: Option<&Path>, out: &mut dyn Write) -> Result<(), Failure> {
     let named = config.file.as_ref().map_or_else(|| "the embedded default".to_owned(), |f| f.display().to_string());
     let agents: usize = plans.hotlines.iter().map(|h| h.everybody().len()).sum();
     writeln!(out, "{named}: no faults; {} hotlines, {agents} agents in their lists", plans.hotlines.len())?;
+    for note in plans.notes(RunClock::start().now().wall) {
+        writeln!(out, "note: {note}")?;
+    }
     Ok(())
 }
 

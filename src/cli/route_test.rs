@@ -4,15 +4,21 @@ use std::io::{self, Write};
 
 use crate::clock::Wall;
 use crate::config::Loaded;
-use crate::dialplan::plan::{Hotline, Next, Ringback, Strategy};
+use crate::dialplan::plan::{self, Hotline, Next, Ringback, Strategy};
+use crate::dialplan::reception::Shut;
+
+mod steps;
+
+use steps::{Words, step};
 
 pub(super) fn explain(
     loaded: &Loaded,
     to: &str,
     from: Option<&str>,
-    at: Option<Wall>,
+    (at, now): (Option<Wall>, Wall),
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let instant = at.unwrap_or(now);
     let from = from.map_or_else(String::new, |from| format!(" from {from}"));
     let at = at.map_or_else(String::new, |at| format!(" at {at}"));
     let Some(hotline) = loaded.plans.by_number.get(to) else {
@@ -25,9 +31,50 @@ pub(super) fn explain(
         return writeln!(out, "  Numbers that are owned: {}", known.join(", "));
     };
     writeln!(out, "A call to {to}{from}{at} belongs to the hotline \"{}\" ({}).", hotline.id, hotline.org)?;
+    let words = Words { loaded, hotline };
+    reception(&words, instant, out)?;
     ringing(hotline, out)?;
-    agents(loaded, hotline, out)?;
+    agents(&words, &hotline.agents, out)?;
+    writeln!(out, "  With nobody left: {}.", words.way(&hotline.agents.nobody, hotline.agents.ring))?;
+    if let Some(queue) = &hotline.agents.queue {
+        steps::queue(&words, queue, out)?;
+    }
+    for one in &hotline.steps {
+        step(&words, one, out)?;
+    }
     greeting(hotline, out)
+}
+
+/// Whether the hotline takes the call, and where it begins.
+fn reception(words: &Words<'_>, at: Wall, out: &mut dyn Write) -> io::Result<()> {
+    let (hotline, reception) = (words.hotline, &words.hotline.reception);
+    if let Some(calendar) = reception.uncovered(at) {
+        writeln!(
+            out,
+            "  The calendar \"{calendar}\" tells nothing of that year: no day of it is known to be a holiday."
+        )?;
+    }
+    if let Some((hours, (date, minute))) = reception.hours.as_ref().and_then(|hours| Some((hours, hours.local(at)?))) {
+        let (hour, minute) = (minute / 60, minute % 60);
+        let zone = &hotline.time_zone;
+        writeln!(out, "  In {zone} it is {date} {hour:02}:{minute:02}; the hours are {}.", hours.week(date))?;
+        if hours.guessed(at).is_some() {
+            writeln!(out, "  The holidays of that year are a guess: nothing had been published.")?;
+        }
+    }
+    let ring = hotline.agents.ring;
+    match reception.shut(at) {
+        None if hotline.start == Next::Agents => writeln!(out, "  It is open: the agents are rung."),
+        None => writeln!(out, "  It is open, and begins: {}.", words.way(&hotline.start, ring)),
+        Some((why, next)) => {
+            let why = match why {
+                Shut::Outage => "Out of order ([outage] active = true)".to_owned(),
+                Shut::Hours => "Closed".to_owned(),
+                Shut::Holiday(name) => format!("Closed ({name})"),
+            };
+            writeln!(out, "  {why}: {}. When it is open:", words.way(next, ring))
+        }
+    }
 }
 
 fn ringing(hotline: &Hotline, out: &mut dyn Write) -> io::Result<()> {
@@ -50,8 +97,7 @@ fn ringing(hotline: &Hotline, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-fn agents(loaded: &Loaded, hotline: &Hotline, out: &mut dyn Write) -> io::Result<()> {
-    let agents = &hotline.agents;
+fn agents(words: &Words<'_>, agents: &plan::Agents, out: &mut dyn Write) -> io::Result<()> {
     let ring_s = agents.ring.as_secs_f64();
     let how = match agents.strategy {
         Strategy::InOrder => "in this order, always from the first",
@@ -68,30 +114,13 @@ fn agents(loaded: &Loaded, hotline: &Hotline, out: &mut dyn Write) -> io::Result
         _ => writeln!(out, "  Free agents are rung one after the other for {ring_s} s each, {how}:")?,
     }
     for number in &agents.numbers {
-        let known = loaded.config.agents.iter().find(|a| a.number == *number);
+        let known = words.loaded.config.agents.iter().find(|a| a.number == *number);
         match known.and_then(|a| a.contact.as_ref().map(|contact| (&a.name, contact))) {
             Some((name, contact)) => writeln!(out, "    {number} {name} at {contact}")?,
             None => writeln!(out, "    {number}: no phone (not rung)")?,
         }
     }
-    let nobody = match &agents.nobody {
-        Next::BusyTone => "486 Busy Here, and the caller's network plays the busy tone",
-        Next::Unavailable | Next::HangUp => "480 Temporarily Unavailable",
-        Next::Agents => "the agents once more",
-        Next::Step(no) => {
-            let name = no.of(hotline).map_or("", |step| step.name.as_str());
-            return writeln!(out, "  With nobody left the call goes on with step \"{name}\".");
-        }
-        Next::Target(name) => {
-            let Some(target) = loaded.config.targets.iter().find(|t| t.name == name.as_str()) else { return Ok(()) };
-            return writeln!(
-                out,
-                "  With nobody left the target \"{name}\" is called for {ring_s} s: {} over the trunk {}. Its answer makes the call an overflow; without one the caller gets 480 Temporarily Unavailable.",
-                target.number, target.trunk
-            );
-        }
-    };
-    writeln!(out, "  With nobody left the caller gets {nobody}.")
+    Ok(())
 }
 
 fn greeting(hotline: &Hotline, out: &mut dyn Write) -> io::Result<()> {

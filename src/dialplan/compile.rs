@@ -1,5 +1,7 @@
 //! From dialplans as written to plans that cannot fail: every fault of every file at once.
 
+mod greeting;
+mod reception;
 mod speaker;
 mod steps;
 
@@ -10,11 +12,10 @@ use sha2::{Digest, Sha256};
 use speaker::Speaker;
 use steps::Steps;
 
-use super::plan::{AgentGreeting, Greeting, Hotline, Plans};
+use super::plan::{Hotline, Plans};
 use super::prompt::Library;
 use super::schema::steps::Does;
 use super::schema::{self, Written};
-use super::spoken::Tongue;
 use crate::fault::Fault;
 use crate::ids::{AgentNo, HotlineId, TargetName};
 use crate::written::{At, Document, text_of};
@@ -53,7 +54,7 @@ pub fn compile(
         let written = schema::read(&document);
         taken.claim(&document, &written);
         known_agents(&document, &everybody(&written), roster);
-        let version = version(&file.bytes);
+        let version = version(&file.bytes, &leans_on(&written, &library));
         if let Some(hotline) = hotline(&document, written, &mut library, roster, targets, version) {
             let hotline = Arc::new(hotline);
             plans.by_number.extend(hotline.numbers.iter().map(|number| (number.clone(), hotline.clone())));
@@ -65,9 +66,24 @@ pub fn compile(
     (plans, faults)
 }
 
+/// The other files that a dialplan leans on: their change is a change of the plan.
+fn leans_on(written: &Written, library: &Library<'_>) -> Vec<u8> {
+    let holidays = written.hours.as_ref().and_then(|hours| hours.holidays.as_ref());
+    let calendar = holidays.map(|name| reception::calendar_path(&name.value));
+    let callers = written.callers.file.as_ref().map(|file| file.value.clone());
+    let bytes = |path: String| library.file(&path).and_then(|(_, bytes)| bytes.ok());
+    [calendar, callers].into_iter().flatten().filter_map(bytes).flatten().collect()
+}
+
 /// First 16 hex digits of the SHA-256.
-fn version(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+fn version(file: &[u8], others: &[u8]) -> String {
+    Sha256::new_with_prefix(file)
+        .chain_update(others)
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// `None`: what every hotline needs has its fault.
@@ -85,7 +101,7 @@ fn hotline(
     let (spoken_org, spoken) = org.as_deref().zip(language.as_deref()).unzip();
     let org_said = spoken_org.unwrap_or_default();
     let mut speaker = Speaker { document, library, roster, org: org_said, language: spoken, told: Vec::new() };
-    let greeting = greeting(&written, &mut speaker);
+    let greeting = greeting::compile(&written, &mut speaker);
     let steps = Steps::compile(document, &written, &mut speaker, targets);
     Some(Hotline {
         id: HotlineId::from(written.id?.value),
@@ -97,6 +113,7 @@ fn hotline(
         answer: written.answer,
         greeting,
         agents: steps.agents,
+        reception: steps.reception,
         duty: written.duty,
         start: steps.start,
         steps: steps.steps,
@@ -155,37 +172,6 @@ fn known_agents(document: &Document<'_>, agents: &[&At<String>], roster: Option<
             document.fault(agent.line, what, hint);
         }
     }
-}
-
-/// What each agent's caller hears, normal and late.
-fn greeting(written: &Written, speaker: &mut Speaker<'_, '_>) -> Greeting {
-    let Some(text) = &written.text else { return Greeting::default() };
-    let late = match &written.late {
-        Some(late) => Some(late.clone()),
-        None => speaker.language.and_then(|language| default_late(language, text)),
-    };
-    if let (None, Some(language)) = (&late, speaker.language) {
-        let what = format!("[greeting] has no \"late\", and there is no default in {language}");
-        speaker.document.fault(text.line, what, "add late = \"…\": what is said after a late answer");
-    }
-    let agents: Vec<&str> = everybody(written).into_iter().map(|agent| agent.value.as_str()).collect();
-    let normal = speaker.for_each_agent("greeting.text", text, agents.iter().copied());
-    let mut late = match late {
-        Some(late) => speaker.for_each_agent("greeting.late", &late, agents),
-        None => BTreeMap::new(),
-    };
-    let pair = |(agent, normal)| late.remove(&agent).map(|late| (agent, AgentGreeting { normal, late }));
-    Greeting { by_agent: normal.into_iter().filter_map(pair).collect() }
-}
-
-/// The apology of the rule documents, then the greeting.
-fn default_late(language: &str, text: &At<String>) -> Option<At<String>> {
-    let late = match Tongue::of(language) {
-        Tongue::Chinese => format!("不好意思,让您久等了{}", text.value),
-        Tongue::English => format!("I'm sorry to keep you waiting. {}", text.value),
-        Tongue::Other => return None,
-    };
-    Some(At::new(late, text.line))
 }
 
 #[cfg(test)]

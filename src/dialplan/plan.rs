@@ -1,9 +1,13 @@
 //! The compiled plan: total, shared by reference, immutable. Nothing here can fail while a call is handled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::reception::Reception;
+use jiff::tz::TimeZone;
+
+use crate::clock::Wall;
 use crate::ids::{AgentNo, HotlineId, TargetName};
 
 /// Every hotline, found by the number dialled.
@@ -12,6 +16,29 @@ pub struct Plans {
     pub hotlines: Vec<Arc<Hotline>>,
     /// Number as written in `[hotline] numbers` → the hotline that owns it.
     pub by_number: BTreeMap<String, Arc<Hotline>>,
+}
+
+impl Plans {
+    /// What is no fault and somebody should see to in time: calendars that end, or guess, within sixty days.
+    pub fn notes(&self, now: Wall) -> Vec<String> {
+        const AHEAD: Duration = Duration::from_secs(60 * 24 * 3_600);
+        let mut notes = BTreeSet::new();
+        for hours in self.hotlines.iter().filter_map(|hotline| hotline.reception.hours.as_ref()) {
+            for at in [now, now + AHEAD] {
+                let year = hours.local(at).map_or(0, |(date, _)| date.year());
+                if let Some(name) = hours.uncovered(at) {
+                    notes.insert(format!(
+                        "calendars/{name}.toml tells nothing of {year}: no day of it will be a holiday; add [year.{year}]"
+                    ));
+                } else if let Some(name) = hours.guessed(at) {
+                    notes.insert(format!(
+                        "calendars/{name}.toml only guesses {year}; see whether it has been published"
+                    ));
+                }
+            }
+        }
+        notes.into_iter().collect()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -27,6 +54,8 @@ pub struct Hotline {
     pub answer: Answer,
     pub greeting: Greeting,
     pub agents: Agents,
+    /// What comes before the first step.
+    pub reception: Reception,
     pub duty: Duty,
     /// Where a call begins.
     pub start: Next,
@@ -54,6 +83,8 @@ impl Hotline {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub max_rings: u32,
+    /// Agents' phones are silent until this ring of the caller's begins, so that no answer is earlier; 0 and 1: from the start.
+    pub min_rings: u32,
     pub cadence: Cadence,
     pub ringback: Ringback,
     pub short_abandon: Duration,
@@ -75,8 +106,59 @@ pub enum Ringback {
 
 #[derive(Debug, Clone, Default)]
 pub struct Greeting {
-    /// For each agent who can answer.
+    /// For each agent who can answer; in the morning, if it is another one at other times.
     pub by_agent: BTreeMap<AgentNo, AgentGreeting>,
+    /// What is said instead.
+    pub variants: BTreeMap<Variant, BTreeMap<AgentNo, AgentGreeting>>,
+    /// Where the time of day is read, if it matters.
+    pub clock: Option<TimeZone>,
+    pub notice: Option<Notice>,
+}
+
+/// To whom, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Variant {
+    pub internal: bool,
+    /// `None`: the same all day.
+    pub time: Option<TimeOfDay>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimeOfDay {
+    /// From five to noon.
+    Morning,
+    /// To six in the evening.
+    Afternoon,
+    Evening,
+}
+
+impl TimeOfDay {
+    pub const ALL: [TimeOfDay; 3] = [TimeOfDay::Morning, TimeOfDay::Afternoon, TimeOfDay::Evening];
+
+    fn at(wall: Wall, zone: &TimeZone) -> TimeOfDay {
+        let there = jiff::Timestamp::from_microsecond(wall.as_micros()).unwrap_or_default().to_zoned(zone.clone());
+        match there.hour() {
+            5..12 => TimeOfDay::Morning,
+            12..18 => TimeOfDay::Afternoon,
+            _ => TimeOfDay::Evening,
+        }
+    }
+}
+
+/// What says that the call is recorded; a part of every greeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// First 16 hex digits of the SHA-256 of its text and its samples.
+    pub version: String,
+}
+
+impl Greeting {
+    /// What this agent's caller hears now.
+    pub fn of(&self, agent: &AgentNo, internal: bool, now: Wall) -> Option<&AgentGreeting> {
+        let time = self.clock.as_ref().map(|zone| TimeOfDay::at(now, zone));
+        let said = |time| self.variants.get(&Variant { internal, time });
+        said(time).or_else(|| said(None)).unwrap_or(&self.by_agent).get(agent)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -179,13 +261,15 @@ impl Next {
     }
 }
 
-/// A step's place in [`Hotline::steps`]. Only compiling makes them.
+/// A step's place in [`Hotline::steps`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StepNo(pub(super) usize);
 
 impl StepNo {
-    /// Of a plan that is made by hand, with one step.
-    pub const FIRST: StepNo = StepNo(0);
+    /// The step that so many stand before. For plans that no file describes; one that is not there ends a call.
+    pub fn after(steps: usize) -> StepNo {
+        StepNo(steps)
+    }
 
     pub fn of(self, hotline: &Hotline) -> Option<&Step> {
         hotline.steps.get(self.0)

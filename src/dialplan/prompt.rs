@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::calendar::Calendar;
 use super::cut::{Cut, Texts};
 use super::join::join;
 use super::plan::Prompt;
@@ -33,6 +34,7 @@ pub struct Library<'f> {
     folders: Vec<&'f dyn Folder>,
     catalogues: BTreeMap<String, Arc<Catalogue>>,
     clips: BTreeMap<ClipKey, Option<Arc<[i16]>>>,
+    calendars: BTreeMap<String, Option<Arc<Calendar>>>,
     joined: BTreeMap<Vec<ClipKey>, Arc<[i16]>>,
     faults: BTreeSet<Fault>,
 }
@@ -48,12 +50,17 @@ pub enum Unsaid {
     BadRecording,
 }
 
+/// No folder has this calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoCalendar;
+
 impl<'f> Library<'f> {
     pub fn new(folders: Vec<&'f dyn Folder>) -> Self {
         Library {
             folders,
             catalogues: BTreeMap::new(),
             clips: BTreeMap::new(),
+            calendars: BTreeMap::new(),
             joined: BTreeMap::new(),
             faults: BTreeSet::new(),
         }
@@ -74,6 +81,27 @@ impl<'f> Library<'f> {
         let audio = self.audio(language, &entries).ok_or(Unsaid::BadRecording)?;
         let files = entries.iter().map(|e| e.file.clone()).collect();
         Ok(Prompt { text: text.to_owned(), files, audio })
+    }
+
+    /// What the first folder that has this file calls it, and its bytes.
+    pub(super) fn file(&self, path: &str) -> Option<(String, Result<Vec<u8>, String>)> {
+        self.folders.iter().find_map(|folder| folder.read(path).transpose().map(|bytes| (folder.shown(path), bytes)))
+    }
+
+    /// The calendar at `path`; `None`: it has its faults.
+    pub(super) fn calendar(&mut self, name: &str, path: &str) -> Result<Option<Arc<Calendar>>, NoCalendar> {
+        if let Some(known) = self.calendars.get(name) {
+            return Ok(known.clone());
+        }
+        let (shown, bytes) = self.file(path).ok_or(NoCalendar)?;
+        let found = bytes.map(|bytes| Calendar::read(name, &shown, &bytes));
+        let (calendar, faults) = match found {
+            Ok((calendar, faults)) => (faults.is_empty().then(|| Arc::new(calendar)), faults),
+            Err(e) => (None, vec![Fault::new(shown, 1, e, "make it readable")]),
+        };
+        self.faults.extend(faults);
+        self.calendars.insert(name.to_owned(), calendar.clone());
+        Ok(calendar)
     }
 
     /// Faults of the catalogues and recordings that were used.

@@ -1,6 +1,8 @@
 //! A dialplan as written: its keys, their defaults and their ranges. One hotline a file.
 
+pub(super) mod callers;
 mod duty;
+pub(super) mod hours;
 pub(super) mod steps;
 
 use std::time::Duration;
@@ -21,9 +23,13 @@ pub(super) struct Written {
     pub(super) answer: Answer,
     pub(super) text: Option<At<String>>,
     pub(super) late: Option<At<String>>,
+    pub(super) callers: callers::Callers,
+    pub(super) notice: Option<callers::Notice>,
     pub(super) agents: Group,
     pub(super) duty: Duty,
     pub(super) queue: Option<steps::Queue>,
+    pub(super) hours: Option<hours::Hours>,
+    pub(super) outage: Option<hours::Outage>,
     /// Where a call begins; left out: with the agents.
     pub(super) start: Option<At<String>>,
     pub(super) steps: Vec<steps::Step>,
@@ -48,6 +54,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
     let mut greeting = root.section("greeting");
     let mut agents = root.section("agents");
     let queue = root.section("queue");
+    let (hours, outage) = (root.section("hours"), root.section("outage"));
     Written {
         id: hotline.required_string("id").filter(|id| is_id(&hotline, id)),
         org: hotline.required_string("org"),
@@ -57,9 +64,13 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         answer: read_answer(&mut answer),
         text: greeting.required_string("text"),
         late: greeting.string("late"),
+        callers: callers::read(&mut greeting, &mut root.section("priority")),
+        notice: callers::notice(&mut greeting),
         agents: group(&mut agents, "numbers", "nobody"),
         duty: duty::read(&mut agents),
         queue: steps::queue(queue),
+        hours: hours::hours(hours),
+        outage: hours::outage(outage),
         start: hotline.string("start"),
         steps: steps::read(root.named_sections("step")),
     }
@@ -166,14 +177,26 @@ fn time_zone(hotline: &mut Table<'_>) -> String {
 }
 
 fn read_answer(answer: &mut Table<'_>) -> Answer {
+    let max_rings = answer.integer("max_rings", 1..=50).map_or(3, |at| at.value);
     Answer {
-        max_rings: answer.integer("max_rings", 1..=50).map_or(3, |at| at.value),
+        max_rings,
+        min_rings: min_rings(answer, max_rings),
         cadence: cadence(answer),
         ringback: ringback(answer),
         short_abandon: Duration::from_millis(
             answer.integer("short_abandon_ms", 0..=600_000).map_or(5_000, |at| at.value.into()),
         ),
     }
+}
+
+/// More than `max_rings` would make every answer late.
+fn min_rings(answer: &mut Table<'_>, max_rings: u32) -> u32 {
+    let Some(min) = answer.integer("min_rings", 0..=50) else { return 0 };
+    if min.value > max_rings {
+        let what = format!("answer.min_rings is {}, and after ring {max_rings} an answer is late", min.value);
+        answer.fault(min.line, what, format!("write a number up to {max_rings}"));
+    }
+    min.value
 }
 
 /// Country, burst and period of the ring in ms (ITU-T E.180; tables of the ITU's tones-0203). Where a ring is a pair

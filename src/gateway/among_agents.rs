@@ -11,6 +11,7 @@ use crate::call::leg::Callee;
 use crate::call::{Call, Offer};
 use crate::clock::Now;
 use crate::dialplan::plan::{Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Ringback, Step, Strategy};
+use crate::dialplan::reception::Standing;
 use crate::ids::{AgentNo, CallId, SubjectId};
 use crate::media::negotiate::Peer;
 use crate::protocol::sip::address::Address;
@@ -93,7 +94,16 @@ impl Gateway {
         let early_media = peer.as_ref().is_some_and(Peer::hears);
         let sip_call_id = String::new();
         let (called_received, caller_received) = (None, None);
-        let offer = Offer { trunk, called, called_received, caller, caller_received, sip_call_id, early_media };
+        let offer = Offer {
+            trunk,
+            called,
+            called_received,
+            caller,
+            caller_received,
+            sip_call_id,
+            early_media,
+            standing: Standing::default(),
+        };
         let call = Call::among_agents(id, self.settings.run, at, plan, offer);
         let max_forwards = request.max_forwards().unwrap_or(MAX_FORWARDS).saturating_sub(1);
         let caller = CallerLeg {
@@ -150,9 +160,16 @@ pub(super) fn plan_of(numbers: Vec<AgentNo>, nobody: Next, start: Next, steps: V
         language: String::new(),
         time_zone: String::new(),
         version: String::new(),
-        answer: Answer { max_rings: u32::MAX, cadence, ringback: Ringback::Network, short_abandon: Duration::ZERO },
+        answer: Answer {
+            max_rings: u32::MAX,
+            min_rings: 0,
+            cadence,
+            ringback: Ringback::Network,
+            short_abandon: Duration::ZERO,
+        },
         greeting: Greeting::default(),
         agents: Agents { numbers, strategy: Strategy::InOrder, ring: RING, queue: None, nobody },
+        reception: crate::dialplan::reception::Reception::default(),
         duty: Duty::default(),
         start,
         steps,

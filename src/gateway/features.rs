@@ -137,5 +137,5 @@ fn confirming(tones: usize) -> Arc<Hotline> {
     }
     let prompt = Prompt { text: String::new(), files: Vec::new(), audio: audio.into() };
     let step = Step { name: "confirm".to_owned(), does: Does::Say(Say { prompt, then: Next::HangUp }) };
-    plan_of(Vec::new(), Next::HangUp, Next::Step(StepNo::FIRST), vec![step])
+    plan_of(Vec::new(), Next::HangUp, Next::Step(StepNo::after(0)), vec![step])
 }

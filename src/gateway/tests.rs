@@ -40,7 +40,13 @@ pub(crate) fn plans() -> Plans {
         language: "zh-CN".into(),
         time_zone: "Asia/Shanghai".into(),
         version: "0123456789abcdef".into(),
-        answer: Answer { max_rings: 3, cadence, ringback: Ringback::Network, short_abandon: Duration::ZERO },
+        answer: Answer {
+            max_rings: 3,
+            min_rings: 0,
+            cadence,
+            ringback: Ringback::Network,
+            short_abandon: Duration::ZERO,
+        },
         greeting: Greeting::default(),
         agents: crate::dialplan::plan::Agents {
             numbers: vec!["8".into()],
@@ -49,6 +55,7 @@ pub(crate) fn plans() -> Plans {
             queue: None,
             nobody: Next::BusyTone,
         },
+        reception: crate::dialplan::reception::Reception::default(),
         duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),

@@ -2,8 +2,8 @@
 
 use crate::call::choice::{Choice, Why};
 use crate::call::fact::{
-    AnswerRule, Fact, MessageEnd, Offered, RecordingStatus, RefusedTransfer, RingResult, RingSource, Signal, StepKind,
-    What,
+    AnswerRule, ClosedWhy, Fact, MessageEnd, Offered, RecordingStatus, RefusedTransfer, RingResult, RingSource, Signal,
+    StepKind, What,
 };
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
@@ -118,11 +118,15 @@ pub(crate) fn plans() -> Plans {
         version: "0123456789abcdef".to_owned(),
         answer: Answer {
             max_rings: rule.max_rings,
+            min_rings: 0,
             cadence,
             ringback: Ringback::Network,
             short_abandon: ms(rule.short_abandon_ms),
         },
-        greeting: Greeting { by_agent: [(agent("8"), spoken("8")), (agent("9"), spoken("9"))].into() },
+        greeting: Greeting {
+            by_agent: [(agent("8"), spoken("8")), (agent("9"), spoken("9"))].into(),
+            ..Greeting::default()
+        },
         agents: Agents {
             numbers: vec![agent("8"), agent("9")],
             strategy: Strategy::RoundRobin,
@@ -130,6 +134,7 @@ pub(crate) fn plans() -> Plans {
             queue: None,
             nobody: Next::BusyTone,
         },
+        reception: crate::dialplan::reception::Reception::default(),
         duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
@@ -208,8 +213,12 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_125, What::MediaUpset { leg: Side::Caller, upset: Upset::ClockDrift { ppm: 250.5, error_ppm: 1.5 } })
         .at(19_126, What::MoreTransfersRefused { count: 7 })
         .at(19_127, What::RemoteQuality { leg: Side::Agent, report: Box::new(report()) })
-        .at(19_128, chosen())
-        .at(19_129, What::PickedUp { attempt: 1, agent: "9".into(), from: "8".into() })
+        .at(19_128, What::Closed { why: ClosedWhy::Holiday, holiday: Some("国庆节".to_owned()) })
+        .at(19_129, What::CalendarUncovered { calendar: "cn".to_owned() })
+        .at(19_130, What::Noticed { version: "0123456789abcdef".to_owned() })
+        .at(19_131, What::Placed { priority: 2, waited_ms: Some(40_000) })
+        .at(19_132, chosen())
+        .at(19_133, What::PickedUp { attempt: 1, agent: "9".into(), from: "8".into() })
         .facts()
 }
 

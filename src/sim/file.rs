@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::network::Weather;
-use super::scenario::{Callers, Line, Percent, Scenario, Span, Staff};
+use super::scenario::{Around, Callers, Line, Percent, Scenario, Span, Staff};
 use super::world::Troubles;
 use crate::dialplan::plan::{Next, Strategy};
 use crate::fault::{Fault, did_you_mean};
@@ -53,7 +53,14 @@ fn line(place: usize, table: &mut Table<'_>) -> Line {
             Some(480) => Next::Unavailable,
             _ => Next::BusyTone,
         },
+        around: Around { queue: queue(table), ..Around::default() },
     }
+}
+
+/// How long callers wait while everybody is busy; 0 or left out: not at all.
+fn queue(table: &mut Table<'_>) -> Option<Duration> {
+    let longest = whole(table, "queue_s", 0, 3_600, 0);
+    (longest > 0).then(|| Duration::from_secs(longest.into()))
 }
 
 fn callers(table: &mut Table<'_>) -> Callers {

@@ -275,6 +275,7 @@ impl Script {
         let random = &mut Random::from_number(seed);
         let mut scenario = Scenario::random(seed, 1);
         let mut line = scenario.hotlines.swap_remove(0);
+        line.around = super::scenario::Around::default();
         line.strategy = if random.below(2) == 0 { Strategy::InOrder } else { Strategy::RoundRobin };
         let staff = super::scenario::Staff { talk: Span::secs(5.0, 60.0), vanish: 0, hand_on: 0, ..scenario.staff };
         let habits = line.agents.iter().map(|agent| (agent.clone(), staff.draw(random))).collect();

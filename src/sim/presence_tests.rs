@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::network::Weather;
-use super::scenario::Scenario;
+use super::scenario::{Around, Scenario};
 use super::world::World;
 use crate::call::agent::State;
 use crate::call::presence::{Kind, Order, What};
@@ -138,6 +138,7 @@ fn nobody_is_stuck() {
 #[test]
 fn wrap_up_keeps_callers_away_and_ends_in_time() {
     let mut scenario = Scenario::random(1, 1);
+    scenario.hotlines[0].around = Around::default();
     scenario.hotlines.truncate(1);
     scenario.hotlines[0].agents.truncate(1);
     scenario.hotlines[0].ring = Duration::from_secs(20);

@@ -8,7 +8,8 @@ use super::phone::{Conduct, Patience, Then, Trick};
 use super::sound::Voices;
 use super::world::Troubles;
 use crate::dialplan::plan::{
-    AgentGreeting, Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
+    AgentGreeting, Agents, Answer, Cadence, Does, Duty, Greeting, Hotline, Menu, Message, Next, Plans, Prompt, Queue,
+    Ringback, Say, Step, StepNo, Strategy,
 };
 use crate::ids::{AgentNo, HotlineId, Random};
 
@@ -39,6 +40,24 @@ pub struct Line {
     pub strategy: Strategy,
     pub ring: Duration,
     pub nobody: Next,
+    pub around: Around,
+}
+
+/// What comes before and after the agents of a hotline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Around {
+    pub before: Before,
+    /// Callers wait for so long while everybody is busy, and may then leave a message.
+    pub queue: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Before {
+    #[default]
+    Nothing,
+    Announcement,
+    /// Nobody presses a key: it leads to the agents in the end.
+    Menu,
 }
 
 /// From the first to the second, every value equally likely.
@@ -110,8 +129,9 @@ impl Scenario {
             strategy: one_of(random, &strategies),
             ring: Duration::from_secs(one_of(random, &[1, 3, 10, 20, 60])),
             nobody: [Next::BusyTone, Next::Unavailable][one_of(random, &[0, 1])].clone(),
+            around: Around::default(),
         });
-        let hotlines = lines.filter(|line| !line.agents.is_empty()).collect();
+        let mut hotlines: Vec<Line> = lines.filter(|line| !line.agents.is_empty()).collect();
         let percent = |random: &mut Random, most: u32| if random.below(2) == 0 { 0 } else { random.below(most + 1) };
         let callers = Callers {
             every: Duration::from_millis(one_of(random, &[5, 1_000, 5_000, 20_000, 60_000])),
@@ -156,6 +176,12 @@ impl Scenario {
         let voices = (random.below(10) == 0).then_some(voices);
         // Drawn last, so that what was found by seed is found by it again.
         let staff = Staff { hand_on: percent(random, 60), ..staff };
+        for line in &mut hotlines {
+            line.around = Around {
+                before: one_of(random, &[Before::Nothing, Before::Nothing, Before::Announcement, Before::Menu]),
+                queue: one_of(random, &[None, None, Some(1), Some(30), Some(600)]).map(Duration::from_secs),
+            };
+        }
         Scenario { calls, seed, hotlines, callers, staff, weather, troubles, stopped_at, voices }
     }
 
@@ -177,6 +203,19 @@ impl Line {
     fn plan(&self, greeting: &AgentGreeting) -> Hotline {
         let numbers: Vec<AgentNo> = self.agents.iter().map(|n| AgentNo::from(n.as_str())).collect();
         let secs = Duration::from_secs;
+        let prompt = &greeting.normal;
+        let queue = self.around.queue.map(|longest| Queue {
+            busy: Some(prompt.clone()),
+            ahead: vec![prompt.clone(); 2],
+            every: Some(secs(20)),
+            longest,
+            otherwise: Next::Step(StepNo::after(2)),
+        });
+        let start = match self.around.before {
+            Before::Nothing => Next::Agents,
+            Before::Announcement => Next::Step(StepNo::after(0)),
+            Before::Menu => Next::Step(StepNo::after(1)),
+        };
         Hotline {
             id: HotlineId::from(self.id.as_str()),
             org: self.id.clone(),
@@ -186,23 +225,46 @@ impl Line {
             version: "0000000000000000".to_owned(),
             answer: Answer {
                 max_rings: 3,
+                min_rings: 0,
                 cadence: Cadence { name: "cn".to_owned(), burst: secs(1), period: secs(5) },
                 ringback: Ringback::Network,
                 short_abandon: secs(5),
             },
-            greeting: Greeting { by_agent: numbers.iter().map(|n| (n.clone(), greeting.clone())).collect() },
+            greeting: Greeting {
+                by_agent: numbers.iter().map(|n| (n.clone(), greeting.clone())).collect(),
+                ..Greeting::default()
+            },
             agents: Agents {
                 numbers,
                 strategy: self.strategy,
                 ring: self.ring,
-                queue: None,
+                queue: queue.map(Arc::new),
                 nobody: self.nobody.clone(),
             },
+            reception: crate::dialplan::reception::Reception::default(),
+            start,
+            steps: steps(prompt),
             duty: Duty::default(),
-            start: Next::Agents,
-            steps: Vec::new(),
         }
     }
+}
+
+/// An announcement, a menu and a message, in the order in which `Line::plan` leads to them.
+fn steps(prompt: &Prompt) -> Vec<Step> {
+    let secs = Duration::from_secs;
+    let (prompt, otherwise) = (prompt.clone(), Next::Agents);
+    let keys = [('1', Next::Agents)].into();
+    vec![
+        Step { name: "notice".to_owned(), does: Does::Say(Say { prompt: prompt.clone(), then: Next::Agents }) },
+        Step {
+            name: "menu".to_owned(),
+            does: Does::Menu(Menu { prompt: prompt.clone(), keys, wait: secs(3), tries: 2, otherwise }),
+        },
+        Step {
+            name: "leave".to_owned(),
+            does: Does::Message(Message { prompt: prompt.clone(), longest: secs(20), thanks: Some(prompt) }),
+        },
+    ]
 }
 
 impl Callers {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::hearing;
 use super::phone::{Conduct, Happened, Patience, Then};
-use super::scenario::{GREETING_SAMPLES, Scenario};
+use super::scenario::{Around, GREETING_SAMPLES, Scenario};
 use super::sound::{Tape, Voices};
 use super::world::World;
 use crate::call::fact::{Fact, RecordingStatus, What};
@@ -65,6 +65,7 @@ impl Tape for Files {
 /// One agent, one caller, both with a voice.
 fn world(tape: Option<Box<dyn Tape>>) -> World {
     let mut scenario = Scenario::random(1, 1);
+    scenario.hotlines[0].around = Around::default();
     scenario.hotlines.truncate(1);
     scenario.hotlines[0].agents.truncate(1);
     scenario.hotlines[0].ring = Duration::from_secs(20);

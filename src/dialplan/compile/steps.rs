@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::speaker::Speaker;
 use crate::dialplan::plan::{self, Agents, Menu, Message, Next, Prompt, Queue, Say, Step, StepNo};
+use crate::dialplan::reception::Reception;
 use crate::dialplan::schema::steps::{self as written, Does};
 use crate::dialplan::schema::{Group, Written};
 use crate::fault::{did_you_mean, nearest};
@@ -16,6 +17,7 @@ const AHEAD: u32 = 20;
 
 pub(super) struct Steps {
     pub(super) agents: Agents,
+    pub(super) reception: Reception,
     pub(super) start: Next,
     pub(super) steps: Vec<Step>,
 }
@@ -32,6 +34,7 @@ impl Steps {
         let queue = file.queue.as_ref().map(|queue| Arc::new(ways.queue(queue, speaker)));
         let agents = ways.agents(&file.agents, queue.as_ref(), "agents");
         let start = ways.next("hotline.start", file.start.as_ref(), Next::Agents);
+        let reception = ways.reception(file, speaker);
         let steps = file.steps.iter().map(|step| {
             let name = step.name.value.clone();
             let path = format!("step.{name}");
@@ -39,7 +42,7 @@ impl Steps {
         });
         let steps: Option<Vec<Step>> = steps.collect();
         // A step without its prompt has its fault; the plan is not whole then, and nobody runs it.
-        let compiled = Steps { agents, start, steps: steps.unwrap_or_default() };
+        let compiled = Steps { agents, reception, start, steps: steps.unwrap_or_default() };
         if compiled.steps.len() == file.steps.len() {
             compiled.all_led_to(document, &file.steps);
         }
@@ -49,7 +52,7 @@ impl Steps {
     /// A step that no call can come to is a mistake of writing.
     fn all_led_to(&self, document: &Document<'_>, written: &[written::Step]) {
         let mut found: BTreeSet<StepNo> = BTreeSet::new();
-        let mut open: Vec<&Next> = vec![&self.start];
+        let mut open: Vec<&Next> = std::iter::once(&self.start).chain(self.reception.leads_to()).collect();
         let (mut agents, mut queued) = (false, BTreeSet::new());
         while let Some(next) = open.pop() {
             match next {
@@ -73,7 +76,11 @@ impl Steps {
         let lost = written.iter().enumerate().filter(|(number, _)| !found.contains(&StepNo(*number)));
         for (_, step) in lost {
             let what = format!("no call comes to step \"{}\"", step.name.value);
-            document.fault(step.name.line, what, "lead to it from hotline.start, agents.nobody, a key or another step");
+            document.fault(
+                step.name.line,
+                what,
+                "lead to it from hotline.start, hours.closed, agents.nobody, a key or another step",
+            );
         }
         if !agents {
             let what = "no call comes to the agents of [agents]";
@@ -92,14 +99,14 @@ fn after_agents<'p>(agents: &'p Agents, open: &mut Vec<&'p Next>, queued: &mut B
 }
 
 /// Looks words up.
-struct Ways<'w> {
-    document: &'w Document<'w>,
+pub(super) struct Ways<'w> {
+    pub(super) document: &'w Document<'w>,
     names: &'w [&'w str],
     targets: &'w [TargetName],
 }
 
 impl Ways<'_> {
-    fn next(&self, key: &str, word: Option<&At<String>>, left_out: Next) -> Next {
+    pub(super) fn next(&self, key: &str, word: Option<&At<String>>, left_out: Next) -> Next {
         let Some(word) = word else { return left_out };
         match word.value.as_str() {
             "busy_tone" => Next::BusyTone,

@@ -153,5 +153,5 @@ fn what_no_prompt_says_is_named_once() {
 
 #[test]
 fn versions_follow_the_bytes() {
-    assert_eq!(version(b""), "e3b0c44298fc1c14");
+    assert_eq!(version(b"", b""), "e3b0c44298fc1c14");
 }

@@ -1,5 +1,8 @@
 //! Dialplans with steps, as a supervisor writes them, tried in virtual time: queue, menu, announcement, message.
 
+mod greeting;
+mod hours;
+
 use std::time::Duration;
 
 use hotline::call::fact::{Fact, What};
