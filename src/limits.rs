@@ -143,6 +143,9 @@ pub const TRANSFERS: u32 = 16;
 /// Holds of one leg in one call: a phone that asks for more is told that it cannot have them, and nothing changes.
 pub const HOLDS: u32 = 100;
 
+/// Keys that belong together are pressed within this time.
+pub const KEYS_TOGETHER: Duration = Duration::from_secs(3);
+
 /// Requests of the API: a console that looks every second from ten desks takes 20.
 pub const API_RATE: Rate = Rate { per_second: 50, burst: 100 };
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Record;
-use super::transfer_tests::{invites, settings_of_two, status};
+use super::transfer_tests::{Case, invites, settings_of_two, status, within};
 use crate::call::fact::What;
 use crate::call::presence::{By, Kind, What as Told};
 use crate::dialplan::plan::{Duty, Hotline, Plans};
@@ -193,4 +193,35 @@ fn a_phone_that_has_gone_is_told_within_thirty_seconds_and_rung_all_the_same() {
     live(&mut switch, 60, true);
     assert_eq!(switch.agent_facts.last().map(|f| f.what.clone()), Some(Told::Reachable));
     assert_eq!(switch.gateway.shown(switch.now).iter().filter(|shown| shown.reachable == Some(true)).count(), 2);
+}
+
+#[test]
+fn the_agents_keys_mute_and_a_transfer_ends_it() {
+    let mut case = Case::new();
+    let press = |case: &mut Case, seq: u32, key: char| {
+        let info = format!("Content-Type: application/dtmf-relay\n\nSignal={key}\nDuration=100\n");
+        let text = within(&case.eight, PHONE, "INFO", seq, &info);
+        case.switch.tell(PHONE, &text);
+        case.pass(200);
+    };
+    let mutes = |case: &Case| {
+        let started = case.switch.facts(|w| matches!(w, What::MuteStarted));
+        (started, case.switch.facts(|w| matches!(w, What::MuteEnded)))
+    };
+    press(&mut case, 1, '6');
+    press(&mut case, 2, '*');
+    case.pass(4_000);
+    press(&mut case, 3, '6');
+    assert_eq!(mutes(&case), (0, 0), "too late");
+    press(&mut case, 4, '*');
+    press(&mut case, 5, '6');
+    assert_eq!(mutes(&case), (1, 0));
+    press(&mut case, 6, '*');
+    press(&mut case, 7, '6');
+    press(&mut case, 8, '*');
+    press(&mut case, 9, '6');
+    assert_eq!(mutes(&case), (2, 1));
+    let text = within(&case.eight, PHONE, "REFER", 10, "Refer-To: <sip:9@10.0.0.1>\n\n");
+    case.switch.tell(PHONE, &text);
+    assert_eq!(mutes(&case), (2, 2), "the caller is with somebody else next");
 }
