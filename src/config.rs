@@ -6,6 +6,7 @@
 mod accounts;
 mod certificates;
 mod features;
+mod recordings;
 mod trunks;
 
 use std::collections::BTreeSet;
@@ -35,6 +36,7 @@ pub use crate::protocol::sip::endpoint::Transport;
 use crate::protocol::sip::session_timer;
 use crate::web::auth::Token;
 use crate::written::{At, Document, Table, text_of};
+pub use recordings::RecordingSettings;
 
 /// The whole configuration, without a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +64,7 @@ pub struct Config {
     pub codes: Codes,
     /// Name servers; none: those of the system.
     pub dns_servers: Vec<SocketAddr>,
+    pub recordings: RecordingSettings,
     /// How long live calls may go on once the gateway is told to stop.
     pub drain: Duration,
 }
@@ -256,6 +259,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         targets,
         codes: features::read(&mut root.section("features")),
         dns_servers: trunks::dns_servers(&mut root.section("dns")),
+        recordings: recordings::read(&mut root),
         drain: drain(&mut root.section("shutdown")),
     };
     Read { config, default_agents, certificates }

@@ -94,6 +94,11 @@ impl Gateway {
         if let Some(who) = self.agents_own_call(&flow, request) {
             return self.begin_agents_call(now, at, (session, flow), request, who);
         }
+        self.begin_call(now, at, session, flow, request);
+    }
+
+    /// A call of a trunk, if one brings it and a dialplan owns the number.
+    fn begin_call(&mut self, now: Now, at: Now, session: SessionId, flow: Flow, request: &Request) {
         let Some(line) = self.trunk_of(&flow) else {
             self.outputs.push_back(Output::Rejected(Rejected::FromPhone));
             return self.endpoint.reject(now, session, 403, None);
