@@ -31,6 +31,7 @@ use crate::io::door::Door;
 use crate::io::driver::{self, Observer, Occupancy, Wires};
 use crate::io::ledger::{self, Bounds, Ledger, Room};
 use crate::io::mailbox::{Inbox, Mailbox, mailbox};
+use crate::io::questions::{Asking, Questions};
 use crate::io::refusals::Refusals;
 use crate::io::resolver::Resolver;
 use crate::io::rtp::MediaThreads;
@@ -77,6 +78,8 @@ pub struct Running {
 pub struct Addresses {
     pub sip: Vec<(Transport, SocketAddr)>,
     pub metrics: SocketAddr,
+    /// `None`: there is no API.
+    pub api: Option<SocketAddr>,
 }
 
 /// Starts everything. `observer` is told every fact. Must be called within a tokio runtime.
@@ -325,6 +328,8 @@ impl House<'_> {
             tcp.listen(listener, transport, local);
         }
         tcp.watch_certificates();
+        let questions = Questions::default();
+        self.open_api(sockets.api, &questions)?;
         let http = tokio::net::TcpListener::from_std(sockets.metrics)?;
         let refresh: Arc<dyn Fn() + Send + Sync> = {
             let (ledger, counters, occupancy) = (self.ledger.clone(), counters.clone(), Arc::clone(&shared.occupancy));
@@ -358,8 +363,23 @@ impl House<'_> {
             door: Arc::clone(&self.door),
             occupancy: Arc::clone(&shared.occupancy),
             keeper: self.keeper()?,
+            questions,
         };
         Ok((wires, receivers))
+    }
+
+    fn open_api(&self, listener: Option<std::net::TcpListener>, questions: &Questions) -> Result<()> {
+        let (Some(listener), Some(token)) = (listener, self.config.api_token.clone()) else { return Ok(()) };
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let asking = Asking {
+            questions: questions.clone(),
+            mailbox: self.mailbox.clone(),
+            clock: self.clock,
+            data_directory: self.config.data_directory.clone(),
+        };
+        let gate = web::auth::Gate::new(token, self.clock.now().mono);
+        tokio::runtime::Handle::current().spawn(web::serve(listener, web::api::router(gate, Arc::new(asking))));
+        Ok(())
     }
 
     fn keeper(&self) -> Result<Option<Keeper>> {
@@ -417,6 +437,8 @@ struct Sockets {
     udp: Vec<Arc<Udp>>,
     tcp: Vec<(std::net::TcpListener, Transport, SocketAddr)>,
     metrics: std::net::TcpListener,
+    /// `None`: there is no API.
+    api: Option<std::net::TcpListener>,
 }
 
 impl Sockets {
@@ -435,13 +457,16 @@ impl Sockets {
         }
         let address = config.metrics_listen;
         let metrics = tcp::bind(address).with_context(|| format!("cannot listen on {address} for metrics"))?;
-        Ok(Sockets { udp, tcp, metrics })
+        let api = config.http_listen.filter(|_| config.api_token.is_some());
+        let bind = |address| tcp::bind(address).with_context(|| format!("cannot listen on {address} for the API"));
+        Ok(Sockets { udp, tcp, metrics, api: api.map(bind).transpose()? })
     }
 
     fn addresses(&self) -> Result<Addresses> {
         let udp = self.udp.iter().map(|u| (Transport::Udp, u.local()));
         let sip = udp.chain(self.tcp.iter().map(|(_, transport, local)| (*transport, *local))).collect();
-        Ok(Addresses { sip, metrics: self.metrics.local_addr()? })
+        let api = self.api.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+        Ok(Addresses { sip, metrics: self.metrics.local_addr()?, api })
     }
 }
 

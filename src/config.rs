@@ -34,6 +34,7 @@ use crate::peer::trunk::{Peer, PeerError};
 use crate::protocol::sip::digest::{Algorithm, Secrets};
 pub use crate::protocol::sip::endpoint::Transport;
 use crate::protocol::sip::session_timer;
+use crate::web::auth::Token;
 use crate::written::{At, Document, Table, text_of};
 pub use recordings::RecordingSettings;
 
@@ -52,6 +53,8 @@ pub struct Config {
     pub media: MediaSettings,
     /// Console and API; `None` if it is switched off.
     pub http_listen: Option<SocketAddr>,
+    /// Whoever knows it may use the API; `None`: there is no API.
+    pub api_token: Option<Token>,
     pub metrics_listen: SocketAddr,
     pub dialplans: DialplanSource,
     pub trunks: Vec<Trunk>,
@@ -239,7 +242,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
     let agents = agents(&mut root, base, &sip);
     let default_agents = agents.is_none() && dialplans == DialplanSource::BuiltIn;
     let targets = trunks::targets(&mut root, &trunks);
-    let (http_listen, metrics_listen) = web(&mut root, &sip.listen);
+    let (http_listen, metrics_listen, api_token) = web(&mut root, &sip.listen, base);
     let mut rtp = root.section("rtp");
     let config = Config {
         file: None,
@@ -250,6 +253,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         rtp_ports: ports(&mut rtp),
         media: carrying(&mut rtp),
         http_listen,
+        api_token,
         metrics_listen,
         dialplans,
         trunks,
@@ -425,8 +429,9 @@ fn carrying(rtp: &mut Table<'_>) -> MediaSettings {
 }
 
 /// The addresses of console and metrics; each TCP address belongs to one listener.
-fn web(root: &mut Table<'_>, sip: &[Listen]) -> (Option<SocketAddr>, SocketAddr) {
+fn web(root: &mut Table<'_>, sip: &[Listen], base: &Path) -> (Option<SocketAddr>, SocketAddr, Option<Token>) {
     let (mut http, mut metrics) = (root.section("http"), root.section("metrics"));
+    let token = accounts::token(&mut http, base);
     let http_listen = match http.string("listen") {
         Some(written) if written.value == "off" => None,
         _ => Some(address(&mut http, "listen").unwrap_or_else(|| loopback(8080))),
@@ -446,7 +451,7 @@ fn web(root: &mut Table<'_>, sip: &[Listen]) -> (Option<SocketAddr>, SocketAddr)
         }
         taken.push(listen);
     }
-    (http_listen, metrics_listen)
+    (http_listen, metrics_listen, token)
 }
 
 fn address(table: &mut Table<'_>, key: &'static str) -> Option<SocketAddr> {

@@ -142,3 +142,19 @@ pub const TRANSFERS: u32 = 16;
 
 /// Holds of one leg in one call: a phone that asks for more is told that it cannot have them, and nothing changes.
 pub const HOLDS: u32 = 100;
+
+/// Keys that belong together are pressed within this time.
+pub const KEYS_TOGETHER: Duration = Duration::from_secs(3);
+
+/// Requests of the API: a console that looks every second from ten desks takes 20.
+pub const API_RATE: Rate = Rate { per_second: 50, burst: 100 };
+
+/// Requests without the token: enough for a mistake, too few to guess by.
+pub const WRONG_TOKENS: Rate = Rate { per_second: 2, burst: 20 };
+
+/// The body of a request of the API: a reason has 32 letters.
+pub const API_BODY_BYTES: usize = 1_024;
+
+/// Questions of the API that may wait for the switch, and how long one waits: the switch answers within a millisecond.
+pub const API_QUESTIONS: usize = 128;
+pub const API_PATIENCE: Duration = Duration::from_secs(2);

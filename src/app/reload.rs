@@ -71,6 +71,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("features", old.codes != new.codes),
         ("rtp.ports", old.rtp_ports != new.rtp_ports),
         ("http.listen", old.http_listen != new.http_listen),
+        ("http.token_file", old.api_token != new.api_token),
         ("recordings.disk_full", old.recordings.at_full != new.recordings.at_full),
         ("metrics.listen", old.metrics_listen != new.metrics_listen),
     ];
@@ -88,6 +89,7 @@ fn with_fixed(new: Config, old: &Config) -> Config {
         dns_servers: old.dns_servers.clone(),
         recordings: RecordingSettings { at_full: old.recordings.at_full, ..new.recordings },
         http_listen: old.http_listen,
+        api_token: old.api_token.clone(),
         metrics_listen: old.metrics_listen,
         ..new
     }

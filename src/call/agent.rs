@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::presence::{By, Event, Order, Presence, Refused, Rules, What};
 use super::queue::Queue;
-use crate::clock::{Instant, Now};
+use crate::clock::{Instant, Now, Wall};
 use crate::dialplan::plan::Plans;
 use crate::ids::{AgentNo, CallId, HotlineId, Random};
 
@@ -28,6 +28,8 @@ pub enum State {
 pub(super) struct Agent {
     pub(super) state: State,
     pub(super) presence: Presence,
+    /// When that was said.
+    since: Option<Wall>,
     /// What the dialplans ask of this agent.
     rules: Rules,
     /// Of the hotline whose call this agent is in.
@@ -43,7 +45,7 @@ pub(super) struct Agent {
 impl Agent {
     fn fresh(rules: Rules, idle_since: Instant) -> Agent {
         let (state, presence, wrap_up) = (State::Available, rules.start(), Duration::ZERO);
-        Agent { state, presence, rules, wrap_up, idle_since, answered: 0, leaving: false }
+        Agent { state, presence, since: None, rules, wrap_up, idle_since, answered: 0, leaving: false }
     }
 
     /// Can be rung for a caller.
@@ -147,7 +149,7 @@ impl Agents {
             self.due.remove(&before);
         }
         self.due.extend(until(&to));
-        agent.presence = to;
+        (agent.presence, agent.since) = (to, Some(now.wall));
         if agent.is_free() {
             self.freed.push(number.clone());
         }
@@ -254,6 +256,16 @@ impl Agents {
         self.agents.get(agent).map(|agent| &agent.presence)
     }
 
+    /// Whose phones are to be probed, and how often.
+    pub fn probed(&self) -> impl Iterator<Item = (AgentNo, Duration)> {
+        self.agents.iter().filter_map(|(number, agent)| Some((number.clone(), agent.rules.probe?)))
+    }
+
+    /// Since when; `None`: from the start.
+    pub fn since(&self, agent: &AgentNo) -> Option<Wall> {
+        self.agents.get(agent)?.since
+    }
+
     /// Everybody, with what the phone is doing and whether they are there for callers.
     pub fn all(&self) -> impl Iterator<Item = (&AgentNo, &State, &Presence)> {
         self.agents.iter().map(|(number, agent)| (number, &agent.state, &agent.presence))
@@ -285,7 +297,6 @@ mod tests {
     use super::super::choice::{Wanted, Why};
     use super::super::presence::{Kind, Refused};
     use super::*;
-    use crate::clock::Wall;
     use crate::dialplan::plan::{self, Next, Strategy};
 
     fn plan(strategy: Strategy) -> plan::Agents {

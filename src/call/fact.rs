@@ -276,6 +276,10 @@ pub enum What {
         #[serde(flatten)]
         choice: Box<Choice>,
     },
+    /// The agent's voice is kept from the caller, by the agent's keys. It is recorded, and no hold.
+    MuteStarted,
+    /// A call may end before.
+    MuteEnded,
     /// This agent answers the ring of a colleague's phone (receive stamp); `AgentAnswered` follows.
     PickedUp {
         attempt: u32,

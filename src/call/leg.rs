@@ -277,6 +277,10 @@ pub enum Action {
     Park {
         hears: Hears,
     },
+    /// The agent's voice is kept from the caller, or passed on again.
+    Mute {
+        muted: bool,
+    },
     /// A port for the phone that moves over from another call.
     OpenMoved {
         attempt: u32,

@@ -69,6 +69,8 @@ pub struct Rules {
     pub longest_pause: Option<Duration>,
     /// The longest of all: for wrap-up that the agent asks for.
     pub wrap_up: Duration,
+    /// How often the phone is asked whether it is there.
+    pub probe: Option<Duration>,
 }
 
 impl Rules {
@@ -83,6 +85,7 @@ impl Rules {
         }
         self.longest_pause = [self.longest_pause, duty.longest_pause].into_iter().flatten().min();
         self.wrap_up = self.wrap_up.max(duty.wrap_up);
+        self.probe = [self.probe, duty.probe].into_iter().flatten().min();
     }
 
     pub fn start(&self) -> Presence {
@@ -359,6 +362,7 @@ mod tests {
             reasons: vec!["lunch".into(), "toilet".into()],
             longest_pause: Some(Duration::from_secs(600)),
             wrap_up: Duration::from_secs(30),
+            probe: None,
         }
     }
 

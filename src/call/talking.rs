@@ -26,6 +26,10 @@ pub(super) struct Talking {
     pub(super) silent: BTreeMap<Side, Instant>,
     /// Who holds the other one.
     pub(super) held: BTreeSet<Side>,
+    /// The agent's voice is kept from the caller.
+    pub(super) muted: bool,
+    /// The agent's last key and when it was.
+    last_key: Option<(char, Instant)>,
 }
 
 #[derive(Debug)]
@@ -41,7 +45,17 @@ impl Talking {
     /// `attempt`: that of the callee, and the last of all.
     pub(super) fn new((attempt, last_attempt): (u32, u32), callee: Callee, late: bool) -> Talking {
         let (silent, held) = (BTreeMap::new(), BTreeSet::new());
-        Talking { attempt, callee, last_attempt, late, stage: Stage::Answering, silent, held }
+        Talking {
+            attempt,
+            callee,
+            last_attempt,
+            late,
+            stage: Stage::Answering,
+            silent,
+            held,
+            muted: false,
+            last_key: None,
+        }
     }
 
     pub(super) fn next_attempt(&mut self) -> u32 {
@@ -105,6 +119,9 @@ impl Call {
             Input::Key { side, key, duration, via } => {
                 let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
                 self.fact(at, What::Key { leg: side, key, duration_ms, via });
+                if side == Side::Agent {
+                    self.note_agents_key(&mut talking, key, at);
+                }
             }
             Input::Media(event) => self.note_media(&mut talking, at, event),
             Input::HungUp { side: Side::Caller } => {
@@ -144,6 +161,24 @@ impl Call {
                 self.part(&talking, now.mono, now, Reason::MediaTimeout, EndedBy::Gateway)
             }
             _ => State::Talking(talking),
+        }
+    }
+
+    /// `*6`, one key soon after the other.
+    fn note_agents_key(&mut self, talking: &mut Talking, key: char, at: Now) {
+        let before = talking.last_key.replace((key, at.mono));
+        let starred = before.is_some_and(|(key, when)| key == '*' && at.mono.since(when) <= limits::KEYS_TOGETHER);
+        let connected = matches!((&talking.stage, &talking.callee), (Stage::Connected, Callee::Agent(_)));
+        if starred && key == '6' && connected && self.is_kept() {
+            self.mute(talking, at, !talking.muted);
+        }
+    }
+
+    /// Whoever is parked or joined anew is not muted: only the fact is due then.
+    pub(super) fn mute(&mut self, talking: &mut Talking, at: Now, muted: bool) {
+        if std::mem::replace(&mut talking.muted, muted) != muted {
+            self.fact(at, if muted { What::MuteStarted } else { What::MuteEnded });
+            self.actions.push_back(Action::Mute { muted });
         }
     }
 

@@ -86,6 +86,7 @@ impl Call {
         }
         self.transfers.granted += 1;
         let by = by.clone();
+        self.mute(&mut talking, at, false);
         let attempt = talking.next_attempt();
         self.fact(at, What::TransferStarted { attempt, by, to: to.clone(), attended });
         self.actions.push_back(Action::AnswerRefer { attempt: talking.attempt, status: 202 });

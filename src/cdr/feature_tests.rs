@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Record;
-use super::transfer_tests::{invites, settings_of_two, status};
+use super::transfer_tests::{Case, invites, settings_of_two, status, within};
 use crate::call::fact::What;
 use crate::call::presence::{By, Kind, What as Told};
 use crate::dialplan::plan::{Duty, Hotline, Plans};
@@ -67,6 +67,7 @@ fn an_agent_logs_in_pauses_and_comes_back_by_code() {
         wrap_up: Duration::from_secs(30),
         pause_reasons: vec!["lunch".into()],
         longest_pause: Some(Duration::from_secs(600)),
+        probe: None,
     };
     let mut switch = switch(&duty);
     let refused = switch.tell(TRUNK, &theirs("INVITE", 1, "", SDP));
@@ -166,4 +167,61 @@ fn whoever_does_not_serve_the_hotline_picks_up_nothing() {
     switch.tell(PHONE, &status(&eight, 180).replace("180 X", "180 Ringing"));
     assert_eq!(dial(&mut switch, 1, "9", "*88"), 403);
     assert_eq!(switch.facts(|w| matches!(w, What::PickedUp { .. })), 0);
+}
+
+#[test]
+fn a_phone_that_has_gone_is_told_within_thirty_seconds_and_rung_all_the_same() {
+    let mut switch = switch(&Duty { probe: Some(Duration::from_secs(20)), ..Duty::default() });
+    // Whether phones answer; each second what is asked is answered.
+    let live = |switch: &mut Switch, seconds: u64, answers: bool| {
+        for _ in 0..seconds {
+            for request in requests(switch.pass(Duration::from_secs(1))) {
+                let asked = request.method == Method::OPTIONS;
+                if asked && (answers || request.raw_uri.contains("sip:9@")) {
+                    switch.tell(PHONE, &ok(&request, ""));
+                }
+            }
+        }
+    };
+    live(&mut switch, 65, true);
+    assert!(switch.agent_facts.is_empty(), "{:?}", switch.agent_facts);
+    live(&mut switch, 29, false);
+    let told: Vec<_> = switch.agent_facts.iter().map(|f| (f.agent.as_str().to_owned(), f.what.clone())).collect();
+    assert_eq!(told, [("8".to_owned(), Told::Unreachable)]);
+    let rung = invites(&switch.tell(TRUNK, &theirs("INVITE", 1, "", SDP))).remove(0);
+    assert_eq!(rung.raw_uri, "sip:8@10.0.0.3", "whatever a probe says");
+    live(&mut switch, 60, true);
+    assert_eq!(switch.agent_facts.last().map(|f| f.what.clone()), Some(Told::Reachable));
+    assert_eq!(switch.gateway.shown(switch.now).iter().filter(|shown| shown.reachable == Some(true)).count(), 2);
+}
+
+#[test]
+fn the_agents_keys_mute_and_a_transfer_ends_it() {
+    let mut case = Case::new();
+    let press = |case: &mut Case, seq: u32, key: char| {
+        let info = format!("Content-Type: application/dtmf-relay\n\nSignal={key}\nDuration=100\n");
+        let text = within(&case.eight, PHONE, "INFO", seq, &info);
+        case.switch.tell(PHONE, &text);
+        case.pass(200);
+    };
+    let mutes = |case: &Case| {
+        let started = case.switch.facts(|w| matches!(w, What::MuteStarted));
+        (started, case.switch.facts(|w| matches!(w, What::MuteEnded)))
+    };
+    press(&mut case, 1, '6');
+    press(&mut case, 2, '*');
+    case.pass(4_000);
+    press(&mut case, 3, '6');
+    assert_eq!(mutes(&case), (0, 0), "too late");
+    press(&mut case, 4, '*');
+    press(&mut case, 5, '6');
+    assert_eq!(mutes(&case), (1, 0));
+    press(&mut case, 6, '*');
+    press(&mut case, 7, '6');
+    press(&mut case, 8, '*');
+    press(&mut case, 9, '6');
+    assert_eq!(mutes(&case), (2, 1));
+    let text = within(&case.eight, PHONE, "REFER", 10, "Refer-To: <sip:9@10.0.0.1>\n\n");
+    case.switch.tell(PHONE, &text);
+    assert_eq!(mutes(&case), (2, 2), "the caller is with somebody else next");
 }

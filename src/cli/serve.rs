@@ -183,6 +183,9 @@ fn announce(addresses: &Addresses) -> Result<()> {
         writeln!(out, "sip {}:{address}", transport.word())?;
     }
     writeln!(out, "metrics http://{}/metrics", addresses.metrics)?;
+    if let Some(api) = addresses.api {
+        writeln!(out, "api http://{api}/api/v1/")?;
+    }
     writeln!(out, "ready")?;
     out.flush()?;
     Ok(())

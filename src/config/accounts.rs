@@ -8,10 +8,14 @@ use std::path::{Path, PathBuf};
 
 use super::{AgentSettings, path};
 use crate::protocol::sip::digest::{Algorithm, Ha1, Secrets};
+use crate::web::auth::Token;
 use crate::written::Table;
 
 /// Next types a longer password, and a wrong path must not read a recording.
 const LONGEST: u64 = 1_024;
+
+/// 64 bits, if each letter is worth four.
+const SHORTEST_TOKEN: usize = 16;
 
 /// What the hash of a password is made of beside it.
 pub(super) struct Account<'a> {
@@ -44,6 +48,20 @@ pub(super) fn digest(sip: &mut Table<'_>) -> Vec<Algorithm> {
         sip.fault(written.line, "sip.digest is empty", hint);
     }
     written.value.iter().filter_map(|at| named(&at.value)).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// `[http] token_file`.
+pub(super) fn token(http: &mut Table<'_>, base: &Path) -> Option<Token> {
+    let written = path(http, "token_file")?;
+    let token = read(&base.join(&written.value)).and_then(|text| {
+        let token = text.trim_end_matches(['\n', '\r']);
+        let long = token.chars().count() >= SHORTEST_TOKEN && token.chars().all(|c| c.is_ascii_graphic());
+        long.then(|| Token::new(token)).ok_or_else(|| {
+            let what = format!("is not one line of {SHORTEST_TOKEN} or more letters and digits");
+            (what, "write one with: openssl rand -hex 32".to_owned())
+        })
+    });
+    token.map_err(|(what, hint)| http.fault(written.line, format!("http.token_file {what}"), hint)).ok()
 }
 
 impl Account<'_> {

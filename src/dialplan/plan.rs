@@ -221,6 +221,8 @@ pub struct Duty {
     pub pause_reasons: Vec<String>,
     /// After so long whoever pauses counts as away.
     pub longest_pause: Option<Duration>,
+    /// How often agents' phones are asked whether they are there.
+    pub probe: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@
 //! actions → SIP, media, recorder), `sound` (media events, ports), `trunks` (where they are, health, registration, limits),
 //! `outbound` (calls of ours through them), `registering` (phones that register), `forks` (several phones of one agent), `reload`
 //! (another configuration), `reports` (voice quality, as peers tell it), `ladder` (what is kept of each message), `transferring` (REFER), `replacing` (Replaces), `among_agents` (calls that agents make),
-//! `presence` (whether agents are there for callers), `features` (codes that they dial).
+//! `presence` (whether agents are there for callers), `features` (codes that they dial), `reaching` (whether their phones are there).
 
 mod among_agents;
 mod book;
@@ -23,6 +23,7 @@ mod leg_tests;
 mod orders;
 mod outbound;
 mod presence;
+mod reaching;
 mod registering;
 #[cfg(test)]
 mod registering_tests;
@@ -54,7 +55,7 @@ use crate::call::agent::Agents;
 use crate::call::fact::{Fact, RecordingStatus};
 use crate::call::feature::Codes;
 use crate::call::leg::{self, Callee};
-use crate::call::presence::{AgentFact, Order, Refused};
+use crate::call::presence::{AgentFact, Order, Refused, Shown};
 use crate::clock::{Instant, Now, RunId};
 use crate::dialplan::plan::Plans;
 use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId, TrunkName};
@@ -182,6 +183,10 @@ pub enum Input {
         agent: AgentNo,
         order: Order,
     },
+    /// Who is there? Answered by [`Output::Agents`] with the same ticket.
+    Agents {
+        ticket: u64,
+    },
     /// What a look-up found; `None`: it failed.
     Resolved {
         destination: Destination,
@@ -227,7 +232,12 @@ pub enum Output {
     /// What became of an order.
     Ordered {
         ticket: u64,
-        result: Result<(), Refused>,
+        result: Result<Shown, Refused>,
+    },
+    /// Everybody, by number.
+    Agents {
+        ticket: u64,
+        agents: Vec<Shown>,
     },
     /// The number behind a subject, for the table of its own.
     Subject {
@@ -268,6 +278,7 @@ pub struct Gateway {
     endpoint: Endpoint,
     agents: Agents,
     codes: Codes,
+    reaching: reaching::Reaching,
     phones: BTreeMap<AgentNo, Phone>,
     trunks: Trunks,
     ports: Ports,
@@ -304,9 +315,10 @@ impl Gateway {
         let numbers = settings.phones.iter().map(|p| &p.agent).chain(settings.named_phones.iter().map(|p| &p.agent));
         let numbers: Vec<AgentNo> = numbers.cloned().collect();
         let ports = Ports::new(settings.rtp_ports.clone(), &mut random);
-        Gateway {
+        let mut gateway = Gateway {
             endpoint: Endpoint::new(settings.sip.clone(), endpoint_random),
             codes: Codes::default(),
+            reaching: reaching::Reaching::default(),
             agents: Agents::new(numbers, &plans, agents_random),
             phones: settings.phones.iter().map(|p| (p.agent.clone(), p.clone())).collect(),
             trunks: Trunks::new(&settings, Random::from_seed(random.bytes())),
@@ -333,7 +345,9 @@ impl Gateway {
             draining: false,
             ledger_full: false,
             ledger_failing: false,
-        }
+        };
+        gateway.renew_reaching(Instant::START);
+        gateway
     }
 
     pub fn handle(&mut self, now: Now, input: Input) {
@@ -354,6 +368,10 @@ impl Gateway {
             }
             Input::Resolved { destination, found } => self.handle_resolved(now, &destination, found),
             Input::Media(event) => self.handle_media(now, event),
+            Input::Agents { ticket } => {
+                let agents = self.shown(now);
+                self.outputs.push_back(Output::Agents { ticket, agents });
+            }
             Input::Order { ticket, agent, order } => self.handle_order(now, ticket, &agent, order),
             Input::Recording(closed) => {
                 let RecordingClosed { call, status, reason, duration_ms, sha256 } = closed;
@@ -390,7 +408,8 @@ impl Gateway {
         let registrations = self.registering.as_ref().and_then(|r| r.registrar.poll_timeout());
         let all =
             [call, self.endpoint.poll_timeout(), self.trunks.poll_timeout(), registrations, self.agents.poll_timeout()];
-        all.into_iter().flatten().min_by_key(|(at, _)| *at)
+        let all = all.into_iter().chain([self.reaching.poll_timeout()]);
+        all.flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Calls that are not sealed yet.
@@ -455,6 +474,7 @@ impl Gateway {
         self.handle_trunk_timeouts(now);
         self.handle_registrar_timeout(now);
         self.agents.handle_timeout(now);
+        self.handle_reaching_timeout(now);
         while let Some(id) = self.wakes.pop_due(now.mono) {
             self.with_call(now, id, |call, agents| call.handle_timeout(now, agents));
         }

@@ -63,6 +63,7 @@ impl Gateway {
             Action::AnswerRefer { attempt, status } => self.answer_refer(now, id, attempt, status),
             Action::Notify { attempt, status } => self.notify(now, id, attempt, status),
             Action::Park { hears } => self.outputs.push_back(Output::Media(Command::Park { call: id, hears })),
+            Action::Mute { muted } => self.outputs.push_back(Output::Media(Command::Mute { call: id, muted })),
             Action::AnswerAlone => {
                 let body = self.lone_answer(id).unwrap_or_default();
                 self.with_caller(id, |endpoint, session| endpoint.accept(now.mono, session, body));

@@ -1,7 +1,8 @@
 //! Whether agents are there for callers: their orders, and the facts that come of them.
 
 use super::{Gateway, Output};
-use crate::call::presence::{AgentFact, By, Order, What};
+use crate::call::agent::State;
+use crate::call::presence::{AgentFact, By, Order, PhoneDoes, Refused, Shown, What};
 use crate::clock::{Now, Stamp};
 use crate::ids::AgentNo;
 
@@ -15,8 +16,26 @@ impl Gateway {
     }
 
     pub(super) fn handle_order(&mut self, now: Now, ticket: u64, agent: &AgentNo, order: Order) {
-        let result = self.agents.order(agent, order, By::Api, now);
+        let done = self.agents.order(agent, order, By::Api, now);
+        let result = done.and_then(|()| self.show(now, agent).ok_or(Refused::NoAgent));
         self.outputs.push_back(Output::Ordered { ticket, result });
+    }
+
+    /// Everybody, as they are shown.
+    pub fn shown(&self, now: Now) -> Vec<Shown> {
+        let numbers = self.agents.all().map(|(number, ..)| number);
+        numbers.filter_map(|number| self.show(now, number)).collect()
+    }
+
+    fn show(&self, now: Now, number: &AgentNo) -> Option<Shown> {
+        let phone = match self.agents.state(number)? {
+            State::Available => (PhoneDoes::Free, None),
+            State::Rung { call } => (PhoneDoes::Ringing, Some(*call)),
+            State::Talking { call } => (PhoneDoes::Talking, Some(*call)),
+        };
+        let since = self.agents.since(number).map(|since| since.to_string());
+        let reachable = self.is_reachable(now, number);
+        Some(Shown::new(number.clone(), self.agents.presence(number)?, since, phone, reachable))
     }
 
     /// One fact more, if there is one.

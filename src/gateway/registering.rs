@@ -50,6 +50,7 @@ impl Gateway {
         let mut registrar = Registrar::default();
         registrar.restore(now, saved, &settings, &self.settings.sip.listen);
         settings.accounts.keys().for_each(|agent| self.agents.join(agent.clone()));
+        self.renew_reaching(now.mono);
         self.endpoint.serve_register(true);
         let (lockout, unanswered) = (Lockout::default(), Unanswered::default());
         self.registering = Some(Box::new(Registering { settings, guard, lockout, unanswered, registrar }));

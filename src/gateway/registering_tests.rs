@@ -131,6 +131,7 @@ impl Switch {
                 | Output::Trunk(_)
                 | Output::AgentFact(_)
                 | Output::Ordered { .. }
+                | Output::Agents { .. }
                 | Output::RoundTrip { .. } => {}
             }
         }

@@ -31,6 +31,7 @@ impl Gateway {
         let numbers: BTreeSet<_> = phones.iter().map(|p| &p.agent).chain(named).chain(registering).cloned().collect();
         self.agents.renew(&numbers, &plans, now);
         self.renew_accounts(now, accounts);
+        self.renew_reaching(now.mono);
         self.phones = phones.iter().map(|p| (p.agent.clone(), p.clone())).collect();
         let old = std::mem::replace(&mut self.settings.trunks, trunks);
         self.settings.phones = phones;

@@ -148,7 +148,8 @@ impl Switch {
                 | Output::Record { .. }
                 | Output::Count(_)
                 | Output::Rejected(_)
-                | Output::Ordered { .. } => {}
+                | Output::Ordered { .. }
+                | Output::Agents { .. } => {}
             }
         }
         sent

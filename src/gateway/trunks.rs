@@ -489,6 +489,9 @@ impl Gateway {
 
     pub(super) fn handle_answered(&mut self, now: Now, answered: Answered) {
         let Answered { id, at, response } = answered;
+        if self.is_phones_answer(now, id, response.as_ref().map(|(_, r)| r.status)) {
+            return;
+        }
         let Some((i, what)) = self.trunks.asked.remove(&id) else { return };
         match what {
             What::Options(target) => {

@@ -14,6 +14,7 @@ use super::disk::Recorder;
 use super::door::Door;
 use super::ledger::{Batch, Ledger, Refused, Room};
 use super::mailbox::{Inbox, Received};
+use super::questions::Questions;
 use super::refusals::Refusals;
 use super::resolver::Resolver;
 use super::rtp::MediaThreads;
@@ -55,6 +56,7 @@ pub struct Wires {
     pub occupancy: Arc<Occupancy>,
     /// `None`: no agent registers.
     pub keeper: Option<Keeper>,
+    pub questions: Questions,
 }
 
 /// What is alive in the switch, as of its last round; for whoever waits for calls to end, and for the metrics.
@@ -216,7 +218,8 @@ impl Driver {
                 self.wires.call_metrics.agent_fact(&fact);
                 self.pending.agents.push(fact);
             }
-            Output::Ordered { .. } => {}
+            Output::Ordered { ticket, result } => self.wires.questions.ordered(ticket, result),
+            Output::Agents { ticket, agents } => self.wires.questions.agents(ticket, agents),
             Output::Subject { id, number } => self.pending.subjects.push(Subject { id, number }),
             Output::Resolve(destination) => self.wires.resolver.look_up(destination),
             Output::Trunk(shown) => self.wires.counters.trunk(&shown.trunk, shown.up, shown.registered_until),

@@ -250,7 +250,7 @@ impl MediaThread {
                 }
                 *call
             }
-            Command::Play { call, .. } | Command::Park { call, .. } => *call,
+            Command::Play { call, .. } | Command::Park { call, .. } | Command::Mute { call, .. } => *call,
         };
         let Some(slot) = self.slot_of.get(&call) else { return };
         self.guarded(*slot, |bridge, _| bridge.handle(now, command));

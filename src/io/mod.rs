@@ -20,6 +20,7 @@ mod media_thread;
 mod places;
 mod priority;
 pub mod probe;
+pub mod questions;
 pub(crate) mod recording;
 pub mod refusals;
 pub mod resolver;

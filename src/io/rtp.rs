@@ -170,7 +170,8 @@ impl Routes {
             Command::Bridge { call, .. }
             | Command::Attend { call, .. }
             | Command::Play { call, .. }
-            | Command::Park { call, .. } => Some(*call),
+            | Command::Park { call, .. }
+            | Command::Mute { call, .. } => Some(*call),
             Command::CloseLeg { leg } => {
                 let call = self.call_of.remove(leg)?;
                 if let Some(legs) = self.legs_of.get_mut(&call) {

@@ -220,6 +220,8 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_131, What::Placed { priority: 2, waited_ms: Some(40_000) })
         .at(19_132, chosen())
         .at(19_133, What::PickedUp { attempt: 1, agent: "9".into(), from: "8".into() })
+        .at(19_134, What::MuteStarted)
+        .at(19_135, What::MuteEnded)
         .facts()
 }
 

@@ -57,6 +57,8 @@ struct Joined {
     crossings: [Option<Box<Crossing>>; 2],
     /// One of the two holds the other.
     hold: Option<Hold>,
+    /// The agent's voice is for the recording alone.
+    muted: bool,
     /// The caller is with nobody, and hears this.
     parked: Option<Hears>,
     ringback: Option<Box<Ringback>>,
@@ -158,6 +160,7 @@ impl Bridge {
                 self.watch(connected.mono);
             }
             Command::Park { hears, .. } => self.park(now, hears),
+            Command::Mute { muted, .. } => self.mute(now, muted),
             Command::Play { play, audio, .. } => self.play(now, play, audio),
             Command::CloseLeg { leg } => self.close_leg(now, leg),
             Command::CloseCall { ended, .. } => self.close_call(now, ended),
@@ -269,11 +272,21 @@ impl Bridge {
         self.counters
     }
 
+    fn mute(&mut self, now: Now, muted: bool) {
+        self.end_crossings();
+        let State::Joined(joined) = &mut self.state else { return };
+        if joined.parked.is_none() && joined.muted != muted {
+            joined.muted = muted;
+            find(&mut self.sessions, joined.caller).into_iter().for_each(Session::pause);
+        }
+        self.note_hold(now);
+    }
+
     fn park(&mut self, now: Now, hears: Hears) {
         self.end_play(now, false);
         self.end_crossings();
         if let State::Joined(joined) = &mut self.state {
-            joined.parked = Some(hears);
+            (joined.parked, joined.muted) = (Some(hears), false);
             (joined.hold, joined.sound) = (None, Sound::Relay);
             joined.ringback = match hears {
                 Hears::Ringing { burst, period } => {
@@ -295,6 +308,7 @@ impl Bridge {
             joined.one_way.replace_agent(now.mono);
             joined.tell_one_way(now, &mut self.events, self.call);
             (joined.agent, joined.parked, joined.hold, joined.ringback) = (agent, None, None, None);
+            joined.muted = false;
             // Another stream goes to each of the two from now on.
             for leg in [caller, agent] {
                 if let Some(session) = find(&mut self.sessions, leg) {
@@ -307,8 +321,18 @@ impl Bridge {
         let tap = record.map(|call| Tap::new(call, connected.mono, wide));
         let (sound, crossings, hold, parked, ringback) = (Sound::Relay, [None, None], None, None, None);
         let one_way = OneWay::default();
-        self.state =
-            State::Joined(Box::new(Joined { caller, agent, sound, crossings, hold, parked, ringback, tap, one_way }));
+        self.state = State::Joined(Box::new(Joined {
+            caller,
+            agent,
+            sound,
+            crossings,
+            hold,
+            parked,
+            muted: false,
+            ringback,
+            tap,
+            one_way,
+        }));
     }
 
     fn play(&mut self, now: Now, play: Play, audio: Arc<[i16]>) {
@@ -418,6 +442,7 @@ impl Bridge {
             _ if joined.parked.is_some() => None,
             (true, false) => Some(joined.caller),
             (false, true) => Some(joined.agent),
+            (false, false) if joined.muted => Some(joined.agent),
             (true, true) | (false, false) => None,
         };
         if joined.hold.as_ref().map(|hold| hold.by) != by {
@@ -622,7 +647,8 @@ impl Joined {
         }
         let number = accepted.packet.header.sequence;
         self.one_way.packet(usize::from(!is_caller), arrival, number, accepted.kind == Kind::Noise);
-        let held = self.hold.as_mut().filter(|hold| hold.by == leg);
+        let muted = self.muted && !is_caller;
+        let held = self.hold.as_mut().filter(|hold| hold.by == leg && !muted);
         // Comfort noise is no music: whoever hears only that takes the line for dead.
         let instead = held.is_some() && accepted.kind == Kind::Noise;
         if let (Some(hold), false) = (held, instead) {
@@ -643,7 +669,7 @@ impl Joined {
             _ if self.parked.is_some() => {}
             (Sound::Relay, _) => {
                 let Some(other) = find(sessions, across) else { return };
-                if instead {
+                if instead || muted {
                     return other.leave_out(accepted);
                 }
                 let crossing = &mut self.crossings[usize::from(is_caller)];

@@ -120,3 +120,31 @@ fn comfort_noise_of_the_holder_is_no_music() {
     let sent: Vec<_> = bench.sent_to(CALLER).collect();
     assert!(sent.windows(2).all(|p| p[1].3.sequence.wrapping_sub(p[0].3.sequence) == 1), "nothing seems lost");
 }
+
+#[test]
+fn a_muted_agent_is_recorded_and_not_heard() {
+    let mut bench = super::tests::Bench::joined(0);
+    let (call, audio) = (super::tests::call(), super::tests::audio);
+    let speak = |bench: &mut super::tests::Bench, from: u16, to: u16| {
+        for n in from..to {
+            bench.packet(u64::from(n) * 20_000, AGENT, audio(n, 2), &[0x2a; 160]);
+            bench.packet(u64::from(n) * 20_000, CALLER, audio(n, 3), &[0x2a; 160]);
+        }
+        [CALLER, AGENT].map(|leg| bench.sent_to(leg).count())
+    };
+    assert_eq!(speak(&mut bench, 0, 50), [50, 50]);
+    bench.order(1_000_000, Command::Mute { call, muted: true });
+    let muted = speak(&mut bench, 50, 150);
+    bench.run(3_000_000);
+    let notes = bench.sent_to(CALLER).count() - 50;
+    assert_eq!(muted[1], 150, "the agent goes on hearing the caller");
+    assert!((70..=80).contains(&notes), "{notes} packets of soft notes, after half a second");
+    bench.order(3_000_000, Command::Mute { call, muted: false });
+    let before = bench.sent_to(CALLER).count();
+    speak(&mut bench, 150, 200);
+    bench.order(4_000_000, Command::CloseCall { call, ended: super::tests::at(4_000_000) });
+    assert_eq!(bench.sent_to(CALLER).count() - before, 50, "heard again");
+    // Of one stream to the caller nothing is missing: what was left out is no loss.
+    let loud = |ms: std::ops::Range<usize>| bench.frames[ms.start * 16..ms.end * 16].iter().any(|s| s.abs() > 2_000);
+    assert!(loud(1_200..1_400) && loud(2_000..2_900), "the muted voice is in the recording");
+}

@@ -176,6 +176,9 @@ pub enum Command {
     /// Until the next `Bridge` the caller of this call is with nobody; nothing of the agent is passed on or recorded. A prompt
     /// that is being played ends.
     Park { call: CallId, hears: Hears },
+    /// The agent's voice does not reach the caller any more, who hears soft notes; it is recorded. Or that is over. It ends with the next
+    /// `Bridge` or `Park` too.
+    Mute { call: CallId, muted: bool },
     /// Stops and forgets one leg whose agent did not win, or has left the call. Answered by [`Event::Closed`].
     CloseLeg { leg: LegId },
     /// Ends the call's media; the recording's last sample is that of `ended`. Answered by one [`Event::Closed`] for each of its legs,

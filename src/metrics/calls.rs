@@ -325,7 +325,11 @@ impl CallMetrics {
         show(AgentState::Away, away);
         show(AgentState::Offline, offline);
         show(AgentState::Available, sets.agents.len().saturating_sub(engaged + elsewhere));
-        let unreachable = self.unreachable.intersection(&sets.agents).count();
+        let ready = |agent: &AgentNo| {
+            let start = if sets.login.contains(agent) { Kind::LoggedOut } else { Kind::Ready };
+            self.presences.get(agent).copied().unwrap_or(start) == Kind::Ready
+        };
+        let unreachable = self.unreachable.intersection(&sets.agents).filter(|agent| ready(agent)).count();
         self.families.set(Id::AgentsUnreachable, &[], i64::try_from(unreachable).unwrap_or(i64::MAX));
     }
 }

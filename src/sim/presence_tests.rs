@@ -75,6 +75,7 @@ fn run(seed: u64) -> usize {
         wrap_up: WRAP_UP,
         pause_reasons: vec!["lunch".to_owned()],
         longest_pause: Some(LONGEST_PAUSE),
+        probe: None,
     };
     let scenario = Scenario::random(seed, CALLS);
     let plans = plans_with(&scenario, &duty);

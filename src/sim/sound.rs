@@ -153,7 +153,10 @@ impl Sound {
                 *record = self.record;
                 *call
             }
-            Command::Play { call, .. } | Command::Park { call, .. } | Command::CloseCall { call, .. } => *call,
+            Command::Play { call, .. }
+            | Command::Park { call, .. }
+            | Command::Mute { call, .. }
+            | Command::CloseCall { call, .. } => *call,
         };
         self.with_bridge(now, call, |bridge| bridge.handle(now, command));
     }

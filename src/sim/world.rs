@@ -351,6 +351,7 @@ impl World {
             Output::Resolve(_)
             | Output::Trunk(_)
             | Output::Ordered { .. }
+            | Output::Agents { .. }
             | Output::RoundTrip { .. }
             | Output::Count(_)
             | Output::Rejected(_) => {}
@@ -405,6 +406,7 @@ impl Media {
                 self.sides.insert(leg, side);
                 self.at(now.mono, Input::Media(media::Event::Bound { call, leg }));
             }
+            Command::Mute { .. } => {}
             Command::Park { call, hears } => {
                 self.stop_play(now, call);
                 if let (Hears::Ringing { .. }, Some((leg, _))) = (hears, self.legs.iter().find(|(_, c)| **c == call)) {

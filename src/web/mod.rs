@@ -1,4 +1,7 @@
-//! HTTP: metrics and health. (The console and its API will stand beside them.)
+//! HTTP: metrics and health, and the API. (The console will stand beside them.)
+
+pub mod api;
+pub mod auth;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

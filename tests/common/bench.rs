@@ -24,7 +24,9 @@ pub(crate) struct Bench {
     directory: tempfile::TempDir,
     pub(crate) sip: u16,
     pub(crate) metrics: u16,
-    http: u16,
+    pub(crate) http: u16,
+    /// Further lines of `[http]`.
+    pub(crate) http_keys: String,
     /// Number and contact of each agent.
     agents: Vec<(String, String)>,
     /// Further addresses to listen on, as the configuration writes them.
@@ -57,6 +59,7 @@ impl Bench {
             sip: ports.one(),
             metrics: ports.one(),
             http: ports.one(),
+            http_keys: String::new(),
             rtp: ports.rtp_range(),
             rtp_keys: String::new(),
             ports,
@@ -130,9 +133,17 @@ impl Bench {
         let listen: String = self.listen.iter().map(|address| format!(", \"{address}\"")).collect();
         let mut text = format!(
             "[data]\ndirectory = \"data\"\n\n[sip]\nlisten = [\"udp:127.0.0.1:{0}\", \"tcp:127.0.0.1:{0}\"{listen}]\n{5}\n[rtp]\nports = \"{1}\"\n{7}\n\n\
-             [http]\nlisten = \"127.0.0.1:{2}\"\n\n[metrics]\nlisten = \"127.0.0.1:{3}\"\n\n\
+             [http]\nlisten = \"127.0.0.1:{2}\"\n{8}\n\n[metrics]\nlisten = \"127.0.0.1:{3}\"\n\n\
              [dialplans]\ndirectory = \"dialplans\"\n\n[[trunk]]\nname = \"carrier\"\npeers = [{4}]\n{6}\n",
-            self.sip, self.rtp, self.http, self.metrics, self.peers, self.sip_keys, self.trunk, self.rtp_keys
+            self.sip,
+            self.rtp,
+            self.http,
+            self.metrics,
+            self.peers,
+            self.sip_keys,
+            self.trunk,
+            self.rtp_keys,
+            self.http_keys
         );
         for (number, contact) in &self.agents {
             let _ = write!(

@@ -13,10 +13,13 @@ pub(super) fn read(agents: &mut Table<'_>) -> Duty {
         |key, most| agents.integer(key, 0..=most).map_or(Duration::ZERO, |at| Duration::from_secs(at.value.into()));
     let wrap_up = seconds("wrap_up_s", 3_600);
     let longest_pause = seconds("max_pause_s", 86_400);
+    // Two misses and three seconds for each: within 30 s it is known.
+    let probe = seconds("probe_s", 20);
     Duty {
         login: agents.boolean("login").is_some_and(|at| at.value),
         wrap_up,
         pause_reasons: reasons(agents),
+        probe: Some(probe).filter(|every| !every.is_zero()),
         longest_pause: Some(longest_pause).filter(|longest| !longest.is_zero()),
     }
 }

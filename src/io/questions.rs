@@ -1,0 +1,137 @@
+//! What the API asks the switch, and the way back of the answers.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::oneshot::{self, Sender};
+
+use super::clock::RunClock;
+use super::mailbox::Mailbox;
+use crate::call::presence::{Order, Refused, Shown};
+use crate::clock::Instant;
+use crate::gateway::Input;
+use crate::ids::AgentNo;
+use crate::limits::API_QUESTIONS;
+use crate::store::{Reader, StoreError, Which};
+use crate::web::api::{Answer, Backend};
+
+/// Calls in progress that one answer has at most.
+const CALLS: usize = 1_000;
+
+/// Whoever waits for an answer, by the ticket of the question.
+#[derive(Debug, Clone, Default)]
+pub struct Questions(Arc<Mutex<Open>>);
+
+#[derive(Debug, Default)]
+struct Open {
+    next: u64,
+    waiting: BTreeMap<u64, Waiting>,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    Agents(Sender<Vec<Shown>>),
+    Order(Sender<Result<Shown, Refused>>),
+}
+
+impl Waiting {
+    /// Nobody waits any more.
+    fn is_gone(&self) -> bool {
+        match self {
+            Waiting::Agents(sender) => sender.is_closed(),
+            Waiting::Order(sender) => sender.is_closed(),
+        }
+    }
+}
+
+impl Questions {
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The ticket of one more question; `None`: too many are open.
+    fn ask(&self, waiting: Waiting) -> Option<u64> {
+        let mut open = self.open();
+        open.waiting.retain(|_, waiting| !waiting.is_gone());
+        if open.waiting.len() >= API_QUESTIONS {
+            return None;
+        }
+        let ticket = open.next;
+        open.next += 1;
+        open.waiting.insert(ticket, waiting);
+        Some(ticket)
+    }
+
+    pub fn agents(&self, ticket: u64, agents: Vec<Shown>) {
+        if let Some(Waiting::Agents(sender)) = self.open().waiting.remove(&ticket) {
+            // Whoever has gone away wants no answer.
+            let _ = sender.send(agents);
+        }
+    }
+
+    pub fn ordered(&self, ticket: u64, result: Result<Shown, Refused>) {
+        if let Some(Waiting::Order(sender)) = self.open().waiting.remove(&ticket) {
+            let _ = sender.send(result);
+        }
+    }
+}
+
+/// The API's side.
+pub struct Asking {
+    pub questions: Questions,
+    pub mailbox: Mailbox,
+    pub clock: RunClock,
+    pub data_directory: PathBuf,
+}
+
+impl Backend for Asking {
+    fn now(&self) -> Instant {
+        self.clock.now().mono
+    }
+
+    fn agents(&self) -> Option<Answer<Vec<Shown>>> {
+        let (sender, answer) = oneshot::channel();
+        let ticket = self.questions.ask(Waiting::Agents(sender))?;
+        self.mailbox.event(Input::Agents { ticket });
+        Some(answer)
+    }
+
+    fn order(&self, agent: AgentNo, order: Order) -> Option<Answer<Result<Shown, Refused>>> {
+        let (sender, answer) = oneshot::channel();
+        let ticket = self.questions.ask(Waiting::Order(sender))?;
+        self.mailbox.event(Input::Order { ticket, agent, order });
+        Some(answer)
+    }
+
+    fn calls(&self) -> Result<Vec<Value>, String> {
+        let read = || -> Result<Vec<Value>, StoreError> {
+            let records = Reader::open(&self.data_directory)?.calls(Which::Live, None, CALLS)?;
+            Ok(records.iter().map(serde_json::to_value).collect::<Result<_, _>>()?)
+        };
+        read().map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_are_bounded_and_whoever_has_gone_makes_room() {
+        let questions = Questions::default();
+        let mut answers = Vec::new();
+        for _ in 0..API_QUESTIONS {
+            let (sender, answer) = oneshot::channel();
+            answers.push((questions.ask(Waiting::Agents(sender)).expect("room"), answer));
+        }
+        assert_eq!(questions.ask(Waiting::Agents(oneshot::channel().0)), None);
+        let (ticket, mut answer) = answers.pop().expect("one of them");
+        questions.agents(ticket, Vec::new());
+        assert_eq!(answer.try_recv(), Ok(Vec::new()));
+        drop(answers);
+        let (sender, _answer) = oneshot::channel();
+        assert!(questions.ask(Waiting::Order(sender)).is_some());
+    }
+}

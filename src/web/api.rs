@@ -1,0 +1,202 @@
+//! `/api/v1`: agents and live calls, for programs. JSON in and out; every request needs the token.
+//!
+//! ```text
+//! GET  /api/v1/agents                 everybody
+//! GET  /api/v1/agents/{no}            one
+//! POST /api/v1/agents/{no}/ready      logs in too
+//! POST /api/v1/agents/{no}/pause      body: nothing, or {"reason": "lunch"}
+//! POST /api/v1/agents/{no}/wrap-up
+//! POST /api/v1/agents/{no}/logout
+//! GET  /api/v1/calls                  calls in progress, newest first
+//! ```
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::auth::{Gate, Verdict};
+use crate::call::presence::{Order, Refused, Shown};
+use crate::clock::Instant;
+use crate::ids::AgentNo;
+use crate::limits::{API_BODY_BYTES, API_PATIENCE};
+
+/// The switch's answer, once it has one.
+pub type Answer<T> = oneshot::Receiver<T>;
+
+/// What the API asks of the program around it.
+pub trait Backend: Send + Sync + 'static {
+    fn now(&self) -> Instant;
+    /// `None`: too much is asked at the moment.
+    fn agents(&self) -> Option<Answer<Vec<Shown>>>;
+    fn order(&self, agent: AgentNo, order: Order) -> Option<Answer<Result<Shown, Refused>>>;
+    /// Records of calls in progress. Blocks.
+    fn calls(&self) -> Result<Vec<Value>, String>;
+}
+
+#[derive(Clone)]
+struct Api {
+    gate: Arc<Gate>,
+    backend: Arc<dyn Backend>,
+}
+
+/// Why a request is not done.
+#[derive(Debug)]
+struct Fault {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl Fault {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Fault {
+        Fault { status, code, message: message.into() }
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, json(&json!({ "error": { "code": self.code, "message": self.message } })));
+        if self.status == StatusCode::UNAUTHORIZED {
+            response
+                .1
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"hotline\""));
+        }
+        response.into_response()
+    }
+}
+
+/// What it brings, or why not.
+type Outcome = Result<Response, Fault>;
+
+fn json(value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(text) => {
+            let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+            (headers, text).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "an answer of the API cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+pub fn router(gate: Gate, backend: Arc<dyn Backend>) -> Router {
+    let api = Api { gate: Arc::new(gate), backend };
+    let nothing = || async { Fault::new(StatusCode::NOT_FOUND, "no_such_path", "there is nothing at this path") };
+    let other =
+        || async { Fault::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes another method") };
+    Router::new()
+        .route("/api/v1/agents", get(agents))
+        .route("/api/v1/agents/{no}", get(agent))
+        .route("/api/v1/agents/{no}/{order}", post(ordered))
+        .route("/api/v1/calls", get(calls))
+        .fallback(nothing)
+        .method_not_allowed_fallback(other)
+        .layer(DefaultBodyLimit::max(API_BODY_BYTES))
+        .layer(from_fn_with_state(api.clone(), admit))
+        .with_state(api)
+}
+
+/// Before anything else is looked at.
+async fn admit(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|field| field.to_str().ok());
+    match api.gate.judge(api.backend.now(), authorization) {
+        Verdict::Welcome => next.run(request).await,
+        Verdict::Unknown => {
+            Fault::new(StatusCode::UNAUTHORIZED, "unauthorized", "send Authorization: Bearer with the token")
+                .into_response()
+        }
+        Verdict::TooMany => {
+            let fault = Fault::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "come back in a second");
+            let mut response = fault.into_response();
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+        }
+    }
+}
+
+async fn agents(State(api): State<Api>) -> Outcome {
+    let agents = wait(api.backend.agents()).await?;
+    Ok(json(&json!({ "agents": agents })))
+}
+
+async fn agent(State(api): State<Api>, Path(no): Path<String>) -> Outcome {
+    let agents = wait(api.backend.agents()).await?;
+    let one = agents.iter().find(|shown| shown.agent.as_str() == no);
+    one.map(json).ok_or_else(|| refused(Refused::NoAgent))
+}
+
+async fn ordered(State(api): State<Api>, Path((no, order)): Path<(String, String)>, body: Bytes) -> Outcome {
+    let order = match order.as_str() {
+        "ready" => Order::Ready,
+        "pause" => Order::Pause(reason(&body)?),
+        "wrap-up" => Order::WrapUp,
+        "logout" => Order::LogOut,
+        _ => {
+            return Err(Fault::new(
+                StatusCode::NOT_FOUND,
+                "no_such_path",
+                "orders are ready, pause, wrap-up and logout",
+            ));
+        }
+    };
+    let shown = wait(api.backend.order(AgentNo::from(no), order)).await?.map_err(refused)?;
+    Ok(json(&shown))
+}
+
+async fn calls(State(api): State<Api>) -> Outcome {
+    let backend = Arc::clone(&api.backend);
+    let read = tokio::task::spawn_blocking(move || backend.calls()).await;
+    match read {
+        Ok(Ok(calls)) => Ok(json(&json!({ "calls": calls }))),
+        Ok(Err(why)) => Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "store", why)),
+        Err(error) => Err(Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", error.to_string())),
+    }
+}
+
+async fn wait<T>(answer: Option<Answer<T>>) -> Result<T, Fault> {
+    let busy = || Fault::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too much is asked at once");
+    let answer = answer.ok_or_else(busy)?;
+    match tokio::time::timeout(API_PATIENCE, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) => Err(busy()),
+        Err(_) => Err(Fault::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "the switch does not answer")),
+    }
+}
+
+/// `{"reason": "…"}`, or nothing.
+fn reason(body: &[u8]) -> Result<Option<String>, Fault> {
+    #[derive(Deserialize, Default)]
+    #[serde(deny_unknown_fields)]
+    struct Pause {
+        reason: Option<String>,
+    }
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    let pause: Result<Pause, _> = serde_json::from_slice(body);
+    pause.map(|pause| pause.reason).map_err(|error| Fault::new(StatusCode::BAD_REQUEST, "bad_body", error.to_string()))
+}
+
+fn refused(why: Refused) -> Fault {
+    let (status, code) = match why {
+        Refused::NoAgent => (StatusCode::NOT_FOUND, "no_agent"),
+        Refused::Reason => (StatusCode::UNPROCESSABLE_ENTITY, "reason"),
+        Refused::LoggedOut => (StatusCode::CONFLICT, "logged_out"),
+        Refused::NoLogin => (StatusCode::CONFLICT, "no_login"),
+        Refused::NoWrapUp => (StatusCode::CONFLICT, "no_wrap_up"),
+        Refused::NotInWrapUp => (StatusCode::CONFLICT, "not_in_wrap_up"),
+    };
+    Fault::new(status, code, why.to_string())
+}
