@@ -9,19 +9,20 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::call::fact::{Fact, What};
+use crate::call::presence;
 use crate::clock::RunId;
 use crate::config::{self, Config, Loaded};
 use crate::dialplan::plan::Plans;
 use crate::gateway::{self, Gateway, Input, RecordingClosed};
-use crate::ids::{CallId, HotlineId, Random};
+use crate::ids::{AgentNo, CallId, HotlineId, Random};
 use crate::io::bindings::{self, Keeper};
 use crate::io::clock::RunClock;
 use crate::io::descriptors;
@@ -33,6 +34,7 @@ use crate::io::mailbox::{Inbox, Mailbox, mailbox};
 use crate::io::refusals::Refusals;
 use crate::io::resolver::Resolver;
 use crate::io::rtp::MediaThreads;
+use crate::io::space::{AtFull, Gauge};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tls::{self, Tls};
 use crate::io::udp::{Reception, Udp};
@@ -43,10 +45,13 @@ use crate::peer::registrar;
 use crate::peer::route::Destination;
 use crate::protocol::sip::endpoint::{self, Transport};
 use crate::protocol::sip::uri::Uri;
-use crate::store::Writer;
+use crate::store::{Retention, Writer};
 use crate::web;
 
+mod keeping;
 mod reload;
+
+pub use keeping::{Reloaded, carry_out_alone};
 
 /// A gateway that is up.
 pub struct Running {
@@ -63,6 +68,7 @@ pub struct Running {
     config: Config,
     clock: RunClock,
     tls: Option<Arc<Tls>>,
+    keeping: keeping::Keeping,
     _lock: File,
 }
 
@@ -79,7 +85,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let clock = RunClock::start();
     let lock = lock_data(&config.data_directory)?;
     let metrics = Arc::new(Metrics::new(label_sets(&config, &plans)).context("metrics")?);
-    let (ledger, run) = open_ledger(&config, clock, &metrics)?;
+    let (ledger, run, presences) = open_ledger(&config, clock, &metrics)?;
     let sockets = Sockets::bind(&config)?;
     let addresses = sockets.addresses()?;
     let (mailbox, inbox) = mailbox();
@@ -89,6 +95,8 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     door.open_to_strangers(!accounts.accounts.is_empty());
     let mut gateway = Gateway::new(settings, Arc::new(plans), Random::from_seed(os_seed()?));
     gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
+    gateway.use_codes(config.codes.clone());
+    gateway.restore_agents(clock.now(), &presences);
     let shared = Shared::new(&ledger.ledger());
     let tls = open_tls(&config, clock)?;
     let house = House {
@@ -99,8 +107,11 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         mailbox: &mailbox,
         door,
         tls: tls.clone(),
+        retention: Arc::new(Mutex::new(config.recordings.retention.clone())),
     };
     let (wires, receivers) = house.wire(sockets, &shared, observer)?;
+    let pulse = Pulse { mailbox: mailbox.clone(), occupancy: Arc::clone(&shared.occupancy) };
+    let keeping = house.keeping(pulse, wires.disk.gauge())?;
     let switch = start_switch(gateway, inbox, wires)?;
     metrics.counters().config_in_force(clock.now().wall);
     Ok(Running {
@@ -116,6 +127,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         config,
         clock,
         tls,
+        keeping,
         _lock: lock,
     })
 }
@@ -157,6 +169,11 @@ impl Running {
     /// A registrar has not yet answered that we are gone.
     pub fn is_leaving(&self) -> bool {
         self.occupancy.leaving.load(Ordering::Relaxed)
+    }
+
+    /// The next command that asks for a reload; it is told whether the new configuration was taken.
+    pub async fn reload_asked(&mut self) -> Option<Reloaded> {
+        self.keeping.reloads.recv().await
     }
 
     /// How to see that the switch is at work.
@@ -277,6 +294,8 @@ struct House<'a> {
     mailbox: &'a Mailbox,
     door: Arc<Door>,
     tls: Option<Arc<Tls>>,
+    /// In force; a reload changes it.
+    retention: Arc<Mutex<Retention>>,
 }
 
 impl House<'_> {
@@ -289,7 +308,8 @@ impl House<'_> {
         let runtime = tokio::runtime::Handle::current();
         let counters = self.metrics.counters();
         let refusals = Refusals::new(counters.clone());
-        let recorder = self.recorder(&counters)?;
+        let disk = self.watch()?;
+        let recorder = self.recorder(&counters, disk.gauge())?;
         let media = self.media(&recorder)?;
         let reception = Reception {
             clock: self.clock,
@@ -327,6 +347,8 @@ impl House<'_> {
             resolver,
             media,
             recorder,
+            disk,
+            refuse_at_full: self.config.recordings.at_full == AtFull::Refuse,
             data_directory: self.config.data_directory.clone(),
             ledger: self.ledger.clone(),
             call_metrics: self.metrics.calls(),
@@ -346,9 +368,9 @@ impl House<'_> {
         registers.then(start).transpose()
     }
 
-    fn recorder(&self, counters: &Counters) -> Result<Recorder> {
+    fn recorder(&self, counters: &Counters, gauge: Gauge) -> Result<Recorder> {
         let (mailbox, counters) = (self.mailbox.clone(), counters.clone());
-        Recorder::start(move |closed| {
+        Recorder::start(gauge, move |closed| {
             counters.recording_bytes(closed.bytes);
             mailbox.event(Input::Recording(RecordingClosed {
                 call: closed.call,
@@ -443,14 +465,23 @@ pub fn lock_data(directory: &Path) -> Result<File> {
     }
 }
 
-fn open_ledger(config: &Config, clock: RunClock, metrics: &Metrics) -> Result<(ledger::Running, RunId)> {
-    let directory = &config.data_directory;
+fn ledger_writer(directory: &Path) -> Result<Writer> {
     let key = ledger::subject_key(directory).context("cannot read or make subject.key")?;
-    let mut writer = Writer::open(directory, key).context("cannot open the ledger")?;
+    Writer::open(directory, key).context("cannot open the ledger")
+}
+
+/// How the last run left the agents.
+type Presences = Vec<(AgentNo, presence::What)>;
+
+fn open_ledger(config: &Config, clock: RunClock, metrics: &Metrics) -> Result<(ledger::Running, RunId, Presences)> {
+    let directory = &config.data_directory;
+    let mut writer = ledger_writer(directory)?;
     recover(&mut writer, directory, metrics)?;
+    let presences = writer.presences().context("cannot read the agents' facts")?;
+    let presences = presences.into_iter().map(|fact| (fact.agent, fact.what)).collect();
     let run = writer.begin_run(clock.now().wall).context("cannot write the ledger")?;
     let ledger = ledger::start(writer, Bounds::default(), metrics.counters()).context("cannot start the ledger")?;
-    Ok((ledger, run))
+    Ok((ledger, run, presences))
 }
 
 /// Closes what a crash cut: recordings first, then the calls they belong to.
@@ -458,6 +489,7 @@ fn recover(writer: &mut Writer, directory: &Path, metrics: &Metrics) -> Result<(
     let mended = disk::repair_all(&directory.join("recordings"));
     let unfinished = writer.unfinished().context("cannot read the ledger")?;
     let mut call_metrics = metrics.calls();
+    let mut closing = Vec::new();
     for (call, facts) in &unfinished {
         let salvage = mended
             .iter()
@@ -465,11 +497,12 @@ fn recover(writer: &mut Writer, directory: &Path, metrics: &Metrics) -> Result<(
             .map(|m| Salvage { frames: m.frames, sha256: Some(m.sha256.clone()) });
         let salvage = salvage.or_else(|| closed_recording(directory, facts));
         let missing = closing_facts(facts, salvage.as_ref());
-        writer.append(&missing, &[]).context("cannot write the ledger")?;
         if let (true, Some(hotline)) = (is_interruption(&missing), hotline_of(facts)) {
             call_metrics.interrupted(hotline);
         }
+        closing.extend(missing);
     }
+    writer.append(&closing, &[]).context("cannot write the ledger")?;
     if !unfinished.is_empty() || !mended.is_empty() {
         tracing::warn!(calls = unfinished.len(), recordings = mended.len(), "closed what a crash had cut");
     }

@@ -5,6 +5,8 @@
 
 mod accounts;
 mod certificates;
+mod features;
+mod recordings;
 mod trunks;
 
 use std::collections::BTreeSet;
@@ -15,7 +17,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::dialplan::compile::{PlanFile, Roster, compile};
+use crate::call::feature::Codes;
+use crate::dialplan::compile::{PlanFile, Roster, compile_for};
 use crate::dialplan::plan::Plans;
 use crate::dialplan::prompt::Library;
 use crate::dialplan::{AGENT_NUMBER_HINT, is_agent_number};
@@ -32,6 +35,7 @@ use crate::protocol::sip::digest::{Algorithm, Secrets};
 pub use crate::protocol::sip::endpoint::Transport;
 use crate::protocol::sip::session_timer;
 use crate::written::{At, Document, Table, text_of};
+pub use recordings::RecordingSettings;
 
 /// The whole configuration, without a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +57,11 @@ pub struct Config {
     pub trunks: Vec<Trunk>,
     pub agents: Vec<AgentSettings>,
     pub targets: Vec<TargetSettings>,
+    /// What agents dial.
+    pub codes: Codes,
     /// Name servers; none: those of the system.
     pub dns_servers: Vec<SocketAddr>,
+    pub recordings: RecordingSettings,
     /// How long live calls may go on once the gateway is told to stop.
     pub drain: Duration,
 }
@@ -149,7 +156,9 @@ fn plans(config: &Config, default_agents: bool) -> (Plans, Vec<Fault>) {
     let roster: Roster = config.agents.iter().map(|a| (a.number.clone(), a.name.clone())).collect();
     let roster = (!default_agents).then_some(&roster);
     let targets: Vec<TargetName> = config.targets.iter().map(|t| t.name.as_str().into()).collect();
-    let compiled = |files: &[PlanFile], library| compile(files, library, roster, &targets);
+    // Without a configuration the dialplans name the agents, and may name targets that nobody can call.
+    let targets = (!default_agents).then_some(&targets[..]);
+    let compiled = |files: &[PlanFile], library| compile_for(files, library, roster, targets);
     match &config.dialplans {
         // Its fault stands at the key that names it.
         DialplanSource::Directory(path) if !path.is_dir() => (Plans::default(), Vec::new()),
@@ -246,7 +255,9 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         trunks,
         agents: agents.unwrap_or_default(),
         targets,
+        codes: features::read(&mut root.section("features")),
         dns_servers: trunks::dns_servers(&mut root.section("dns")),
+        recordings: recordings::read(&mut root),
         drain: drain(&mut root.section("shutdown")),
     };
     Read { config, default_agents, certificates }

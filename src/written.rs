@@ -5,6 +5,7 @@
 //! was.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use toml::Spanned;
@@ -37,6 +38,8 @@ pub struct Document<'t> {
     /// Lines with a syntax error. What was recovered of them is a guess, so nothing else is said about them.
     broken: Vec<u32>,
     faults: RefCell<Vec<Fault>>,
+    /// Section and key of everything that was asked for: what a reader knows.
+    asked: RefCell<BTreeSet<(String, &'static str)>>,
 }
 
 impl<'t> Document<'t> {
@@ -49,6 +52,7 @@ impl<'t> Document<'t> {
             root: root.into_inner(),
             broken: Vec::new(),
             faults: RefCell::default(),
+            asked: RefCell::default(),
         };
         let mut broken = Vec::new();
         for error in errors {
@@ -74,6 +78,11 @@ impl<'t> Document<'t> {
 
     pub fn file(&self) -> &str {
         &self.file
+    }
+
+    /// Every section and key that a reader has asked for so far, with the table's name as faults show it.
+    pub fn asked(&self) -> BTreeSet<(String, &'static str)> {
+        self.asked.borrow().clone()
     }
 
     pub fn into_faults(self) -> Vec<Fault> {
@@ -358,6 +367,8 @@ impl<'d> Table<'d> {
 impl Drop for Table<'_> {
     fn drop(&mut self) {
         self.report_unknown();
+        let asked = self.asked.iter().map(|key| (self.name.clone(), *key));
+        self.document.asked.borrow_mut().extend(asked);
     }
 }
 

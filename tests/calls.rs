@@ -9,7 +9,7 @@ use hotline::call::fact::{Fact, RingResult, What};
 use hotline::cdr::{Outcome, Record};
 use hotline::clock::Instant;
 use hotline::dialplan::plan::{
-    AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
+    AgentGreeting, Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
 };
 use hotline::gateway::Input;
 use hotline::ids::{CallId, LegId, Side};
@@ -34,6 +34,7 @@ fn plans_with(nobody: Next, strategy: Strategy) -> Plans {
     let greet =
         |n: &str| AgentGreeting { normal: prompt(&format!("您好{n}")), late: prompt(&format!("久等了{n}")) };
     let hotline = Arc::new(Hotline {
+        recording: hotline::dialplan::plan::Recording::ALL,
         id: "property".into(),
         org: "物业".into(),
         numbers: vec![NUMBER.into()],
@@ -53,6 +54,7 @@ fn plans_with(nobody: Next, strategy: Strategy) -> Plans {
         },
         agents: Agents { numbers, strategy, ring: secs(20.0), queue: None, nobody },
         reception: hotline::dialplan::reception::Reception::default(),
+        duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });

@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use hotline::call::fact::What;
 use hotline::clock::{Instant, Now, Wall};
-use hotline::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Next, Plans, Ringback, Strategy as Order};
+use hotline::dialplan::plan::{
+    Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Ringback, Strategy as Order,
+};
 use hotline::gateway::Input;
 use hotline::ids::Random;
 use hotline::limits;
@@ -495,6 +497,7 @@ fn world() -> World {
         nobody: Next::BusyTone,
     };
     let hotline = Arc::new(Hotline {
+        recording: hotline::dialplan::plan::Recording::ALL,
         id: "torture".into(),
         org: "物业".into(),
         numbers: vec!["400".into()],
@@ -511,6 +514,7 @@ fn world() -> World {
         greeting: Greeting::default(),
         agents,
         reception: hotline::dialplan::reception::Reception::default(),
+        duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });

@@ -15,9 +15,12 @@
 //! `attending` is the gateway that speaks with the caller.
 
 pub mod agent;
+pub mod choice;
 pub mod fact;
+pub mod feature;
 pub mod late;
 pub mod leg;
+pub mod presence;
 pub mod reason;
 
 mod attending;
@@ -187,6 +190,11 @@ impl Call {
     /// It is a hotline's: recorded, and told in facts.
     pub fn is_kept(&self) -> bool {
         self.ledger.kept
+    }
+
+    /// Its hotline's dialplan wants a recording.
+    pub fn is_recorded(&self) -> bool {
+        self.is_kept() && self.hotline.recording.wants(self.id)
     }
 
     pub fn hotline(&self) -> &Arc<Hotline> {

@@ -1,11 +1,14 @@
 //! The commands: arguments in, exit code out (0 done, 1 failed, 64 wrong use or wrong configuration).
 
 mod admission;
+mod agents;
 mod analyze;
 mod args;
 mod demo;
+mod erase;
 mod ladder;
 pub mod reading;
+mod recordings;
 mod route_test;
 mod rules;
 mod serve;
@@ -24,8 +27,9 @@ use reading::{ReadingError, Style, UsageError};
 use crate::config::{self, Config, Loaded};
 use crate::fault::Fault;
 use crate::io::clock::RunClock;
+use crate::io::control::Request;
 use crate::report::Zones;
-use crate::store::{Reader, Which};
+use crate::store::{Reader, StoreError, Which};
 
 /// `EX_USAGE` of sysexits: wrong use or wrong configuration.
 const USAGE: u8 = 64;
@@ -85,6 +89,14 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let which = if *live { Which::Live } else { Which::Ended };
             Ok(reading::calls(&reader(&settings(file)?)?, which, since, *limit, style(*json), &mut out)?)
         }
+        Command::Agents { json } => {
+            let loaded = loaded(file)?;
+            let reader = match Reader::open(&loaded.config.data_directory) {
+                Err(StoreError::Absent(_)) => None,
+                opened => Some(opened.map_err(|error| Failure::Failed(error.into()))?),
+            };
+            Ok(agents::agents(&loaded, reader.as_ref(), RunClock::start().now(), style(*json), &mut out)?)
+        }
         Command::Call { id, json, numbers } => {
             let id = reading::parse_call_id(id)?;
             Ok(reading::call(&reader(&settings(file)?)?, id, style(*json), *numbers, &mut out)?)
@@ -99,6 +111,10 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
         Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
         Command::Rules { ask } => rules::run(ask, file, &mut out),
         Command::Analyze { file, json } => analyze::run(file, style(*json), &mut out),
+        Command::Recordings { command } => recordings::run(command, &settings(file)?, &mut out),
+        Command::Erase { caller, by } => erase::run(caller, by, &settings(file)?, &mut out),
+        Command::Reload => recordings::ask_running(&settings(file)?, &Request::Reload, &mut out),
+        Command::Status => recordings::ask_running(&settings(file)?, &Request::Status, &mut out),
         Command::Metrics { json } => Ok(reading::metrics(style(*json), &mut out)?),
         Command::Help { topic: Some(Topic::Reasons) } => Ok(reading::reasons(&mut out)?),
         Command::Help { topic: None } => {

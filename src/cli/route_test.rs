@@ -34,7 +34,7 @@ pub(super) fn explain(
     let words = Words { loaded, hotline };
     reception(&words, instant, out)?;
     ringing(hotline, out)?;
-    agents(&words, &hotline.agents, out)?;
+    agents(&words, &hotline.agents, "  ", out)?;
     writeln!(out, "  With nobody left: {}.", words.way(&hotline.agents.nobody, hotline.agents.ring))?;
     if let Some(queue) = &hotline.agents.queue {
         steps::queue(&words, queue, out)?;
@@ -94,10 +94,14 @@ fn ringing(hotline: &Hotline, out: &mut dyn Write) -> io::Result<()> {
         answer.max_rings,
         (answer.cadence.period * answer.max_rings).as_millis(),
         answer.short_abandon.as_millis(),
-    )
+    )?;
+    match answer.min_rings {
+        0 | 1 => Ok(()),
+        least => writeln!(out, "  No agent's phone rings before ring {least} begins."),
+    }
 }
 
-fn agents(words: &Words<'_>, agents: &plan::Agents, out: &mut dyn Write) -> io::Result<()> {
+fn agents(words: &Words<'_>, agents: &plan::Agents, indent: &str, out: &mut dyn Write) -> io::Result<()> {
     let ring_s = agents.ring.as_secs_f64();
     let how = match agents.strategy {
         Strategy::InOrder => "in this order, always from the first",
@@ -109,15 +113,18 @@ fn agents(words: &Words<'_>, agents: &plan::Agents, out: &mut dyn Write) -> io::
     };
     match agents.strategy {
         Strategy::RingAll => {
-            writeln!(out, "  All free agents are rung at once for {ring_s} s; the first who answers has the call:")?;
+            writeln!(
+                out,
+                "{indent}All free agents are rung at once for {ring_s} s; the first who answers has the call:"
+            )?;
         }
-        _ => writeln!(out, "  Free agents are rung one after the other for {ring_s} s each, {how}:")?,
+        _ => writeln!(out, "{indent}Free agents are rung one after the other for {ring_s} s each, {how}:")?,
     }
     for number in &agents.numbers {
         let known = words.loaded.config.agents.iter().find(|a| a.number == *number);
         match known.and_then(|a| a.contact.as_ref().map(|contact| (&a.name, contact))) {
-            Some((name, contact)) => writeln!(out, "    {number} {name} at {contact}")?,
-            None => writeln!(out, "    {number}: no phone (not rung)")?,
+            Some((name, contact)) => writeln!(out, "{indent}  {number} {name} at {contact}")?,
+            None => writeln!(out, "{indent}  {number}: no phone (not rung)")?,
         }
     }
     Ok(())
@@ -136,6 +143,9 @@ fn greeting(hotline: &Hotline, out: &mut dyn Write) -> io::Result<()> {
             prompt.text,
             prompt.files.join(", "),
         )?;
+    }
+    if !hotline.greeting.variants.is_empty() {
+        writeln!(out, "  It is another one by the time of day, or for colleagues.")?;
     }
     Ok(())
 }

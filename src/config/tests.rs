@@ -1,4 +1,5 @@
 use super::*;
+use crate::dialplan::compile::compile;
 use crate::media::Codec;
 use proptest::prelude::*;
 
@@ -121,7 +122,8 @@ fn the_shipped_folder_read_as_a_directory() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let Loaded { config, plans } = check_from(root, None).unwrap();
     assert_eq!(config.dialplans, DialplanSource::Directory(root.join("dialplans")));
-    assert_eq!((plans.hotlines.len(), config.agents.len()), (2, 2));
+    let (steps, agents) = (plans.hotlines.iter().map(|h| h.steps.len()).sum::<usize>(), config.agents.len());
+    assert_eq!((plans.hotlines.len(), steps, agents), (18, 38, 52), "two to begin with, and sixteen to choose from");
 }
 
 #[test]

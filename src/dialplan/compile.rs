@@ -31,13 +31,23 @@ pub struct PlanFile {
 /// Every agent of the configuration, with a name for `{agent_name}`.
 pub type Roster = BTreeMap<AgentNo, String>;
 
-/// Compiles all dialplans together. Without a roster any agent may be named; a target must be one of `targets`. The plans are whole only if there is no
-/// fault.
+/// Compiles all dialplans together. Without a roster any agent may be named; a target must be one of `targets`. The plans are
+/// whole only if there is no fault.
 pub fn compile(
+    files: &[PlanFile],
+    library: Library<'_>,
+    roster: Option<&Roster>,
+    targets: &[TargetName],
+) -> (Plans, Vec<Fault>) {
+    compile_for(files, library, roster, Some(targets))
+}
+
+/// [`compile`]; without a list of targets any may be named, and whoever is not there is not called.
+pub fn compile_for(
     files: &[PlanFile],
     mut library: Library<'_>,
     roster: Option<&Roster>,
-    targets: &[TargetName],
+    targets: Option<&[TargetName]>,
 ) -> (Plans, Vec<Fault>) {
     let mut taken = Taken::default();
     let mut plans = Plans::default();
@@ -92,7 +102,7 @@ fn hotline(
     written: Written,
     library: &mut Library<'_>,
     roster: Option<&Roster>,
-    targets: &[TargetName],
+    targets: Option<&[TargetName]>,
     version: String,
 ) -> Option<Hotline> {
     let org = written.org.as_ref().map(|org| org.value.clone());
@@ -103,6 +113,11 @@ fn hotline(
     let mut speaker = Speaker { document, library, roster, org: org_said, language: spoken, told: Vec::new() };
     let greeting = greeting::compile(&written, &mut speaker);
     let steps = Steps::compile(document, &written, &mut speaker, targets);
+    let takes_messages = written.steps.iter().any(|step| matches!(step.does, Does::Message { .. }));
+    if takes_messages && written.recording.percent < 100 {
+        let what = "a step takes messages, and [recording] leaves calls out: a message is a stretch of the recording";
+        document.fault(1, what, "write policy = \"all\", or take the step out");
+    }
     Some(Hotline {
         id: HotlineId::from(written.id?.value),
         org: org?,
@@ -114,6 +129,8 @@ fn hotline(
         greeting,
         agents: steps.agents,
         reception: steps.reception,
+        duty: written.duty,
+        recording: written.recording,
         start: steps.start,
         steps: steps.steps,
     })

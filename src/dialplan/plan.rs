@@ -8,7 +8,7 @@ use super::reception::Reception;
 use jiff::tz::TimeZone;
 
 use crate::clock::Wall;
-use crate::ids::{AgentNo, HotlineId, TargetName};
+use crate::ids::{AgentNo, CallId, HotlineId, TargetName};
 
 /// Every hotline, found by the number dialled.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +56,8 @@ pub struct Hotline {
     pub agents: Agents,
     /// What comes before the first step.
     pub reception: Reception,
+    pub duty: Duty,
+    pub recording: Recording,
     /// Where a call begins.
     pub start: Next,
     /// The file's `[step.NAME]`s, in its order.
@@ -76,6 +78,23 @@ impl Hotline {
             }
         }
         all
+    }
+}
+
+/// Which calls are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recording {
+    /// 100: all; 0: none.
+    pub percent: u8,
+}
+
+impl Recording {
+    pub const ALL: Recording = Recording { percent: 100 };
+
+    /// Drawn by the last bits of the call's id, which are random: the same for the same call whoever asks.
+    pub fn wants(self, call: CallId) -> bool {
+        let drawn = u16::from_be_bytes([call.0.as_bytes()[14], call.0.as_bytes()[15]]);
+        u32::from(drawn) * 100 < u32::from(self.percent) * 65_536
     }
 }
 
@@ -191,6 +210,19 @@ pub struct Agents {
     pub nobody: Next,
 }
 
+/// What is asked of those who answer, beside answering. By default nothing: they are always there, and free as soon as a call is over.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Duty {
+    /// Only who has logged in is rung.
+    pub login: bool,
+    /// How long an agent is left in peace after a call; zero: not at all.
+    pub wrap_up: Duration,
+    /// What a pause may be for; empty: a pause has no reason.
+    pub pause_reasons: Vec<String>,
+    /// After so long whoever pauses counts as away.
+    pub longest_pause: Option<Duration>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
     /// Always from the first of the list.
@@ -216,6 +248,10 @@ impl Strategy {
         ("fewest_calls", Strategy::FewestCalls),
         ("random", Strategy::Random),
     ];
+
+    pub fn word(self) -> &'static str {
+        Strategy::WORDS.iter().find(|(_, strategy)| *strategy == self).map_or("", |(word, _)| word)
+    }
 }
 
 /// Where a call goes on.

@@ -1,12 +1,14 @@
 //! A dialplan as written: its keys, their defaults and their ranges. One hotline a file.
 
 pub(super) mod callers;
+mod duty;
 pub(super) mod hours;
+mod recording;
 pub(super) mod steps;
 
 use std::time::Duration;
 
-use super::plan::{Answer, Cadence, Ringback, Strategy};
+use super::plan::{Answer, Cadence, Duty, Recording, Ringback, Strategy};
 use crate::fault::did_you_mean;
 use crate::written::{At, Document, Table};
 
@@ -25,9 +27,11 @@ pub(super) struct Written {
     pub(super) callers: callers::Callers,
     pub(super) notice: Option<callers::Notice>,
     pub(super) agents: Group,
+    pub(super) duty: Duty,
     pub(super) queue: Option<steps::Queue>,
     pub(super) hours: Option<hours::Hours>,
     pub(super) outage: Option<hours::Outage>,
+    pub(super) recording: Recording,
     /// Where a call begins; left out: with the agents.
     pub(super) start: Option<At<String>>,
     pub(super) steps: Vec<steps::Step>,
@@ -65,9 +69,11 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         callers: callers::read(&mut greeting, &mut root.section("priority")),
         notice: callers::notice(&mut greeting),
         agents: group(&mut agents, "numbers", "nobody"),
+        duty: duty::read(&mut agents),
         queue: steps::queue(queue),
         hours: hours::hours(hours),
         outage: hours::outage(outage),
+        recording: recording::read(&mut root.section("recording")),
         start: hotline.string("start"),
         steps: steps::read(root.named_sections("step")),
     }
@@ -263,3 +269,6 @@ fn one_of<T: Copy>(
     }
     None
 }
+
+#[cfg(test)]
+mod keys_tests;

@@ -9,7 +9,7 @@ use super::*;
 use crate::call::fact::{RingResult, What};
 use crate::call::reason::Reason;
 use crate::clock::Wall;
-use crate::dialplan::plan::{Answer, Cadence, Greeting, Hotline, Next, Ringback, Strategy};
+use crate::dialplan::plan::{Answer, Cadence, Duty, Greeting, Hotline, Next, Ringback, Strategy};
 use crate::media::Command;
 use crate::peer::registrar::{self, Saved};
 use crate::protocol::sip::digest::{Algorithm, Challenge, Covered, Ha1, Secrets};
@@ -38,6 +38,7 @@ type Sent = (SocketAddr, Message);
 fn plans() -> Plans {
     let cadence = Cadence { name: "cn".into(), burst: Duration::from_secs(1), period: Duration::from_secs(5) };
     let hotline = Arc::new(Hotline {
+        recording: crate::dialplan::plan::Recording::ALL,
         id: "property".into(),
         org: "物业".into(),
         numbers: vec!["400".into()],
@@ -60,6 +61,7 @@ fn plans() -> Plans {
             nobody: Next::BusyTone,
         },
         reception: crate::dialplan::reception::Reception::default(),
+        duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });
@@ -127,6 +129,8 @@ impl Switch {
                 | Output::Subject { .. }
                 | Output::Resolve(_)
                 | Output::Trunk(_)
+                | Output::AgentFact(_)
+                | Output::Ordered { .. }
                 | Output::RoundTrip { .. } => {}
             }
         }

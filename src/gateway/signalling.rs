@@ -88,9 +88,17 @@ impl Gateway {
         if let Ok(Some(replaces)) = Replaces::of(&request.headers) {
             return self.replace(now, at, (session, flow), request, &replaces);
         }
+        if let Some((agent, dialled)) = self.code_dialled(&flow, request) {
+            return self.serve_code(now, at, (session, flow), request, (agent, &dialled));
+        }
         if let Some(who) = self.agents_own_call(&flow, request) {
             return self.begin_agents_call(now, at, (session, flow), request, who);
         }
+        self.begin_call(now, at, session, flow, request);
+    }
+
+    /// A call of a trunk, if one brings it and a dialplan owns the number.
+    fn begin_call(&mut self, now: Now, at: Now, session: SessionId, flow: Flow, request: &Request) {
         let Some(line) = self.trunk_of(&flow) else {
             self.outputs.push_back(Output::Rejected(Rejected::FromPhone));
             return self.endpoint.reject(now, session, 403, None);

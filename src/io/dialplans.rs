@@ -69,9 +69,22 @@ fn names(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
 #[folder = "dialplans/"]
 pub struct BuiltIn;
 
+/// What a gateway without dialplans runs.
+const DEFAULT: [&str; 2] = ["property.toml", "software.toml"];
+
 impl BuiltIn {
     pub fn hotlines() -> Vec<PlanFile> {
-        let mut names: Vec<_> = BuiltIn::iter().filter(|name| name.ends_with(".toml") && !name.contains('/')).collect();
+        BuiltIn::files(|name| DEFAULT.contains(&name))
+    }
+
+    /// Sixteen hotlines to choose from, each as its rule book asks.
+    pub fn examples() -> Vec<PlanFile> {
+        BuiltIn::files(|name| !DEFAULT.contains(&name))
+    }
+
+    fn files(wanted: impl Fn(&str) -> bool) -> Vec<PlanFile> {
+        let is_plan = |name: &str| name.ends_with(".toml") && !name.contains('/');
+        let mut names: Vec<_> = BuiltIn::iter().filter(|name| is_plan(name) && wanted(name)).collect();
         names.sort();
         let file = |name: &str| BuiltIn::get(name).map(|f| (name.to_owned(), f.data.into_owned()));
         names

@@ -118,11 +118,17 @@ words! {
 }
 
 words! {
-    /// What an agent is doing, as far as calls tell.
+    /// What an agent is doing. Whoever is rung or in a call counts as that, whatever was said before.
     AgentState {
         Available "available",
         Ringing "ringing",
         Busy "busy",
+        /// After a call.
+        WrapUp "wrapup",
+        /// Paused, or not heard of since a pause was too long.
+        Away "away",
+        /// Not logged in.
+        Offline "offline",
     }
 }
 
@@ -220,7 +226,9 @@ metrics! {
     CallsActive "hotline_calls_active" Gauge [HOTLINE, CALL_STATE] None
         "Calls in progress.";
     Agents "hotline_agents" Gauge [AGENT_STATE] None
-        "Agents by what they are doing.";
+        "Agents by what they are doing: rung or in a call, else what they said of themselves; away includes pauses.";
+    AgentsUnreachable "hotline_agents_unreachable" Gauge [] None
+        "Agents who are there for callers, but none of whose phones can be reached.";
     AgentCalls "hotline_agent_calls_total" Counter [AGENT, AGENT_CALL] None
         "Rings of an agent's phone by how they went; beyond 500 agents the rest is agent=\"other\".";
     Transfers "hotline_transfers_total" Counter [HOTLINE, TRANSFER] None
@@ -241,6 +249,8 @@ metrics! {
         "Bytes of audio written to recordings.";
     RecordingDropped "hotline_recording_blocks_dropped_total" Counter [] None
         "Blocks of audio that the recorder's queue had no room for; their time is silence in the recording.";
+    DiskLevel "hotline_recordings_disk_level" Gauge [] None
+        "The recordings' disk: 0 fine, 1 low (90 %), 2 tight (95 %), 3 full (98 % or not writable): new calls are not recorded.";
     SipRequests "hotline_sip_requests_total" Counter [METHOD, DIRECTION] None
         "SIP requests, retransmissions excluded.";
     SipResponses "hotline_sip_responses_total" Counter [ANSWERED_METHOD, CODE, DIRECTION] None

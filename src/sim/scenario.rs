@@ -8,7 +8,7 @@ use super::phone::{Conduct, Patience, Then, Trick};
 use super::sound::Voices;
 use super::world::Troubles;
 use crate::dialplan::plan::{
-    AgentGreeting, Agents, Answer, Cadence, Does, Greeting, Hotline, Menu, Message, Next, Plans, Prompt, Queue,
+    AgentGreeting, Agents, Answer, Cadence, Does, Duty, Greeting, Hotline, Menu, Message, Next, Plans, Prompt, Queue,
     Ringback, Say, Step, StepNo, Strategy,
 };
 use crate::ids::{AgentNo, HotlineId, Random};
@@ -217,6 +217,7 @@ impl Line {
             Before::Menu => Next::Step(StepNo::after(1)),
         };
         Hotline {
+            recording: crate::dialplan::plan::Recording::ALL,
             id: HotlineId::from(self.id.as_str()),
             org: self.id.clone(),
             numbers: vec![self.number.clone()],
@@ -244,6 +245,7 @@ impl Line {
             reception: crate::dialplan::reception::Reception::default(),
             start,
             steps: steps(prompt),
+            duty: Duty::default(),
         }
     }
 }

@@ -8,8 +8,9 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use rusqlite::{Connection, TransactionBehavior};
 use sha2::Sha256;
 
-use super::{StoreError, SubjectKey, sqlite};
+use super::{StoreError, SubjectKey, recordings, sqlite};
 use crate::call::fact::Fact;
+use crate::call::presence::AgentFact;
 use crate::cdr::Word as _;
 use crate::clock::{RunId, Wall};
 use crate::ids::CallId;
@@ -19,6 +20,9 @@ use crate::rules::{Case, Pack};
 /// Ended calls whose recording is not in yet stay in memory up to this many calls in all; beyond it they are read back
 /// from the ledger when their last facts come. About 2 kB each.
 const CALLS_IN_MEMORY: usize = 20_000;
+
+/// The version of the database that first had the recording ledger.
+const RECORDINGS_SINCE: usize = 2;
 
 #[derive(Debug)]
 pub struct Writer {
@@ -41,7 +45,12 @@ pub struct Appended {
 impl Writer {
     /// Opens or creates the database of a data directory and brings it up to date.
     pub fn open(dir: &Path, key: SubjectKey) -> Result<Writer, StoreError> {
-        Ok(Writer { db: sqlite::open_writer(dir)?, key, open: BTreeMap::new(), pack: Pack::built_in() })
+        let (db, found) = sqlite::open_writer(dir)?;
+        let mut writer = Writer { db, key, open: BTreeMap::new(), pack: Pack::built_in() };
+        if (1..RECORDINGS_SINCE).contains(&found) {
+            writer.rebuild()?;
+        }
+        Ok(writer)
     }
 
     /// A new start of the gateway; runs count from 1.
@@ -64,6 +73,20 @@ impl Writer {
         result
     }
 
+    /// Writes facts of agents, all or nothing. After an error the same facts may be given again.
+    pub fn append_agents(&mut self, facts: &[AgentFact]) -> Result<(), StoreError> {
+        let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for fact in facts {
+            sqlite::insert_agent_fact(&work, fact)?;
+        }
+        Ok(work.commit()?)
+    }
+
+    /// How earlier runs left the agents: of each the newest fact that tells a presence.
+    pub fn presences(&self) -> Result<Vec<AgentFact>, StoreError> {
+        sqlite::last_agent_facts(&self.db, &super::NO_PRESENCE, true)
+    }
+
     /// Calls that an earlier run left open (or whose recording it did), with their facts: what recovery closes.
     pub fn unfinished(&self) -> Result<Vec<(CallId, Vec<Fact>)>, StoreError> {
         let mut query = self.db.prepare("SELECT id FROM call WHERE closed = 0 ORDER BY id")?;
@@ -75,6 +98,7 @@ impl Writer {
     pub fn rebuild(&mut self) -> Result<usize, StoreError> {
         let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         work.execute("DELETE FROM call", [])?;
+        work.execute("DELETE FROM recording", [])?;
         let calls = {
             let mut query = work.prepare("SELECT DISTINCT call FROM fact ORDER BY call")?;
             query.query_map([], |row| row.get(0).map(sqlite::call_id))?.collect::<Result<Vec<_>, _>>()?
@@ -143,7 +167,7 @@ fn fold_fact(db: &Connection, open: &mut BTreeMap<CallId, Case>, fact: &Fact) ->
     Ok(())
 }
 
-fn case_of(db: &Connection, call: CallId) -> Result<Option<Case>, StoreError> {
+pub(super) fn case_of(db: &Connection, call: CallId) -> Result<Option<Case>, StoreError> {
     Ok(Case::of(&sqlite::facts_of(db, call)?))
 }
 
@@ -163,7 +187,7 @@ fn write_call(db: &Connection, call: CallId, case: &Case, pack: &Pack) -> Result
         fold.is_closed(),
         serde_json::to_string(&record)?,
     ))?;
-    Ok(())
+    recordings::write(db, fold, &record)
 }
 
 fn write_subject(db: &Connection, key: &SubjectKey, subject: &Subject) -> Result<(), StoreError> {
@@ -175,7 +199,7 @@ fn write_subject(db: &Connection, key: &SubjectKey, subject: &Subject) -> Result
 }
 
 /// HMAC-SHA256 (RFC 2104) of the number.
-fn keyed_hash(key: &SubjectKey, number: &str) -> [u8; 32] {
+pub(super) fn keyed_hash(key: &SubjectKey, number: &str) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new(&block_of(key));
     mac.update(number.as_bytes());
     mac.finalize().into_bytes().into()

@@ -1,7 +1,11 @@
 //! Dialplans with steps, as a supervisor writes them, tried in virtual time: queue, menu, announcement, message.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod greeting;
 mod hours;
+mod real;
+mod sixteen;
 
 use std::time::Duration;
 

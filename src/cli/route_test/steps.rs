@@ -69,7 +69,7 @@ pub(super) fn step(words: &Words<'_>, step: &Step, out: &mut dyn Write) -> io::R
     let usual = words.hotline.agents.ring;
     match &step.does {
         Does::Ring(group) => {
-            agents(words, group, out)?;
+            agents(words, group, "    ", out)?;
             writeln!(out, "    with nobody left: {}", words.way(&group.nobody, group.ring))
         }
         Does::Call(call) => {

@@ -27,7 +27,7 @@ impl Steps {
         document: &Document<'_>,
         file: &Written,
         speaker: &mut Speaker<'_, '_>,
-        targets: &[TargetName],
+        targets: Option<&[TargetName]>,
     ) -> Steps {
         let names: Vec<&str> = file.steps.iter().map(|step| step.name.value.as_str()).collect();
         let ways = Ways { document, names: &names, targets };
@@ -102,7 +102,7 @@ fn after_agents<'p>(agents: &'p Agents, open: &mut Vec<&'p Next>, queued: &mut B
 pub(super) struct Ways<'w> {
     pub(super) document: &'w Document<'w>,
     names: &'w [&'w str],
-    targets: &'w [TargetName],
+    targets: Option<&'w [TargetName]>,
 }
 
 impl Ways<'_> {
@@ -132,12 +132,13 @@ impl Ways<'_> {
     /// Calls go to targets of the configuration and to nobody else, whatever a dialplan says.
     fn target(&self, word: &At<String>) -> TargetName {
         let target = TargetName::from(word.value.as_str());
-        if !self.targets.contains(&target) {
+        let Some(targets) = self.targets else { return target };
+        if !targets.contains(&target) {
             let what = format!("target \"{target}\" is not in the configuration");
-            let hint = if self.targets.is_empty() {
+            let hint = if targets.is_empty() {
                 format!("add [[target]] with name = \"{target}\" to hotline.toml")
             } else {
-                did_you_mean(target.as_str(), &self.targets.iter().map(TargetName::as_str).collect::<Vec<_>>())
+                did_you_mean(target.as_str(), &targets.iter().map(TargetName::as_str).collect::<Vec<_>>())
             };
             self.document.fault(word.line, what, hint);
         }
