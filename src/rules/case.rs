@@ -86,6 +86,8 @@ pub(super) struct Recorded {
     pub(super) mark: Mark,
     pub(super) status: RecordingStatus,
     pub(super) hashed: bool,
+    /// The dialplan left this call out.
+    pub(super) left_out: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -311,8 +313,10 @@ impl Seen {
             What::PlayEnded { play, .. } => {
                 close(self.plays.iter_mut().filter(|played| played.play == *play).map(|played| &mut played.span), now);
             }
-            What::RecordingClosed { status, sha256, .. } => {
-                self.recorded = Some(Recorded { mark: now, status: *status, hashed: sha256.is_some() });
+            What::RecordingClosed { status, sha256, reason, .. } => {
+                let left_out = reason.as_deref() == Some("policy");
+                let (status, hashed) = (*status, sha256.is_some());
+                self.recorded = Some(Recorded { mark: now, status, hashed, left_out });
             }
             _ => {}
         }

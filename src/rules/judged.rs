@@ -73,7 +73,7 @@ whys! {
     CallerChoseNothing "caller_chose_nothing" "the caller chose nothing" "来电者未选择",
     WordsNeeded "words_needed" "it depends on what was said" "需要识别通话内容",
     NoTime "no_time" "the times are of different runs of the gateway" "时间不可比",
-    NotAsked "not_asked" "the parameter is 0: the rule asks nothing here" "参数为零,不作要求",
+    NotAsked "not_asked" "pack or dialplan ask nothing here" "参数或话务方案不作要求",
     TooManyFacts "too_many_facts" "the call had more facts than are kept for the rules" "事实过多",
 }
 

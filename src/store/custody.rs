@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use serde::Serialize;
 
-use super::writer::{fold_of, keyed_hash};
+use super::writer::{case_of, keyed_hash};
 use super::{Cause, Kept, StoreError, SubjectKey, recordings, sqlite};
 use crate::cdr::Time;
 use crate::clock::Wall;
@@ -65,8 +65,9 @@ impl Custody {
         let missing = recordings::unrecorded(&self.db, Wall::from_micros(i64::MIN))?;
         let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for call in &missing {
-            let fold = fold_of(&work, *call)?.ok_or(StoreError::NoBeginning(*call))?;
-            recordings::write(&work, &fold, &fold.record())?;
+            let case = case_of(&work, *call)?.ok_or(StoreError::NoBeginning(*call))?;
+            let fold = case.fold();
+            recordings::write(&work, fold, &fold.record())?;
         }
         work.commit()?;
         Ok(missing)

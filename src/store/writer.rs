@@ -11,7 +11,7 @@ use sha2::Sha256;
 use super::{StoreError, SubjectKey, recordings, sqlite};
 use crate::call::fact::Fact;
 use crate::call::presence::AgentFact;
-use crate::cdr::{Fold, Word as _};
+use crate::cdr::Word as _;
 use crate::clock::{RunId, Wall};
 use crate::ids::CallId;
 use crate::ledger::Subject;
@@ -167,15 +167,7 @@ fn fold_fact(db: &Connection, open: &mut BTreeMap<CallId, Case>, fact: &Fact) ->
     Ok(())
 }
 
-pub(super) fn fold_of(db: &Connection, call: CallId) -> Result<Option<Fold>, StoreError> {
-    let facts = sqlite::facts_of(db, call)?;
-    let Some((first, rest)) = facts.split_first() else { return Ok(None) };
-    let Some(mut fold) = Fold::begin(first) else { return Ok(None) };
-    rest.iter().for_each(|fact| fold.push(fact));
-    Ok(Some(fold))
-}
-
-fn case_of(db: &Connection, call: CallId) -> Result<Option<Case>, StoreError> {
+pub(super) fn case_of(db: &Connection, call: CallId) -> Result<Option<Case>, StoreError> {
     Ok(Case::of(&sqlite::facts_of(db, call)?))
 }
 

@@ -20,7 +20,10 @@ pub(in super::super) fn within_rings(about: &About<'_>) -> Judged {
             let own = answering(about);
             let bound_ms = u64::from(max) * seen.answer.period_ms;
             let rang_ms = own.and_then(|ring| ring.answered?.at.millis_since(ring.invited.at));
-            let agent = record.agent.clone().filter(|_| rang_ms.is_some_and(|ms| ms >= bound_ms));
+            // Whoever took over a colleague's ring did not let it ring.
+            let own_phone = |agent: &AgentNo| own.and_then(agent_of) == Some(agent);
+            let agent =
+                record.agent.clone().filter(|agent| own_phone(agent) && rang_ms.is_some_and(|ms| ms >= bound_ms));
             let judged = Judged::if_kept(!late, Judged::fail_of(agent));
             let answered = own.and_then(|ring| ring.answered);
             judged.seen(seen.ring.into_iter().chain(answered)).with_some("agent_rang_ms", rang_ms)

@@ -10,6 +10,7 @@ use crate::cdr::Outcome;
 pub(in super::super) fn recorded(about: &About<'_>) -> Judged {
     let Some(connected) = about.seen.connected else { return Judged::na(Why::NotConnected) };
     match &about.seen.recorded {
+        Some(recorded) if recorded.left_out => Judged::na(Why::NotAsked).seen([recorded.mark]),
         Some(recorded) => {
             let whole = recorded.status == RecordingStatus::Ok;
             Judged::if_kept(whole, Judged::fail(On::Gateway)).seen([recorded.mark])
@@ -22,6 +23,7 @@ pub(in super::super) fn recorded(about: &About<'_>) -> Judged {
 pub(in super::super) fn hashed(about: &About<'_>) -> Judged {
     let Some(connected) = about.seen.connected else { return Judged::na(Why::NotConnected) };
     match &about.seen.recorded {
+        Some(recorded) if recorded.left_out => Judged::na(Why::NotAsked).seen([recorded.mark]),
         Some(recorded) => Judged::if_kept(recorded.hashed, Judged::fail(On::Gateway)).seen([recorded.mark]),
         None => Judged::fail(On::Gateway).seen([connected]),
     }
