@@ -17,11 +17,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use crate::call::fact::{Fact, What};
+use crate::call::presence;
 use crate::clock::RunId;
 use crate::config::{self, Config, Loaded};
 use crate::dialplan::plan::Plans;
 use crate::gateway::{self, Gateway, Input, RecordingClosed};
-use crate::ids::{CallId, HotlineId, Random};
+use crate::ids::{AgentNo, CallId, HotlineId, Random};
 use crate::io::bindings::{self, Keeper};
 use crate::io::clock::RunClock;
 use crate::io::descriptors;
@@ -79,7 +80,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let clock = RunClock::start();
     let lock = lock_data(&config.data_directory)?;
     let metrics = Arc::new(Metrics::new(label_sets(&config, &plans)).context("metrics")?);
-    let (ledger, run) = open_ledger(&config, clock, &metrics)?;
+    let (ledger, run, presences) = open_ledger(&config, clock, &metrics)?;
     let sockets = Sockets::bind(&config)?;
     let addresses = sockets.addresses()?;
     let (mailbox, inbox) = mailbox();
@@ -89,6 +90,8 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     door.open_to_strangers(!accounts.accounts.is_empty());
     let mut gateway = Gateway::new(settings, Arc::new(plans), Random::from_seed(os_seed()?));
     gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
+    gateway.use_codes(config.codes.clone());
+    gateway.restore_agents(clock.now(), &presences);
     let shared = Shared::new(&ledger.ledger());
     let tls = open_tls(&config, clock)?;
     let house = House {
@@ -443,14 +446,19 @@ pub fn lock_data(directory: &Path) -> Result<File> {
     }
 }
 
-fn open_ledger(config: &Config, clock: RunClock, metrics: &Metrics) -> Result<(ledger::Running, RunId)> {
+/// How the last run left the agents.
+type Presences = Vec<(AgentNo, presence::What)>;
+
+fn open_ledger(config: &Config, clock: RunClock, metrics: &Metrics) -> Result<(ledger::Running, RunId, Presences)> {
     let directory = &config.data_directory;
     let key = ledger::subject_key(directory).context("cannot read or make subject.key")?;
     let mut writer = Writer::open(directory, key).context("cannot open the ledger")?;
     recover(&mut writer, directory, metrics)?;
+    let presences = writer.presences().context("cannot read the agents' facts")?;
+    let presences = presences.into_iter().map(|fact| (fact.agent, fact.what)).collect();
     let run = writer.begin_run(clock.now().wall).context("cannot write the ledger")?;
     let ledger = ledger::start(writer, Bounds::default(), metrics.counters()).context("cannot start the ledger")?;
-    Ok((ledger, run))
+    Ok((ledger, run, presences))
 }
 
 /// Closes what a crash cut: recordings first, then the calls they belong to.

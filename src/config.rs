@@ -5,6 +5,7 @@
 
 mod accounts;
 mod certificates;
+mod features;
 mod trunks;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::call::feature::Codes;
 use crate::dialplan::compile::{PlanFile, Roster, compile_for};
 use crate::dialplan::plan::Plans;
 use crate::dialplan::prompt::Library;
@@ -53,6 +55,8 @@ pub struct Config {
     pub trunks: Vec<Trunk>,
     pub agents: Vec<AgentSettings>,
     pub targets: Vec<TargetSettings>,
+    /// What agents dial.
+    pub codes: Codes,
     /// Name servers; none: those of the system.
     pub dns_servers: Vec<SocketAddr>,
     /// How long live calls may go on once the gateway is told to stop.
@@ -248,6 +252,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         trunks,
         agents: agents.unwrap_or_default(),
         targets,
+        codes: features::read(&mut root.section("features")),
         dns_servers: trunks::dns_servers(&mut root.section("dns")),
         drain: drain(&mut root.section("shutdown")),
     };

@@ -9,7 +9,7 @@ use hotline::call::fact::{Fact, RingResult, What};
 use hotline::cdr::{Outcome, Record};
 use hotline::clock::Instant;
 use hotline::dialplan::plan::{
-    AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
+    AgentGreeting, Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
 };
 use hotline::gateway::Input;
 use hotline::ids::{CallId, LegId, Side};
@@ -53,6 +53,7 @@ fn plans_with(nobody: Next, strategy: Strategy) -> Plans {
         },
         agents: Agents { numbers, strategy, ring: secs(20.0), queue: None, nobody },
         reception: hotline::dialplan::reception::Reception::default(),
+        duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });

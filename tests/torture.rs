@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use hotline::call::fact::What;
 use hotline::clock::{Instant, Now, Wall};
-use hotline::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Next, Plans, Ringback, Strategy as Order};
+use hotline::dialplan::plan::{
+    Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Ringback, Strategy as Order,
+};
 use hotline::gateway::Input;
 use hotline::ids::Random;
 use hotline::limits;
@@ -511,6 +513,7 @@ fn world() -> World {
         greeting: Greeting::default(),
         agents,
         reception: hotline::dialplan::reception::Reception::default(),
+        duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });

@@ -67,6 +67,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("sip.session_expires_s", old.sip.session_expires_s != new.sip.session_expires_s),
         ("rtp.codecs, rtp.trunk_srtp or rtp.agent_srtp", old.media != new.media),
         ("dns.servers", old.dns_servers != new.dns_servers),
+        ("features", old.codes != new.codes),
         ("rtp.ports", old.rtp_ports != new.rtp_ports),
         ("http.listen", old.http_listen != new.http_listen),
         ("metrics.listen", old.metrics_listen != new.metrics_listen),
@@ -79,6 +80,7 @@ fn with_fixed(new: Config, old: &Config) -> Config {
     Config {
         data_directory: old.data_directory.clone(),
         sip: SipSettings { realm: new.sip.realm, digest: new.sip.digest, ..old.sip.clone() },
+        codes: old.codes.clone(),
         rtp_ports: old.rtp_ports.clone(),
         media: old.media.clone(),
         dns_servers: old.dns_servers.clone(),

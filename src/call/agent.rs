@@ -1,13 +1,15 @@
 //! The agents: who is free, and who is rung next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
+use super::presence::{By, Event, Order, Presence, Refused, Rules, What};
 use super::queue::Queue;
-use crate::clock::Instant;
-use crate::dialplan::plan::{self, Strategy};
+use crate::clock::{Instant, Now};
+use crate::dialplan::plan::Plans;
 use crate::ids::{AgentNo, CallId, HotlineId, Random};
 
-/// What the switch needs to know of an agent.
+/// What an agent's phone is doing, as live dialogs tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     Available,
@@ -23,102 +25,166 @@ pub enum State {
 }
 
 #[derive(Debug, Clone)]
-struct Agent {
-    state: State,
+pub(super) struct Agent {
+    pub(super) state: State,
+    pub(super) presence: Presence,
+    /// What the dialplans ask of this agent.
+    rules: Rules,
+    /// Of the hotline whose call this agent is in.
+    wrap_up: Duration,
     /// The end of the last call; the beginning of the run before the first.
-    idle_since: Instant,
+    pub(super) idle_since: Instant,
     /// Calls answered since the run began, whatever the hotline.
-    answered: u64,
+    pub(super) answered: u64,
     /// No longer in the configuration: forgotten when the last call is over, and rung no more.
-    leaving: bool,
+    pub(super) leaving: bool,
 }
 
 impl Agent {
-    fn fresh(idle_since: Instant) -> Agent {
-        Agent { state: State::Available, idle_since, answered: 0, leaving: false }
+    fn fresh(rules: Rules, idle_since: Instant) -> Agent {
+        let (state, presence, wrap_up) = (State::Available, rules.start(), Duration::ZERO);
+        Agent { state, presence, rules, wrap_up, idle_since, answered: 0, leaving: false }
     }
 
+    /// Can be rung for a caller.
     fn is_free(&self) -> bool {
-        self.state == State::Available && !self.leaving
+        !self.leaving && self.why_not(false).is_none()
     }
 }
 
 /// All agents that the configuration names, with the cursor of each hotline's round.
 #[derive(Debug, Clone)]
 pub struct Agents {
-    agents: BTreeMap<AgentNo, Agent>,
+    pub(super) agents: BTreeMap<AgentNo, Agent>,
+    rules: BTreeMap<AgentNo, Rules>,
     /// Who was rung last, by hotline.
-    last_rung: BTreeMap<HotlineId, AgentNo>,
-    random: Random,
+    pub(super) last_rung: BTreeMap<HotlineId, AgentNo>,
+    pub(super) random: Random,
     /// Who waits for one of them.
     pub queue: Queue,
     /// Who has become free, and has not been offered to those who wait.
     freed: Vec<AgentNo>,
+    /// Whose presence ends by itself, and when.
+    due: BTreeSet<(Instant, AgentNo)>,
+    /// Facts that have not been collected.
+    told: VecDeque<(AgentNo, Now, What)>,
 }
 
 impl Agents {
-    pub fn new(numbers: impl IntoIterator<Item = AgentNo>, random: Random) -> Self {
-        let agents = numbers.into_iter().map(|n| (n, Agent::fresh(Instant::START))).collect();
-        Agents { agents, last_rung: BTreeMap::new(), random, queue: Queue::default(), freed: Vec::new() }
+    pub fn new(numbers: impl IntoIterator<Item = AgentNo>, plans: &Plans, random: Random) -> Self {
+        Agents::with_rules(numbers, rules(plans), random)
     }
 
-    /// One more agent, free, unless there is one of this number.
+    fn with_rules(numbers: impl IntoIterator<Item = AgentNo>, rules: BTreeMap<AgentNo, Rules>, random: Random) -> Self {
+        let mut agents = Agents {
+            agents: BTreeMap::new(),
+            rules,
+            last_rung: BTreeMap::new(),
+            random,
+            queue: Queue::default(),
+            freed: Vec::new(),
+            due: BTreeSet::new(),
+            told: VecDeque::new(),
+        };
+        numbers.into_iter().for_each(|number| agents.join(number));
+        agents
+    }
+
+    /// One more agent, unless there is one of this number.
     pub fn join(&mut self, number: AgentNo) {
-        self.agents.entry(number).or_insert_with(|| Agent::fresh(Instant::START));
+        let rules = self.rules.get(&number).cloned().unwrap_or_default();
+        self.agents.entry(number).or_insert_with(|| Agent::fresh(rules, Instant::START));
     }
 
-    /// The configuration names these from now on. Whoever stays keeps state and history; whoever is new begins now; whoever
+    /// The configuration names these from now on. Whoever stays keeps state, presence and history; whoever is new begins now; whoever
     /// is named no more finishes the call or ring that he or she is in.
-    pub fn renew(&mut self, numbers: &BTreeSet<AgentNo>, hotlines: &BTreeSet<HotlineId>, now: Instant) {
+    pub fn renew(&mut self, numbers: &BTreeSet<AgentNo>, plans: &Plans, now: Now) {
+        self.rules = rules(plans);
         for (number, agent) in &mut self.agents {
             agent.leaving = !numbers.contains(number);
+            agent.rules = self.rules.get(number).cloned().unwrap_or_default();
         }
         self.agents.retain(|_, agent| !agent.leaving || agent.state != State::Available);
         for number in numbers {
+            let rules = self.rules.get(number).cloned().unwrap_or_default();
             self.agents.entry(number.clone()).or_insert_with(|| {
                 self.freed.push(number.clone());
-                Agent::fresh(now)
+                Agent::fresh(rules, now.mono)
             });
         }
+        // Nobody asks for their login any more: they are there, as everybody else.
+        let stranded = |agent: &Agent| agent.presence == Presence::LoggedOut && !agent.rules.login;
+        let stranded: Vec<AgentNo> = self.agents.iter().filter(|(_, a)| stranded(a)).map(|(n, _)| n.clone()).collect();
+        stranded.iter().for_each(|number| self.come_to(number, Presence::Ready, [What::Ready { by: By::Limit }], now));
+        self.due.retain(|(_, number)| self.agents.contains_key(number));
+        let hotlines: BTreeSet<&HotlineId> = plans.hotlines.iter().map(|hotline| &hotline.id).collect();
         self.last_rung.retain(|hotline, _| hotlines.contains(hotline));
     }
 
-    /// Takes the next agent to ring for this call: one of the plan's, free, and not tried before.
-    pub fn take_next(
-        &mut self,
-        hotline: &HotlineId,
-        plan: &plan::Agents,
-        tried: &BTreeSet<AgentNo>,
-        call: CallId,
-    ) -> Option<AgentNo> {
-        let agents = &self.agents;
-        let free = |number: &&AgentNo| !tried.contains(*number) && agents.get(*number).is_some_and(Agent::is_free);
-        let mut all = plan.numbers.iter().filter(free);
-        // Of equals the first in the list is taken.
-        let next = match plan.strategy {
-            Strategy::InOrder | Strategy::RingAll => all.next(),
-            Strategy::RoundRobin => {
-                let last = self.last_rung.get(hotline);
-                let start = last.and_then(|last| plan.numbers.iter().position(|n| n == last)).map_or(0, |i| i + 1);
-                let (before, after) = plan.numbers.split_at(start);
-                after.iter().chain(before).find(free)
-            }
-            Strategy::LongestIdle => all.min_by_key(|number| agents.get(*number).map(|a| a.idle_since)),
-            Strategy::FewestCalls => all.min_by_key(|number| agents.get(*number).map(|a| a.answered)),
-            Strategy::Random => {
-                let one = self.random.below(u32::try_from(all.clone().count()).unwrap_or(u32::MAX));
-                all.nth(one as usize)
-            }
-        };
-        let next = next.cloned()?;
-        self.agents.get_mut(&next)?.state = State::Rung { call };
-        self.last_rung.insert(hotline.clone(), next.clone());
-        Some(next)
+    /// As an earlier run left this agent, who is known by the last fact.
+    pub fn restore(&mut self, number: &AgentNo, last: &What, now: Now) {
+        let Some(agent) = self.agents.get(number) else { return };
+        let Some(presence) = last.presence(now) else { return };
+        if presence == agent.presence || (presence == Presence::LoggedOut && !agent.rules.login) {
+            return;
+        }
+        let told = presence.told(By::Restart, None);
+        self.come_to(number, presence, [told], now);
     }
 
-    /// Takes this agent for a call, if free.
+    /// The agent, or somebody for the agent, asks for another presence.
+    pub fn order(&mut self, number: &AgentNo, order: Order, by: By, now: Now) -> Result<(), Refused> {
+        let agent = self.agents.get(number).filter(|agent| !agent.leaving).ok_or(Refused::NoAgent)?;
+        let (presence, told) = agent.presence.ordered(order, by, &agent.rules, now)?;
+        self.come_to(number, presence, told, now);
+        Ok(())
+    }
+
+    fn come_to(&mut self, number: &AgentNo, to: Presence, told: impl IntoIterator<Item = What>, now: Now) {
+        let Some(agent) = self.agents.get_mut(number) else { return };
+        let until = |presence: &Presence| presence.until().map(|until| (until.mono, number.clone()));
+        if let Some(before) = until(&agent.presence) {
+            self.due.remove(&before);
+        }
+        self.due.extend(until(&to));
+        agent.presence = to;
+        if agent.is_free() {
+            self.freed.push(number.clone());
+        }
+        self.told.extend(told.into_iter().map(|what| (number.clone(), now, what)));
+    }
+
+    /// Something that is said of the agent without a change of presence.
+    pub fn tell(&mut self, number: &AgentNo, what: What, now: Now) {
+        if self.agents.contains_key(number) {
+            self.told.push_back((number.clone(), now, what));
+        }
+    }
+
+    /// The next fact that nobody has collected yet.
+    pub fn poll_told(&mut self) -> Option<(AgentNo, Now, What)> {
+        self.told.pop_front()
+    }
+
+    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        self.due.first().map(|(at, _)| (*at, "a pause or wrap-up is over"))
+    }
+
+    pub fn handle_timeout(&mut self, now: Now) {
+        while self.due.first().is_some_and(|(at, _)| *at <= now.mono)
+            && let Some((_, number)) = self.due.pop_first()
+        {
+            let after = self.agents.get(&number).and_then(|agent| agent.presence.after(Event::Timeout, now));
+            if let Some((presence, what)) = after {
+                self.come_to(&number, presence, [what], now);
+            }
+        }
+    }
+
+    /// Takes this agent for a call, if the phone is free.
     pub fn take(&mut self, number: &AgentNo, call: CallId) -> bool {
-        let Some(agent) = self.agents.get_mut(number).filter(|agent| agent.is_free()) else { return false };
+        let free = |agent: &&mut Agent| agent.state == State::Available && !agent.leaving;
+        let Some(agent) = self.agents.get_mut(number).filter(free) else { return false };
         agent.state = State::Rung { call };
         true
     }
@@ -139,28 +205,33 @@ impl Agents {
         }
     }
 
-    /// The agent who was rung for that call has won it.
-    pub fn answered(&mut self, agent: &AgentNo, call: CallId) {
-        if let Some(agent) = self.agents.get_mut(agent)
-            && agent.state == (State::Rung { call })
-        {
+    /// The agent who was rung for that call has won it (or has come over into it).
+    pub fn answered(&mut self, agent: &AgentNo, call: CallId, wrap_up: Duration) {
+        let Some(agent) = self.agents.get_mut(agent) else { return };
+        if agent.state == (State::Rung { call }) {
             agent.state = State::Talking { call };
             agent.answered += 1;
+        }
+        if agent.state == (State::Talking { call }) {
+            agent.wrap_up = wrap_up;
         }
     }
 
     /// The agent's phone has nothing more to do with that call.
-    pub fn release(&mut self, number: &AgentNo, call: CallId, now: Instant) {
+    pub fn release(&mut self, number: &AgentNo, call: CallId, now: Now) {
         let Some(agent) = self.agents.get_mut(number) else { return };
         if agent.state == (State::Talking { call }) {
-            agent.idle_since = now;
+            agent.idle_since = now.mono;
         } else if agent.state != (State::Rung { call }) {
             return;
         }
         agent.state = State::Available;
+        let wrap_up = std::mem::take(&mut agent.wrap_up);
         if agent.leaving {
             self.agents.remove(number);
-        } else {
+        } else if let Some((presence, what)) = agent.presence.after(Event::CallOver { call, wrap_up }, now) {
+            self.come_to(number, presence, [what], now);
+        } else if agent.is_free() {
             self.freed.push(number.clone());
         }
     }
@@ -170,7 +241,7 @@ impl Agents {
         self.freed.pop()
     }
 
-    /// Whether this agent can be rung now.
+    /// Whether this agent can be rung for a caller now.
     pub fn is_free(&self, number: &AgentNo) -> bool {
         self.agents.get(number).is_some_and(Agent::is_free)
     }
@@ -179,23 +250,43 @@ impl Agents {
         self.agents.get(agent).map(|agent| &agent.state)
     }
 
+    pub fn presence(&self, agent: &AgentNo) -> Option<&Presence> {
+        self.agents.get(agent).map(|agent| &agent.presence)
+    }
+
+    /// Everybody, with what the phone is doing and whether they are there for callers.
+    pub fn all(&self) -> impl Iterator<Item = (&AgentNo, &State, &Presence)> {
+        self.agents.iter().map(|(number, agent)| (number, &agent.state, &agent.presence))
+    }
+
     pub fn available(&self) -> usize {
         self.agents.values().filter(|agent| agent.is_free()).count()
     }
 
     /// Rung or in a call.
     pub fn taken(&self) -> usize {
-        self.agents.len() - self.available()
+        self.agents.values().filter(|agent| agent.state != State::Available).count()
     }
+}
+
+/// What all dialplans together ask of each agent.
+pub fn rules(plans: &Plans) -> BTreeMap<AgentNo, Rules> {
+    let mut rules: BTreeMap<AgentNo, Rules> = BTreeMap::new();
+    for hotline in &plans.hotlines {
+        hotline.everybody().into_iter().for_each(|number| rules.entry(number).or_default().add(hotline));
+    }
+    rules
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use super::super::choice::{Wanted, Why};
+    use super::super::presence::{Kind, Refused};
     use super::*;
     use crate::clock::Wall;
-    use crate::dialplan::plan::Next;
+    use crate::dialplan::plan::{self, Next, Strategy};
 
     fn plan(strategy: Strategy) -> plan::Agents {
         let numbers = ["7", "8", "9"].map(AgentNo::from).to_vec();
@@ -203,7 +294,16 @@ mod tests {
     }
 
     fn agents(strategy: Strategy) -> Agents {
-        Agents::new(plan(strategy).numbers, Random::from_number(1))
+        Agents::new(plan(strategy).numbers, &Plans::default(), Random::from_number(1))
+    }
+
+    fn after(ms: u64) -> Now {
+        Now { mono: Instant::from_millis(ms), wall: Wall::from_micros(0) }
+    }
+
+    fn take_next(agents: &mut Agents, plan: &plan::Agents, tried: &BTreeSet<AgentNo>, call: CallId) -> Option<AgentNo> {
+        let hotline = Some(&HotlineId::from("h"));
+        agents.take_next(Wanted { hotline, plan, tried, call }).map(|choice| choice.agent)
     }
 
     fn call(n: u64) -> CallId {
@@ -215,11 +315,11 @@ mod tests {
         let mut agents = agents(strategy);
         (1..=calls)
             .map(|n| {
-                let agent = agents.take_next(&"h".into(), &plan(strategy), &BTreeSet::new(), call(n)).unwrap();
+                let agent = take_next(&mut agents, &plan(strategy), &BTreeSet::new(), call(n)).unwrap();
                 if answering.contains(&agent.as_str()) {
-                    agents.answered(&agent, call(n));
+                    agents.answered(&agent, call(n), Duration::ZERO);
                 }
-                agents.release(&agent, call(n), Instant::from_millis(n));
+                agents.release(&agent, call(n), after(n));
                 agent.to_string()
             })
             .collect()
@@ -257,44 +357,113 @@ mod tests {
         let (a, b) = (call(1), call(2));
         let take = |call, tried: &[&str], agents: &mut Agents| {
             let tried = tried.iter().map(|t| AgentNo::from(*t)).collect();
-            agents.take_next(&"h".into(), &plan(Strategy::InOrder), &tried, call).map(|a| a.to_string())
+            take_next(agents, &plan(Strategy::InOrder), &tried, call).map(|a| a.to_string())
         };
         assert_eq!(take(a, &[], &mut agents).as_deref(), Some("7"));
         assert_eq!(take(b, &[], &mut agents).as_deref(), Some("8"));
         assert_eq!(take(a, &["7"], &mut agents).as_deref(), Some("9"));
         assert_eq!(take(b, &["8"], &mut agents), None);
-        agents.release(&"7".into(), b, Instant::START);
+        agents.release(&"7".into(), b, after(0));
         assert_eq!(agents.available(), 0, "only the call that took an agent can release them");
-        agents.release(&"7".into(), a, Instant::START);
+        agents.release(&"7".into(), a, after(0));
         assert_eq!(agents.available(), 1);
     }
 
     #[test]
     fn a_new_configuration_keeps_whoever_is_in_a_call() {
         let mut agents = agents(Strategy::InOrder);
-        let hotlines = BTreeSet::from([HotlineId::from("h")]);
         let named = |numbers: &[&str]| numbers.iter().map(|n| AgentNo::from(*n)).collect::<BTreeSet<_>>();
         let take = |agents: &mut Agents, call| {
             let mut plan = plan(Strategy::InOrder);
             plan.numbers.push("10".into());
-            agents.take_next(&"h".into(), &plan, &BTreeSet::new(), call).map(|a| a.to_string())
+            take_next(agents, &plan, &BTreeSet::new(), call).map(|a| a.to_string())
         };
         assert_eq!(take(&mut agents, call(1)).as_deref(), Some("7"));
         assert_eq!(take(&mut agents, call(2)).as_deref(), Some("8"));
-        agents.answered(&"7".into(), call(1));
+        agents.answered(&"7".into(), call(1), Duration::ZERO);
         // 7 talks and 8 is rung, and both are removed; 9 stays; 10 is new.
-        agents.renew(&named(&["9", "10"]), &hotlines, Instant::from_millis(5));
+        agents.renew(&named(&["9", "10"]), &Plans::default(), after(5));
         assert_eq!(agents.state(&"7".into()), Some(&State::Talking { call: call(1) }));
         assert_eq!((agents.available(), agents.taken()), (2, 2));
-        agents.answered(&"8".into(), call(2));
-        agents.release(&"8".into(), call(2), Instant::from_millis(9));
+        agents.answered(&"8".into(), call(2), Duration::ZERO);
+        agents.release(&"8".into(), call(2), after(9));
         assert_eq!(agents.state(&"8".into()), None, "gone with the call");
         // 7 comes back while still in the call, and stays in it.
-        agents.renew(&named(&["7", "9"]), &hotlines, Instant::from_millis(10));
+        agents.renew(&named(&["7", "9"]), &Plans::default(), after(10));
         assert_eq!(agents.state(&"10".into()), None);
         assert_eq!(agents.state(&"7".into()), Some(&State::Talking { call: call(1) }));
         assert_eq!(take(&mut agents, call(3)).as_deref(), Some("9"));
-        agents.release(&"7".into(), call(1), Instant::from_millis(11));
+        agents.release(&"7".into(), call(1), after(11));
         assert_eq!(agents.state(&"7".into()), Some(&State::Available));
+    }
+
+    /// Agents 7, 8 and 9, of whom this is asked.
+    fn on_duty(rules: &Rules) -> Agents {
+        let numbers = plan(Strategy::InOrder).numbers;
+        let each = numbers.iter().map(|number| (number.clone(), rules.clone())).collect();
+        Agents::with_rules(numbers, each, Random::from_number(1))
+    }
+
+    fn told(agents: &mut Agents) -> Vec<(String, What)> {
+        std::iter::from_fn(|| agents.poll_told()).map(|(agent, _, what)| (agent.to_string(), what)).collect()
+    }
+
+    #[test]
+    fn the_choice_says_who_could_have_been_rung_and_why_others_could_not() {
+        let mut agents = on_duty(&Rules { login: true, ..Rules::default() });
+        let wanted_by = |agents: &mut Agents, n| {
+            let (hotline, tried) = (HotlineId::from("property"), BTreeSet::new());
+            let plan = plan(Strategy::InOrder);
+            agents.take_next(Wanted { hotline: Some(&hotline), plan: &plan, tried: &tried, call: call(n) })
+        };
+        assert_eq!(wanted_by(&mut agents, 1), None, "nobody has logged in");
+        for number in ["7", "8", "9"] {
+            agents.order(&number.into(), Order::Ready, By::Api, after(0)).unwrap();
+        }
+        assert_eq!(agents.order(&"5".into(), Order::Ready, By::Api, after(0)), Err(Refused::NoAgent));
+        agents.order(&"7".into(), Order::Pause(None), By::Phone, after(1)).unwrap();
+        let choice = wanted_by(&mut agents, 1).unwrap();
+        assert_eq!((choice.agent.as_str(), choice.strategy.as_str()), ("8", "in_order"));
+        assert_eq!(choice.eligible, [AgentNo::from("8"), AgentNo::from("9")]);
+        assert_eq!(choice.skipped, [(AgentNo::from("7"), Why::Paused)]);
+        agents.answered(&"8".into(), call(1), Duration::from_secs(30));
+        agents.release(&"8".into(), call(1), after(5_000));
+        let choice = wanted_by(&mut agents, 2).unwrap();
+        assert_eq!(choice.skipped, [(AgentNo::from("7"), Why::Paused), (AgentNo::from("8"), Why::WrapUp)]);
+        assert_eq!(wanted_by(&mut agents, 3), None);
+        let (tried, plan) = (BTreeSet::new(), plan(Strategy::InOrder));
+        let colleague = Wanted { hotline: None, plan: &plan, tried: &tried, call: call(4) };
+        assert_eq!(agents.take_next(colleague).unwrap().agent.as_str(), "7", "a colleague may ring who pauses");
+    }
+
+    #[test]
+    fn wrap_up_ends_by_itself_and_those_who_wait_are_told() {
+        let mut agents = on_duty(&Rules::default());
+        assert_eq!(take_next(&mut agents, &plan(Strategy::InOrder), &BTreeSet::new(), call(1)), Some("7".into()));
+        agents.answered(&"7".into(), call(1), Duration::from_secs(30));
+        agents.release(&"7".into(), call(1), after(5_000));
+        assert_eq!((agents.poll_freed(), agents.taken()), (None, 0));
+        assert_eq!(agents.presence(&"7".into()).map(Presence::kind), Some(Kind::WrapUp));
+        assert_eq!(agents.poll_timeout().map(|(at, _)| at), Some(Instant::from_millis(35_000)));
+        agents.handle_timeout(after(34_999));
+        assert_eq!(agents.poll_freed(), None);
+        agents.handle_timeout(after(35_000));
+        assert_eq!((agents.poll_freed(), agents.poll_timeout()), (Some("7".into()), None));
+        let until_us = 30_000_000;
+        let wrap_up = What::WrapUp { until_us, call: Some(call(1)), by: By::Call };
+        assert_eq!(told(&mut agents), [("7".to_owned(), wrap_up), ("7".to_owned(), What::Ready { by: By::Limit })]);
+    }
+
+    #[test]
+    fn a_restart_finds_everybody_as_they_were() {
+        let mut agents = on_duty(&Rules { login: true, ..Rules::default() });
+        agents.restore(&"7".into(), &What::Ready { by: By::Phone }, after(0));
+        agents.restore(&"8".into(), &What::LoggedOut { by: By::Phone }, after(0));
+        agents.restore(&"6".into(), &What::Ready { by: By::Phone }, after(0));
+        assert_eq!(told(&mut agents), [("7".to_owned(), What::Ready { by: By::Restart })]);
+        assert_eq!(agents.available(), 1);
+        // The dialplan asks for no login any more.
+        agents.renew(&plan(Strategy::InOrder).numbers.into_iter().collect(), &Plans::default(), after(1));
+        assert_eq!(agents.available(), 3);
     }
 }

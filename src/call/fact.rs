@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::choice::Choice;
 use super::leg::Callee;
 use super::reason::{EndedBy, Reason};
 use crate::clock::Stamp;
@@ -269,6 +270,18 @@ pub enum What {
     },
     /// The ledger could not keep up while this call was live; facts were delayed, none was lost.
     LedgerDelayed,
+    /// This agent is rung next (of those who are rung together: the first of them), and why. The ring itself is `AgentInvited`.
+    Chosen {
+        attempt: u32,
+        #[serde(flatten)]
+        choice: Box<Choice>,
+    },
+    /// This agent answers the ring of a colleague's phone (receive stamp); `AgentAnswered` follows.
+    PickedUp {
+        attempt: u32,
+        agent: AgentNo,
+        from: AgentNo,
+    },
 }
 
 /// What a step of a dialplan does.

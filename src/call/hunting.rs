@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::agent::Agents;
+use super::choice::Wanted;
 use super::fact::{RingResult, What};
 use super::leg::{Action, Callee, Input, Media, Parting, Sent};
 use super::reason::{EndedBy, Reason};
@@ -151,8 +152,16 @@ impl Call {
         if self.is_too_early(&mut hunting, plan, now, agents) {
             return State::Hunting(hunting);
         }
-        while let Some(agent) = agents.take_next(&hotline.id, plan, &hunting.tried, self.id) {
+        let asking = self.is_kept().then_some(&hotline.id);
+        while let Some(choice) =
+            agents.take_next(Wanted { hotline: asking, plan, tried: &hunting.tried, call: self.id })
+        {
             hunting.route.last_attempt += 1;
+            let agent = choice.agent.clone();
+            // Of those who are rung together the first fact says all.
+            if hunting.attempts.is_empty() {
+                self.fact(at, What::Chosen { attempt: hunting.route.last_attempt, choice: Box::new(choice) });
+            }
             hunting.tried.insert(agent.clone());
             let attempt = hunting.route.last_attempt;
             self.actions.push_back(Action::OpenAgent { attempt, agent: agent.clone() });
@@ -166,6 +175,11 @@ impl Call {
             Some(queue) => self.wait(hunting, plan, queue, now, at, agents),
             None => self.nobody(hunting, now, at, agents),
         }
+    }
+
+    /// This attempt's phone is being rung for the caller.
+    pub fn rings(&self, attempt: u32) -> bool {
+        matches!(&self.state, State::Hunting(hunting) if hunting.is_current(attempt))
     }
 
     /// Whether the caller must hear more rings before an agent's phone does. An agent who could answer sooner would have to be
@@ -243,6 +257,13 @@ impl Call {
             }
             Input::AgentFailed { attempt, result, status } if hunting.is_current(attempt) => {
                 self.attempt_failed(hunting, attempt, now, at, (result, status), agents)
+            }
+            Input::PickedUp { attempt, agent } => {
+                if let Some(Attempt { callee: Callee::Agent(at_phone), .. }) = hunting.attempts.get_mut(&attempt) {
+                    let from = std::mem::replace(at_phone, agent.clone());
+                    self.fact(at, What::PickedUp { attempt, agent, from });
+                }
+                State::Hunting(hunting)
             }
             Input::AgentFree if hunting.wants() == Some(true) => self.hunt(hunting, now, at, agents),
             Input::Sent(Sent::Ring) | Input::Media(Media::RingbackStarted) => {
@@ -334,7 +355,7 @@ impl Call {
         let Some(attempt) = hunting.attempts.remove(&number) else { return State::Hunting(hunting) };
         if let Callee::Agent(agent) = &attempt.callee {
             match self.is_kept() {
-                true => agents.answered(agent, self.id),
+                true => agents.answered(agent, self.id, self.hotline.duty.wrap_up),
                 false => agents.engage(agent, self.id),
             }
         }

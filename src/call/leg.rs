@@ -71,6 +71,11 @@ pub enum Input {
         to: Callee,
         attended: bool,
     },
+    /// Another agent has picked up the phone that rings; the answer comes next.
+    PickedUp {
+        attempt: u32,
+        agent: AgentNo,
+    },
     /// The agent of this attempt goes on with another phone.
     PhoneReplaced {
         attempt: u32,

@@ -15,9 +15,12 @@
 //! `attending` is the gateway that speaks with the caller.
 
 pub mod agent;
+pub mod choice;
 pub mod fact;
+pub mod feature;
 pub mod late;
 pub mod leg;
+pub mod presence;
 pub mod reason;
 
 mod attending;

@@ -216,7 +216,7 @@ impl Call {
             self.fact(at, to.answered(attempt));
         }
         if let Callee::Agent(agent) = &to {
-            agents.answered(agent, self.id);
+            agents.answered(agent, self.id, self.hotline.duty.wrap_up);
         }
         self.end_agents_hold(talking, at);
         self.fact(at, What::TransferCompleted { attempt, to: to.clone() });

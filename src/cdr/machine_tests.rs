@@ -9,6 +9,7 @@ use crate::call::leg::{Action, Input, Media, Sent};
 use crate::call::reason::Reason;
 use crate::call::{Call, Offer};
 use crate::clock::{Instant, Now, RunId};
+use crate::dialplan::plan::Plans;
 use crate::ids::{CallId, Random, Side, SubjectId, TrunkName};
 use crate::ledger::replay;
 use crate::ledger::story::{self, MORNING};
@@ -37,7 +38,7 @@ impl Machine {
             early_media: true,
             standing: crate::dialplan::reception::Standing::default(),
         };
-        let agents = Agents::new(hotline.agents.numbers.clone(), Random::from_number(1));
+        let agents = Agents::new(hotline.agents.numbers.clone(), &Plans::default(), Random::from_number(1));
         let call = Call::new(id, RunId(1), moment(0), hotline, offer);
         Machine { call, agents, facts: Vec::new() }
             .told(10, Input::CallerReady)

@@ -15,6 +15,8 @@ pub use record::{
 #[cfg(test)]
 mod bounds_tests;
 #[cfg(test)]
+mod feature_tests;
+#[cfg(test)]
 mod machine_tests;
 #[cfg(test)]
 mod replacing_tests;

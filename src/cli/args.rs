@@ -78,6 +78,12 @@ pub(super) enum Command {
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: usize,
     },
+    /// Every agent: there for callers or not, and what the phone is doing.
+    Agents {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
     /// One call: its record, facts and SIP ladder.
     Call {
         id: String,

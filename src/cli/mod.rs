@@ -1,6 +1,7 @@
 //! The commands: arguments in, exit code out (0 done, 1 failed, 64 wrong use or wrong configuration).
 
 mod admission;
+mod agents;
 mod analyze;
 mod args;
 mod demo;
@@ -24,7 +25,7 @@ use crate::config::{self, Config, Loaded};
 use crate::fault::Fault;
 use crate::io::clock::RunClock;
 use crate::report::Zones;
-use crate::store::{Reader, Which};
+use crate::store::{Reader, StoreError, Which};
 
 /// `EX_USAGE` of sysexits: wrong use or wrong configuration.
 const USAGE: u8 = 64;
@@ -83,6 +84,14 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let since = since.as_deref().map(|since| reading::parse_since(since, now)).transpose()?;
             let which = if *live { Which::Live } else { Which::Ended };
             Ok(reading::calls(&reader(&settings(file)?)?, which, since, *limit, style(*json), &mut out)?)
+        }
+        Command::Agents { json } => {
+            let loaded = loaded(file)?;
+            let reader = match Reader::open(&loaded.config.data_directory) {
+                Err(StoreError::Absent(_)) => None,
+                opened => Some(opened.map_err(|error| Failure::Failed(error.into()))?),
+            };
+            Ok(agents::agents(&loaded, reader.as_ref(), RunClock::start().now(), style(*json), &mut out)?)
         }
         Command::Call { id, json, numbers } => {
             let id = reading::parse_call_id(id)?;

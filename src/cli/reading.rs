@@ -184,7 +184,7 @@ pub(super) fn offset(facts: &[Fact], fact: &Fact) -> String {
     since.map_or_else(|| "?".to_owned(), |ms| format!("+{}", seconds(ms)))
 }
 
-fn json_line(value: &impl Serialize, out: &mut dyn Write) -> Result<(), ReadingError> {
+pub(super) fn json_line(value: &impl Serialize, out: &mut dyn Write) -> Result<(), ReadingError> {
     serde_json::to_writer(&mut *out, value)?;
     Ok(writeln!(out)?)
 }

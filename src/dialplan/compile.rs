@@ -124,6 +124,7 @@ fn hotline(
         greeting,
         agents: steps.agents,
         reception: steps.reception,
+        duty: written.duty,
         start: steps.start,
         steps: steps.steps,
     })

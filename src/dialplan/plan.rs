@@ -56,6 +56,7 @@ pub struct Hotline {
     pub agents: Agents,
     /// What comes before the first step.
     pub reception: Reception,
+    pub duty: Duty,
     /// Where a call begins.
     pub start: Next,
     /// The file's `[step.NAME]`s, in its order.
@@ -191,6 +192,19 @@ pub struct Agents {
     pub nobody: Next,
 }
 
+/// What is asked of those who answer, beside answering. By default nothing: they are always there, and free as soon as a call is over.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Duty {
+    /// Only who has logged in is rung.
+    pub login: bool,
+    /// How long an agent is left in peace after a call; zero: not at all.
+    pub wrap_up: Duration,
+    /// What a pause may be for; empty: a pause has no reason.
+    pub pause_reasons: Vec<String>,
+    /// After so long whoever pauses counts as away.
+    pub longest_pause: Option<Duration>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
     /// Always from the first of the list.
@@ -216,6 +230,10 @@ impl Strategy {
         ("fewest_calls", Strategy::FewestCalls),
         ("random", Strategy::Random),
     ];
+
+    pub fn word(self) -> &'static str {
+        Strategy::WORDS.iter().find(|(_, strategy)| *strategy == self).map_or("", |(word, _)| word)
+    }
 }
 
 /// Where a call goes on.

@@ -1,12 +1,13 @@
 //! A dialplan as written: its keys, their defaults and their ranges. One hotline a file.
 
 pub(super) mod callers;
+mod duty;
 pub(super) mod hours;
 pub(super) mod steps;
 
 use std::time::Duration;
 
-use super::plan::{Answer, Cadence, Ringback, Strategy};
+use super::plan::{Answer, Cadence, Duty, Ringback, Strategy};
 use crate::fault::did_you_mean;
 use crate::written::{At, Document, Table};
 
@@ -25,6 +26,7 @@ pub(super) struct Written {
     pub(super) callers: callers::Callers,
     pub(super) notice: Option<callers::Notice>,
     pub(super) agents: Group,
+    pub(super) duty: Duty,
     pub(super) queue: Option<steps::Queue>,
     pub(super) hours: Option<hours::Hours>,
     pub(super) outage: Option<hours::Outage>,
@@ -65,6 +67,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         callers: callers::read(&mut greeting, &mut root.section("priority")),
         notice: callers::notice(&mut greeting),
         agents: group(&mut agents, "numbers", "nobody"),
+        duty: duty::read(&mut agents),
         queue: steps::queue(queue),
         hours: hours::hours(hours),
         outage: hours::outage(outage),

@@ -10,7 +10,7 @@ use super::book::{CallerLeg, Entry, Link, Role};
 use crate::call::leg::Callee;
 use crate::call::{Call, Offer};
 use crate::clock::Now;
-use crate::dialplan::plan::{Agents, Answer, Cadence, Greeting, Hotline, Next, Ringback, Strategy};
+use crate::dialplan::plan::{Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Ringback, Step, Strategy};
 use crate::dialplan::reception::Standing;
 use crate::ids::{AgentNo, CallId, SubjectId};
 use crate::media::negotiate::Peer;
@@ -70,6 +70,20 @@ impl Gateway {
         request: &Request,
         (agent, to): (AgentNo, Callee),
     ) {
+        tracing::info!(from = %agent, %to, "an agent calls");
+        self.begin_own_call(now, at, (session, flow), request, (agent, to.to_string()), plan_for(&to));
+    }
+
+    /// A call of an agent, which goes by this plan.
+    pub(super) fn begin_own_call(
+        &mut self,
+        now: Now,
+        at: Now,
+        (session, flow): (SessionId, Flow),
+        request: &Request,
+        (agent, called): (AgentNo, String),
+        plan: Arc<Hotline>,
+    ) {
         let (peer, refusal) = self.media_of(request);
         if let Some(why) = self.refusal().or(refusal) {
             return self.endpoint.reject(now, session, why.status, why.retry_after_s);
@@ -78,7 +92,7 @@ impl Gateway {
         let id = CallId::new(at.wall, &mut self.random);
         let (caller, trunk) = (SubjectId::new(&mut self.random), "".into());
         let early_media = peer.as_ref().is_some_and(Peer::hears);
-        let (called, sip_call_id) = (to.to_string(), String::new());
+        let sip_call_id = String::new();
         let (called_received, caller_received) = (None, None);
         let offer = Offer {
             trunk,
@@ -90,8 +104,7 @@ impl Gateway {
             early_media,
             standing: Standing::default(),
         };
-        tracing::info!(%id, from = %agent, %to, "an agent calls");
-        let call = Call::among_agents(id, self.settings.run, at, plan_for(&to), offer);
+        let call = Call::among_agents(id, self.settings.run, at, plan, offer);
         let max_forwards = request.max_forwards().unwrap_or(MAX_FORWARDS).saturating_sub(1);
         let caller = CallerLeg {
             session,
@@ -123,18 +136,23 @@ impl Gateway {
         if let Some(of) = self.callers.0.remove(&session)
             && !self.callers.0.values().any(|other| *other == of)
         {
-            self.agents.release(&of.0, of.1, now.mono);
+            self.agents.release(&of.0, of.1, now);
         }
     }
 }
 
 /// One callee, no greeting.
 fn plan_for(to: &Callee) -> Arc<Hotline> {
-    let cadence = Cadence { name: "cn".to_owned(), burst: Duration::from_secs(1), period: Duration::from_secs(5) };
     let (numbers, nobody) = match to {
         Callee::Agent(agent) => (vec![agent.clone()], Next::BusyTone),
         Callee::Target(target) => (Vec::new(), Next::Target(target.clone())),
     };
+    plan_of(numbers, nobody, Next::Agents, Vec::new())
+}
+
+/// Nobody's plan: without a greeting, and nobody has a duty.
+pub(super) fn plan_of(numbers: Vec<AgentNo>, nobody: Next, start: Next, steps: Vec<Step>) -> Arc<Hotline> {
+    let cadence = Cadence { name: "cn".to_owned(), burst: Duration::from_secs(1), period: Duration::from_secs(5) };
     Arc::new(Hotline {
         id: "".into(),
         org: String::new(),
@@ -152,7 +170,8 @@ fn plan_for(to: &Callee) -> Arc<Hotline> {
         greeting: Greeting::default(),
         agents: Agents { numbers, strategy: Strategy::InOrder, ring: RING, queue: None, nobody },
         reception: crate::dialplan::reception::Reception::default(),
-        start: Next::Agents,
-        steps: Vec::new(),
+        duty: Duty::default(),
+        start,
+        steps,
     })
 }

@@ -129,18 +129,21 @@ impl Gateway {
 
     /// The last message of a phone's session is through; with its last session the agent is free.
     pub(super) fn phone_ended(&mut self, now: Now, id: CallId, attempt: u32, callee: &Callee) {
-        let Some(left) = self.phone_sessions.get_mut(&(id, attempt)) else { return };
+        let of = (id, attempt, callee.clone());
+        let Some(left) = self.phone_sessions.get_mut(&of) else { return };
         *left -= 1;
         if *left == 0 {
-            self.phone_sessions.remove(&(id, attempt));
+            self.phone_sessions.remove(&of);
             self.free(callee, id, now);
         }
     }
 
     /// A session of this attempt begins.
     pub(super) fn link_phone(&mut self, id: CallId, attempt: u32, role: Role, session: SessionId) {
+        if let Role::Agent { agent, .. } = &role {
+            *self.phone_sessions.entry((id, attempt, agent.clone())).or_default() += 1;
+        }
         self.by_session.insert(session, Link { call: id, role, terminated: false, unwritten: VecDeque::new() });
-        *self.phone_sessions.entry((id, attempt)).or_default() += 1;
     }
 }
 

@@ -7,10 +7,12 @@
 //! Files: `guests` (whom else live calls may hear), `book` (which session and which leg belongs to which call), `signalling` (SIP events → call inputs), `orders` (call
 //! actions → SIP, media, recorder), `sound` (media events, ports), `trunks` (where they are, health, registration, limits),
 //! `outbound` (calls of ours through them), `registering` (phones that register), `forks` (several phones of one agent), `reload`
-//! (another configuration), `reports` (voice quality, as peers tell it), `ladder` (what is kept of each message), `transferring` (REFER), `replacing` (Replaces), `among_agents` (calls that agents make).
+//! (another configuration), `reports` (voice quality, as peers tell it), `ladder` (what is kept of each message), `transferring` (REFER), `replacing` (Replaces), `among_agents` (calls that agents make),
+//! `presence` (whether agents are there for callers), `features` (codes that they dial).
 
 mod among_agents;
 mod book;
+mod features;
 mod forks;
 mod guests;
 #[cfg(test)]
@@ -20,6 +22,7 @@ mod ladder;
 mod leg_tests;
 mod orders;
 mod outbound;
+mod presence;
 mod registering;
 #[cfg(test)]
 mod registering_tests;
@@ -49,7 +52,9 @@ pub use trunks::{CallTarget, NamedPhone, Trunk, TrunkShown};
 
 use crate::call::agent::Agents;
 use crate::call::fact::{Fact, RecordingStatus};
+use crate::call::feature::Codes;
 use crate::call::leg::{self, Callee};
+use crate::call::presence::{AgentFact, Order, Refused};
 use crate::clock::{Instant, Now, RunId};
 use crate::dialplan::plan::Plans;
 use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId, TrunkName};
@@ -171,6 +176,12 @@ pub enum Input {
     },
     /// A connection that peers had been heard over is closed.
     Disconnected(ConnectionId),
+    /// An agent's presence is to change, as the API says. Answered by [`Output::Ordered`] with the same ticket.
+    Order {
+        ticket: u64,
+        agent: AgentNo,
+        order: Order,
+    },
     /// What a look-up found; `None`: it failed.
     Resolved {
         destination: Destination,
@@ -211,6 +222,13 @@ pub enum Output {
         path: String,
     },
     Fact(Fact),
+    /// Of an agent, not of a call.
+    AgentFact(AgentFact),
+    /// What became of an order.
+    Ordered {
+        ticket: u64,
+        result: Result<(), Refused>,
+    },
     /// The number behind a subject, for the table of its own.
     Subject {
         id: SubjectId,
@@ -249,6 +267,7 @@ pub struct Gateway {
     random: Random,
     endpoint: Endpoint,
     agents: Agents,
+    codes: Codes,
     phones: BTreeMap<AgentNo, Phone>,
     trunks: Trunks,
     ports: Ports,
@@ -260,10 +279,12 @@ pub struct Gateway {
     by_session: BTreeMap<SessionId, Link>,
     by_leg: BTreeMap<LegId, PortLink>,
     /// How many sessions of an attempt have not ended: its agent is taken until then.
-    phone_sessions: BTreeMap<(CallId, u32), u32>,
+    phone_sessions: BTreeMap<(CallId, u32, Callee), u32>,
     /// `None`: no agent has a password.
     registering: Option<Box<registering::Registering>>,
     next_leg: u64,
+    /// Facts of agents so far in this run.
+    agent_facts: u32,
     wakes: Schedule<CallId>,
     /// What the calls have yet to be told, in order.
     inputs: VecDeque<(CallId, Now, leg::Input)>,
@@ -285,7 +306,8 @@ impl Gateway {
         let ports = Ports::new(settings.rtp_ports.clone(), &mut random);
         Gateway {
             endpoint: Endpoint::new(settings.sip.clone(), endpoint_random),
-            agents: Agents::new(numbers, agents_random),
+            codes: Codes::default(),
+            agents: Agents::new(numbers, &plans, agents_random),
             phones: settings.phones.iter().map(|p| (p.agent.clone(), p.clone())).collect(),
             trunks: Trunks::new(&settings, Random::from_seed(random.bytes())),
             ports,
@@ -303,6 +325,7 @@ impl Gateway {
             phone_sessions: BTreeMap::new(),
             registering: None,
             next_leg: 0,
+            agent_facts: 0,
             wakes: Schedule::default(),
             inputs: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -331,6 +354,7 @@ impl Gateway {
             }
             Input::Resolved { destination, found } => self.handle_resolved(now, &destination, found),
             Input::Media(event) => self.handle_media(now, event),
+            Input::Order { ticket, agent, order } => self.handle_order(now, ticket, &agent, order),
             Input::Recording(closed) => {
                 let RecordingClosed { call, status, reason, duration_ms, sha256 } = closed;
                 let input = leg::Input::RecordingClosed { status, reason, duration_ms, sha256 };
@@ -364,7 +388,8 @@ impl Gateway {
             (at, why)
         });
         let registrations = self.registering.as_ref().and_then(|r| r.registrar.poll_timeout());
-        let all = [call, self.endpoint.poll_timeout(), self.trunks.poll_timeout(), registrations];
+        let all =
+            [call, self.endpoint.poll_timeout(), self.trunks.poll_timeout(), registrations, self.agents.poll_timeout()];
         all.into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
@@ -429,6 +454,7 @@ impl Gateway {
         self.endpoint.handle_timeout(now);
         self.handle_trunk_timeouts(now);
         self.handle_registrar_timeout(now);
+        self.agents.handle_timeout(now);
         while let Some(id) = self.wakes.pop_due(now.mono) {
             self.with_call(now, id, |call, agents| call.handle_timeout(now, agents));
         }
@@ -468,6 +494,7 @@ impl Gateway {
                 self.handle_register(now, &served);
             } else if let Some((id, at, input)) = self.inputs.pop_front() {
                 self.with_call(now, id, |call, agents| call.handle(now.mono, at, input, agents));
+            } else if self.tell_of_agents() {
             } else if let Some(agent) = self.agents.poll_freed() {
                 self.offer_to_waiting(now, &agent);
             } else {

@@ -171,7 +171,8 @@ impl Gateway {
         let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) else { return };
         a.released = true;
         let (sessions, agent) = (a.forks.sessions().to_vec(), a.agent.clone());
-        if self.phone_sessions.contains_key(&(id, attempt)) {
+        let of = (id, attempt, agent.clone());
+        if self.phone_sessions.contains_key(&of) {
             // The agent is free again when the last message of the last session is through.
             let cause = cause(parting);
             for session in &sessions {
@@ -180,7 +181,7 @@ impl Gateway {
             // A BYE is the end for whoever had the call, even if the phone is dead and never answers it. A phone that was
             // ringing rings until its CANCEL is answered.
             if sessions.iter().all(|session| self.endpoint.is_ending(*session)) {
-                self.phone_sessions.remove(&(id, attempt));
+                self.phone_sessions.remove(&of);
                 self.free(&agent, id, now);
             }
         } else {
@@ -192,7 +193,7 @@ impl Gateway {
 
     pub(super) fn free(&mut self, callee: &Callee, id: CallId, now: Now) {
         if let Callee::Agent(agent) = callee {
-            self.agents.release(agent, id, now.mono);
+            self.agents.release(agent, id, now);
         }
     }
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::call::fact::{RingResult, What};
 use crate::call::reason::Reason;
 use crate::clock::Wall;
-use crate::dialplan::plan::{Answer, Cadence, Greeting, Hotline, Next, Ringback, Strategy};
+use crate::dialplan::plan::{Answer, Cadence, Duty, Greeting, Hotline, Next, Ringback, Strategy};
 use crate::media::Command;
 use crate::peer::registrar::{self, Saved};
 use crate::protocol::sip::digest::{Algorithm, Challenge, Covered, Ha1, Secrets};
@@ -60,6 +60,7 @@ fn plans() -> Plans {
             nobody: Next::BusyTone,
         },
         reception: crate::dialplan::reception::Reception::default(),
+        duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });
@@ -127,6 +128,8 @@ impl Switch {
                 | Output::Subject { .. }
                 | Output::Resolve(_)
                 | Output::Trunk(_)
+                | Output::AgentFact(_)
+                | Output::Ordered { .. }
                 | Output::RoundTrip { .. } => {}
             }
         }

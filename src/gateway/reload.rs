@@ -29,8 +29,7 @@ impl Gateway {
         let named = named_phones.iter().map(|p| &p.agent);
         let registering = accounts.accounts.keys();
         let numbers: BTreeSet<_> = phones.iter().map(|p| &p.agent).chain(named).chain(registering).cloned().collect();
-        let hotlines: BTreeSet<_> = plans.hotlines.iter().map(|h| h.id.clone()).collect();
-        self.agents.renew(&numbers, &hotlines, now.mono);
+        self.agents.renew(&numbers, &plans, now);
         self.renew_accounts(now, accounts);
         self.phones = phones.iter().map(|p| (p.agent.clone(), p.clone())).collect();
         let old = std::mem::replace(&mut self.settings.trunks, trunks);

@@ -88,6 +88,9 @@ impl Gateway {
         if let Ok(Some(replaces)) = Replaces::of(&request.headers) {
             return self.replace(now, at, (session, flow), request, &replaces);
         }
+        if let Some((agent, dialled)) = self.code_dialled(&flow, request) {
+            return self.serve_code(now, at, (session, flow), request, (agent, &dialled));
+        }
         if let Some(who) = self.agents_own_call(&flow, request) {
             return self.begin_agents_call(now, at, (session, flow), request, who);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::call::fact::What;
 use crate::clock::Wall;
-use crate::dialplan::plan::{Answer, Cadence, Greeting, Hotline, Next, Ringback, Strategy};
+use crate::dialplan::plan::{Answer, Cadence, Duty, Greeting, Hotline, Next, Ringback, Strategy};
 use crate::media::Command;
 use crate::protocol::sip::address::Address;
 use crate::protocol::sip::header::Name;
@@ -22,6 +22,7 @@ pub(crate) struct Switch {
     /// In the order of their opening.
     pub(crate) legs: Vec<(CallId, LegId)>,
     pub(crate) facts: Vec<Fact>,
+    pub(crate) agent_facts: Vec<AgentFact>,
     pub(crate) numbers: Vec<String>,
     pub(crate) asked_for: Vec<Destination>,
     pub(crate) shown: Vec<TrunkShown>,
@@ -55,6 +56,7 @@ pub(crate) fn plans() -> Plans {
             nobody: Next::BusyTone,
         },
         reception: crate::dialplan::reception::Reception::default(),
+        duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });
@@ -97,6 +99,7 @@ impl Switch {
             remotes: Vec::new(),
             legs,
             facts: Vec::new(),
+            agent_facts: Vec::new(),
             numbers: Vec::new(),
             asked_for,
             shown,
@@ -135,11 +138,16 @@ impl Switch {
                 }
                 Output::Media(Command::Remote { remote, .. }) => self.remotes.push(remote.rtp),
                 Output::Fact(fact) => self.facts.push(fact),
+                Output::AgentFact(fact) => self.agent_facts.push(fact),
                 Output::Subject { number, .. } => self.numbers.push(number),
                 Output::Resolve(destination) => self.asked_for.push(destination),
                 Output::Trunk(shown) => self.shown.push(shown),
                 Output::RoundTrip { took, .. } => self.round_trips.push(took),
-                Output::Media(_) | Output::Record { .. } | Output::Count(_) | Output::Rejected(_) => {}
+                Output::Media(_)
+                | Output::Record { .. }
+                | Output::Count(_)
+                | Output::Rejected(_)
+                | Output::Ordered { .. } => {}
             }
         }
         sent

@@ -114,12 +114,14 @@ impl Gateway {
                 alive += u32::from(!link.terminated);
             }
         }
-        let rest = self.phone_sessions.remove(&from).unwrap_or_default().saturating_sub(alive);
+        let Role::Agent { agent, .. } = role else { return };
+        let of = |(call, attempt): (CallId, u32)| (call, attempt, agent.clone());
+        let rest = self.phone_sessions.remove(&of(from)).unwrap_or_default().saturating_sub(alive);
         if rest > 0 {
-            self.phone_sessions.insert(from, rest);
+            self.phone_sessions.insert(of(from), rest);
         }
         if alive > 0 {
-            self.phone_sessions.insert(to, alive);
+            self.phone_sessions.insert(of(to), alive);
         }
     }
 

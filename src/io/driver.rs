@@ -162,7 +162,7 @@ impl Driver {
         let now = self.wires.clock.now().mono;
         let due = self.gateway.poll_timeout().map_or(Duration::from_secs(1), |(at, _)| at.since(now));
         // While facts wait for the ledger, look again soon.
-        let waiting = !self.pending.facts.is_empty() || self.ledger_full;
+        let waiting = !self.pending.is_empty() || self.ledger_full;
         due.min(if waiting { Duration::from_millis(100) } else { Duration::from_secs(1) })
     }
 
@@ -214,6 +214,11 @@ impl Driver {
                 }
                 self.pending.facts.push(fact);
             }
+            Output::AgentFact(fact) => {
+                self.wires.call_metrics.agent_fact(&fact);
+                self.pending.agents.push(fact);
+            }
+            Output::Ordered { .. } => {}
             Output::Subject { id, number } => self.pending.subjects.push(Subject { id, number }),
             Output::Resolve(destination) => self.wires.resolver.look_up(destination),
             Output::Trunk(shown) => self.wires.counters.trunk(&shown.trunk, shown.up, shown.registered_until),
@@ -283,13 +288,13 @@ impl Driver {
     }
 
     fn hand_over_facts(&mut self) {
-        if !self.pending.facts.is_empty() {
+        if !self.pending.is_empty() {
             match self.wires.ledger.append(std::mem::take(&mut self.pending)) {
                 Ok(()) => {}
                 Err(Refused::Full(batch) | Refused::Stopped(batch)) => self.pending = batch,
             }
         }
-        let full = self.wires.ledger.room() == Room::Full || !self.pending.facts.is_empty();
+        let full = self.wires.ledger.room() == Room::Full || !self.pending.is_empty();
         if full != self.ledger_full {
             self.ledger_full = full;
             self.handle(Input::LedgerFull(full));

@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::call::fact::Fact;
+use crate::call::presence::AgentFact;
 use crate::ledger::Subject;
 use crate::metrics::Counters;
 use crate::store::{Appended, StoreError, SubjectKey, Writer};
@@ -30,6 +31,18 @@ const BACKOFF_MOST: Duration = Duration::from_secs(2);
 pub struct Batch {
     pub facts: Vec<Fact>,
     pub subjects: Vec<Subject>,
+    pub agents: Vec<AgentFact>,
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.facts.is_empty() && self.subjects.is_empty() && self.agents.is_empty()
+    }
+
+    /// Facts, of calls and of agents.
+    fn facts(&self) -> u64 {
+        (self.facts.len() + self.agents.len()) as u64
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -100,11 +113,18 @@ enum Message {
 pub(crate) trait Keep: Send + 'static {
     /// All or nothing; after an error the same facts may be given again.
     fn append(&mut self, facts: &[Fact], subjects: &[Subject]) -> Result<Appended, StoreError>;
+
+    /// The same of agents.
+    fn append_agents(&mut self, facts: &[AgentFact]) -> Result<(), StoreError>;
 }
 
 impl Keep for Writer {
     fn append(&mut self, facts: &[Fact], subjects: &[Subject]) -> Result<Appended, StoreError> {
         Writer::append(self, facts, subjects)
+    }
+
+    fn append_agents(&mut self, facts: &[AgentFact]) -> Result<(), StoreError> {
+        Writer::append_agents(self, facts)
     }
 }
 
@@ -124,6 +144,7 @@ pub(crate) fn start_on(writer: impl Keep, bounds: Bounds, counters: Counters) ->
         state,
         facts: VecDeque::new(),
         subjects: VecDeque::new(),
+        agents: VecDeque::new(),
         flushes: VecDeque::new(),
         taken: 0,
         done: 0,
@@ -157,7 +178,7 @@ pub fn subject_key(dir: &Path) -> io::Result<SubjectKey> {
 impl Ledger {
     /// Hands a batch over; never waits. A refused batch comes back whole: keep it and try again.
     pub fn append(&self, batch: Batch) -> Result<(), Refused> {
-        let facts = batch.facts.len() as u64;
+        let facts = batch.facts();
         if self.backlog() >= self.state.bound.saturating_mul(2) {
             return Err(Refused::Full(batch));
         }
@@ -206,7 +227,7 @@ impl Running {
         // The thread drains the channel without pause but for commits, so a full channel empties by itself.
         let _ = self.ledger.sender.send(Message::Stop);
         match self.thread.join() {
-            Ok(left) if left.facts.is_empty() && left.subjects.is_empty() => Ok(()),
+            Ok(left) if left.is_empty() => Ok(()),
             Ok(left) => Err(left),
             Err(_) => Err(Batch::default()),
         }
@@ -221,6 +242,7 @@ struct Desk<K> {
     state: Arc<State>,
     facts: VecDeque<Fact>,
     subjects: VecDeque<Subject>,
+    agents: VecDeque<AgentFact>,
     /// Who waits, and for how many facts in all.
     flushes: VecDeque<(u64, SyncSender<()>)>,
     /// Facts taken over, and of these written, since the start.
@@ -296,9 +318,10 @@ impl<K: Keep> Desk<K> {
     fn take(&mut self, message: Message) -> Intake {
         match message {
             Message::Append(batch) => {
-                self.taken += batch.facts.len() as u64;
+                self.taken += batch.facts();
                 self.facts.extend(batch.facts);
                 self.subjects.extend(batch.subjects);
+                self.agents.extend(batch.agents);
                 self.counters.ledger_backlog(self.state.backlog.load(Ordering::Acquire));
                 Intake::Open
             }
@@ -312,6 +335,37 @@ impl<K: Keep> Desk<K> {
 
     /// Writes the oldest group. False: it failed and waits at the head of the queue as before.
     fn commit(&mut self) -> bool {
+        self.commit_calls() && self.commit_agents()
+    }
+
+    fn commit_agents(&mut self) -> bool {
+        if self.agents.is_empty() {
+            return true;
+        }
+        let (began, facts) = (now(), self.agents.len());
+        match self.writer.append_agents(self.agents.make_contiguous()) {
+            Ok(()) => {
+                self.agents.clear();
+                self.written(facts, began.elapsed());
+            }
+            Err(StoreError::Sqlite(error)) => {
+                self.failed(&error);
+                return false;
+            }
+            Err(error) => {
+                tracing::error!(%error, facts, "facts of agents cannot be kept");
+                self.counters.ledger_refused(facts as u64);
+                self.agents.clear();
+                self.leave_queue(facts);
+            }
+        }
+        true
+    }
+
+    fn commit_calls(&mut self) -> bool {
+        if self.facts.is_empty() && self.subjects.is_empty() {
+            return true;
+        }
         let began = now();
         let group = self.facts.len().min(self.bounds.group);
         let facts: Vec<Fact> = self.facts.iter().take(group).cloned().collect();
@@ -319,6 +373,7 @@ impl<K: Keep> Desk<K> {
         match self.writer.append(&facts, subjects) {
             Ok(_) => {
                 self.subjects.clear();
+                self.facts.drain(..group);
                 self.written(group, began.elapsed());
                 true
             }
@@ -339,6 +394,7 @@ impl<K: Keep> Desk<K> {
             match self.writer.append(std::slice::from_ref(fact), subjects) {
                 Ok(_) => {
                     self.subjects.clear();
+                    self.facts.pop_front();
                     self.written(1, began.elapsed());
                 }
                 Err(StoreError::Sqlite(error)) => {
@@ -348,6 +404,7 @@ impl<K: Keep> Desk<K> {
                 Err(error) => {
                     tracing::error!(%error, call = %fact.call, n = fact.n, "fact refused");
                     self.counters.ledger_refused(1);
+                    self.facts.pop_front();
                     self.leave_queue(1);
                 }
             }
@@ -365,7 +422,6 @@ impl<K: Keep> Desk<K> {
     }
 
     fn leave_queue(&mut self, facts: usize) {
-        self.facts.drain(..facts);
         self.done += facts as u64;
         let before = self.state.backlog.fetch_sub(facts as u64, Ordering::AcqRel);
         self.counters.ledger_backlog(before.saturating_sub(facts as u64));
@@ -406,11 +462,11 @@ impl<K: Keep> Desk<K> {
             let _ = self.gather_all(receiver, self.backoff.min(deadline.saturating_duration_since(now())));
             self.backoff = (self.backoff * 2).min(BACKOFF_MOST);
         }
-        Batch { facts: self.facts.into(), subjects: self.subjects.into() }
+        Batch { facts: self.facts.into(), subjects: self.subjects.into(), agents: self.agents.into() }
     }
 
     fn is_idle(&self) -> bool {
-        self.facts.is_empty() && self.subjects.is_empty()
+        self.facts.is_empty() && self.subjects.is_empty() && self.agents.is_empty()
     }
 }
 
@@ -449,7 +505,7 @@ mod tests {
 
     fn one_by_one(ledger: &Ledger, facts: &[Fact]) {
         for fact in facts {
-            ledger.append(Batch { facts: vec![fact.clone()], subjects: Vec::new() }).unwrap();
+            ledger.append(Batch { facts: vec![fact.clone()], ..Batch::default() }).unwrap();
         }
     }
 
@@ -459,13 +515,14 @@ mod tests {
         let ledger = running.ledger();
         one_by_one(&ledger, &call(1));
         let began = now();
-        while ledger.backlog() > 0 {
+        // They are counted when they are on disk.
+        let counted = format!("hotline_ledger_facts_total {}", call(1).len());
+        while ledger.backlog() > 0 || !metrics.encode().unwrap().contains(&counted) {
             assert!(began.elapsed() < PATIENCE);
             std::thread::yield_now();
         }
         let ended = Reader::open(dir.path()).unwrap().calls(Which::Ended, None, 9).unwrap();
         assert_eq!(ended[0].outcome, Some(Outcome::Answered));
-        assert!(metrics.encode().unwrap().contains(&format!("hotline_ledger_facts_total {}", call(1).len())));
         running.stop().unwrap();
     }
 
@@ -479,7 +536,7 @@ mod tests {
         one_by_one(&ledger, &call(2));
         running.stop().unwrap();
         assert_eq!(Reader::open(dir.path()).unwrap().calls(Which::Ended, None, 9).unwrap().len(), 2);
-        let late = Batch { facts: call(3), subjects: Vec::new() };
+        let late = Batch { facts: call(3), ..Batch::default() };
         assert!(matches!(ledger.append(late.clone()), Err(Refused::Stopped(batch)) if batch == late));
     }
 
@@ -520,7 +577,7 @@ mod tests {
         let lock = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
         lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
         let ledger = running.ledger();
-        let batch = |seed| Batch { facts: call(seed), subjects: Vec::new() };
+        let batch = |seed| Batch { facts: call(seed), ..Batch::default() };
         let refused = (1..=9).find_map(|seed| ledger.append(batch(seed)).err().map(|refused| (seed, refused)));
         let (seed, refused) = refused.unwrap();
         assert!(matches!(refused, Refused::Full(back) if back == batch(seed)));
@@ -535,7 +592,7 @@ mod tests {
         let ledger = running.ledger();
         let orphan = Fact { what: What::Ring, ..Story::new(5).at(1, What::Ring).facts()[1].clone() };
         let facts = [vec![orphan], call(1)].concat();
-        ledger.append(Batch { facts, subjects: Vec::new() }).unwrap();
+        ledger.append(Batch { facts, ..Batch::default() }).unwrap();
         assert!(ledger.flush(PATIENCE));
         assert_eq!(Reader::open(dir.path()).unwrap().calls(Which::Ended, None, 9).unwrap().len(), 1);
         assert!(metrics.encode().unwrap().contains("hotline_ledger_facts_refused_total 1"));
@@ -561,6 +618,10 @@ mod tests {
             let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
             Err(StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, None)))
         }
+
+        fn append_agents(&mut self, _: &[AgentFact]) -> Result<(), StoreError> {
+            Ok(())
+        }
     }
 
     /// The first, the second, the third … commit fails, until a whole call is through before the fault comes.
@@ -583,7 +644,9 @@ mod tests {
                 let running = start_on(keep, bounds, metrics.counters()).unwrap();
                 let ledger = running.ledger();
                 for fact in &facts {
-                    ledger.append(Batch { facts: vec![fact.clone()], subjects: number(fact) }).unwrap();
+                    ledger
+                        .append(Batch { facts: vec![fact.clone()], subjects: number(fact), ..Batch::default() })
+                        .unwrap();
                 }
                 assert!(ledger.flush(PATIENCE), "fault {n}");
                 assert!(!ledger.is_failing() && ledger.backlog() == 0, "fault {n}");

@@ -1,6 +1,7 @@
 //! The ledger of facts, without a disk: how a fact is written down, how a call's facts are read back in order, and what
 //! closes a call that a crash cut.
 
+pub mod agents;
 pub mod codec;
 pub mod recovery;
 pub mod replay;

@@ -1,5 +1,6 @@
 //! Calls told in a few words, for tests: facts with times in milliseconds since *offered*.
 
+use crate::call::choice::{Choice, Why};
 use crate::call::fact::{
     AnswerRule, ClosedWhy, Fact, MessageEnd, Offered, RecordingStatus, RefusedTransfer, RingResult, RingSource, Signal,
     StepKind, What,
@@ -8,7 +9,7 @@ use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::{RunId, Stamp, Wall};
 use crate::dialplan::plan::{
-    AgentGreeting, Agents, Answer, Cadence, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
+    AgentGreeting, Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
 };
 use crate::ids::{AgentNo, CallId, HotlineId, Random, Side, SubjectId, TrunkName};
 use crate::media::{OneWayBy, Play};
@@ -134,6 +135,7 @@ pub(crate) fn plans() -> Plans {
             nobody: Next::BusyTone,
         },
         reception: crate::dialplan::reception::Reception::default(),
+        duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
     };
@@ -211,10 +213,12 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_125, What::MediaUpset { leg: Side::Caller, upset: Upset::ClockDrift { ppm: 250.5, error_ppm: 1.5 } })
         .at(19_126, What::MoreTransfersRefused { count: 7 })
         .at(19_127, What::RemoteQuality { leg: Side::Agent, report: Box::new(report()) })
-        .at(19_150, What::Closed { why: ClosedWhy::Holiday, holiday: Some("国庆节".to_owned()) })
-        .at(19_151, What::CalendarUncovered { calendar: "cn".to_owned() })
-        .at(19_152, What::Noticed { version: "0123456789abcdef".to_owned() })
-        .at(19_153, What::Placed { priority: 2, waited_ms: Some(40_000) })
+        .at(19_128, What::Closed { why: ClosedWhy::Holiday, holiday: Some("国庆节".to_owned()) })
+        .at(19_129, What::CalendarUncovered { calendar: "cn".to_owned() })
+        .at(19_130, What::Noticed { version: "0123456789abcdef".to_owned() })
+        .at(19_131, What::Placed { priority: 2, waited_ms: Some(40_000) })
+        .at(19_132, chosen())
+        .at(19_133, What::PickedUp { attempt: 1, agent: "9".into(), from: "8".into() })
         .facts()
 }
 
@@ -223,6 +227,15 @@ pub(crate) fn report() -> Report {
     let text = "VQSessionReport: CallTerm\nRemoteAddr: IP=192.0.2.1 PORT=5002 SSRC=0x10\nLocalMetrics:\n\
         PacketLoss: NLR=1.5 JDR=0.5\nQualityEst: MOSLQ=4.1 MOSCQ=4.0\n";
     voice_quality::parse(text.as_bytes()).expect("it is one")
+}
+
+/// Agent 8 and not 9, who pauses, nor 10.
+fn chosen() -> What {
+    let (eligible, skipped) =
+        (vec![agent("8"), agent("7")], vec![(agent("9"), Why::Paused), (agent("10"), Why::Tried)]);
+    let (strategy, more_eligible, more_skipped) = ("longest_idle".to_owned(), 3, 0);
+    let choice = Choice { agent: agent("8"), strategy, eligible, skipped, more_eligible, more_skipped };
+    What::Chosen { attempt: 1, choice: Box::new(choice) }
 }
 
 /// Agent 8 hands the caller on.

@@ -1,12 +1,13 @@
 //! Call metrics: a fold over the stream of facts of this run. Figures are those of the call record, computed by its
 //! fold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::counters::Direction;
 use super::registry::{Families, Sets, Whole};
 use super::table::{AgentCall, AgentState, CallState, Id};
 use crate::call::fact::{Fact, RecordingStatus, RingResult, What};
+use crate::call::presence::{self, AgentFact, Kind};
 use crate::cdr::{Fold, Outcome, Phase, QualityStatus, Word};
 use crate::ids::{AgentNo, CallId, HotlineId, Side};
 use crate::protocol::rtp::Received;
@@ -28,19 +29,23 @@ pub struct CallMetrics {
     /// In how many calls each agent rings and talks.
     ringing: BTreeMap<AgentNo, u32>,
     busy: BTreeMap<AgentNo, u32>,
+    /// What agents said of themselves; who is not there said nothing in this run.
+    presences: BTreeMap<AgentNo, Kind>,
+    unreachable: BTreeSet<AgentNo>,
 }
 
 impl CallMetrics {
     pub(super) fn new(families: Families, sets: Sets, whole: Whole) -> CallMetrics {
         let (live, unrated, ringing, busy) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let metrics = CallMetrics { families, sets, whole, live, unrated, ringing, busy };
+        let (presences, unreachable) = (BTreeMap::new(), BTreeSet::new());
+        let metrics = CallMetrics { families, sets, whole, live, unrated, ringing, busy, presences, unreachable };
         metrics.show_agents();
         metrics
     }
 
     pub fn fact(&mut self, fact: &Fact) {
         // Half of all facts, and no figure depends on them.
-        if let What::Signal { .. } | What::MediaInterval { .. } = fact.what {
+        if let What::Signal { .. } | What::MediaInterval { .. } | What::Chosen { .. } = fact.what {
             return;
         }
         let whole = self.whole.clone();
@@ -61,6 +66,29 @@ impl CallMetrics {
         } else {
             self.live.insert(fact.call, fold);
         }
+    }
+
+    /// Feed it every fact of agents too.
+    pub fn agent_fact(&mut self, fact: &AgentFact) {
+        let agent = fact.agent.clone();
+        let presence = match fact.what {
+            presence::What::LoggedIn { .. } => return,
+            presence::What::Unreachable => {
+                self.unreachable.insert(agent);
+                return self.show_agents();
+            }
+            presence::What::Reachable => {
+                self.unreachable.remove(&agent);
+                return self.show_agents();
+            }
+            presence::What::Ready { .. } => Kind::Ready,
+            presence::What::Paused { .. } => Kind::Paused,
+            presence::What::WrapUp { .. } => Kind::WrapUp,
+            presence::What::Away { .. } => Kind::Away,
+            presence::What::LoggedOut { .. } => Kind::LoggedOut,
+        };
+        self.presences.insert(agent, presence);
+        self.show_agents();
     }
 
     /// A call of an earlier run that a crash had cut was closed.
@@ -231,12 +259,30 @@ impl CallMetrics {
     pub fn show_agents(&self) {
         let ringing = self.ringing.keys().filter(|agent| !self.busy.contains_key(*agent)).count();
         let engaged = ringing + self.busy.len();
+        let sets = self.sets.read();
+        let in_no_call = |agent: &AgentNo| !self.busy.contains_key(agent) && !self.ringing.contains_key(agent);
+        let (mut wrap_up, mut away, mut offline) = (0, 0, 0);
+        for agent in sets.agents.iter().filter(|agent| in_no_call(agent)) {
+            let start = if sets.login.contains(agent) { Kind::LoggedOut } else { Kind::Ready };
+            match self.presences.get(agent).copied().unwrap_or(start) {
+                Kind::Ready => {}
+                Kind::WrapUp => wrap_up += 1,
+                Kind::Paused | Kind::Away => away += 1,
+                Kind::LoggedOut => offline += 1,
+            }
+        }
+        let elsewhere = wrap_up + away + offline;
         let show = |state: AgentState, agents: usize| {
             self.families.set(Id::Agents, &[state.word()], i64::try_from(agents).unwrap_or(i64::MAX));
         };
         show(AgentState::Ringing, ringing);
         show(AgentState::Busy, self.busy.len());
-        show(AgentState::Available, self.sets.read().agents.len().saturating_sub(engaged));
+        show(AgentState::WrapUp, wrap_up);
+        show(AgentState::Away, away);
+        show(AgentState::Offline, offline);
+        show(AgentState::Available, sets.agents.len().saturating_sub(engaged + elsewhere));
+        let unreachable = self.unreachable.intersection(&sets.agents).count();
+        self.families.set(Id::AgentsUnreachable, &[], i64::try_from(unreachable).unwrap_or(i64::MAX));
     }
 }
 

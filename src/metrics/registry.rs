@@ -25,6 +25,8 @@ pub struct LabelSets {
     /// Trunks that we register with.
     pub registering: BTreeSet<TrunkName>,
     pub agents: BTreeSet<AgentNo>,
+    /// Those who begin logged out.
+    pub login: BTreeSet<AgentNo>,
     /// Every threshold that a dialplan configures on waiting: each is a bucket's bound, exactly.
     pub thresholds_ms: Vec<u64>,
     /// Agents who have a series of their own: the first of the run, whatever the configuration names later.
@@ -78,6 +80,9 @@ impl LabelSets {
         for hotline in &plans.hotlines {
             sets.hotlines.insert(hotline.id.clone());
             sets.agents.extend(hotline.everybody());
+            if hotline.duty.login {
+                sets.login.extend(hotline.everybody());
+            }
             let answer = &hotline.answer;
             let last_burst = answer.cadence.period * answer.max_rings.saturating_sub(1) + answer.cadence.burst;
             let thresholds = [answer.cadence.period * answer.max_rings, last_burst, answer.short_abandon];

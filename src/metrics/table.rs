@@ -117,11 +117,17 @@ words! {
 }
 
 words! {
-    /// What an agent is doing, as far as calls tell.
+    /// What an agent is doing. Whoever is rung or in a call counts as that, whatever was said before.
     AgentState {
         Available "available",
         Ringing "ringing",
         Busy "busy",
+        /// After a call.
+        WrapUp "wrapup",
+        /// Paused, or not heard of since a pause was too long.
+        Away "away",
+        /// Not logged in.
+        Offline "offline",
     }
 }
 
@@ -217,7 +223,9 @@ metrics! {
     CallsActive "hotline_calls_active" Gauge [HOTLINE, CALL_STATE] None
         "Calls in progress.";
     Agents "hotline_agents" Gauge [AGENT_STATE] None
-        "Agents by what they are doing.";
+        "Agents by what they are doing: rung or in a call, else what they said of themselves; away includes pauses.";
+    AgentsUnreachable "hotline_agents_unreachable" Gauge [] None
+        "Agents who are there for callers, but none of whose phones can be reached.";
     AgentCalls "hotline_agent_calls_total" Counter [AGENT, AGENT_CALL] None
         "Rings of an agent's phone by how they went; beyond 500 agents the rest is agent=\"other\".";
     Transfers "hotline_transfers_total" Counter [HOTLINE, TRANSFER] None

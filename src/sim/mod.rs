@@ -10,6 +10,8 @@ pub mod live;
 pub mod network;
 pub mod oracle;
 pub mod phone;
+#[cfg(test)]
+mod presence_tests;
 pub mod run;
 pub mod scenario;
 pub mod sound;

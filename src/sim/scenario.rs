@@ -8,7 +8,7 @@ use super::phone::{Conduct, Patience, Then, Trick};
 use super::sound::Voices;
 use super::world::Troubles;
 use crate::dialplan::plan::{
-    AgentGreeting, Agents, Answer, Cadence, Does, Greeting, Hotline, Menu, Message, Next, Plans, Prompt, Queue,
+    AgentGreeting, Agents, Answer, Cadence, Does, Duty, Greeting, Hotline, Menu, Message, Next, Plans, Prompt, Queue,
     Ringback, Say, Step, StepNo, Strategy,
 };
 use crate::ids::{AgentNo, HotlineId, Random};
@@ -244,6 +244,7 @@ impl Line {
             reception: crate::dialplan::reception::Reception::default(),
             start,
             steps: steps(prompt),
+            duty: Duty::default(),
         }
     }
 }

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use super::hearing;
 use super::phone::{Conduct, Happened, Patience, Then};
-use super::scenario::{GREETING_SAMPLES, Scenario};
+use super::scenario::{Around, GREETING_SAMPLES, Scenario};
 use super::sound::{Tape, Voices};
 use super::world::World;
 use crate::call::fact::{Fact, RecordingStatus, What};
+use crate::call::presence::AgentFact;
 use crate::call::reason::{EndedBy, Reason};
 use crate::cdr::{Outcome, Record};
 use crate::gateway::{Input, RecordingClosed};
@@ -64,6 +65,7 @@ impl Tape for Files {
 /// One agent, one caller, both with a voice.
 fn world(tape: Option<Box<dyn Tape>>) -> World {
     let mut scenario = Scenario::random(1, 1);
+    scenario.hotlines[0].around = Around::default();
     scenario.hotlines.truncate(1);
     scenario.hotlines[0].agents.truncate(1);
     scenario.hotlines[0].ring = Duration::from_secs(20);
@@ -207,6 +209,10 @@ impl Keep for FailsFrom {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
         Err(StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, None)))
     }
+
+    fn append_agents(&mut self, facts: &[AgentFact]) -> Result<(), StoreError> {
+        self.writer.append_agents(facts)
+    }
 }
 
 /// One call whose facts go to disk step by step, until the database has taken `commits` groups of them and no more.
@@ -228,7 +234,7 @@ fn outage(commits: u64) -> Option<()> {
         if given < world.facts.len() {
             let numbers = std::mem::take(&mut world.numbers);
             let subjects = numbers.into_iter().map(|(id, number)| Subject { id, number }).collect();
-            ledger.append(Batch { facts: world.facts[given..].to_vec(), subjects }).expect("room");
+            ledger.append(Batch { facts: world.facts[given..].to_vec(), subjects, ..Batch::default() }).expect("room");
             given = world.facts.len();
             // Either it is on disk, or the commit failed: as the gateway's own loop, the world hears of it.
             while !told && ledger.backlog() > 0 && !ledger.is_failing() {

@@ -12,6 +12,7 @@ use super::network::{Datagram, Network};
 use super::phone::{Conduct, Happened, Patience, Phone, Then, Trick};
 use super::sound::{Heard, Said, Sound, Tape, Voices};
 use crate::call::fact::{Fact, RecordingStatus};
+use crate::call::presence::AgentFact;
 use crate::clock::{Instant, Now, RunId, Wall};
 use crate::dialplan::plan::Plans;
 use crate::gateway::{self, Gateway, Input, Output, RecordingClosed};
@@ -31,6 +32,8 @@ pub struct World {
     /// All agents' phones behind one address.
     pub agents: Phone,
     pub facts: Vec<Fact>,
+    /// Facts of agents.
+    pub agent_facts: Vec<AgentFact>,
     pub numbers: BTreeMap<SubjectId, String>,
     /// Everything that went over the wire, while it is logged: when it was sent, from where, its first line.
     pub wire_log: Vec<(Now, SocketAddr, String)>,
@@ -100,6 +103,7 @@ impl World {
             trunk: Phone::new(address(TRUNK), idle, split()),
             agents: Phone::new(address(AGENTS), idle, split()),
             facts: Vec::new(),
+            agent_facts: Vec::new(),
             numbers: BTreeMap::new(),
             wire_log: Vec::new(),
             log_wire: true,
@@ -334,6 +338,7 @@ impl World {
             }
             Output::Media(command) => self.carry_sound(command),
             Output::Fact(fact) => self.facts.push(fact),
+            Output::AgentFact(fact) => self.agent_facts.push(fact),
             Output::Subject { id, number } => {
                 self.numbers.insert(id, number);
             }
@@ -345,6 +350,7 @@ impl World {
             // No trunk of the simulator has a name or a registrar.
             Output::Resolve(_)
             | Output::Trunk(_)
+            | Output::Ordered { .. }
             | Output::RoundTrip { .. }
             | Output::Count(_)
             | Output::Rejected(_) => {}

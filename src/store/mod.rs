@@ -10,9 +10,13 @@ mod writer;
 pub use reader::{Call, Reader, Which};
 pub use writer::{Appended, Writer};
 
+/// Kinds of agents' facts that tell no presence.
+const NO_PRESENCE: [&str; 3] = ["logged_in", "unreachable", "reachable"];
+
 use std::path::PathBuf;
 
 use crate::clock::RunId;
+use crate::ledger::agents::AgentCodecError;
 use crate::ledger::codec::CodecError;
 
 /// The database's name in the data directory.
@@ -49,6 +53,8 @@ pub enum StoreError {
     TooOld { found: usize, known: usize },
     #[error(transparent)]
     Codec(#[from] CodecError),
+    #[error(transparent)]
+    AgentCodec(#[from] AgentCodecError),
     #[error("a call record cannot be written or read: {0}")]
     Record(#[from] serde_json::Error),
     #[error("call {0} has no `offered` in the ledger")]

@@ -6,8 +6,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, ToSql};
 
 use super::{StoreError, sqlite};
 use crate::call::fact::Fact;
+use crate::call::presence::AgentFact;
 use crate::cdr::Record;
-use crate::clock::Wall;
+use crate::clock::{RunId, Wall};
 use crate::ids::{CallId, HotlineId, SubjectId};
 
 #[derive(Debug)]
@@ -73,6 +74,30 @@ impl Reader {
         );
         let hotline = hotline.map(HotlineId::as_str);
         self.records(&sql, &[&from.as_micros(), &to.as_micros(), &hotline])
+    }
+
+    /// Of each agent who was ever heard of the newest fact that tells a presence.
+    pub fn presences(&self) -> Result<Vec<AgentFact>, StoreError> {
+        sqlite::last_agent_facts(&self.db, &super::NO_PRESENCE, true)
+    }
+
+    /// Of each agent whose phone was ever missed the newest word on that.
+    pub fn reachability(&self) -> Result<Vec<AgentFact>, StoreError> {
+        sqlite::last_agent_facts(&self.db, &["unreachable", "reachable"], false)
+    }
+
+    /// The facts of every call in progress.
+    pub fn live_facts(&self) -> Result<Vec<Vec<Fact>>, StoreError> {
+        let moment = self.db.unchecked_transaction()?;
+        let mut query = moment.prepare_cached("SELECT id FROM call WHERE ended_wall_us IS NULL AND closed = 0")?;
+        let calls = query.query_map([], |row| row.get(0).map(sqlite::call_id))?.collect::<Result<Vec<_>, _>>()?;
+        calls.into_iter().map(|call| sqlite::facts_of(&moment, call)).collect()
+    }
+
+    /// The newest start of the gateway.
+    pub fn last_run(&self) -> Result<Option<RunId>, StoreError> {
+        let last: Option<u32> = self.db.query_row("SELECT max(id) FROM run", [], |row| row.get(0))?;
+        Ok(last.map(RunId))
     }
 
     fn records(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<Record>, StoreError> {

@@ -3,17 +3,19 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Row as SqlRow};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row as SqlRow};
 use uuid::Uuid;
 
 use super::{FILE, StoreError};
 use crate::call::fact::Fact;
+use crate::call::presence::AgentFact;
 use crate::clock::RunId;
-use crate::ids::CallId;
+use crate::ids::{AgentNo, CallId};
+use crate::ledger::agents;
 use crate::ledger::codec::{self, Row};
 
 /// Applied in order; `user_version` counts those that were. Never edit one that was released: add the next.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_ledger.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_ledger.sql"), include_str!("migrations/0002_agents.sql")];
 
 /// How long one statement waits for another process's lock. Short: the ledger's thread retries by itself, and meanwhile
 /// must go on taking facts.
@@ -89,6 +91,52 @@ pub(super) fn insert_fact(db: &Connection, fact: &Fact) -> Result<bool, StoreErr
     let written =
         insert.execute((id(row.call), row.n, row.run.0, mono_ns, row.wall_us, row.version, &row.kind, &row.body))?;
     Ok(written > 0)
+}
+
+pub(super) fn insert_agent_fact(db: &Connection, fact: &AgentFact) -> Result<(), StoreError> {
+    let row = agents::encode(fact)?;
+    let mut insert = db.prepare_cached(
+        "INSERT INTO agent_fact (run, n, agent, mono_ns, wall_us, version, kind, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (run, n) DO NOTHING",
+    )?;
+    let mono_ns = i64::try_from(row.mono_ns).unwrap_or(i64::MAX);
+    let agent = row.agent.as_str();
+    insert.execute((row.run.0, row.n, agent, mono_ns, row.wall_us, row.version, &row.kind, &row.body))?;
+    Ok(())
+}
+
+/// The newest fact of each agent that is of one of these kinds (or, `not`, of none of them).
+pub(super) fn last_agent_facts(db: &Connection, kinds: &[&str], not: bool) -> Result<Vec<AgentFact>, StoreError> {
+    let listed = kinds.iter().map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ");
+    let which = if not { "NOT IN" } else { "IN" };
+    let agents = db
+        .prepare_cached("SELECT DISTINCT agent FROM agent_fact ORDER BY agent")?
+        .query_map([], |row| row.get::<_, String>(0))?
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut last = db.prepare_cached(&format!(
+        "SELECT run, n, agent, mono_ns, wall_us, version, kind, body FROM agent_fact
+         WHERE agent = ?1 AND kind {which} ({listed}) ORDER BY run DESC, n DESC LIMIT 1"
+    ))?;
+    let mut facts = Vec::new();
+    for agent in agents {
+        let row = last.query_row([agent], agent_row).optional()?;
+        facts.extend(row.map(|row| agents::decode(&row)).transpose()?);
+    }
+    Ok(facts)
+}
+
+fn agent_row(row: &SqlRow<'_>) -> rusqlite::Result<agents::Row> {
+    let mono_ns: i64 = row.get("mono_ns")?;
+    Ok(agents::Row {
+        run: RunId(row.get("run")?),
+        n: row.get("n")?,
+        agent: AgentNo::from(row.get::<_, String>("agent")?),
+        mono_ns: mono_ns.unsigned_abs(),
+        wall_us: row.get("wall_us")?,
+        version: row.get("version")?,
+        kind: row.get("kind")?,
+        body: row.get("body")?,
+    })
 }
 
 pub(super) fn id(call: CallId) -> [u8; 16] {

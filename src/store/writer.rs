@@ -9,6 +9,7 @@ use sha2::Sha256;
 
 use super::{StoreError, SubjectKey, sqlite};
 use crate::call::fact::Fact;
+use crate::call::presence::AgentFact;
 use crate::cdr::{Fold, Word as _};
 use crate::clock::{RunId, Wall};
 use crate::ids::CallId;
@@ -58,6 +59,20 @@ impl Writer {
             Err(_) => self.open.retain(|call, _| !touched.contains(call)),
         }
         result
+    }
+
+    /// Writes facts of agents, all or nothing. After an error the same facts may be given again.
+    pub fn append_agents(&mut self, facts: &[AgentFact]) -> Result<(), StoreError> {
+        let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for fact in facts {
+            sqlite::insert_agent_fact(&work, fact)?;
+        }
+        Ok(work.commit()?)
+    }
+
+    /// How earlier runs left the agents: of each the newest fact that tells a presence.
+    pub fn presences(&self) -> Result<Vec<AgentFact>, StoreError> {
+        sqlite::last_agent_facts(&self.db, &super::NO_PRESENCE, true)
     }
 
     /// Calls that an earlier run left open (or whose recording it did), with their facts: what recovery closes.

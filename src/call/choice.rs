@@ -1,0 +1,140 @@
+//! Who is rung next, and why this one.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::agent::{Agent, Agents, State};
+use super::presence::Kind;
+use crate::dialplan::plan::{self, Strategy};
+use crate::ids::{AgentNo, CallId, HotlineId};
+
+/// As many names as a fact has of each kind; beyond that they are counted.
+const NAMED: usize = 12;
+
+/// Who asks for an agent.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// `None`: a colleague, who may ring whoever's phone is free.
+    pub hotline: Option<&'a HotlineId>,
+    pub plan: &'a plan::Agents,
+    /// Rung before for the same call.
+    pub tried: &'a BTreeSet<AgentNo>,
+    pub call: CallId,
+}
+
+/// One agent taken, and what the strategy saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    pub agent: AgentNo,
+    /// As the dialplan writes it.
+    pub strategy: String,
+    /// Who could have been rung, the chosen one included, in the order of the dialplan.
+    pub eligible: Vec<AgentNo>,
+    pub skipped: Vec<(AgentNo, Why)>,
+    /// So many of each are not named.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_eligible: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_skipped: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// Why an agent is not rung.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// Rung for this call already.
+    Tried,
+    Ringing,
+    Talking,
+    LoggedOut,
+    Paused,
+    WrapUp,
+    Away,
+    /// No longer in the configuration.
+    Unknown,
+}
+
+impl Agents {
+    /// Takes the next agent to ring: one of the plan's, free, and not tried before.
+    pub fn take_next(&mut self, wanted: Wanted<'_>) -> Option<Choice> {
+        let Wanted { hotline, plan, tried, call } = wanted;
+        let (mut eligible, mut skipped) = (Vec::new(), Vec::new());
+        for number in &plan.numbers {
+            match self.why_not(number, tried, hotline.is_none()) {
+                None => eligible.push(number),
+                Some(why) => skipped.push((number.clone(), why)),
+            }
+        }
+        let agent = self.choose(hotline, plan, &eligible)?.clone();
+        self.agents.get_mut(&agent)?.state = State::Rung { call };
+        if let Some(hotline) = hotline {
+            self.last_rung.insert(hotline.clone(), agent.clone());
+        }
+        let beyond = |count: usize| u32::try_from(count.saturating_sub(NAMED)).unwrap_or(u32::MAX);
+        let (more_eligible, more_skipped) = (beyond(eligible.len()), beyond(skipped.len()));
+        skipped.truncate(NAMED);
+        Some(Choice {
+            agent,
+            strategy: plan.strategy.word().to_owned(),
+            eligible: eligible.into_iter().take(NAMED).cloned().collect(),
+            skipped,
+            more_eligible,
+            more_skipped,
+        })
+    }
+
+    /// Of equals the first in the list is taken.
+    fn choose<'p>(
+        &mut self,
+        hotline: Option<&HotlineId>,
+        plan: &'p plan::Agents,
+        eligible: &[&'p AgentNo],
+    ) -> Option<&'p AgentNo> {
+        let of = |number: &AgentNo| self.agents.get(number);
+        match plan.strategy {
+            Strategy::InOrder | Strategy::RingAll => eligible.first().copied(),
+            Strategy::RoundRobin => {
+                let place = |number: &AgentNo| plan.numbers.iter().position(|n| n == number);
+                let last = hotline.and_then(|hotline| self.last_rung.get(hotline)).and_then(place);
+                let after = |number: &&&AgentNo| place(number) > last;
+                eligible.iter().find(after).or_else(|| eligible.first()).copied()
+            }
+            Strategy::LongestIdle => eligible.iter().min_by_key(|number| of(number).map(|a| a.idle_since)).copied(),
+            Strategy::FewestCalls => eligible.iter().min_by_key(|number| of(number).map(|a| a.answered)).copied(),
+            Strategy::Random => {
+                let one = self.random.below(u32::try_from(eligible.len()).unwrap_or(u32::MAX));
+                eligible.get(one as usize).copied()
+            }
+        }
+    }
+
+    fn why_not(&self, number: &AgentNo, tried: &BTreeSet<AgentNo>, colleague: bool) -> Option<Why> {
+        let Some(agent) = self.agents.get(number).filter(|agent| !agent.leaving) else { return Some(Why::Unknown) };
+        if tried.contains(number) {
+            return Some(Why::Tried);
+        }
+        agent.why_not(colleague)
+    }
+}
+
+impl Agent {
+    /// Why this agent is not rung now; a colleague rings whoever's phone is free.
+    pub(super) fn why_not(&self, colleague: bool) -> Option<Why> {
+        match (&self.state, self.presence.kind()) {
+            (State::Rung { .. }, _) => Some(Why::Ringing),
+            (State::Talking { .. }, _) => Some(Why::Talking),
+            (State::Available, Kind::Ready) => None,
+            (State::Available, _) if colleague => None,
+            (State::Available, Kind::LoggedOut) => Some(Why::LoggedOut),
+            (State::Available, Kind::Paused) => Some(Why::Paused),
+            (State::Available, Kind::WrapUp) => Some(Why::WrapUp),
+            (State::Available, Kind::Away) => Some(Why::Away),
+        }
+    }
+}

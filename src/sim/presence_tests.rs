@@ -1,0 +1,180 @@
+//! Nobody is stuck: phones vanish, the network dies and comes back, people log in and out, pause and forget to come back,
+//! the configuration is read again. Whatever happens, an agent is kept by a call no longer than that call lives (and its
+//! phone's last message takes), and by wrap-up no longer than the dialplan says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::network::Weather;
+use super::scenario::{Around, Scenario};
+use super::world::World;
+use crate::call::agent::State;
+use crate::call::presence::{Kind, Order, What};
+use crate::clock::Instant;
+use crate::dialplan::plan::{Duty, Hotline, Plans};
+use crate::gateway::Input;
+use crate::ids::{AgentNo, Random};
+
+const WRAP_UP: Duration = Duration::from_secs(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(90);
+/// 64 × T1, after which every SIP transaction has ended, and a second for the network.
+const LAST_MESSAGE: Duration = Duration::from_secs(33);
+const CALLS: u32 = 25;
+
+/// The scenario's plans, with this asked of its agents.
+fn plans_with(scenario: &Scenario, duty: &Duty) -> Plans {
+    let mut plans = Plans::default();
+    for hotline in scenario.plans().hotlines {
+        let hotline = Arc::new(Hotline { duty: duty.clone(), ..Hotline::clone(&hotline) });
+        plans.by_number.extend(hotline.numbers.iter().map(|number| (number.clone(), Arc::clone(&hotline))));
+        plans.hotlines.push(hotline);
+    }
+    plans
+}
+
+/// Who is held by a call that is over, since when.
+#[derive(Default)]
+struct Watch {
+    orphaned: BTreeMap<AgentNo, Instant>,
+}
+
+impl Watch {
+    fn check(&mut self, world: &World, seed: u64) {
+        let now = world.now().mono;
+        for (agent, state, _) in world.gateway.agents().all() {
+            let over = match state {
+                State::Available => false,
+                State::Rung { call } | State::Talking { call } => !world.gateway.has_call(*call),
+            };
+            if !over {
+                self.orphaned.remove(agent);
+                continue;
+            }
+            let since = *self.orphaned.entry(agent.clone()).or_insert(now);
+            assert!(now.since(since) <= LAST_MESSAGE, "seed {seed}: agent {agent} is kept by a call that is over");
+        }
+    }
+}
+
+fn anything(world: &mut World, agents: &[AgentNo], random: &mut Random) {
+    let agent = agents[random.below(u32::try_from(agents.len()).unwrap()) as usize].clone();
+    let order = match random.below(8) {
+        0..=3 => Order::Ready,
+        4 => Order::PauseFor(1),
+        5 => Order::WrapUp,
+        6 => Order::WrapUpOver,
+        _ => Order::LogOut,
+    };
+    world.tell(Input::Order { ticket: 0, agent, order });
+}
+
+fn run(seed: u64) -> usize {
+    let duty = Duty {
+        login: true,
+        wrap_up: WRAP_UP,
+        pause_reasons: vec!["lunch".to_owned()],
+        longest_pause: Some(LONGEST_PAUSE),
+    };
+    let scenario = Scenario::random(seed, CALLS);
+    let plans = plans_with(&scenario, &duty);
+    let agents: Vec<AgentNo> = plans.hotlines.iter().flat_map(|h| h.everybody()).collect();
+    let mut random = Random::from_number(seed);
+    let mut world = World::new(plans.clone(), seed);
+    (world.log_wire, world.network.weather, world.troubles) = (false, scenario.weather, scenario.troubles);
+    let mut watch = Watch::default();
+    for agent in &agents {
+        world.tell(Input::Order { ticket: 0, agent: agent.clone(), order: Order::Ready });
+    }
+    for _ in 0..CALLS {
+        world.agents.expect((0..8).map(|_| scenario.staff.draw(&mut random)));
+        let (patience, trick) = scenario.callers.draw(&mut random);
+        world.call_as("139", &scenario.hotlines[0].number, patience, trick);
+        let until = world.now().mono + scenario.callers.gap(&mut random);
+        while world.next_at().is_some_and(|at| at <= until) && world.step() {
+            watch.check(&world, seed);
+        }
+        world.pass_to(until);
+        match random.below(10) {
+            0..=4 => anything(&mut world, &agents, &mut random),
+            5 => world.network.weather = Weather { loss_permille: 1_000, ..scenario.weather },
+            6 => world.network.weather = scenario.weather,
+            7 => world.reload(plans.clone()),
+            _ => {}
+        }
+    }
+    while world.step() {
+        watch.check(&world, seed);
+    }
+    // Nothing moves any more: no call, no wrap-up, no pause that has an end.
+    let answered = world.facts.iter().filter(|f| matches!(f.what, crate::call::fact::What::Connected)).count();
+    for (agent, state, presence) in world.gateway.agents().all() {
+        assert_eq!(*state, State::Available, "seed {seed}: agent {agent}");
+        let kind = presence.kind();
+        assert!([Kind::Ready, Kind::Away, Kind::LoggedOut].contains(&kind), "seed {seed}: agent {agent} is {kind:?}");
+    }
+    // The facts alone tell the same.
+    let mut last: BTreeMap<&AgentNo, &What> = BTreeMap::new();
+    for (fact, n) in world.agent_facts.iter().zip(0..) {
+        assert_eq!(fact.n, n, "seed {seed}: facts without a gap");
+        if fact.what.presence(world.now()).is_some() {
+            last.insert(&fact.agent, &fact.what);
+        }
+    }
+    for (agent, what) in last {
+        let told = what.presence(world.now());
+        assert_eq!(told.as_ref(), world.gateway.agents().presence(agent), "seed {seed}: agent {agent}");
+    }
+    answered
+}
+
+#[test]
+fn nobody_is_stuck() {
+    let answered: usize = (0..60).map(run).sum();
+    assert!(answered > 100, "{answered} calls were answered: too few to tell anything");
+}
+
+#[test]
+fn wrap_up_keeps_callers_away_and_ends_in_time() {
+    let mut scenario = Scenario::random(1, 1);
+    scenario.hotlines[0].around = Around::default();
+    scenario.hotlines.truncate(1);
+    scenario.hotlines[0].agents.truncate(1);
+    scenario.hotlines[0].ring = Duration::from_secs(20);
+    let duty = Duty { wrap_up: WRAP_UP, ..Duty::default() };
+    let mut world = World::new(plans_with(&scenario, &duty), 1);
+    let conduct = super::phone::Conduct {
+        rings: true,
+        then: super::phone::Then::Answer { after: Duration::from_secs(1), hang_up_after: None },
+    };
+    world.agents.expect([conduct, conduct]);
+    let talk = super::phone::Patience { wait: Duration::from_secs(60), talk: Some(Duration::from_secs(3)) };
+    let number = scenario.hotlines[0].number.clone();
+    let dial = |world: &mut World| world.call(&number, talk).expect("a call");
+    dial(&mut world);
+    world.run_for(Duration::from_secs(10));
+    dial(&mut world);
+    world.run_for(Duration::from_secs(5));
+    dial_later(&mut world, &dial);
+    let reasons: Vec<String> = world
+        .facts
+        .iter()
+        .filter_map(|f| match &f.what {
+            crate::call::fact::What::Ended { reason, .. } => Some(reason.to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reasons[0], "caller_hung_up");
+    assert_ne!(reasons[1], "caller_hung_up", "the agent was left in peace");
+    assert_eq!(reasons[2], "caller_hung_up", "and then was rung again");
+    let kinds: Vec<&What> = world.agent_facts.iter().map(|fact| &fact.what).collect();
+    assert!(matches!(kinds[..2], [What::WrapUp { call: Some(_), .. }, What::Ready { .. }]), "{kinds:?}");
+    let [over, ready] = [&world.agent_facts[0], &world.agent_facts[1]];
+    assert_eq!(Duration::from_nanos(ready.at.mono_ns - over.at.mono_ns), WRAP_UP, "to the nanosecond");
+}
+
+fn dial_later(world: &mut World, dial: &dyn Fn(&mut World) -> crate::protocol::sip::endpoint::SessionId) {
+    world.run_for(WRAP_UP);
+    dial(world);
+    world.run_for(Duration::from_secs(60));
+}
