@@ -9,8 +9,8 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ use crate::io::mailbox::{Inbox, Mailbox, mailbox};
 use crate::io::refusals::Refusals;
 use crate::io::resolver::Resolver;
 use crate::io::rtp::MediaThreads;
+use crate::io::space::{AtFull, Gauge};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tls::{self, Tls};
 use crate::io::udp::{Reception, Udp};
@@ -44,10 +45,13 @@ use crate::peer::registrar;
 use crate::peer::route::Destination;
 use crate::protocol::sip::endpoint::{self, Transport};
 use crate::protocol::sip::uri::Uri;
-use crate::store::Writer;
+use crate::store::{Retention, Writer};
 use crate::web;
 
+mod keeping;
 mod reload;
+
+pub use keeping::{Reloaded, carry_out_alone};
 
 /// A gateway that is up.
 pub struct Running {
@@ -64,6 +68,7 @@ pub struct Running {
     config: Config,
     clock: RunClock,
     tls: Option<Arc<Tls>>,
+    keeping: keeping::Keeping,
     _lock: File,
 }
 
@@ -102,8 +107,11 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         mailbox: &mailbox,
         door,
         tls: tls.clone(),
+        retention: Arc::new(Mutex::new(config.recordings.retention.clone())),
     };
     let (wires, receivers) = house.wire(sockets, &shared, observer)?;
+    let pulse = Pulse { mailbox: mailbox.clone(), occupancy: Arc::clone(&shared.occupancy) };
+    let keeping = house.keeping(pulse, wires.disk.gauge())?;
     let switch = start_switch(gateway, inbox, wires)?;
     metrics.counters().config_in_force(clock.now().wall);
     Ok(Running {
@@ -119,6 +127,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         config,
         clock,
         tls,
+        keeping,
         _lock: lock,
     })
 }
@@ -160,6 +169,11 @@ impl Running {
     /// A registrar has not yet answered that we are gone.
     pub fn is_leaving(&self) -> bool {
         self.occupancy.leaving.load(Ordering::Relaxed)
+    }
+
+    /// The next command that asks for a reload; it is told whether the new configuration was taken.
+    pub async fn reload_asked(&mut self) -> Option<Reloaded> {
+        self.keeping.reloads.recv().await
     }
 
     /// How to see that the switch is at work.
@@ -280,6 +294,8 @@ struct House<'a> {
     mailbox: &'a Mailbox,
     door: Arc<Door>,
     tls: Option<Arc<Tls>>,
+    /// In force; a reload changes it.
+    retention: Arc<Mutex<Retention>>,
 }
 
 impl House<'_> {
@@ -292,7 +308,8 @@ impl House<'_> {
         let runtime = tokio::runtime::Handle::current();
         let counters = self.metrics.counters();
         let refusals = Refusals::new(counters.clone());
-        let recorder = self.recorder(&counters)?;
+        let disk = self.watch()?;
+        let recorder = self.recorder(&counters, disk.gauge())?;
         let media = self.media(&recorder)?;
         let reception = Reception {
             clock: self.clock,
@@ -330,6 +347,8 @@ impl House<'_> {
             resolver,
             media,
             recorder,
+            disk,
+            refuse_at_full: self.config.recordings.at_full == AtFull::Refuse,
             data_directory: self.config.data_directory.clone(),
             ledger: self.ledger.clone(),
             call_metrics: self.metrics.calls(),
@@ -349,9 +368,9 @@ impl House<'_> {
         registers.then(start).transpose()
     }
 
-    fn recorder(&self, counters: &Counters) -> Result<Recorder> {
+    fn recorder(&self, counters: &Counters, gauge: Gauge) -> Result<Recorder> {
         let (mailbox, counters) = (self.mailbox.clone(), counters.clone());
-        Recorder::start(move |closed| {
+        Recorder::start(gauge, move |closed| {
             counters.recording_bytes(closed.bytes);
             mailbox.event(Input::Recording(RecordingClosed {
                 call: closed.call,
@@ -446,13 +465,17 @@ pub fn lock_data(directory: &Path) -> Result<File> {
     }
 }
 
+fn ledger_writer(directory: &Path) -> Result<Writer> {
+    let key = ledger::subject_key(directory).context("cannot read or make subject.key")?;
+    Writer::open(directory, key).context("cannot open the ledger")
+}
+
 /// How the last run left the agents.
 type Presences = Vec<(AgentNo, presence::What)>;
 
 fn open_ledger(config: &Config, clock: RunClock, metrics: &Metrics) -> Result<(ledger::Running, RunId, Presences)> {
     let directory = &config.data_directory;
-    let key = ledger::subject_key(directory).context("cannot read or make subject.key")?;
-    let mut writer = Writer::open(directory, key).context("cannot open the ledger")?;
+    let mut writer = ledger_writer(directory)?;
     recover(&mut writer, directory, metrics)?;
     let presences = writer.presences().context("cannot read the agents' facts")?;
     let presences = presences.into_iter().map(|fact| (fact.agent, fact.what)).collect();
@@ -466,6 +489,7 @@ fn recover(writer: &mut Writer, directory: &Path, metrics: &Metrics) -> Result<(
     let mended = disk::repair_all(&directory.join("recordings"));
     let unfinished = writer.unfinished().context("cannot read the ledger")?;
     let mut call_metrics = metrics.calls();
+    let mut closing = Vec::new();
     for (call, facts) in &unfinished {
         let salvage = mended
             .iter()
@@ -473,11 +497,12 @@ fn recover(writer: &mut Writer, directory: &Path, metrics: &Metrics) -> Result<(
             .map(|m| Salvage { frames: m.frames, sha256: Some(m.sha256.clone()) });
         let salvage = salvage.or_else(|| closed_recording(directory, facts));
         let missing = closing_facts(facts, salvage.as_ref());
-        writer.append(&missing, &[]).context("cannot write the ledger")?;
         if let (true, Some(hotline)) = (is_interruption(&missing), hotline_of(facts)) {
             call_metrics.interrupted(hotline);
         }
+        closing.extend(missing);
     }
+    writer.append(&closing, &[]).context("cannot write the ledger")?;
     if !unfinished.is_empty() || !mended.is_empty() {
         tracing::warn!(calls = unfinished.len(), recordings = mended.len(), "closed what a crash had cut");
     }

@@ -6,6 +6,7 @@
 mod accounts;
 mod certificates;
 mod features;
+mod recordings;
 mod trunks;
 
 use std::collections::BTreeSet;
@@ -34,6 +35,7 @@ use crate::protocol::sip::digest::{Algorithm, Secrets};
 pub use crate::protocol::sip::endpoint::Transport;
 use crate::protocol::sip::session_timer;
 use crate::written::{At, Document, Table, text_of};
+pub use recordings::RecordingSettings;
 
 /// The whole configuration, without a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,7 @@ pub struct Config {
     pub codes: Codes,
     /// Name servers; none: those of the system.
     pub dns_servers: Vec<SocketAddr>,
+    pub recordings: RecordingSettings,
     /// How long live calls may go on once the gateway is told to stop.
     pub drain: Duration,
 }
@@ -254,6 +257,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         targets,
         codes: features::read(&mut root.section("features")),
         dns_servers: trunks::dns_servers(&mut root.section("dns")),
+        recordings: recordings::read(&mut root),
         drain: drain(&mut root.section("shutdown")),
     };
     Read { config, default_agents, certificates }

@@ -34,6 +34,7 @@ fn plans_with(nobody: Next, strategy: Strategy) -> Plans {
     let greet =
         |n: &str| AgentGreeting { normal: prompt(&format!("您好{n}")), late: prompt(&format!("久等了{n}")) };
     let hotline = Arc::new(Hotline {
+        recording: hotline::dialplan::plan::Recording::ALL,
         id: "property".into(),
         org: "物业".into(),
         numbers: vec![NUMBER.into()],

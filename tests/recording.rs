@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::bench::hotline;
 use common::sound::{RATE, level_db, locate, onset, play, sweep, write_wav};
 use common::voice::Voice;
 use common::{Bench, Gateway, RecordExt, Sipp, seconds, until, wall_us, within};
@@ -182,4 +183,111 @@ fn the_agents_voice_does_not_reach_the_caller_while_the_greeting_plays_but_is_re
     let passed = level_db(stretch(&passed, 500, 1_000), CALLER_HZ);
     assert!((passed + 12.2).abs() < 3.0, "the agent heard the caller at {passed:.1} dB during the greeting");
     gateway.settled(1);
+}
+
+/// Runs `hotline …` on this gateway's configuration; what it printed, and whether its exit code was 0.
+fn command(gateway: &Gateway, arguments: &[&str]) -> (String, bool) {
+    let config = gateway.config.to_str().expect("a path in UTF-8");
+    let output = hotline(&[arguments, &["--config", config]].concat());
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("UTF-8")).concat();
+    (text, output.status.success())
+}
+
+fn done(gateway: &Gateway, arguments: &[&str]) -> String {
+    let (text, good) = command(gateway, arguments);
+    assert!(good, "{arguments:?}: {text}");
+    text
+}
+
+#[test]
+fn every_command_on_recordings_works_beside_the_server_and_without_it() {
+    const CALLS: usize = 3;
+    let mut bench = Bench::new();
+    let phones = bench.ports.one();
+    (1..=CALLS).for_each(|number| bench.agent_at(&number.to_string(), phones));
+    let voice = Voice::new(bench.ports.even(), CALLER_HZ);
+    voice.sound_from(0);
+    let count = CALLS as u64;
+    let answering = Sipp::agent(&bench, "agent_answers", phones).pause_ms(100).calls(count);
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(1_500).calls(count).per_second(20).voice(voice.port);
+    bench.extra = "\n[retention]\ndays = 180\n".into();
+    let mut gateway = bench.serve();
+    let answering = answering.start();
+    calling.run();
+    answering.finish();
+    let sealed = |record: &Value| record.text("recording.status") != "pending";
+    let records = until("all recordings' end", seconds(5), || {
+        Some(gateway.records(CALLS)).filter(|records| records.iter().all(sealed))
+    });
+
+    let summary = |text: &str| -> Value { serde_json::from_str(text.lines().last().expect("a line")).expect("JSON") };
+    let verified = summary(&done(&gateway, &["recordings", "verify", "--json"]));
+    assert_eq!((verified.number("rows"), verified.number("ok"), verified.number("faults")), (3, 3, 0), "{verified}");
+    assert!(done(&gateway, &["status"]).contains("taking calls"));
+    assert!(done(&gateway, &["reload"]).contains("in force"));
+    assert_eq!(done(&gateway, &["recordings", "prune"]).trim(), "0 recordings deleted, 0 bytes");
+
+    // A sample more or less is found; so is a file too many.
+    let file = gateway.recording(&records[0]);
+    let whole = std::fs::read(&file).expect("a recording");
+    let mut changed = whole.clone();
+    changed[5_000] ^= 1;
+    std::fs::write(&file, changed).expect("writing");
+    std::fs::write(file.with_file_name("copy.wav"), "").expect("writing");
+    let (found, good) = command(&gateway, &["recordings", "verify"]);
+    assert!(!good && found.contains("changed") && found.contains("stranger"), "{found}");
+    std::fs::write(&file, whole).expect("writing");
+    std::fs::remove_file(file.with_file_name("copy.wav")).expect("removing");
+
+    let [held, destroyed] = [1, 2].map(|n: usize| records[n].text("id"));
+    done(&gateway, &["recordings", "hold", held, "--by", "Wang", "--why", "complaint"]);
+    let destroy = |by| command(&gateway, &["recordings", "destroy", destroyed, "--by", by, "--why", "order"]);
+    assert!(destroy("Wang").1 && !destroy("Wang").1, "one person alone may not");
+    assert!(gateway.recording(&records[2]).exists());
+    assert!(destroy("Li").1);
+    assert!(!gateway.recording(&records[2]).exists());
+
+    // Without a server the command does it by itself.
+    gateway.process.kill();
+    let (text, good) = command(&gateway, &["status"]);
+    assert!(!good && text.contains("no server"), "{text}");
+    for (n, expected) in [(0, (1, 1, 0)), (1, (1, 0, 1))] {
+        let receipt = done(&gateway, &["erase", "--caller", records[n].text("caller"), "--by", "Li"]);
+        let receipt = summary(&receipt);
+        let found = (receipt.number("calls"), receipt.number("recordings"), receipt.number("held"));
+        assert_eq!(found, expected, "{receipt}");
+    }
+    assert!(!file.exists() && gateway.recording(&records[1]).exists());
+    let calls = gateway.calls();
+    assert_eq!(calls.iter().filter(|record| record.at_path("caller").is_null()).count(), 2, "{calls:#?}");
+    let verified = summary(&done(&gateway, &["recordings", "verify", "--json"]));
+    assert_eq!((verified.number("rows"), verified.number("removed"), verified.number("faults")), (3, 2, 0));
+    assert!(done(&gateway, &["recordings", "repair"]).contains("0 rows written, 0 files mended"));
+}
+
+#[test]
+fn a_hotline_that_wants_no_recording_has_none_and_its_ledger_says_why() {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    bench.ringing += "\n\n[recording]\npolicy = \"none\"";
+    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(100);
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(1_000);
+    let gateway = bench.serve();
+    let answering = answering.start();
+    calling.run();
+    answering.finish();
+    let record = gateway.sealed();
+    assert_eq!((record.text("outcome"), record.text("recording.status")), ("answered", "none"));
+    assert_eq!(record.text("recording.reason"), "policy");
+    assert!(record.at_path("recording.path").is_null());
+    let verified = done(&gateway, &["recordings", "verify", "--json"]);
+    assert!(verified.contains(r#""rows":1"#) && verified.contains(r#""coverage":1.0"#), "{verified}");
+    assert_eq!(gateway.metric("hotline_recordings_total"), 0);
+
+    // A message is a stretch of the recording.
+    let plan = gateway.bench.path().join("dialplans/property.toml");
+    let text = std::fs::read_to_string(&plan).expect("the dialplan");
+    std::fs::write(&plan, text + "\n[step.leave]\ndo = \"message\"\n").expect("writing");
+    let (text, good) = command(&gateway, &["check"]);
+    assert!(!good && text.contains("a message is a stretch of the recording"), "{text}");
 }

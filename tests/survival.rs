@@ -9,6 +9,7 @@ use std::process::Command;
 
 use common::bench::{BINARY, hotline, http_get};
 use common::child::Process;
+use common::ports::Wide;
 use common::sound::play;
 use common::voice::Voice;
 use common::{Bench, RecordExt, Sipp, seconds, until, wall_us, within};
@@ -66,6 +67,58 @@ fn kill_9_with_twenty_calls_up_loses_no_record_and_at_most_a_second_of_sound() {
     // Counters count since the process began; what was recovered has its own.
     gateway.settled(0);
     assert_eq!(gateway.metric("hotline_calls_interrupted_total"), CALLS as i64);
+}
+
+/// Rounds of the kill at a random moment; set `HOTLINE_KILLS` to try more of them.
+fn kills() -> usize {
+    std::env::var("HOTLINE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
+}
+
+#[test]
+fn kill_9_with_two_hundred_recorded_calls_at_any_moment_keeps_each_and_recovers_in_two_seconds() {
+    const CALLS: usize = 200;
+    let mut slowest_ms = 0;
+    let mut most_lost_ms = 0;
+    for round in 0..kills() {
+        let mut bench = Bench::new();
+        let phone = bench.ports.one();
+        (1..=CALLS).for_each(|number| bench.agent_at(&number.to_string(), phone));
+        // Two pairs of ports each.
+        let wide = Wide::reserve();
+        bench.rtp = wide.rtp_range();
+        let count = CALLS as u64;
+        let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(10).calls(count);
+        let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(25_000).calls(count).per_second(100);
+        let mut gateway = bench.serve();
+        let _answering = answering.start();
+        let _calling = calling.start();
+        let connected = || gateway.live().iter().filter(|call| !call.at_path("connected_at").is_null()).count();
+        let offered = || gateway.metric("hotline_calls_offered_total");
+        until("all to be connected", seconds(15), || (offered() == count as i64 && connected() == CALLS).then_some(()));
+        // Some moment within the next second and a half, different each time.
+        let from_us = wall_us();
+        let moment_us = 200_000 + from_us % 1_300_000;
+        until("the moment", seconds(3), || (wall_us() > from_us + moment_us).then_some(()));
+        let killed_us = wall_us();
+        gateway.process.kill();
+        let begun_us = wall_us();
+        gateway.restart();
+        slowest_ms = slowest_ms.max((wall_us() - begun_us) / 1_000);
+
+        let config = gateway.config.to_str().expect("UTF-8");
+        let verified = hotline(&["recordings", "verify", "--json", "--config", config]);
+        assert!(verified.status.success(), "round {round}: {}", String::from_utf8_lossy(&verified.stdout));
+        for record in &gateway.records(CALLS) {
+            assert!(record.flag("interrupted"), "{record:#}");
+            assert_eq!(record.text("recording.status"), "partial");
+            let up_ms = (killed_us - record.instant_us("connected_at")) / 1000;
+            let lost_ms = up_ms - play(&gateway.recording(record)).millis();
+            within("what the kill took, ms", lost_ms, -100..=1_000);
+            most_lost_ms = most_lost_ms.max(lost_ms);
+        }
+    }
+    common::say(&format!("{CALLS} calls: ready again after {slowest_ms} ms, at most {most_lost_ms} ms lost of each"));
+    within("ready again, ms", slowest_ms, 0..=2_000);
 }
 
 #[test]
@@ -141,6 +194,47 @@ fn a_disk_full_while_recording_leaves_the_call_up_and_the_record_honest() {
     within("what was kept, ms", sound.millis(), 2_000..=4_096);
     within("file − recording.duration_ms", sound.millis() - record.number("recording.duration_ms"), -1..=1);
     gateway.settled(1);
+}
+
+#[test]
+fn on_a_full_disk_new_calls_are_refused_or_go_on_unrecorded_as_the_configuration_says() {
+    for (policy, outcome, reason) in
+        [("refuse", "rejected", "overloaded"), ("unrecorded", "answered", "caller_hung_up")]
+    {
+        let mut bench = Bench::new();
+        let recordings = bench.data().join("recordings");
+        std::fs::create_dir_all(&recordings).expect("the recordings' directory");
+        if !may_mount(&recordings) {
+            common::say("SKIPPED: this user may not mount a file system (unshare -m), so no disk can be filled");
+            return;
+        }
+        let phone = bench.agent("8");
+        bench.extra = format!("\n[recordings]\ndisk_full = \"{policy}\"\n");
+        let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(100);
+        let called = if policy == "refuse" { "trunk_refused_503" } else { "trunk_hangs_up" };
+        let calling = Sipp::trunk(&bench, called).pause_ms(1_000);
+        let mut command = Command::new("unshare");
+        let script = "mount -t tmpfs -o size=400k none \"$1\" && head -c 404000 /dev/zero > \"$1/others\" && shift && exec \"$@\"";
+        command.args(["-m", "sh", "-c", script, "sh"]).arg(&recordings).arg(BINARY);
+        let gateway = bench.serve_as(command);
+        assert_eq!(gateway.metric("hotline_recordings_disk_level"), 3);
+        let answering = answering.start();
+        calling.run();
+        if outcome == "answered" {
+            answering.finish();
+        }
+        let record = gateway.sealed();
+        assert_eq!((record.text("outcome"), record.text("reason")), (outcome, reason), "{record:#}");
+        assert_eq!(record.text("recording.status"), "none");
+        if outcome == "answered" {
+            assert_eq!(record.text("recording.reason"), "disk_full");
+            // Others made room: within a look or two all is as before.
+            let seen = Path::new("/proc").join(gateway.process.id().to_string()).join("root");
+            let others = seen.join(recordings.strip_prefix("/").expect("an absolute path")).join("others");
+            std::fs::remove_file(others).expect("removing");
+            until("room", seconds(5), || (gateway.metric("hotline_recordings_disk_level") == 0).then_some(()));
+        }
+    }
 }
 
 #[test]

@@ -497,6 +497,7 @@ fn world() -> World {
         nobody: Next::BusyTone,
     };
     let hotline = Arc::new(Hotline {
+        recording: hotline::dialplan::plan::Recording::ALL,
         id: "torture".into(),
         org: "物业".into(),
         numbers: vec!["400".into()],

@@ -1,11 +1,11 @@
 //! Another configuration for a gateway that is up: taken over as a whole, or not at all.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use anyhow::{Result, bail};
 
 use super::{Running, accounts, label_sets, phones, targets};
-use crate::config::{Config, Loaded, SipSettings};
+use crate::config::{Config, Loaded, RecordingSettings, SipSettings};
 use crate::fault::Fault;
 use crate::gateway::{self, Input};
 use crate::metrics::Reload;
@@ -51,6 +51,7 @@ impl Running {
         let accounts = accounts(&config);
         let reload = gateway::Reload { trunks, phones, named_phones, targets, accounts, plans };
         self.mailbox.event(Input::Reload(Box::new(reload)));
+        *self.keeping.retention.lock().unwrap_or_else(PoisonError::into_inner) = config.recordings.retention.clone();
         self.config = with_fixed(config, &self.config);
         self.metrics.counters().config_in_force(self.clock.now().wall);
         Ok(())
@@ -70,6 +71,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("features", old.codes != new.codes),
         ("rtp.ports", old.rtp_ports != new.rtp_ports),
         ("http.listen", old.http_listen != new.http_listen),
+        ("recordings.disk_full", old.recordings.at_full != new.recordings.at_full),
         ("metrics.listen", old.metrics_listen != new.metrics_listen),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
@@ -84,6 +86,7 @@ fn with_fixed(new: Config, old: &Config) -> Config {
         rtp_ports: old.rtp_ports.clone(),
         media: old.media.clone(),
         dns_servers: old.dns_servers.clone(),
+        recordings: RecordingSettings { at_full: old.recordings.at_full, ..new.recordings },
         http_listen: old.http_listen,
         metrics_listen: old.metrics_listen,
         ..new

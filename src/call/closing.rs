@@ -7,7 +7,7 @@ use super::leg::{Action, Input, Media};
 use super::{Call, State};
 use crate::clock::{Instant, Now};
 use crate::ids::Side;
-use crate::limits;
+use crate::{limits, media};
 
 #[derive(Debug)]
 pub(super) struct Closing {
@@ -46,6 +46,19 @@ impl Closing {
 const LINGER: std::time::Duration = std::time::Duration::from_millis(500);
 
 impl Call {
+    /// Orders the recording of a call that is to have one. Returns the fact that tells of it.
+    pub(super) fn begin_recording(&mut self) -> What {
+        if self.is_kept() && !self.is_recorded() {
+            let reason = Some("policy".to_owned());
+            return What::RecordingClosed { status: RecordingStatus::None, reason, duration_ms: 0, sha256: None };
+        }
+        let path = media::record::path::recording(self.offered.wall, self.id).to_string_lossy().into_owned();
+        if self.is_kept() {
+            self.actions.push_back(Action::Record { path: path.clone() });
+        }
+        What::RecordingStarted { path }
+    }
+
     pub(super) fn handle_closing(&mut self, mut closing: Closing, at: Now, input: Input) -> State {
         match input {
             Input::Media(Media::Measured { side, heard }) if closing.media.contains(&side) => {

@@ -192,6 +192,11 @@ impl Call {
         self.ledger.kept
     }
 
+    /// Its hotline's dialplan wants a recording.
+    pub fn is_recorded(&self) -> bool {
+        self.is_kept() && self.hotline.recording.wants(self.id)
+    }
+
     pub fn hotline(&self) -> &Arc<Hotline> {
         &self.hotline
     }

@@ -18,7 +18,7 @@ use crate::dialplan::plan::{Does, Next, Say, StepNo};
 use crate::dialplan::reception::Shut;
 use crate::ids::Side;
 use crate::limits;
-use crate::media::{self, Hears};
+use crate::media::Hears;
 
 #[derive(Debug)]
 pub(super) struct Route {
@@ -158,10 +158,9 @@ impl Call {
         route.line = Line::Attended;
         route.give_up = at.mono + limits::LONGEST_ATTENDED;
         self.fact(at, What::Connected);
-        let path = media::record::path::recording(self.offered.wall, self.id).to_string_lossy().into_owned();
-        self.actions.push_back(Action::Record { path: path.clone() });
+        let started = self.begin_recording();
         self.actions.push_back(Action::Attend { connected: at });
-        self.fact(at, What::RecordingStarted { path });
+        self.fact(at, started);
     }
 
     /// The caller is to hear that somebody is rung.
@@ -202,7 +201,7 @@ impl Call {
         };
         self.actions.push_back(Action::HangUpCaller { parting });
         if let (State::Closing(closing), Line::Attended) = (&mut state, route.line) {
-            closing.expect_media_and_recording(false, self.is_kept());
+            closing.expect_media_and_recording(false, self.is_recorded());
         }
         state
     }

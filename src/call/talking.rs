@@ -12,7 +12,7 @@ use super::{Call, State};
 use crate::clock::{Instant, Now};
 use crate::ids::Side;
 use crate::limits;
-use crate::media::{self, Play};
+use crate::media::Play;
 
 #[derive(Debug)]
 pub(super) struct Talking {
@@ -149,12 +149,9 @@ impl Call {
 
     fn connect(&mut self, talking: &mut Talking, at: Now) {
         self.fact(at, What::Connected);
-        let path = media::record::path::recording(self.offered.wall, self.id).to_string_lossy().into_owned();
-        if self.is_kept() {
-            self.actions.push_back(Action::Record { path: path.clone() });
-        }
+        let started = self.begin_recording();
         self.join(talking, at);
-        self.fact(at, What::RecordingStarted { path });
+        self.fact(at, started);
     }
 
     /// The caller, who is connected, is with this agent from now on.
@@ -218,7 +215,7 @@ impl Call {
             self.actions.push_back(Action::ReleaseAgent { attempt: talking.attempt, parting });
         }
         if let (State::Closing(closing), Some(transferor)) = (&mut state, joined) {
-            closing.expect_media_and_recording(transferor == Transferor::Waits, self.is_kept());
+            closing.expect_media_and_recording(transferor == Transferor::Waits, self.is_recorded());
         }
         state
     }

@@ -153,6 +153,11 @@ impl Fold {
         self.connected.is_some()
     }
 
+    /// Connected → ended in milliseconds: how long the recording is to be. `None` if either is missing, or a crash lies between.
+    pub fn connected_ms(&self) -> Option<u64> {
+        self.ended_at()?.millis_since(self.connected?)
+    }
+
     /// Both legs were measured: nothing more will be known of their quality.
     pub fn is_measured(&self) -> bool {
         self.caller.heard.is_some() && self.agent.heard.is_some()

@@ -109,6 +109,24 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Recordings: what there is, whether it is whole, and what people decide about it.
+    Recordings {
+        #[command(subcommand)]
+        command: super::recordings::Command,
+    },
+    /// Erases a caller's number and the recordings of that caller, and prints the receipt. What is under legal hold stays.
+    Erase {
+        /// The number as records show it.
+        #[arg(long, value_name = "NUMBER")]
+        caller: String,
+        /// Who does it.
+        #[arg(long, value_name = "NAME")]
+        by: String,
+    },
+    /// Tells the running server to read configuration and dialplans again.
+    Reload,
+    /// What the running server is doing.
+    Status,
     /// The catalogue of metrics.
     Metrics {
         /// One JSON object a line.

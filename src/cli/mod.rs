@@ -5,8 +5,10 @@ mod agents;
 mod analyze;
 mod args;
 mod demo;
+mod erase;
 mod ladder;
 pub mod reading;
+mod recordings;
 mod route_test;
 mod serve;
 mod simulate;
@@ -24,6 +26,7 @@ use reading::{ReadingError, Style, UsageError};
 use crate::config::{self, Config, Loaded};
 use crate::fault::Fault;
 use crate::io::clock::RunClock;
+use crate::io::control::Request;
 use crate::report::Zones;
 use crate::store::{Reader, StoreError, Which};
 
@@ -106,6 +109,10 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
         }
         Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
         Command::Analyze { file, json } => analyze::run(file, style(*json), &mut out),
+        Command::Recordings { command } => recordings::run(command, &settings(file)?, &mut out),
+        Command::Erase { caller, by } => erase::run(caller, by, &settings(file)?, &mut out),
+        Command::Reload => recordings::ask_running(&settings(file)?, &Request::Reload, &mut out),
+        Command::Status => recordings::ask_running(&settings(file)?, &Request::Status, &mut out),
         Command::Metrics { json } => Ok(reading::metrics(style(*json), &mut out)?),
         Command::Help { topic: Some(Topic::Reasons) } => Ok(reading::reasons(&mut out)?),
         Command::Help { topic: None } => {

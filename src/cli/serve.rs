@@ -1,6 +1,6 @@
 //! `hotline serve`: start, say where it listens, obey signals until the end.
 //!
-//! SIGHUP reads configuration and dialplans again. SIGTERM or SIGINT drains: no new calls, live ones go on for `drain_s`; a second
+//! SIGHUP (or `hotline reload`) reads configuration and dialplans again. SIGTERM or SIGINT drains: no new calls, live ones go on for `drain_s`; a second
 //! one ends them at once; a third no longer waits for anything.
 
 use std::io::Write as _;
@@ -41,8 +41,19 @@ pub(super) fn serve(file: Option<PathBuf>, loaded: Loaded) -> Result<()> {
         announce(&running.addresses)?;
         supervisor.ready(TAKING_CALLS);
         let watch = tokio::spawn(watch(Arc::clone(&supervisor), running.pulse()));
-        while let Told::Reload = signals.next().await {
-            reload(&mut running, &supervisor, file.clone()).await;
+        loop {
+            let asked = tokio::select! {
+                told = signals.next() => match told {
+                    Told::Reload => None,
+                    Told::Stop => break,
+                },
+                Some(asked) = running.reload_asked() => Some(asked),
+            };
+            let taken = reload(&mut running, &supervisor, file.clone()).await;
+            if let Some(asked) = asked {
+                // A command that has gone away does not hear it.
+                let _ = asked.send(taken);
+            }
         }
         drain(&running, &supervisor, &mut signals).await;
         let stopped = stop_unless(running, &mut signals).await;
@@ -89,7 +100,8 @@ impl Signals {
     }
 }
 
-async fn reload(running: &mut Running, supervisor: &Supervisor, file: Option<PathBuf>) {
+/// Whether the new configuration was taken over.
+async fn reload(running: &mut Running, supervisor: &Supervisor, file: Option<PathBuf>) -> bool {
     supervisor.reloading();
     // Prompts are put together: that takes a moment, in which the watch must go on.
     let read = tokio::task::spawn_blocking(move || config::check(file.as_deref())).await;
@@ -103,6 +115,7 @@ async fn reload(running: &mut Running, supervisor: &Supervisor, file: Option<Pat
     let status =
         if taken { TAKING_CALLS } else { "taking calls by the old configuration: the new one has faults, see the log" };
     supervisor.ready(status);
+    taken
 }
 
 async fn drain(running: &Running, supervisor: &Supervisor, signals: &mut Signals) {

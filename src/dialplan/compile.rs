@@ -113,6 +113,11 @@ fn hotline(
     let mut speaker = Speaker { document, library, roster, org: org_said, language: spoken, told: Vec::new() };
     let greeting = greeting::compile(&written, &mut speaker);
     let steps = Steps::compile(document, &written, &mut speaker, targets);
+    let takes_messages = written.steps.iter().any(|step| matches!(step.does, Does::Message { .. }));
+    if takes_messages && written.recording.percent < 100 {
+        let what = "a step takes messages, and [recording] leaves calls out: a message is a stretch of the recording";
+        document.fault(1, what, "write policy = \"all\", or take the step out");
+    }
     Some(Hotline {
         id: HotlineId::from(written.id?.value),
         org: org?,
@@ -125,6 +130,7 @@ fn hotline(
         agents: steps.agents,
         reception: steps.reception,
         duty: written.duty,
+        recording: written.recording,
         start: steps.start,
         steps: steps.steps,
     })

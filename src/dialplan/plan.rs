@@ -8,7 +8,7 @@ use super::reception::Reception;
 use jiff::tz::TimeZone;
 
 use crate::clock::Wall;
-use crate::ids::{AgentNo, HotlineId, TargetName};
+use crate::ids::{AgentNo, CallId, HotlineId, TargetName};
 
 /// Every hotline, found by the number dialled.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +57,7 @@ pub struct Hotline {
     /// What comes before the first step.
     pub reception: Reception,
     pub duty: Duty,
+    pub recording: Recording,
     /// Where a call begins.
     pub start: Next,
     /// The file's `[step.NAME]`s, in its order.
@@ -77,6 +78,23 @@ impl Hotline {
             }
         }
         all
+    }
+}
+
+/// Which calls are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recording {
+    /// 100: all; 0: none.
+    pub percent: u8,
+}
+
+impl Recording {
+    pub const ALL: Recording = Recording { percent: 100 };
+
+    /// Drawn by the last bits of the call's id, which are random: the same for the same call whoever asks.
+    pub fn wants(self, call: CallId) -> bool {
+        let drawn = u16::from_be_bytes([call.0.as_bytes()[14], call.0.as_bytes()[15]]);
+        u32::from(drawn) * 100 < u32::from(self.percent) * 65_536
     }
 }
 

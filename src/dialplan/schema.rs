@@ -3,11 +3,12 @@
 pub(super) mod callers;
 mod duty;
 pub(super) mod hours;
+mod recording;
 pub(super) mod steps;
 
 use std::time::Duration;
 
-use super::plan::{Answer, Cadence, Duty, Ringback, Strategy};
+use super::plan::{Answer, Cadence, Duty, Recording, Ringback, Strategy};
 use crate::fault::did_you_mean;
 use crate::written::{At, Document, Table};
 
@@ -30,6 +31,7 @@ pub(super) struct Written {
     pub(super) queue: Option<steps::Queue>,
     pub(super) hours: Option<hours::Hours>,
     pub(super) outage: Option<hours::Outage>,
+    pub(super) recording: Recording,
     /// Where a call begins; left out: with the agents.
     pub(super) start: Option<At<String>>,
     pub(super) steps: Vec<steps::Step>,
@@ -71,6 +73,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         queue: steps::queue(queue),
         hours: hours::hours(hours),
         outage: hours::outage(outage),
+        recording: recording::read(&mut root.section("recording")),
         start: hotline.string("start"),
         steps: steps::read(root.named_sections("step")),
     }

@@ -154,6 +154,7 @@ fn plan_for(to: &Callee) -> Arc<Hotline> {
 pub(super) fn plan_of(numbers: Vec<AgentNo>, nobody: Next, start: Next, steps: Vec<Step>) -> Arc<Hotline> {
     let cadence = Cadence { name: "cn".to_owned(), burst: Duration::from_secs(1), period: Duration::from_secs(5) };
     Arc::new(Hotline {
+        recording: crate::dialplan::plan::Recording::ALL,
         id: "".into(),
         org: String::new(),
         numbers: Vec::new(),

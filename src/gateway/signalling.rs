@@ -94,6 +94,11 @@ impl Gateway {
         if let Some(who) = self.agents_own_call(&flow, request) {
             return self.begin_agents_call(now, at, (session, flow), request, who);
         }
+        self.begin_call(now, at, session, flow, request);
+    }
+
+    /// A call of a trunk, if one brings it and a dialplan owns the number.
+    fn begin_call(&mut self, now: Now, at: Now, session: SessionId, flow: Flow, request: &Request) {
         let Some(line) = self.trunk_of(&flow) else {
             self.outputs.push_back(Output::Rejected(Rejected::FromPhone));
             return self.endpoint.reject(now, session, 403, None);
@@ -111,10 +116,7 @@ impl Gateway {
         // It goes into the ledger: a real one has 20 to 80 characters.
         let sip_call_id = request.headers.text(&Name::CALL_ID).unwrap_or_default().chars().take(256).collect();
         let early_media = peer.as_ref().is_some_and(Peer::hears);
-        // Whoever withholds the number is nobody whom the dialplan knows.
-        let forms = [Some(&caller.number.kept), caller.number.received.as_ref()].into_iter().flatten();
-        let forms: Vec<&str> = forms.map(String::as_str).filter(|_| caller.shown().is_some()).collect();
-        let standing = hotline.reception.standing(&forms);
+        let standing = hotline.reception.standing(&caller.known_as());
         let Number { kept: called, received: called_received } = called;
         let offer = Offer {
             trunk,

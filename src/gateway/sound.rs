@@ -376,7 +376,7 @@ impl Gateway {
     pub(super) fn attend(&self, id: CallId, connected: Now) -> Option<Command> {
         let entry = self.calls.get(&id)?;
         let caller = entry.caller.media.as_ref()?.leg;
-        Some(Command::Attend { call: id, caller, connected, record: entry.call.is_kept() })
+        Some(Command::Attend { call: id, caller, connected, record: entry.call.is_recorded() })
     }
 
     /// The order that joins the two legs.
@@ -385,7 +385,7 @@ impl Gateway {
         let caller = entry.caller.media.as_ref()?.leg;
         let agent = entry.attempts.get(&attempt)?.media.as_ref()?.leg;
         debug_assert_eq!(self.by_leg.get(&caller).map(|l| l.role.side()), Some(Side::Caller));
-        Some(Command::Bridge { call: id, caller, agent, connected, record: entry.call.is_kept() })
+        Some(Command::Bridge { call: id, caller, agent, connected, record: entry.call.is_recorded() })
     }
 }
 

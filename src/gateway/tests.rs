@@ -34,6 +34,7 @@ pub(crate) struct Switch {
 pub(crate) fn plans() -> Plans {
     let cadence = Cadence { name: "cn".into(), burst: Duration::from_secs(1), period: Duration::from_secs(5) };
     let hotline = Arc::new(Hotline {
+        recording: crate::dialplan::plan::Recording::ALL,
         id: "property".into(),
         org: "物业".into(),
         numbers: vec!["400".into()],

@@ -4,7 +4,7 @@
 //! place.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use std::time::Duration;
 
 pub use super::recording::Closed;
 use super::recording::{self, Disk, Medium, Recording};
+use super::space::Gauge;
 use crate::ids::CallId;
 use crate::media::record::path;
 use crate::media::{Block, BlockSink};
@@ -50,13 +51,15 @@ enum Order {
 
 impl Recorder {
     /// `closed` is called on the recorder's thread, once for each call begun and ended.
-    pub fn start(closed: impl FnMut(Closed) + Send + 'static) -> io::Result<Self> {
-        Self::start_on(Disk, closed)
+    /// While the gauge says that the disk is full, calls that begin get no file.
+    pub fn start(disk: Gauge, closed: impl FnMut(Closed) + Send + 'static) -> io::Result<Self> {
+        Self::start_on(Disk, disk, closed)
     }
 
-    fn start_on(medium: impl Medium, closed: impl FnMut(Closed) + Send + 'static) -> io::Result<Self> {
+    fn start_on(medium: impl Medium, disk: Gauge, closed: impl FnMut(Closed) + Send + 'static) -> io::Result<Self> {
         let (orders, inbox) = mpsc::channel();
-        let thread = thread::Builder::new().name("recorder".into()).spawn(move || run(&medium, &inbox, closed))?;
+        let thread =
+            thread::Builder::new().name("recorder".into()).spawn(move || run(&medium, &disk, &inbox, closed))?;
         Ok(Recorder { orders, thread: Some(thread) })
     }
 
@@ -138,14 +141,18 @@ fn next(inbox: &Receiver<Order>, worked: &mut bool) -> Option<Order> {
     order.ok()
 }
 
-fn run<M: Medium>(medium: &M, inbox: &Receiver<Order>, mut closed: impl FnMut(Closed)) {
+fn run<M: Medium>(medium: &M, disk: &Gauge, inbox: &Receiver<Order>, mut closed: impl FnMut(Closed)) {
     super::priority::behind();
     let mut open: BTreeMap<CallId, Recording<M::File>> = BTreeMap::new();
     let mut worked = false;
     while let Some(order) = next(inbox, &mut worked) {
         match order {
             Order::Begin { call, path } => {
-                open.insert(call, Recording::begin(medium, call, &path));
+                let recording = match disk.is_full() {
+                    true => Recording::refused(call, &path),
+                    false => Recording::begin(medium, call, &path),
+                };
+                open.insert(call, recording);
             }
             Order::Block { block, waiting } => {
                 waiting.fetch_sub(1, Ordering::Relaxed);
@@ -195,7 +202,24 @@ pub fn repair_all(recordings: &Path) -> Vec<Mended> {
         }
     }
     mended.sort_by(|a, b| a.path.cmp(&b.path));
+    if !mended.is_empty() {
+        make_durable(recordings);
+    }
     mended
+}
+
+/// Against a power cut. Calls do not wait for it: the ledger's last commits are no safer until the next checkpoint.
+fn make_durable(recordings: &Path) {
+    let folder = File::open(recordings);
+    let sync = move || {
+        super::priority::behind();
+        if let Err(error) = folder.and_then(|folder| Ok(nix::unistd::syncfs(folder)?)) {
+            tracing::warn!(%error, "what was mended is not safe from a power cut yet");
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("sync".into()).spawn(sync) {
+        tracing::warn!(%error, "what was mended is not safe from a power cut yet");
+    }
 }
 
 /// Length in 1/8000 s and hash of a recording that is closed already; `None` if it is not there.
@@ -204,7 +228,7 @@ pub fn measure(path: &Path) -> Option<(u64, String)> {
 }
 
 fn mend(call: CallId, path: PathBuf) -> Option<Mended> {
-    match recording::close(&path, u64::MAX) {
+    match recording::mend(&path, u64::MAX).and_then(|(_, file)| recording::rename(&path).map(|()| file)) {
         Ok(file) => Some(Mended { call, path, frames: file.units(), bytes: file.bytes, sha256: file.sha256 }),
         Err(error) => {
             tracing::warn!(%call, %error, "a cut recording could not be mended");

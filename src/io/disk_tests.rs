@@ -43,7 +43,7 @@ impl Bench {
     fn start(medium: impl Medium) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (tell, closed) = mpsc::channel();
-        let recorder = Recorder::start_on(medium, move |closed| {
+        let recorder = Recorder::start_on(medium, Gauge::default(), move |closed| {
             let _ = tell.send(closed);
         })
         .unwrap();

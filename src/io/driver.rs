@@ -17,6 +17,7 @@ use super::mailbox::{Inbox, Received};
 use super::refusals::Refusals;
 use super::resolver::Resolver;
 use super::rtp::MediaThreads;
+use super::space::Watch;
 use super::tcp::Tcp;
 use super::udp::Udp;
 use crate::call::fact::Fact;
@@ -41,6 +42,9 @@ pub struct Wires {
     pub resolver: Resolver,
     pub media: MediaThreads,
     pub recorder: Recorder,
+    pub disk: Watch,
+    /// New calls are refused while the disk is full.
+    pub refuse_at_full: bool,
     pub data_directory: PathBuf,
     pub ledger: Ledger,
     pub call_metrics: CallMetrics,
@@ -81,15 +85,8 @@ impl Occupancy {
 /// Runs the switch until it is told to stop; gives the wires back so that they can be closed in order.
 pub fn run(gateway: Gateway, inbox: Inbox, wires: Wires) -> io::Result<JoinHandle<Wires>> {
     let pending = Batch::default();
-    let driver = Driver {
-        gateway,
-        wires,
-        pending,
-        ledger_full: false,
-        ledger_failing: false,
-        guests_version: 0,
-        known_version: 0,
-    };
+    let driver =
+        Driver { gateway, wires, pending, no_room: false, ledger_failing: false, guests_version: 0, known_version: 0 };
     thread::Builder::new().name("switch".to_owned()).spawn(move || driver.run(&inbox))
 }
 
@@ -98,7 +95,8 @@ struct Driver {
     wires: Wires,
     /// Facts of this round, and those that the ledger handed back.
     pending: Batch,
-    ledger_full: bool,
+    /// New calls are refused: the ledger is full, or the disk.
+    no_room: bool,
     ledger_failing: bool,
     /// Of the guests that the door knows.
     guests_version: u64,
@@ -162,7 +160,7 @@ impl Driver {
         let now = self.wires.clock.now().mono;
         let due = self.gateway.poll_timeout().map_or(Duration::from_secs(1), |(at, _)| at.since(now));
         // While facts wait for the ledger, look again soon.
-        let waiting = !self.pending.is_empty() || self.ledger_full;
+        let waiting = !self.pending.is_empty() || self.no_room;
         due.min(if waiting { Duration::from_millis(100) } else { Duration::from_secs(1) })
     }
 
@@ -295,9 +293,10 @@ impl Driver {
             }
         }
         let full = self.wires.ledger.room() == Room::Full || !self.pending.is_empty();
-        if full != self.ledger_full {
-            self.ledger_full = full;
-            self.handle(Input::LedgerFull(full));
+        let no_room = full || (self.wires.refuse_at_full && self.wires.disk.gauge().is_full());
+        if no_room != self.no_room {
+            self.no_room = no_room;
+            self.handle(Input::LedgerFull(no_room));
         }
         let failing = self.wires.ledger.is_failing() || full;
         if failing != self.ledger_failing {

@@ -15,9 +15,9 @@ use crate::media::record::repair::{self, FRAME_BYTES, HEADER_BYTES};
 use crate::media::wav::{WriteError, Writer};
 use crate::media::{Block, SAMPLE_RATE_HZ};
 
-/// The header is made right every 500 ms of audio. With the tap's hold-back of 200 ms and a block of 100 ms a crash
-/// takes less than a second.
-const CHECKPOINT_FRAMES: u64 = SAMPLE_RATE_HZ as u64 / 2;
+/// The header is made right every 400 ms of audio. With the tap's hold-back of 200 ms, a block of 100 ms and a busy machine a
+/// crash takes less than a second.
+const CHECKPOINT_FRAMES: u64 = SAMPLE_RATE_HZ as u64 * 4 / 10;
 
 /// What the machine itself may lose when its power fails: 5 s.
 const SYNC_FRAMES: u64 = SAMPLE_RATE_HZ as u64 * 5;
@@ -93,6 +93,22 @@ impl<F: Write + Seek> Recording<F> {
             Err(error) => failed(call, &error),
         };
         Recording { call, path, rate_hz: SAMPLE_RATE_HZ, state, edge: 0, checkpointed: 0, synced: 0, silent: 0 }
+    }
+
+    /// The disk is full: there is no file, and the call is told so at its end.
+    pub(super) fn refused(call: CallId, path: &Path) -> Self {
+        tracing::warn!(%call, "not recorded: the disk is full");
+        let state = State::Failed { reason: "disk_full", dropped: 0 };
+        Recording {
+            call,
+            path: path.to_owned(),
+            rate_hz: SAMPLE_RATE_HZ,
+            state,
+            edge: 0,
+            checkpointed: 0,
+            synced: 0,
+            silent: 0,
+        }
     }
 
     pub(crate) fn block(&mut self, medium: &impl Medium<File = F>, block: &Block) {
@@ -250,6 +266,22 @@ impl Finished {
 
 /// Mends a `.part` file if it needs to be, keeps at most `frames`, makes it durable under its final name.
 pub(super) fn close(path: &Path, frames: u64) -> io::Result<Finished> {
+    let (file, finished) = mend(path, frames)?;
+    file.sync_all()?;
+    rename(path)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(finished)
+}
+
+/// Gives a mended `.part` file its final name.
+pub(super) fn rename(path: &Path) -> io::Result<()> {
+    fs::rename(path::part(path), path)
+}
+
+/// Mends a `.part` file and keeps at most `frames`; it is neither durable nor renamed yet.
+pub(super) fn mend(path: &Path, frames: u64) -> io::Result<(File, Finished)> {
     let part = path::part(path);
     let mut file = OpenOptions::new().read(true).write(true).open(&part)?;
     let kept = repair::keep(&mut file, frames).map_err(|error| match error {
@@ -257,14 +289,9 @@ pub(super) fn close(path: &Path, frames: u64) -> io::Result<Finished> {
         foreign => io::Error::other(foreign),
     })?;
     file.set_len(kept.length)?;
-    file.sync_all()?;
     let sha256 = hash(&mut file)?;
-    fs::rename(&part, path)?;
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
-    }
     debug_assert_eq!(kept.length, HEADER_BYTES + kept.frames * FRAME_BYTES);
-    Ok(Finished { frames: kept.frames, rate_hz: kept.rate_hz, bytes: kept.length, sha256 })
+    Ok((file, Finished { frames: kept.frames, rate_hz: kept.rate_hz, bytes: kept.length, sha256 }))
 }
 
 /// A file that has its final name.

@@ -110,6 +110,7 @@ pub(crate) fn plans() -> Plans {
     let ms = std::time::Duration::from_millis;
     let cadence = Cadence { name: "cn".to_owned(), burst: ms(rule.burst_ms), period: ms(rule.period_ms) };
     let hotline = Hotline {
+        recording: crate::dialplan::plan::Recording::ALL,
         id: HotlineId::from("property"),
         org: "物业".to_owned(),
         numbers: vec!["4008001234".to_owned()],

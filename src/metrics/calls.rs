@@ -108,6 +108,8 @@ impl CallMetrics {
     fn count_at_once(&self, fact: &Fact) {
         match &fact.what {
             What::AgentReleased { agent, result, .. } => self.count_agent(agent, agent_call(*result)),
+            // Nobody wanted one.
+            What::RecordingClosed { reason, .. } if reason.as_deref() == Some("policy") => {}
             What::RecordingClosed { status, .. } => {
                 let word = match status {
                     RecordingStatus::Ok => "ok",

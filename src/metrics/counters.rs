@@ -238,6 +238,11 @@ impl Counters {
         self.families.add(Id::RecordingDropped, &[], blocks);
     }
 
+    /// How full the recordings' disk is: 0 to 3, as the catalogue says.
+    pub fn disk_level(&self, level: i64) {
+        self.families.set(Id::DiskLevel, &[], level);
+    }
+
     pub fn ledger_committed(&self, facts: u64, took: Duration) {
         self.families.add(Id::LedgerFacts, &[], facts);
         self.families.observe(Id::LedgerCommit, &[], took.as_secs_f64());

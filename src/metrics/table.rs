@@ -244,6 +244,8 @@ metrics! {
         "Bytes of audio written to recordings.";
     RecordingDropped "hotline_recording_blocks_dropped_total" Counter [] None
         "Blocks of audio that the recorder's queue had no room for; their time is silence in the recording.";
+    DiskLevel "hotline_recordings_disk_level" Gauge [] None
+        "The recordings' disk: 0 fine, 1 low (90 %), 2 tight (95 %), 3 full (98 % or not writable): new calls are not recorded.";
     SipRequests "hotline_sip_requests_total" Counter [METHOD, DIRECTION] None
         "SIP requests, retransmissions excluded.";
     SipResponses "hotline_sip_responses_total" Counter [ANSWERED_METHOD, CODE, DIRECTION] None

@@ -217,6 +217,7 @@ impl Line {
             Before::Menu => Next::Step(StepNo::after(1)),
         };
         Hotline {
+            recording: crate::dialplan::plan::Recording::ALL,
             id: HotlineId::from(self.id.as_str()),
             org: self.id.clone(),
             numbers: vec![self.number.clone()],

@@ -1,13 +1,19 @@
-//! The database of a data directory: the ledger of facts, the callers' numbers, and one row a call.
+//! The database of a data directory: the ledger of facts, the callers' numbers, one row a call and one a recording.
 //!
-//! One [`Writer`] a directory; any number of [`Reader`]s beside it. Rows of `call` are computed from facts and can be
-//! rebuilt.
+//! One [`Writer`] a directory; any number of [`Reader`]s beside it, and one [`Custody`] for what people decide about recordings
+//! and numbers. Rows of `call` and `recording` are computed from facts and can be rebuilt.
 
+mod custody;
 mod reader;
+mod recordings;
+mod retention;
 mod sqlite;
 mod writer;
 
+pub use custody::{Asked, Custody, Receipt};
 pub use reader::{Call, Reader, Which};
+pub use recordings::{Cause, Kept, Removed};
+pub use retention::{Class, Retention};
 pub use writer::{Appended, Writer};
 
 /// Kinds of agents' facts that tell no presence.
@@ -40,7 +46,7 @@ impl std::fmt::Debug for SubjectKey {
 }
 
 /// The operator's side is at fault (disk, rights, another version) but for `Codec`, `Record` and `NoBeginning`: those
-/// are ours.
+/// are ours. `Refused` is for whoever asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("no database yet at {0}")]
@@ -59,6 +65,8 @@ pub enum StoreError {
     Record(#[from] serde_json::Error),
     #[error("call {0} has no `offered` in the ledger")]
     NoBeginning(crate::ids::CallId),
+    #[error("{0}")]
+    Refused(String),
     #[error("run {} cannot be kept in the database", .0.0)]
     Run(RunId),
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, ToSql};
 
-use super::{StoreError, sqlite};
+use super::{Kept, StoreError, recordings, sqlite};
 use crate::call::fact::Fact;
 use crate::call::presence::AgentFact;
 use crate::cdr::Record;
@@ -98,6 +98,26 @@ impl Reader {
     pub fn last_run(&self) -> Result<Option<RunId>, StoreError> {
         let last: Option<u32> = self.db.query_row("SELECT max(id) FROM run", [], |row| row.get(0))?;
         Ok(last.map(RunId))
+    }
+
+    /// Rows of the recording ledger, oldest first: of calls offered at or after `since`, behind the row `after`, at most `limit`.
+    pub fn recordings(&self, since: Wall, after: Option<&Kept>, limit: usize) -> Result<Vec<Kept>, StoreError> {
+        recordings::page(&self.db, since, after, limit)
+    }
+
+    pub fn recording(&self, call: CallId) -> Result<Option<Kept>, StoreError> {
+        recordings::row(&self.db, call)
+    }
+
+    /// Connected and closed calls that the recording ledger does not have; there should be none.
+    pub fn unrecorded(&self, since: Wall) -> Result<Vec<CallId>, StoreError> {
+        recordings::unrecorded(&self.db, since)
+    }
+
+    /// Whether this call is known and not closed: its recording may still be written. `None`: there is no such call.
+    pub fn is_open(&self, call: CallId) -> Result<Option<bool>, StoreError> {
+        let mut find = self.db.prepare_cached("SELECT closed = 0 FROM call WHERE id = ?1")?;
+        Ok(find.query_row([sqlite::id(call)], |row| row.get(0)).optional()?)
     }
 
     fn records(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<Record>, StoreError> {

@@ -15,7 +15,11 @@ use crate::ledger::agents;
 use crate::ledger::codec::{self, Row};
 
 /// Applied in order; `user_version` counts those that were. Never edit one that was released: add the next.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_ledger.sql"), include_str!("migrations/0002_agents.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_ledger.sql"),
+    include_str!("migrations/0002_agents.sql"),
+    include_str!("migrations/0003_recordings.sql"),
+];
 
 /// How long one statement waits for another process's lock. Short: the ledger's thread retries by itself, and meanwhile
 /// must go on taking facts.
@@ -24,7 +28,8 @@ const READER_BUSY: Duration = Duration::from_secs(5);
 
 const WRITER_CACHE_KIB: i64 = 8 * 1024;
 
-pub(super) fn open_writer(dir: &Path) -> Result<Connection, StoreError> {
+/// The database for its writer, and the version that was found.
+pub(super) fn open_writer(dir: &Path) -> Result<(Connection, usize), StoreError> {
     let mut db = Connection::open(dir.join(FILE))?;
     db.busy_timeout(WRITER_BUSY)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
@@ -32,7 +37,21 @@ pub(super) fn open_writer(dir: &Path) -> Result<Connection, StoreError> {
     db.pragma_update(None, "synchronous", "NORMAL")?;
     // Negative: KiB. The inner pages of the indexes; with the default of 2 MiB they are read anew for most commits.
     db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    migrate(&mut db)?;
+    let found = migrate(&mut db)?;
+    Ok((db, found))
+}
+
+/// For what people decide about recordings: beside the writer, in short transactions. Makes nothing new.
+pub(super) fn open_beside(dir: &Path) -> Result<Connection, StoreError> {
+    let path = dir.join(FILE);
+    if !path.exists() {
+        return Err(StoreError::Absent(path));
+    }
+    let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(READER_BUSY)?;
+    // An erased number is overwritten in its page.
+    db.pragma_update(None, "secure_delete", true)?;
+    expect_known(&db)?;
     Ok(db)
 }
 
@@ -44,15 +63,20 @@ pub(super) fn open_reader(dir: &Path) -> Result<Connection, StoreError> {
     }
     let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(READER_BUSY)?;
-    let (found, known) = (version(&db)?, MIGRATIONS.len());
+    expect_known(&db)?;
+    Ok(db)
+}
+
+fn expect_known(db: &Connection) -> Result<(), StoreError> {
+    let (found, known) = (version(db)?, MIGRATIONS.len());
     match found.cmp(&known) {
         std::cmp::Ordering::Less => Err(StoreError::TooOld { found, known }),
-        std::cmp::Ordering::Equal => Ok(db),
+        std::cmp::Ordering::Equal => Ok(()),
         std::cmp::Ordering::Greater => Err(StoreError::TooNew { found, known }),
     }
 }
 
-fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+fn migrate(db: &mut Connection) -> Result<usize, StoreError> {
     let (found, known) = (version(db)?, MIGRATIONS.len());
     if found > known {
         return Err(StoreError::TooNew { found, known });
@@ -63,7 +87,7 @@ fn migrate(db: &mut Connection) -> Result<(), StoreError> {
         step.pragma_update(None, "user_version", number)?;
         step.commit()?;
     }
-    Ok(())
+    Ok(found)
 }
 
 fn version(db: &Connection) -> Result<usize, StoreError> {

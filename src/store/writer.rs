@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use rusqlite::{Connection, TransactionBehavior};
 use sha2::Sha256;
 
-use super::{StoreError, SubjectKey, sqlite};
+use super::{StoreError, SubjectKey, recordings, sqlite};
 use crate::call::fact::Fact;
 use crate::call::presence::AgentFact;
 use crate::cdr::{Fold, Word as _};
@@ -18,6 +18,9 @@ use crate::ledger::Subject;
 /// Ended calls whose recording is not in yet stay in memory up to this many calls in all; beyond it they are read back
 /// from the ledger when their last facts come. About 1 kB each.
 const CALLS_IN_MEMORY: usize = 20_000;
+
+/// The version of the database that first had the recording ledger.
+const RECORDINGS_SINCE: usize = 2;
 
 #[derive(Debug)]
 pub struct Writer {
@@ -38,7 +41,12 @@ pub struct Appended {
 impl Writer {
     /// Opens or creates the database of a data directory and brings it up to date.
     pub fn open(dir: &Path, key: SubjectKey) -> Result<Writer, StoreError> {
-        Ok(Writer { db: sqlite::open_writer(dir)?, key, open: BTreeMap::new() })
+        let (db, found) = sqlite::open_writer(dir)?;
+        let mut writer = Writer { db, key, open: BTreeMap::new() };
+        if (1..RECORDINGS_SINCE).contains(&found) {
+            writer.rebuild()?;
+        }
+        Ok(writer)
     }
 
     /// A new start of the gateway; runs count from 1.
@@ -86,6 +94,7 @@ impl Writer {
     pub fn rebuild(&mut self) -> Result<usize, StoreError> {
         let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         work.execute("DELETE FROM call", [])?;
+        work.execute("DELETE FROM recording", [])?;
         let calls = {
             let mut query = work.prepare("SELECT DISTINCT call FROM fact ORDER BY call")?;
             query.query_map([], |row| row.get(0).map(sqlite::call_id))?.collect::<Result<Vec<_>, _>>()?
@@ -154,7 +163,7 @@ fn fold_fact(db: &Connection, open: &mut BTreeMap<CallId, Fold>, fact: &Fact) ->
     Ok(())
 }
 
-fn fold_of(db: &Connection, call: CallId) -> Result<Option<Fold>, StoreError> {
+pub(super) fn fold_of(db: &Connection, call: CallId) -> Result<Option<Fold>, StoreError> {
     let facts = sqlite::facts_of(db, call)?;
     let Some((first, rest)) = facts.split_first() else { return Ok(None) };
     let Some(mut fold) = Fold::begin(first) else { return Ok(None) };
@@ -178,7 +187,7 @@ fn write_call(db: &Connection, call: CallId, fold: &Fold) -> Result<(), StoreErr
         fold.is_closed(),
         serde_json::to_string(&record)?,
     ))?;
-    Ok(())
+    recordings::write(db, fold, &record)
 }
 
 fn write_subject(db: &Connection, key: &SubjectKey, subject: &Subject) -> Result<(), StoreError> {
@@ -190,7 +199,7 @@ fn write_subject(db: &Connection, key: &SubjectKey, subject: &Subject) -> Result
 }
 
 /// HMAC-SHA256 (RFC 2104) of the number.
-fn keyed_hash(key: &SubjectKey, number: &str) -> [u8; 32] {
+pub(super) fn keyed_hash(key: &SubjectKey, number: &str) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new(&block_of(key));
     mac.update(number.as_bytes());
     mac.finalize().into_bytes().into()

@@ -49,6 +49,21 @@ pub fn keep(file: &mut (impl Read + Write + Seek), frames: u64) -> Result<Repair
     Ok(Repaired { frames, length: HEADER_BYTES + data, rate_hz })
 }
 
+/// What the header says; nothing is written. An error if it is not one of ours.
+pub fn inspect(file: &mut (impl Read + Seek)) -> Result<Repaired, RepairError> {
+    let length = file.seek(SeekFrom::End(0))?;
+    let rate_hz = check(file, length)?;
+    let mut sizes = [0; HEADER_BYTES as usize];
+    file.seek(SeekFrom::Start(0))?;
+    file.read_exact(&mut sizes)?;
+    let size = |at: usize| u64::from(u32::from_le_bytes([sizes[at], sizes[at + 1], sizes[at + 2], sizes[at + 3]]));
+    let (riff, data) = (size(4), size(40));
+    if riff + 8 != data + HEADER_BYTES {
+        return Err(RepairError::Foreign("its two sizes disagree"));
+    }
+    Ok(Repaired { frames: data / FRAME_BYTES, length: HEADER_BYTES + data, rate_hz })
+}
+
 /// Frames a second of a recording that is whole.
 pub fn rate_hz(file: &mut (impl Read + Seek)) -> io::Result<u32> {
     let mut found = [0; 4];

@@ -1,0 +1,273 @@
+//! Recordings of made-up calls on a real disk, with everything that can be wrong with them.
+
+use std::collections::BTreeMap;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::call::fact::{Fact, What};
+use crate::call::reason::{EndedBy, Reason};
+use crate::io::disk;
+use crate::io::inspection::{self, Fault, Summary};
+use crate::ledger::Subject;
+use crate::ledger::story::{self, Story};
+use crate::media::wav;
+use crate::store::{Class, Reader, Writer};
+
+const NUMBER: &str = "13900000001";
+
+struct House {
+    folder: TempDir,
+    writer: Writer,
+    calls: Vec<CallId>,
+}
+
+impl House {
+    /// Calls 1 to `n`, connected for 4,999 ms each, every one with a recording as long.
+    fn with(n: u64) -> House {
+        let folder = tempfile::tempdir().unwrap();
+        let key = ledger::subject_key(folder.path()).unwrap();
+        let writer = Writer::open(folder.path(), key).unwrap();
+        let mut house = House { folder, writer, calls: Vec::new() };
+        (1..=n).for_each(|seed| house.call(seed, 4_999));
+        house
+    }
+
+    fn data(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn call(&mut self, seed: u64, recorded_ms: u64) {
+        let mut facts = Story::talking(seed)
+            .ended(9_000, Reason::CallerHungUp, EndedBy::Caller)
+            .at(9_050, story::recording_ok(recorded_ms))
+            .facts();
+        let call = facts[0].call;
+        let What::Offered(offered) = &facts[0].what else { panic!("no call") };
+        let subject = Subject { id: offered.caller, number: NUMBER.to_owned() };
+        let relative = path::recording(facts[0].at.wall(), call);
+        let file = self.data().join(&relative);
+        record(&file, recorded_ms);
+        let (_, hash) = disk::measure(&file).unwrap();
+        for fact in &mut facts {
+            match &mut fact.what {
+                What::RecordingStarted { path } => *path = relative.to_string_lossy().into_owned(),
+                What::RecordingClosed { sha256, .. } => *sha256 = Some(hash.clone()),
+                _ => {}
+            }
+        }
+        self.append(&facts, &[subject]);
+        self.calls.push(call);
+    }
+
+    fn append(&mut self, facts: &[Fact], subjects: &[Subject]) {
+        self.writer.append(facts, subjects).unwrap();
+    }
+
+    fn file(&self, n: usize) -> PathBuf {
+        let row = self.reader().recording(self.calls[n]).unwrap().unwrap();
+        self.data().join(row.path.unwrap())
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::open(self.data()).unwrap()
+    }
+
+    fn custodian(&self, days: Option<u32>) -> Custodian {
+        Custodian::open(self.data(), Retention { days, classes: Vec::new() }).unwrap()
+    }
+
+    fn verify(&self) -> (BTreeMap<Fault, usize>, Summary) {
+        let mut found = BTreeMap::new();
+        let summary = inspection::verify(&self.reader(), self.data(), Wall::from_micros(i64::MIN), &mut |finding| {
+            *found.entry(finding.fault).or_default() += 1;
+            Ok(())
+        });
+        (found, summary.unwrap())
+    }
+}
+
+fn record(file: &Path, ms: u64) {
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let mut writer = wav::Writer::create(File::create(file).unwrap(), 8_000).unwrap();
+    writer.frames(&vec![77; ms as usize * 16]).unwrap();
+    writer.finish().unwrap();
+}
+
+fn later(days: i64) -> Wall {
+    Wall::from_micros(story::MORNING.as_micros() + days * 86_400_000_000)
+}
+
+fn done(custodian: &mut Custodian, order: &Order, now: Wall) -> String {
+    custodian.carry_out(order, now).unwrap().join("\n")
+}
+
+#[test]
+fn each_connected_call_has_one_row_and_everything_is_whole() {
+    let mut house = House::with(3);
+    let not_connected = Story::new(9).ended(2_000, Reason::CallerCancelled, EndedBy::Caller).facts();
+    house.append(&not_connected, &[]);
+    let (found, summary) = house.verify();
+    assert_eq!(found, BTreeMap::new());
+    assert_eq!((summary.rows, summary.ok, summary.coverage), (3, 3, 1.0));
+    assert_eq!(house.writer.rebuild().unwrap(), 4);
+    assert_eq!(house.verify(), (found, summary), "computed anew it is the same");
+}
+
+#[test]
+fn every_kind_of_damage_is_named() {
+    let mut house = House::with(5);
+    house.call(6, 4_950);
+    fs::remove_file(house.file(0)).unwrap();
+    // One sample of sound.
+    let mut bytes = fs::read(house.file(1)).unwrap();
+    bytes[3_000] ^= 1;
+    fs::write(house.file(1), bytes).unwrap();
+    // The sizes in the header.
+    let mut bytes = fs::read(house.file(2)).unwrap();
+    bytes[40] ^= 0xff;
+    fs::write(house.file(2), bytes).unwrap();
+    let length = fs::metadata(house.file(3)).unwrap().len();
+    OpenOptions::new().write(true).open(house.file(3)).unwrap().set_len(length - 32_000).unwrap();
+    let nobody = Story::new(99).facts()[0].call;
+    record(&house.file(4).with_file_name(format!("{nobody}.wav")), 100);
+    fs::write(house.file(4).with_file_name("notes.txt"), "").unwrap();
+    fs::copy(house.file(4), path::part(&house.file(4))).unwrap();
+    let (found, summary) = house.verify();
+    let expected = BTreeMap::from([
+        (Fault::Missing, 1),
+        (Fault::Changed, 3),
+        (Fault::Header, 2),
+        // Cut, and shorter than the two were connected.
+        (Fault::Length, 2),
+        (Fault::Orphan, 1),
+        (Fault::LeftOpen, 1),
+        (Fault::Stranger, 1),
+    ]);
+    assert_eq!(found, expected);
+    assert_eq!((summary.faults, summary.other_files, summary.rows), (11, 2, 6));
+}
+
+#[test]
+fn repair_mends_what_gives_the_recorded_file_and_nothing_else() {
+    let house = House::with(3);
+    let whole = fs::read(house.file(0)).unwrap();
+    let torn = |n: usize, at: usize| {
+        let mut bytes = whole.clone();
+        bytes[40..44].fill(0);
+        bytes[at] ^= 1;
+        fs::write(house.file(n), &bytes).unwrap();
+        bytes
+    };
+    torn(0, 40);
+    let evidence = torn(1, 3_000);
+    let left_open = house.file(2);
+    fs::rename(&left_open, path::part(&left_open)).unwrap();
+    let db = rusqlite::Connection::open(house.data().join(crate::store::FILE)).unwrap();
+    db.execute("DELETE FROM recording WHERE call = ?1", [house.calls[0].0.as_bytes()]).unwrap();
+    assert!(house.verify().0.contains_key(&Fault::NoRow));
+
+    let said = done(&mut house.custodian(None), &Order::Repair, later(1));
+    assert!(said.ends_with("1 rows written, 2 files mended, 1 left as they are"), "{said}");
+    let file = |n: usize| house.file(n);
+    assert_eq!(fs::read(file(0)).unwrap(), whole);
+    assert_eq!(fs::read(file(1)).unwrap(), evidence, "what is evidence stays as it is");
+    let (found, _) = house.verify();
+    assert_eq!(found, BTreeMap::from([(Fault::Changed, 1), (Fault::Header, 1)]));
+}
+
+#[test]
+fn only_what_retention_allows_goes_and_nothing_under_hold() {
+    let house = House::with(3);
+    let mut custodian = house.custodian(Some(30));
+    let hold = Order::Hold { call: house.calls[1], by: "Wang".to_owned(), why: "complaint".to_owned() };
+    done(&mut custodian, &hold, later(1));
+    let prune = |dry_run| Order::Prune { dry_run };
+    assert!(done(&mut custodian, &prune(false), later(29)).starts_with("0 recordings"));
+    let said = done(&mut custodian, &prune(true), later(31));
+    assert!(said.contains("2 recordings would go"), "{said}");
+    assert!(house.file(0).exists());
+    assert!(done(&mut custodian, &prune(false), later(31)).contains("2 recordings deleted"));
+    assert_eq!([0, 1, 2].map(|n| house.file(n).exists()), [false, true, false]);
+    let (found, summary) = house.verify();
+    assert_eq!((found, summary.removed), (BTreeMap::new(), 2), "what went on purpose is no fault");
+    // A file that comes back is one.
+    record(&house.file(0), 4_999);
+    assert_eq!(house.verify().0, BTreeMap::from([(Fault::Unexpected, 1)]));
+    done(&mut custodian, &Order::Release { call: house.calls[1] }, later(32));
+    assert!(done(&mut custodian, &prune(false), later(32)).contains("1 recordings deleted"));
+}
+
+#[test]
+fn room_is_made_from_the_oldest_on_and_only_as_much_as_is_needed() {
+    let house = House::with(3);
+    let mut asked = 0;
+    let gone = house.custodian(Some(30)).make_room(later(31), || {
+        asked += 1;
+        asked > 2
+    });
+    assert_eq!(gone.unwrap(), 2);
+    assert_eq!(house.custodian(None).make_room(later(3_000), || false).unwrap(), 0, "without a retention all is kept");
+    assert_eq!((0..3).filter(|n| house.file(*n).exists()).count(), 1);
+}
+
+#[test]
+fn the_first_class_that_fits_decides() {
+    let house = House::with(1);
+    let row = house.reader().recording(house.calls[0]).unwrap().unwrap();
+    let class = |hotline: Option<&str>, days| Class { hotline: hotline.map(Into::into), outcome: row.outcome, days };
+    let classes = vec![class(Some("another"), Some(1)), class(None, None), class(None, Some(1))];
+    assert!(!Retention { days: Some(1), classes }.is_over(&row, later(999)));
+    let classes = vec![class(Some(row.hotline.as_str()), Some(10))];
+    let retention = Retention { days: None, classes };
+    assert_eq!([9, 11].map(|days| retention.is_over(&row, later(days))), [false, true]);
+}
+
+#[test]
+fn destruction_takes_two() {
+    let house = House::with(2);
+    let mut custodian = house.custodian(None);
+    let destroy =
+        |by: &str| Order::Destroy { call: house.calls[0], by: by.to_owned(), why: "order of court".to_owned() };
+    assert!(done(&mut custodian, &destroy("Wang"), later(1)).contains("another person"));
+    assert!(custodian.carry_out(&destroy(" wang "), later(1)).is_err(), "the same one again is no second person");
+    assert!(custodian.carry_out(&destroy(""), later(1)).is_err());
+    assert!(house.file(0).exists());
+    let hold = Order::Hold { call: house.calls[0], by: "Zhao".to_owned(), why: "appeal".to_owned() };
+    done(&mut custodian, &hold, later(1));
+    assert!(custodian.carry_out(&destroy("Li"), later(1)).is_err(), "a hold forbids it");
+    done(&mut custodian, &Order::Release { call: house.calls[0] }, later(2));
+    assert!(done(&mut custodian, &destroy("Li"), later(2)).contains("destroyed"));
+    assert!(!house.file(0).exists() && house.file(1).exists());
+    assert_eq!(house.verify().0, BTreeMap::new());
+}
+
+#[test]
+fn an_erased_number_is_found_nowhere_on_the_disk() {
+    let mut house = House::with(3);
+    let marker = NUMBER.as_bytes();
+    let holds_marker = |house: &House| {
+        let files = below(house.data()).filter(|file| {
+            let bytes = fs::read(file).unwrap();
+            bytes.windows(marker.len()).any(|window| window == marker)
+        });
+        files.count()
+    };
+    assert!(holds_marker(&house) > 0, "the number is there before");
+    let mut custodian = house.custodian(None);
+    let hold = Order::Hold { call: house.calls[2], by: "Wang".to_owned(), why: "complaint".to_owned() };
+    done(&mut custodian, &hold, later(1));
+    let erase = |caller: &str| Order::Erase { caller: caller.to_owned(), by: "Li".to_owned() };
+    let receipt = done(&mut custodian, &erase("13900000002"), later(1));
+    assert!(receipt.contains(r#""calls":0"#), "{receipt}");
+    let receipt: serde_json::Value = serde_json::from_str(&done(&mut custodian, &erase(NUMBER), later(1))).unwrap();
+    assert_eq!((receipt["subjects"].as_u64(), receipt["calls"].as_u64()), (Some(3), Some(3)));
+    assert_eq!((receipt["recordings"].as_u64(), receipt["held"].as_u64()), (Some(2), Some(1)));
+    assert_eq!([0, 1, 2].map(|n| house.file(n).exists()), [false, false, true]);
+    assert_eq!(holds_marker(&house), 0);
+    // The server goes on beside it, and rows that are computed anew bring nothing back.
+    house.call(4, 4_999);
+    house.writer.rebuild().unwrap();
+    assert_eq!(house.reader().recording(house.calls[0]).unwrap().unwrap().removed.unwrap().cause, Cause::Erasure);
+    assert_eq!(house.verify().0, BTreeMap::new());
+}

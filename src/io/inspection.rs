@@ -1,0 +1,294 @@
+//! Holds the recording ledger against the disk: every row against its file, and every file against a row.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::recording;
+use crate::call::fact::RecordingStatus;
+use crate::clock::Wall;
+use crate::ids::CallId;
+use crate::media::record::path::{self, Named};
+use crate::media::record::repair::{self, FRAME_BYTES, HEADER_BYTES};
+use crate::store::{Kept, Reader, StoreError};
+
+/// How far a whole recording may differ from the time that the two were connected.
+const TOLERANCE_MS: u64 = 20;
+
+/// Rows read at once.
+const PAGE: usize = 1_000;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub fault: Fault,
+    pub call: Option<CallId>,
+    /// Relative to the data directory.
+    pub path: Option<PathBuf>,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// A row's file is not there, or cannot be read.
+    Missing,
+    /// Its hash is not that of the record.
+    Changed,
+    /// The header does not fit the file.
+    Header,
+    /// The file is not as long as the record says, or a whole recording not as long as the two were connected.
+    Length,
+    /// A connected call has no row.
+    NoRow,
+    /// A file of a recording that is said to be gone or never to have been.
+    Unexpected,
+    /// A recording of a call that nobody knows.
+    Orphan,
+    /// A recording that was never closed, of a call that is.
+    LeftOpen,
+    /// A file that is none of ours.
+    Stranger,
+}
+
+impl Fault {
+    pub fn word(self) -> &'static str {
+        match self {
+            Fault::Missing => "missing",
+            Fault::Changed => "changed",
+            Fault::Header => "header",
+            Fault::Length => "length",
+            Fault::NoRow => "no_row",
+            Fault::Unexpected => "unexpected",
+            Fault::Orphan => "orphan",
+            Fault::LeftOpen => "left_open",
+            Fault::Stranger => "stranger",
+        }
+    }
+}
+
+/// What was looked at.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Summary {
+    /// Connected calls that are closed.
+    pub rows: u64,
+    pub ok: u64,
+    pub partial: u64,
+    pub none: u64,
+    /// Gone on purpose.
+    pub removed: u64,
+    /// Files that are no row's.
+    pub other_files: u64,
+    pub faults: u64,
+    /// Recorded time by the time in which callers were connected, without calls whose dialplan wants no recording; 1 if there
+    /// was none.
+    pub coverage: f64,
+    #[serde(skip)]
+    recorded_ms: u64,
+    #[serde(skip)]
+    expected_ms: u64,
+}
+
+/// Reads every recording of calls offered since then. `found` is told each fault as it is seen.
+pub fn verify(
+    reader: &Reader,
+    data: &Path,
+    since: Wall,
+    found: &mut dyn FnMut(&Finding) -> io::Result<()>,
+) -> Result<Summary, InspectionError> {
+    let mut inspection = Inspection { reader, data, summary: Summary::default(), found };
+    inspection.files(since)?;
+    let mut last: Option<Kept> = None;
+    loop {
+        let page = reader.recordings(since, last.as_ref(), PAGE)?;
+        for row in &page {
+            inspection.row(row)?;
+        }
+        match page.last() {
+            Some(row) => last = Some(row.clone()),
+            None => break,
+        }
+    }
+    for call in reader.unrecorded(since)? {
+        inspection.tell(
+            Fault::NoRow,
+            Some(call),
+            None,
+            "connected, closed, and not in the recording ledger".to_owned(),
+        )?;
+    }
+    let mut summary = inspection.summary;
+    summary.coverage = match summary.expected_ms {
+        0 => 1.0,
+        expected => summary.recorded_ms as f64 / expected as f64,
+    };
+    Ok(summary)
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum InspectionError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+struct Inspection<'a> {
+    reader: &'a Reader,
+    data: &'a Path,
+    summary: Summary,
+    found: &'a mut dyn FnMut(&Finding) -> io::Result<()>,
+}
+
+impl Inspection<'_> {
+    fn tell(
+        &mut self,
+        fault: Fault,
+        call: Option<CallId>,
+        path: Option<PathBuf>,
+        detail: String,
+    ) -> Result<(), InspectionError> {
+        self.summary.faults += 1;
+        Ok((self.found)(&Finding { fault, call, path, detail })?)
+    }
+
+    fn row(&mut self, row: &Kept) -> Result<(), InspectionError> {
+        let summary = &mut self.summary;
+        summary.rows += 1;
+        match row.status {
+            RecordingStatus::Ok => summary.ok += 1,
+            RecordingStatus::Partial => summary.partial += 1,
+            RecordingStatus::None | RecordingStatus::Pending => summary.none += 1,
+        }
+        summary.removed += u64::from(row.removed.is_some());
+        if row.reason.as_deref() != Some("policy") {
+            // A tail within the tolerance counts as recorded.
+            let expected = row.expected_ms.unwrap_or(row.duration_ms);
+            summary.expected_ms += expected;
+            summary.recorded_ms +=
+                if row.status == RecordingStatus::Ok { expected } else { row.duration_ms.min(expected) };
+        }
+        let Some(relative) = &row.path else { return Ok(()) };
+        let file = self.data.join(relative);
+        if !row.has_file() {
+            return match file.exists() {
+                true => {
+                    let why = row.removed.map_or("said never to have been recorded", |_| "said to be gone");
+                    self.tell(Fault::Unexpected, Some(row.call), Some(relative.into()), why.to_owned())
+                }
+                false => Ok(()),
+            };
+        }
+        for (fault, detail) in faults_of(&file, row) {
+            // It may have gone while we looked.
+            if self.reader.recording(row.call)?.is_some_and(|row| row.removed.is_some()) {
+                return Ok(());
+            }
+            self.tell(fault, Some(row.call), Some(relative.into()), detail)?;
+        }
+        Ok(())
+    }
+
+    /// Files that no row leads to.
+    fn files(&mut self, since: Wall) -> Result<(), InspectionError> {
+        for file in below(&self.data.join("recordings")) {
+            let relative = file.strip_prefix(self.data).unwrap_or(&file).to_owned();
+            match path::named(&file) {
+                Named::Watch => {}
+                Named::Stranger => self.stranger(relative)?,
+                Named::Recording(call) | Named::Peaks(call) => self.known(call, since, relative)?,
+                Named::Part(call) => match self.reader.is_open(call)? {
+                    Some(true) => {}
+                    // It was renamed since.
+                    _ if !file.exists() => {}
+                    Some(false) => {
+                        let what = "the call is closed, its recording is not".to_owned();
+                        self.tell(Fault::LeftOpen, Some(call), Some(relative), what)?;
+                    }
+                    None => self.orphan(call, relative)?,
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn known(&mut self, call: CallId, since: Wall, relative: PathBuf) -> Result<(), InspectionError> {
+        match self.reader.recording(call)? {
+            Some(row) if row.offered_at.0 < since => Ok(()),
+            Some(row) => {
+                let own = row.path.as_deref().map(Path::new);
+                let peaks = own.map(path::peaks);
+                match own == Some(&relative) || peaks.as_ref() == Some(&relative) {
+                    true => Ok(()),
+                    false => self.orphan(call, relative),
+                }
+            }
+            // Not closed yet, or without a row, which is told apart.
+            None if self.reader.is_open(call)?.is_some() => Ok(()),
+            None => self.orphan(call, relative),
+        }
+    }
+
+    fn orphan(&mut self, call: CallId, relative: PathBuf) -> Result<(), InspectionError> {
+        self.summary.other_files += 1;
+        self.tell(Fault::Orphan, Some(call), Some(relative), "no call's recording".to_owned())
+    }
+
+    fn stranger(&mut self, relative: PathBuf) -> Result<(), InspectionError> {
+        self.summary.other_files += 1;
+        self.tell(Fault::Stranger, None, Some(relative), "not a name that recordings have".to_owned())
+    }
+}
+
+/// What is wrong with the file of a row.
+fn faults_of(path: &Path, row: &Kept) -> Vec<(Fault, String)> {
+    let file = match recording::measure(path) {
+        Ok(file) => file,
+        Err(error) => return vec![(Fault::Missing, error.to_string())],
+    };
+    let mut faults = Vec::new();
+    let of_record = row.sha256.as_deref().unwrap_or_default();
+    if file.sha256 != of_record {
+        faults.push((Fault::Changed, format!("its hash is {}, the record has {of_record}", file.sha256)));
+    }
+    match File::open(path).map_err(Into::into).and_then(|mut file| repair::inspect(&mut file)) {
+        Ok(header) if header.length == file.bytes && (file.bytes - HEADER_BYTES).is_multiple_of(FRAME_BYTES) => {}
+        Ok(header) => {
+            faults.push((Fault::Header, format!("it speaks of {} bytes, there are {}", header.length, file.bytes)));
+        }
+        Err(error) => faults.push((Fault::Header, error.to_string())),
+    }
+    let length_ms = file.units() / 8;
+    if length_ms != row.duration_ms {
+        faults.push((Fault::Length, format!("{length_ms} ms, the record has {} ms", row.duration_ms)));
+    } else if let (RecordingStatus::Ok, Some(expected)) = (row.status, row.expected_ms)
+        && length_ms.abs_diff(expected) > TOLERANCE_MS
+    {
+        faults.push((Fault::Length, format!("{length_ms} ms, the two were connected for {expected} ms")));
+    }
+    faults
+}
+
+/// Every file below a folder, in the order of names within each.
+pub(super) fn below(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let mut folders = vec![folder.to_owned()];
+    let mut files: Vec<PathBuf> = Vec::new();
+    std::iter::from_fn(move || {
+        loop {
+            if let Some(file) = files.pop() {
+                return Some(file);
+            }
+            // No folder: nothing was ever recorded.
+            let Ok(entries) = fs::read_dir(folders.pop()?) else { continue };
+            for entry in entries.flatten() {
+                match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    true => folders.push(entry.path()),
+                    false => files.push(entry.path()),
+                }
+            }
+            files.sort_by(|a, b| b.cmp(a));
+        }
+    })
+}

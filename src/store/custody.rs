@@ -1,0 +1,229 @@
+//! What people decide about recordings and numbers: holds, removals, destruction by two, erasure with a receipt.
+//!
+//! A connection of its own beside the ledger's writer: its transactions are short, and it touches no fact.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+use serde::Serialize;
+
+use super::writer::{fold_of, keyed_hash};
+use super::{Cause, Kept, StoreError, SubjectKey, recordings, sqlite};
+use crate::cdr::Time;
+use crate::clock::Wall;
+use crate::ids::CallId;
+
+#[derive(Debug)]
+pub struct Custody {
+    db: Connection,
+    key: SubjectKey,
+}
+
+/// What became of a demand for destruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// It waits for another person.
+    Waits,
+    /// The second person has confirmed it: the file may go.
+    Confirmed,
+}
+
+/// What was erased for a caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Receipt {
+    pub receipt: i64,
+    pub at: Time,
+    pub by: String,
+    /// HMAC-SHA256 of the number with this data directory's key, in lower-case hex.
+    pub number_hash: String,
+    /// Entries that held the number.
+    pub subjects: usize,
+    pub calls: usize,
+    /// Recordings that go.
+    pub recordings: usize,
+    /// Recordings that stay because of a legal hold.
+    pub held: usize,
+    /// Calls that are not closed yet; their recordings go when this is asked again.
+    pub open: usize,
+}
+
+impl Custody {
+    pub fn open(dir: &Path, key: SubjectKey) -> Result<Custody, StoreError> {
+        Ok(Custody { db: sqlite::open_beside(dir)?, key })
+    }
+
+    pub fn rows(&self, since: Wall, after: Option<&Kept>, limit: usize) -> Result<Vec<Kept>, StoreError> {
+        recordings::page(&self.db, since, after, limit)
+    }
+
+    pub fn row(&self, call: CallId) -> Result<Option<Kept>, StoreError> {
+        recordings::row(&self.db, call)
+    }
+
+    /// Computes the rows that are missing from the facts; the calls.
+    pub fn fill(&mut self) -> Result<Vec<CallId>, StoreError> {
+        let missing = recordings::unrecorded(&self.db, Wall::from_micros(i64::MIN))?;
+        let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for call in &missing {
+            let fold = fold_of(&work, *call)?.ok_or(StoreError::NoBeginning(*call))?;
+            recordings::write(&work, &fold, &fold.record())?;
+        }
+        work.commit()?;
+        Ok(missing)
+    }
+
+    /// Nobody may delete this call's recording from now on.
+    pub fn hold(&mut self, call: CallId, by: &str, why: &str, at: Wall) -> Result<(), StoreError> {
+        let row = self.expect(call)?;
+        if row.removed.is_some() {
+            return Err(refused(format!("the recording of {call} is gone already")));
+        }
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO legal_hold (call, by_whom, why, at_wall_us) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (call) DO NOTHING",
+        )?;
+        insert.execute((sqlite::id(call), by, why, at.as_micros()))?;
+        Ok(())
+    }
+
+    pub fn release(&mut self, call: CallId) -> Result<(), StoreError> {
+        match self.db.execute("DELETE FROM legal_hold WHERE call = ?1", [sqlite::id(call)])? {
+            0 => Err(refused(format!("call {call} is not under legal hold"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that a recording goes. False if a hold forbids it, or it is gone already; to be asked right before the file goes.
+    pub fn remove(&mut self, call: CallId, cause: Cause, by: Option<&str>, at: Wall) -> Result<bool, StoreError> {
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO removal (call, cause, by_whom, at_wall_us) SELECT ?1, ?2, ?3, ?4
+             WHERE NOT EXISTS (SELECT 1 FROM legal_hold WHERE call = ?1) ON CONFLICT (call) DO NOTHING",
+        )?;
+        Ok(insert.execute((sqlite::id(call), cause.word(), by, at.as_micros()))? > 0)
+    }
+
+    /// The first person asks, another one confirms.
+    pub fn ask_destruction(&mut self, call: CallId, by: &str, why: &str, at: Wall) -> Result<Asked, StoreError> {
+        let row = self.expect(call)?;
+        if row.held {
+            return Err(refused(format!("call {call} is under legal hold")));
+        }
+        if row.removed.is_some() {
+            return Err(refused(format!("the recording of {call} is gone already")));
+        }
+        let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let asked: Option<String> = work
+            .query_row("SELECT asked_by FROM destruction WHERE call = ?1", [sqlite::id(call)], |row| row.get(0))
+            .optional()?;
+        let asked = match asked {
+            None => {
+                let sql = "INSERT INTO destruction (call, asked_by, why, asked_wall_us) VALUES (?1, ?2, ?3, ?4)";
+                work.execute(sql, (sqlite::id(call), by, why, at.as_micros()))?;
+                Asked::Waits
+            }
+            Some(first) if first.trim().eq_ignore_ascii_case(by.trim()) => {
+                return Err(refused(format!("{first} has asked for it: another person must confirm")));
+            }
+            Some(_) => {
+                let sql = "UPDATE destruction SET confirmed_by = ?2, confirmed_wall_us = ?3 WHERE call = ?1";
+                work.execute(sql, (sqlite::id(call), by, at.as_micros()))?;
+                Asked::Confirmed
+            }
+        };
+        work.commit()?;
+        Ok(asked)
+    }
+
+    /// Erases a caller's number wherever it stands, and names the recordings that are to go. A number that nobody has called from
+    /// gives a receipt that says so.
+    pub fn erase(&mut self, number: &str, by: &str, at: Wall) -> Result<(Receipt, Vec<Kept>), StoreError> {
+        let hash = keyed_hash(&self.key, number);
+        let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let subjects = same_person(&work, &hash)?;
+        let mut erase = work.prepare_cached("UPDATE subject SET number = NULL WHERE id = ?1 AND number IS NOT NULL")?;
+        let mut erased = 0;
+        for subject in &subjects {
+            erased += erase.execute([subject])?;
+        }
+        drop(erase);
+        let calls = calls_of(&work, &subjects)?;
+        let open = calls.iter().filter(|(_, closed)| !closed).count();
+        let rows = calls.iter().filter_map(|(call, _)| recordings::row(&work, *call).transpose());
+        let rows = rows.filter(|row| row.as_ref().is_ok_and(Kept::has_file) || row.is_err());
+        let (held, going): (Vec<_>, Vec<_>) =
+            rows.collect::<Result<Vec<_>, _>>()?.into_iter().partition(|row| row.held);
+        work.execute(
+            "INSERT INTO erasure (keyed_hash, by_whom, at_wall_us, subjects, calls, recordings, held)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            (hash, by, at.as_micros(), count(erased), count(calls.len()), count(going.len()), count(held.len())),
+        )?;
+        let receipt = Receipt {
+            receipt: work.last_insert_rowid(),
+            at: Time(at),
+            by: by.to_owned(),
+            number_hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            subjects: erased,
+            calls: calls.len(),
+            recordings: going.len(),
+            held: held.len(),
+            open,
+        };
+        work.commit()?;
+        self.forget_pages()?;
+        Ok((receipt, going))
+    }
+
+    /// The log of the database still has the pages as they were: it is written back and cut. Readers may keep it for a moment;
+    /// then the next checkpoint does it.
+    fn forget_pages(&self) -> Result<(), StoreError> {
+        Ok(self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+    }
+
+    fn expect(&self, call: CallId) -> Result<Kept, StoreError> {
+        self.row(call)?.ok_or_else(|| refused(format!("call {call} has no recording, or is not closed yet")))
+    }
+}
+
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn refused(what: String) -> StoreError {
+    StoreError::Refused(what)
+}
+
+/// Entries of this number, and those of its other form: a trunk with `numbers` has two for each call.
+fn same_person(db: &Connection, hash: &[u8; 32]) -> Result<Vec<[u8; 16]>, StoreError> {
+    let mut query = db.prepare("SELECT id FROM subject WHERE keyed_hash = ?1")?;
+    let mut found: Vec<[u8; 16]> = query.query_map([hash], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut pairs = db.prepare(
+        "SELECT subject, json_extract(record, '$.caller_received') FROM call
+         WHERE json_extract(record, '$.caller_received') IS NOT NULL",
+    )?;
+    let rows = pairs.query_map([], |row| Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, String>(1)?)))?;
+    let mut others = Vec::new();
+    for row in rows {
+        let (subject, received) = row?;
+        let Ok(received) = received.parse::<uuid::Uuid>() else { continue };
+        let pair = [subject, *received.as_bytes()];
+        if pair.iter().any(|id| found.contains(id)) {
+            others.extend(pair);
+        }
+    }
+    found.extend(others);
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// The calls of these callers, and whether each is closed.
+fn calls_of(db: &Connection, subjects: &[[u8; 16]]) -> Result<Vec<(CallId, bool)>, StoreError> {
+    let mut query = db.prepare("SELECT id, closed FROM call WHERE subject = ?1 ORDER BY id")?;
+    let mut found = Vec::new();
+    for subject in subjects {
+        let rows = query.query_map([subject], |row| Ok((sqlite::call_id(row.get(0)?), row.get(1)?)))?;
+        for row in rows {
+            found.push(row?);
+        }
+    }
+    Ok(found)
+}
