@@ -116,10 +116,7 @@ impl Gateway {
         // It goes into the ledger: a real one has 20 to 80 characters.
         let sip_call_id = request.headers.text(&Name::CALL_ID).unwrap_or_default().chars().take(256).collect();
         let early_media = peer.as_ref().is_some_and(Peer::hears);
-        // Whoever withholds the number is nobody whom the dialplan knows.
-        let forms = [Some(&caller.number.kept), caller.number.received.as_ref()].into_iter().flatten();
-        let forms: Vec<&str> = forms.map(String::as_str).filter(|_| caller.shown().is_some()).collect();
-        let standing = hotline.reception.standing(&forms);
+        let standing = hotline.reception.standing(&caller.known_as());
         let Number { kept: called, received: called_received } = called;
         let offer = Offer {
             trunk,

@@ -135,6 +135,12 @@ impl Caller {
         let user: String = self.number.kept.chars().filter(|c| safe(*c)).take(64).collect();
         (!self.private && !user.is_empty()).then_some(user)
     }
+
+    /// The number as it is kept and as it came, for those who look it up; none if the caller withholds it.
+    pub fn known_as(&self) -> Vec<&str> {
+        let forms = [Some(&self.number.kept), self.number.received.as_ref()].into_iter().flatten();
+        forms.map(String::as_str).filter(|form| !self.private && !form.is_empty()).collect()
+    }
 }
 
 fn is_anonymous(uri: &Uri) -> bool {
