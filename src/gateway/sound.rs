@@ -389,7 +389,8 @@ impl Gateway {
     }
 }
 
-/// Where media may come from beside the address of the SDP.
+/// Where media may come from beside the address of the SDP. A trunk on this very machine names the address of a network card in
+/// its SDP and sends from the loopback, as nobody else can.
 fn also(locked: bool, signalling: IpAddr) -> Option<IpAddr> {
-    (!locked).then_some(signalling)
+    (!locked || signalling.to_canonical().is_loopback()).then_some(signalling)
 }
