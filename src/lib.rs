@@ -52,6 +52,8 @@
 //! | target | a number outside, called through a trunk when no agent is left: the call is an overflow |
 //! | leg | one of the two SIP sessions and RTP streams of a call |
 //! | attempt | one ring of one agent's phone |
+//! | step | a named part of a dialplan that a call comes to: a group, a target, an announcement, a menu, a message |
+//! | attended | connected, with nobody but the gateway: in a queue, a menu, a message |
 //! | sealed | a call whose recording is closed too: nothing more will come |
 
 pub mod app;

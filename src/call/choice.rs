@@ -65,10 +65,12 @@ impl Agents {
     pub fn take_next(&mut self, wanted: Wanted<'_>) -> Option<Choice> {
         let Wanted { hotline, plan, tried, call } = wanted;
         let (mut eligible, mut skipped) = (Vec::new(), Vec::new());
-        for number in &plan.numbers {
+        let mut unnamed = 0_u32;
+        for (place, number) in plan.numbers.iter().enumerate() {
             match self.why_not(number, tried, hotline.is_none()) {
-                None => eligible.push(number),
-                Some(why) => skipped.push((number.clone(), why)),
+                None => eligible.push((place, number)),
+                Some(why) if skipped.len() < NAMED => skipped.push((number.clone(), why)),
+                Some(_) => unnamed += 1,
             }
         }
         let agent = self.choose(hotline, plan, &eligible)?.clone();
@@ -76,42 +78,42 @@ impl Agents {
         if let Some(hotline) = hotline {
             self.last_rung.insert(hotline.clone(), agent.clone());
         }
-        let beyond = |count: usize| u32::try_from(count.saturating_sub(NAMED)).unwrap_or(u32::MAX);
-        let (more_eligible, more_skipped) = (beyond(eligible.len()), beyond(skipped.len()));
-        skipped.truncate(NAMED);
+        let more_eligible = u32::try_from(eligible.len().saturating_sub(NAMED)).unwrap_or(u32::MAX);
         Some(Choice {
             agent,
             strategy: plan.strategy.word().to_owned(),
-            eligible: eligible.into_iter().take(NAMED).cloned().collect(),
+            eligible: eligible.into_iter().take(NAMED).map(|(_, number)| number.clone()).collect(),
             skipped,
             more_eligible,
-            more_skipped,
+            more_skipped: unnamed,
         })
     }
 
-    /// Of equals the first in the list is taken.
+    /// Of equals the first in the list is taken. `eligible` has the places in the plan's list too: looking each up would cost
+    /// the square of the agents.
     fn choose<'p>(
         &mut self,
         hotline: Option<&HotlineId>,
         plan: &'p plan::Agents,
-        eligible: &[&'p AgentNo],
+        eligible: &[(usize, &'p AgentNo)],
     ) -> Option<&'p AgentNo> {
         let of = |number: &AgentNo| self.agents.get(number);
-        match plan.strategy {
-            Strategy::InOrder | Strategy::RingAll => eligible.first().copied(),
+        let mut all = eligible.iter();
+        let chosen = match plan.strategy {
+            Strategy::InOrder | Strategy::RingAll => eligible.first(),
             Strategy::RoundRobin => {
-                let place = |number: &AgentNo| plan.numbers.iter().position(|n| n == number);
-                let last = hotline.and_then(|hotline| self.last_rung.get(hotline)).and_then(place);
-                let after = |number: &&&AgentNo| place(number) > last;
-                eligible.iter().find(after).or_else(|| eligible.first()).copied()
+                let last = hotline.and_then(|hotline| self.last_rung.get(hotline));
+                let last = last.and_then(|last| plan.numbers.iter().position(|number| number == last));
+                all.find(|(place, _)| Some(*place) > last).or_else(|| eligible.first())
             }
-            Strategy::LongestIdle => eligible.iter().min_by_key(|number| of(number).map(|a| a.idle_since)).copied(),
-            Strategy::FewestCalls => eligible.iter().min_by_key(|number| of(number).map(|a| a.answered)).copied(),
+            Strategy::LongestIdle => all.min_by_key(|(_, number)| of(number).map(|a| a.idle_since)),
+            Strategy::FewestCalls => all.min_by_key(|(_, number)| of(number).map(|a| a.answered)),
             Strategy::Random => {
                 let one = self.random.below(u32::try_from(eligible.len()).unwrap_or(u32::MAX));
-                eligible.get(one as usize).copied()
+                eligible.get(one as usize)
             }
-        }
+        };
+        chosen.map(|(_, number)| *number)
     }
 
     fn why_not(&self, number: &AgentNo, tried: &BTreeSet<AgentNo>, colleague: bool) -> Option<Why> {
