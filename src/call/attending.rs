@@ -17,7 +17,7 @@ use super::agent::Agents;
 use super::fact::{MessageEnd, What};
 use super::leg::{Action, Input, Media, Sent};
 use super::reason::{EndedBy, Reason};
-use super::route::Route;
+use super::route::{Route, kind};
 use super::{Call, State};
 use crate::clock::{Instant, Now};
 use crate::dialplan::plan::{Does, Menu, Message, Next, Prompt, StepNo};
@@ -253,10 +253,6 @@ impl Call {
 
     /// Whoever hangs up in this step was served by it.
     fn takes(&self, no: StepNo) -> bool {
-        match no.of(&self.hotline).map(|step| &step.does) {
-            Some(Does::Say(say)) => say.then.is_end(),
-            Some(Does::Message(_)) => true,
-            Some(Does::Ring(_) | Does::Call(_) | Does::Menu(_)) | None => false,
-        }
+        no.of(&self.hotline).is_some_and(|step| kind(&step.does).1)
     }
 }

@@ -266,7 +266,7 @@ impl Call {
 }
 
 /// What a step does, and whether it takes the call: nobody comes after it.
-fn kind(does: &Does) -> (StepKind, bool) {
+pub(super) fn kind(does: &Does) -> (StepKind, bool) {
     match does {
         Does::Ring(_) => (StepKind::Ring, false),
         Does::Call(_) => (StepKind::Call, false),
