@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::attempts::Attempts;
 use super::quality::{About, Leg};
 use super::record::{Greeting, Outcome, Played, Quality, Record, Recording, Segment, Time};
 use super::way::Way;
@@ -25,6 +26,7 @@ pub struct Fold {
     ring: Option<Stamp>,
     answers: Vec<Answer>,
     way: Way,
+    attempts: Attempts,
     connected: Option<Stamp>,
     plays: Vec<PlaySpan>,
     holds: Vec<Hold>,
@@ -112,6 +114,7 @@ impl Fold {
             ring: None,
             answers: Vec::new(),
             way: Way::default(),
+            attempts: Attempts::default(),
             connected: None,
             plays: Vec::new(),
             holds: Vec::new(),
@@ -131,6 +134,7 @@ impl Fold {
             return;
         }
         self.next = fact.n + 1;
+        self.attempts.push(fact);
         if self.ended.is_none() {
             self.push_live(fact);
         }
@@ -233,6 +237,7 @@ impl Fold {
             target: self.way.target(),
             step: self.way.step(),
             segments: self.segments(),
+            attempts: self.attempts.list(),
             outcome: self.outcome(),
             reason: self.ended.map(|ended| ended.reason),
             ended_by: self.ended.map(|ended| ended.by),
@@ -247,6 +252,8 @@ impl Fold {
             ring_source: self.offered.answer.ringback,
             answered_within_strict: self.ring_to_answer_ns().map(|ns| ns < strict_ns(&self.offered.answer)),
             answered_within_target: answer.and_then(|_| self.rings()).map(|rings| !self.offered.answer.is_late(rings)),
+            left_within_target: self.left_within_target(),
+            short_abandon_ms: Some(self.offered.answer.short_abandon_ms),
             wait_ms: self.wait_ms(),
             talk_ms: self.talk_ms(),
             hold_ms: self.hold_ms(),
@@ -445,6 +452,11 @@ impl Fold {
     fn answered_or_ended(&self) -> Option<Stamp> {
         let taken = || self.way.taken_at().filter(|_| self.passed_on_at().is_some());
         self.answer().map(|answer| answer.at).or_else(taken).or_else(|| self.ended_at())
+    }
+
+    fn left_within_target(&self) -> Option<bool> {
+        let left = matches!(self.outcome(), Some(Outcome::Abandoned | Outcome::ShortAbandoned));
+        left.then(|| self.rings()).flatten().map(|rings| !self.offered.answer.is_late(rings))
     }
 
     fn wait_ms(&self) -> Option<u64> {

@@ -1,10 +1,12 @@
 //! The call record: what is said of one call, computed from its facts in order. Nothing else computes these figures.
 
+mod attempts;
 mod fold;
 mod quality;
 mod record;
 mod way;
 
+pub use attempts::{Attempt, RingEnd};
 pub use fold::{Fold, Phase};
 pub(crate) use record::words;
 pub use record::{

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Fold;
+use super::{Attempt, Fold};
 use crate::call::fact::{ClosedWhy, Fact, RecordingStatus, RingSource, StepKind};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Wall;
@@ -36,6 +36,9 @@ pub struct Record {
     /// The step that took the call when no agent did.
     pub step: Option<String>,
     pub segments: Vec<Segment>,
+    /// Every ring of a phone, in order.
+    #[serde(default)]
+    pub attempts: Vec<Attempt>,
     /// Null while the call is in progress.
     pub outcome: Option<Outcome>,
     pub reason: Option<Reason>,
@@ -56,6 +59,12 @@ pub struct Record {
     pub answered_within_strict: Option<bool>,
     /// `rings <= max_rings` of the dialplan this call was handled by; null if no agent answered.
     pub answered_within_target: Option<bool>,
+    /// The caller left before an agent answered, and the rings had not yet been more than `max_rings`; null: did not leave so.
+    #[serde(default)]
+    pub left_within_target: Option<bool>,
+    /// `short_abandon_ms` of that dialplan; null: a record of an older version.
+    #[serde(default)]
+    pub short_abandon_ms: Option<u64>,
     pub wait_ms: Option<u64>,
     /// Answered → ended without holds; 0 if no agent answered; null while in progress.
     pub talk_ms: Option<u64>,

@@ -103,12 +103,19 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let id = reading::parse_call_id(id)?;
             Ok(reading::call(&reader(&settings(file)?)?, id, style(*json), *numbers, &mut out)?)
         }
-        Command::Report { span, date, format } => {
+        Command::Report { span, date, format, per } => {
             let date = date.as_deref().map(reading::parse_date).transpose()?;
             let Loaded { config, plans } = loaded(file)?;
             let now = RunClock::start().now().wall;
             let zones = Zones::from_plans(&plans).map_err(ReadingError::from)?;
-            Ok(reading::report(&reader(&config)?, ((*span).into(), date), &zones, now, (*format).into(), &mut out)?)
+            Ok(reading::report(
+                &reader(&config)?,
+                ((*span).into(), date),
+                &zones,
+                now,
+                ((*format).into(), (*per).into()),
+                &mut out,
+            )?)
         }
         Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
         Command::Rules { ask } => rules::run(ask, file, &mut out),

@@ -12,6 +12,7 @@ use crate::cdr::Record;
 use crate::clock::{RunId, Wall};
 use crate::ids::{CallId, HotlineId, SubjectId};
 use crate::ledger::codec;
+use crate::report::Run;
 
 #[derive(Debug)]
 pub struct Reader {
@@ -86,6 +87,34 @@ impl Reader {
     /// Of each agent whose phone was ever missed the newest word on that.
     pub fn reachability(&self) -> Result<Vec<AgentFact>, StoreError> {
         sqlite::last_agent_facts(&self.db, &["unreachable", "reachable"], false)
+    }
+
+    /// What agents became from `from` up to `to`, and of each the last before: in order of run and number.
+    pub fn presence_between(&self, from: Wall, to: Wall) -> Result<Vec<AgentFact>, StoreError> {
+        sqlite::agent_facts_between(&self.db, from, to)
+    }
+
+    /// Each start of the gateway, and until when it is known to have run: the last fact of a call or agent before the next
+    /// start, and of the newest run `now`.
+    pub fn runs(&self, now: Wall) -> Result<Vec<Run>, StoreError> {
+        let mut query = self.db.prepare_cached(
+            "SELECT run.id, run.began_wall_us, next.began_wall_us,
+                    (SELECT max(ended_wall_us) FROM call WHERE offered_wall_us >= run.began_wall_us
+                       AND offered_wall_us < next.began_wall_us),
+                    (SELECT max(wall_us) FROM agent_fact WHERE agent_fact.run = run.id)
+             FROM run LEFT JOIN run AS next ON next.id = (SELECT min(id) FROM run AS later WHERE later.id > run.id)
+             ORDER BY run.id",
+        )?;
+        let rows = query.query_map([], |row| {
+            let (began, next): (i64, Option<i64>) = (row.get(1)?, row.get(2)?);
+            let (call, agent): (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
+            let until = match next {
+                None => now.as_micros(),
+                Some(next) => call.max(agent).unwrap_or(began).clamp(began, next.max(began)),
+            };
+            Ok(Run { id: RunId(row.get(0)?), began: Wall::from_micros(began), until: Wall::from_micros(until) })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The facts of every call in progress.
