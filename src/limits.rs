@@ -116,6 +116,10 @@ pub const MOVE: Duration = Duration::from_secs(8);
 /// recording lags behind included.
 pub const ONE_WAY: Duration = Duration::from_secs(4);
 
+/// An agent whose phone leaves our BYE unanswered for so long is free all the same: it was written four times by then (at 0, 0.5,
+/// 1.5 and 3.5 s). If the phone is still busy it says so (486), and the next agent is rung.
+pub const BYE_PATIENCE: Duration = Duration::from_secs(4);
+
 /// A sender's clock that differs from ours by more parts per million: crystals are within 50 or 100 of the truth, and with 200 a
 /// buffer of 20 ms is empty or doubled after 100 s.
 pub const CLOCK_DRIFT_PPM: f64 = 200.0;

@@ -64,12 +64,11 @@ pub enum Input {
         result: RingResult,
         status: Option<u16>,
     },
-    /// The phone of this attempt's agent asks us to hand the caller on. `attended`: to one with whom the agent has talked, and
-    /// who is at hand for the next attempt.
+    /// The phone of this attempt's agent asks us to hand the caller on. Whoever was consulted is at hand for the next attempt.
     Transfer {
         attempt: u32,
         to: Callee,
-        attended: bool,
+        consulted: Consulted,
     },
     /// Another agent has picked up the phone that rings; the answer comes next.
     PickedUp {
@@ -136,6 +135,15 @@ pub enum Input {
     LedgerDelayed,
     /// The gateway stops: end the call now.
     Shutdown,
+}
+
+/// Whether the agent has called the one to whom the caller is handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consulted {
+    No,
+    /// That phone still rings.
+    Rings,
+    Talks,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -94,8 +94,8 @@ impl Call {
             Err(others) => others,
         };
         match input {
-            Input::Transfer { to, attended, .. } => {
-                return self.begin_transfer(talking, now, at, (to, attended), agents);
+            Input::Transfer { to, consulted, .. } => {
+                return self.begin_transfer(talking, now, at, (to, consulted), agents);
             }
             Input::Sent(Sent::Answer) if matches!(talking.stage, Stage::Answering) => self.connect(&mut talking, at),
             // It was ordered in the moment the agent answered; it still is the *ring*.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::attempts::Attempts;
 use super::quality::{About, Leg};
-use super::record::{Greeting, Outcome, Played, Quality, Record, Recording, Segment, Time};
+use super::record::{Greeting, Outcome, Played, Quality, Record, Recording, Segment, TargetSegment, Time};
 use super::way::Way;
 use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, What};
 use crate::call::leg::Callee;
@@ -238,6 +238,7 @@ impl Fold {
             step: self.way.step(),
             segments: self.segments(),
             attempts: self.attempts.list(),
+            target_segments: self.target_segments(),
             outcome: self.outcome(),
             reason: self.ended.map(|ended| ended.reason),
             ended_by: self.ended.map(|ended| ended.by),
@@ -491,24 +492,46 @@ impl Fold {
         Some(held)
     }
 
-    /// One for each agent who had the caller, to the instant at which the next one had, or at which this one left or the call
-    /// ended. What a target had is nobody's segment.
+    /// One for each agent who had the caller. What a target had is in `target_segments`.
     fn segments(&self) -> Vec<Segment> {
-        let (Some(_), Some(connected)) = (self.answer(), self.connected) else { return Vec::new() };
-        let ends = self.answers.iter().skip(1).map(|next| Some(next.at)).chain([self.ended_at()]);
-        let segment = |(answer, end): (&Answer, Option<Stamp>)| {
-            let end = answer.left.or(end);
-            let held_ns = end.and_then(|end| self.held_ns(answer.at, end));
-            let whole_ns = end.and_then(|end| end.nanos_since(answer.at));
-            Some(Segment {
-                agent: answer.agent()?.clone(),
-                from_ms: answer.at.millis_since(connected),
-                to_ms: end.and_then(|end| end.millis_since(connected)),
-                talk_ms: whole_ns.zip(held_ns).map(|(whole, held)| whole.saturating_sub(held) / NS_PER_MS),
-                hold_ms: held_ns.map(|ns| ns / NS_PER_MS),
-            })
+        let Some(connected) = self.connected else { return Vec::new() };
+        let segment = |(who, from, to): (Callee, Stamp, Option<Stamp>)| {
+            let Callee::Agent(agent) = who else { return None };
+            let (talk_ms, hold_ms) = self.shares(from, to).unzip();
+            let (from_ms, to_ms) = (from.millis_since(connected), to.and_then(|to| to.millis_since(connected)));
+            Some(Segment { agent, from_ms, to_ms, talk_ms, hold_ms })
         };
-        self.answers.iter().zip(ends).filter_map(segment).collect()
+        self.stretches().filter_map(segment).collect()
+    }
+
+    fn target_segments(&self) -> Vec<TargetSegment> {
+        let Some(connected) = self.connected else { return Vec::new() };
+        // One that took the call in an agent's place has it to the end.
+        let overflow = matches!(self.outcome(), None | Some(Outcome::Overflow)) && self.answers.is_empty();
+        let taken = self.way.taken_by_target().filter(|_| overflow);
+        let first = taken.map(|(at, target)| (Callee::Target(target.clone()), at, self.ended_at()));
+        let segment = |(who, from, to): (Callee, Stamp, Option<Stamp>)| {
+            let Callee::Target(target) = who else { return None };
+            let (talk_ms, hold_ms) = self.shares(from, to).unzip();
+            let (from_ms, to_ms) = (from.millis_since(connected), to.and_then(|to| to.millis_since(connected)));
+            Some(TargetSegment { target, from_ms, to_ms, talk_ms, hold_ms })
+        };
+        first.into_iter().chain(self.stretches()).filter_map(segment).collect()
+    }
+
+    /// Who had the caller, from when, and to the instant at which the next one had, or at which this one left or the call ended.
+    fn stretches(&self) -> impl Iterator<Item = (Callee, Stamp, Option<Stamp>)> {
+        let answered = self.answer().is_some();
+        let ends = self.answers.iter().skip(1).map(|next| Some(next.at)).chain([self.ended_at()]);
+        let stretch = |(answer, end): (&Answer, Option<Stamp>)| (answer.who.clone(), answer.at, answer.left.or(end));
+        self.answers.iter().filter(move |_| answered).zip(ends).map(stretch)
+    }
+
+    /// Talk and hold within `from` → `to` in milliseconds; `None` while it lasts.
+    fn shares(&self, from: Stamp, to: Option<Stamp>) -> Option<(u64, u64)> {
+        let to = to?;
+        let held_ns = self.held_ns(from, to)?;
+        Some((to.nanos_since(from)?.saturating_sub(held_ns) / NS_PER_MS, held_ns / NS_PER_MS))
     }
 
     fn greeting(&self) -> Option<Greeting> {

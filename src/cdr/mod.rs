@@ -10,8 +10,8 @@ pub use attempts::{Attempt, RingEnd};
 pub use fold::{Fold, Phase};
 pub(crate) use record::words;
 pub use record::{
-    Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, Time, TimeError,
-    Verdict, Word,
+    Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, TargetSegment, Time,
+    TimeError, Verdict, Word,
 };
 
 #[cfg(test)]

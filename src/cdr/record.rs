@@ -39,6 +39,9 @@ pub struct Record {
     /// Every ring of a phone, in order.
     #[serde(default)]
     pub attempts: Vec<Attempt>,
+    /// The parts that targets had: one to whom the caller was handed on, or who took the call in an agent's place.
+    #[serde(default)]
+    pub target_segments: Vec<TargetSegment>,
     /// Null while the call is in progress.
     pub outcome: Option<Outcome>,
     pub reason: Option<Reason>,
@@ -202,6 +205,17 @@ impl From<Status> for QualityStatus {
 pub struct Segment {
     pub agent: AgentNo,
     pub from_ms: Option<u64>,
+    pub to_ms: Option<u64>,
+    pub talk_ms: Option<u64>,
+    pub hold_ms: Option<u64>,
+}
+
+/// The part of a call that one target had; as [`Segment`], but nobody's talk is counted by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetSegment {
+    pub target: TargetName,
+    pub from_ms: Option<u64>,
+    /// Null while it lasts.
     pub to_ms: Option<u64>,
     pub talk_ms: Option<u64>,
     pub hold_ms: Option<u64>,

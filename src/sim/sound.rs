@@ -145,8 +145,11 @@ impl Sound {
                 *call
             }
             Command::Bridge { call, caller, agent, connected, record } => {
-                *record = self.record;
-                self.joined.insert(*call, (connected.mono, *caller, *agent));
+                // A call among agents is nobody's business.
+                if *record {
+                    self.joined.insert(*call, (connected.mono, *caller, *agent));
+                }
+                *record &= self.record;
                 *call
             }
             Command::Attend { call, record, .. } => {

@@ -273,7 +273,7 @@ impl World {
         match happened {
             Happened::Connected { local, remote } => sound.begin(self.now.mono, (side, session), *local, remote),
             Happened::Gone | Happened::Over => sound.end((side, session)),
-            Happened::CalledFor { .. } | Happened::Refused { .. } => {}
+            Happened::CalledFor { .. } | Happened::Calls { .. } | Happened::Refused { .. } => {}
         }
     }
 
@@ -420,9 +420,11 @@ impl Media {
                     self.at(now.mono, Input::Media(media::Event::RingbackStarted { call, leg, at: now }));
                 }
             }
-            Command::Bridge { call, connected, .. } | Command::Attend { call, connected, .. } => {
+            Command::Bridge { call, connected, record, .. } | Command::Attend { call, connected, record, .. } => {
                 self.stop_play(now, call);
-                self.connected.entry(call).or_insert(connected);
+                if record {
+                    self.connected.entry(call).or_insert(connected);
+                }
             }
             Command::Play { call, play, audio } => self.play(now, call, play, audio.len()),
             Command::CloseLeg { leg } => self.close(now, leg),
