@@ -158,3 +158,6 @@ pub const API_BODY_BYTES: usize = 1_024;
 /// Questions of the API that may wait for the switch, and how long one waits: the switch answers within a millisecond.
 pub const API_QUESTIONS: usize = 128;
 pub const API_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Stretches of one call's recording that are silence on purpose. After the last one it is silence to the end.
+pub const PAUSES: u32 = 100;

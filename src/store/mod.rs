@@ -12,7 +12,7 @@ mod writer;
 
 pub use custody::{Asked, Custody, Receipt};
 pub use reader::{Call, Reader, Which};
-pub use recordings::{Cause, Kept, Removed};
+pub use recordings::{Cause, Kept, KeptFile, Removed};
 pub use retention::{Class, Retention};
 pub use writer::{Appended, Writer};
 
