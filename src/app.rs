@@ -8,7 +8,7 @@
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -39,7 +39,7 @@ use crate::io::space::{AtFull, Gauge};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tls::{self, Tls};
 use crate::io::udp::{Reception, Udp};
-use crate::ledger::recovery::{Salvage, closing_facts};
+use crate::ledger::recovery::closing_facts;
 use crate::media;
 use crate::metrics::{Counters, LabelSets, Metrics};
 use crate::peer::registrar;
@@ -392,6 +392,7 @@ impl House<'_> {
                 reason: closed.reason.map(str::to_owned),
                 duration_ms: closed.duration_ms,
                 sha256: closed.sha256,
+                parts: closed.parts,
             }));
         })
         .context("cannot start the recorder's thread")
@@ -422,6 +423,10 @@ impl media::BlockSink for CountedSink {
 
     fn end(&mut self, call: CallId, total_frames: u64) {
         self.sink.end(call, total_frames);
+    }
+
+    fn forget(&mut self, call: CallId) {
+        self.sink.forget(call);
     }
 }
 
@@ -512,11 +517,12 @@ fn recover(writer: &mut Writer, directory: &Path, metrics: &Metrics) -> Result<(
     let mut call_metrics = metrics.calls();
     let mut closing = Vec::new();
     for (call, facts) in &unfinished {
-        let salvage = mended
-            .iter()
-            .find(|m| m.call == *call)
-            .map(|m| Salvage { frames: m.frames, sha256: Some(m.sha256.clone()) });
-        let salvage = salvage.or_else(|| closed_recording(directory, facts));
+        let of_call = || mended.iter().filter(|mended| mended.call == *call);
+        if facts.iter().any(|fact| matches!(fact.what, What::OptedOut)) {
+            of_call().for_each(disk::discard);
+        }
+        let path = recording_of(directory, facts).or_else(|| of_call().next().map(|mended| mended.path.clone()));
+        let salvage = path.and_then(|path| disk::salvage(&mended, &path));
         let missing = closing_facts(facts, salvage.as_ref());
         if let (true, Some(hotline)) = (is_interruption(&missing), hotline_of(facts)) {
             call_metrics.interrupted(hotline);
@@ -531,13 +537,12 @@ fn recover(writer: &mut Writer, directory: &Path, metrics: &Metrics) -> Result<(
     Ok(())
 }
 
-/// A recording that was renamed before the crash, whose closing fact was not yet on disk.
-fn closed_recording(directory: &Path, facts: &[Fact]) -> Option<Salvage> {
-    let path = facts.iter().find_map(|f| match &f.what {
+/// The first file of the call's recording.
+fn recording_of(directory: &Path, facts: &[Fact]) -> Option<PathBuf> {
+    facts.iter().find_map(|f| match &f.what {
         What::RecordingStarted { path } => Some(directory.join(path)),
         _ => None,
-    })?;
-    disk::measure(&path).map(|(frames, sha256)| Salvage { frames, sha256: Some(sha256) })
+    })
 }
 
 fn is_interruption(facts: &[Fact]) -> bool {

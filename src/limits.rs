@@ -192,3 +192,5 @@ pub const WATCHERS: usize = 256;
 
 /// A listen that goes on within this time is the same listen.
 pub const SAME_LISTEN: Duration = Duration::from_secs(15 * 60);
+/// Stretches of one call's recording that are silence on purpose. After the last one it is silence to the end.
+pub const PAUSES: u32 = 100;

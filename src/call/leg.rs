@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::{Fact, KeyPath, RecordingStatus, RefusedTransfer, RingResult, Signal};
+use super::fact::{Fact, KeyPath, PausedBy, RecordedPart, RecordingStatus, RefusedTransfer, RingResult, Signal};
+use super::privacy::Private;
 use crate::clock::Now;
 use crate::ids::{AgentNo, Side, TargetName};
 use crate::media::{Hears, OneWayBy, Play};
@@ -131,6 +132,12 @@ pub enum Input {
         reason: Option<String>,
         duration_ms: u64,
         sha256: Option<String>,
+        parts: Vec<RecordedPart>,
+    },
+    /// The recording is to be silence from now on, or no longer.
+    PauseRecording {
+        paused: bool,
+        by: PausedBy,
     },
     LedgerDelayed,
     /// The gateway stops: end the call now.
@@ -191,6 +198,10 @@ pub enum Media {
     PlayEnded {
         play: Play,
         to_end: bool,
+    },
+    /// The caller's keys begin to blank the recording, or no longer do.
+    Blanked {
+        on: bool,
     },
     /// Ten seconds of this side's stream.
     Interval {
@@ -310,6 +321,8 @@ pub enum Action {
     Record {
         path: String,
     },
+    /// For the media thread: what may not be heard in the recording.
+    Private(Private),
     CloseMedia {
         ended: Now,
     },

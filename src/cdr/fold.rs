@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::attempts::Attempts;
 use super::quality::{About, Leg};
-use super::record::{Greeting, Outcome, Played, Quality, Record, Recording, Segment, TargetSegment, Time};
+use super::record::{Blanked, Greeting, Outcome, Played, Quality, Record, Recording, Segment, TargetSegment, Time};
 use super::way::Way;
-use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, What};
+use crate::call::fact::{AnswerRule, Fact, Offered, PausedBy, RecordingStatus, What};
 use crate::call::leg::Callee;
 use crate::call::reason::{Class, EndedBy, Reason};
 use crate::clock::Stamp;
@@ -359,13 +359,25 @@ impl Fold {
                 self.recording.path = Some(path.clone());
                 self.recording.status = RecordingStatus::Pending;
             }
-            What::RecordingClosed { status, reason, duration_ms, sha256 } => {
+            What::RecordingPaused { by } => {
+                if let Some(from_ms) = self.connected.and_then(|connected| fact.at.millis_since(connected)) {
+                    self.recording.blanked.push(Blanked { by: *by, from_ms, to_ms: None });
+                }
+            }
+            What::RecordingResumed { by } => {
+                let to_ms = self.connected.and_then(|connected| fact.at.millis_since(connected));
+                let open = |blanked: &&mut Blanked| blanked.to_ms.is_none() && is_keys(blanked.by) == is_keys(*by);
+                self.recording.blanked.iter_mut().rev().find(open).into_iter().for_each(|open| open.to_ms = to_ms);
+            }
+            What::RecordingClosed { status, reason, duration_ms, sha256, parts } => {
                 self.recording = Recording {
                     path: self.recording.path.take(),
                     status: *status,
                     reason: reason.clone(),
                     duration_ms: Some(*duration_ms),
                     sha256: sha256.clone(),
+                    parts: parts.clone(),
+                    blanked: std::mem::take(&mut self.recording.blanked),
                 };
             }
             What::Interrupted => self.interrupted = true,
@@ -596,7 +608,21 @@ fn strict_ns(rule: &AnswerRule) -> u64 {
 }
 
 fn no_recording() -> Recording {
-    Recording { path: None, status: RecordingStatus::None, reason: None, duration_ms: None, sha256: None }
+    let (parts, blanked) = (Vec::new(), Vec::new());
+    Recording {
+        path: None,
+        status: RecordingStatus::None,
+        reason: None,
+        duration_ms: None,
+        sha256: None,
+        parts,
+        blanked,
+    }
+}
+
+/// A pause by a person and stretches by keys may lie over each other.
+fn is_keys(by: PausedBy) -> bool {
+    by == PausedBy::Digits
 }
 
 #[cfg(test)]

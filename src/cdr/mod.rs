@@ -10,8 +10,8 @@ pub use attempts::{Attempt, RingEnd};
 pub use fold::{Fold, Phase};
 pub(crate) use record::words;
 pub use record::{
-    Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, TargetSegment, Time,
-    TimeError, Verdict, Word,
+    Blanked, Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, TargetSegment,
+    Time, TimeError, Verdict, Word,
 };
 
 #[cfg(test)]
@@ -20,6 +20,8 @@ mod bounds_tests;
 mod feature_tests;
 #[cfg(test)]
 mod machine_tests;
+#[cfg(test)]
+mod privacy_tests;
 #[cfg(test)]
 mod replacing_tests;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Attempt, Fold};
-use crate::call::fact::{ClosedWhy, Fact, RecordingStatus, RingSource, StepKind};
+use crate::call::fact::{ClosedWhy, Fact, PausedBy, RecordedPart, RecordingStatus, RingSource, StepKind};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Wall;
 use crate::ids::{AgentNo, CallId, HotlineId, TargetName, TrunkName};
@@ -273,6 +273,21 @@ pub struct Recording {
     pub reason: Option<String>,
     pub duration_ms: Option<u64>,
     pub sha256: Option<String>,
+    /// Every file, if there is more than one: `<id>.wav`, `<id>.2.wav`, … on one time line. `sha256` is the first one's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<RecordedPart>,
+    /// What is silence on purpose, in order of its beginning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blanked: Vec<Blanked>,
+}
+
+/// Times count from *connected*, as in the recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blanked {
+    pub by: PausedBy,
+    pub from_ms: u64,
+    /// Null: to the end.
+    pub to_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

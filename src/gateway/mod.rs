@@ -53,10 +53,11 @@ use trunks::Trunks;
 pub use trunks::{CallTarget, NamedPhone, Trunk, TrunkShown};
 
 use crate::call::agent::Agents;
-use crate::call::fact::{Fact, RecordingStatus};
+use crate::call::fact::{Fact, PausedBy, RecordedPart, RecordingStatus};
 use crate::call::feature::Codes;
 use crate::call::leg::{self, Callee};
 use crate::call::presence::{AgentFact, Order, Refused, Shown};
+use crate::call::privacy::NotPaused;
 use crate::clock::{Instant, Now, RunId};
 use crate::dialplan::plan::Plans;
 use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId, TrunkName};
@@ -184,6 +185,12 @@ pub enum Input {
         agent: AgentNo,
         order: Order,
     },
+    /// The recording of a call is to be silence, or no longer. Answered by [`Output::Paused`] with the same ticket.
+    PauseRecording {
+        ticket: u64,
+        call: CallId,
+        paused: bool,
+    },
     /// Who is there? Answered by [`Output::Agents`] with the same ticket.
     Agents {
         ticket: u64,
@@ -216,6 +223,8 @@ pub struct RecordingClosed {
     pub reason: Option<String>,
     pub duration_ms: u64,
     pub sha256: Option<String>,
+    /// Of a recording with more than one file.
+    pub parts: Vec<RecordedPart>,
 }
 
 #[derive(Debug)]
@@ -234,6 +243,11 @@ pub enum Output {
     Ordered {
         ticket: u64,
         result: Result<Shown, Refused>,
+    },
+    /// What became of a pause, or of its end.
+    Paused {
+        ticket: u64,
+        result: Result<(), NotPaused>,
     },
     /// Everybody, by number.
     Agents {
@@ -375,10 +389,14 @@ impl Gateway {
                 let agents = self.shown(now);
                 self.outputs.push_back(Output::Agents { ticket, agents });
             }
+            Input::PauseRecording { ticket, call, paused } => {
+                let result = self.pause_recording(now, call, paused, PausedBy::Api);
+                self.outputs.push_back(Output::Paused { ticket, result });
+            }
             Input::Order { ticket, agent, order } => self.handle_order(now, ticket, &agent, order),
             Input::Recording(closed) => {
-                let RecordingClosed { call, status, reason, duration_ms, sha256 } = closed;
-                let input = leg::Input::RecordingClosed { status, reason, duration_ms, sha256 };
+                let RecordingClosed { call, status, reason, duration_ms, sha256, parts } = closed;
+                let input = leg::Input::RecordingClosed { status, reason, duration_ms, sha256, parts };
                 self.inputs.push_back((call, now, input));
             }
             Input::LedgerFull(full) => self.ledger_full = full,

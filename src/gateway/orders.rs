@@ -80,6 +80,7 @@ impl Gateway {
                 self.outputs.push_back(Output::Media(Command::Play { call: id, play, audio }));
             }
             Action::Record { path } => self.outputs.push_back(Output::Record { call: id, path }),
+            Action::Private(order) => self.outputs.push_back(Output::Media(order.command(id))),
             Action::CloseMedia { ended } => self.close_media(id, ended),
             Action::Sealed => self.seal(now, id),
         }

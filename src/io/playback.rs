@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::ids::CallId;
 use crate::media::record::path;
+use crate::media::record::repair::{self, HEADER_BYTES};
 use crate::store::{Cause, Kept, Reader, StoreError};
 
 /// Most octets of one answer: 32 s of a narrowband call.
@@ -53,21 +54,37 @@ impl Recordings {
 
     /// Octets `range` of the call's recording. An empty range tells its length.
     pub fn read_range(&self, call: CallId, range: Range<u64>) -> Result<Piece, PlaybackError> {
-        let mut file = File::open(self.path_of(&self.kept(call)?)?)?;
-        let total = file.metadata()?.len();
+        let files = self.files(&self.kept(call)?)?;
+        let lengths = files.iter().map(|file| Ok(fs::metadata(file)?.len().saturating_sub(HEADER_BYTES)));
+        let lengths: Vec<u64> = lengths.collect::<io::Result<_>>()?;
+        let samples: u64 = lengths.iter().sum();
+        let total = HEADER_BYTES + samples;
         if range.start > total || (range.start == total && !range.is_empty()) {
             return Err(PlaybackError::Beyond { total });
         }
-        let wanted = range.end.min(total).saturating_sub(range.start).min(MOST);
-        file.seek(SeekFrom::Start(range.start))?;
+        let end = range.end.min(total).min(range.start.saturating_add(MOST)).max(range.start);
         let mut bytes = Vec::new();
-        file.take(wanted).read_to_end(&mut bytes)?;
+        if range.start < HEADER_BYTES {
+            let header = header_of(&files, samples)?;
+            bytes.extend(header.iter().skip(range.start as usize).take((end - range.start) as usize));
+        }
+        let mut begins = HEADER_BYTES;
+        for (file, length) in files.iter().zip(lengths) {
+            let (from, to) = (range.start.max(begins), end.min(begins + length));
+            if from < to {
+                let mut file = File::open(file)?;
+                file.seek(SeekFrom::Start(HEADER_BYTES + from - begins))?;
+                file.take(to - from).read_to_end(&mut bytes)?;
+            }
+            begins += length;
+        }
         Ok(Piece { first: range.start, bytes, total })
     }
 
-    /// The waveform as [`crate::media::record::peaks`] writes it; `None` if it was never drawn.
+    /// The waveform as [`crate::media::record::peaks`] writes it, of the first file; `None` if it was never drawn.
     pub fn waveform(&self, call: CallId) -> Result<Option<Vec<u8>>, PlaybackError> {
-        match fs::read(path::peaks(&self.path_of(&self.kept(call)?)?)) {
+        let files = self.files(&self.kept(call)?)?;
+        match fs::read(path::peaks(&files[0])) {
             Ok(drawn) => Ok(Some(drawn)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
@@ -83,7 +100,15 @@ impl Recordings {
         }
     }
 
-    fn path_of(&self, row: &Kept) -> Result<PathBuf, PlaybackError> {
-        row.path.as_ref().map(|path| self.data.join(path)).ok_or(PlaybackError::None)
+    /// At least one.
+    fn files(&self, row: &Kept) -> Result<Vec<PathBuf>, PlaybackError> {
+        let files: Vec<PathBuf> = row.files().into_iter().map(|file| self.data.join(file.path)).collect();
+        if files.is_empty() { Err(PlaybackError::None) } else { Ok(files) }
     }
+}
+
+/// That of the first file with the sizes of all of them.
+fn header_of(files: &[PathBuf], samples: u64) -> io::Result<[u8; HEADER_BYTES as usize]> {
+    let mut first = File::open(&files[0])?;
+    Ok(repair::header(repair::rate_hz(&mut first)?, u32::try_from(samples).unwrap_or(u32::MAX - HEADER_BYTES as u32)))
 }

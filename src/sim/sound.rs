@@ -159,6 +159,10 @@ impl Sound {
             Command::Play { call, .. }
             | Command::Park { call, .. }
             | Command::Mute { call, .. }
+            | Command::Pause { call, .. }
+            | Command::GuardKeys { call, .. }
+            | Command::Keyed { call, .. }
+            | Command::Unrecord { call }
             | Command::CloseCall { call, .. } => *call,
         };
         self.with_bridge(now, call, |bridge| bridge.handle(now, command));

@@ -20,7 +20,7 @@ pub use custody::{Asked, Custody, Receipt};
 pub use listing::{Filter, Page, Place, Since};
 pub use people::People;
 pub use reader::{Call, Reader, Which};
-pub use recordings::{Cause, Kept, Removed};
+pub use recordings::{Cause, Kept, KeptFile, Removed};
 pub use retention::{Class, Retention};
 pub use writer::{Appended, Writer};
 

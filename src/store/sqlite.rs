@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_agents.sql"),
     include_str!("migrations/0003_recordings.sql"),
     include_str!("migrations/0004_console.sql"),
+    include_str!("migrations/0006_keeping.sql"),
 ];
 
 /// How long one statement waits for another process's lock. Short: the ledger's thread retries by itself, and meanwhile
