@@ -3,6 +3,7 @@
 mod fold;
 mod quality;
 mod record;
+mod scene;
 mod way;
 
 pub use fold::{Fold, Phase};
@@ -11,6 +12,7 @@ pub use record::{
     Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, Time, TimeError,
     Verdict, Word,
 };
+pub use scene::scene;
 
 #[cfg(test)]
 mod bounds_tests;

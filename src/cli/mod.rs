@@ -13,6 +13,7 @@ mod route_test;
 mod rules;
 mod serve;
 mod simulate;
+mod sound;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};

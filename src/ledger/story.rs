@@ -222,6 +222,8 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_133, What::PickedUp { attempt: 1, agent: "9".into(), from: "8".into() })
         .at(19_134, What::MuteStarted)
         .at(19_135, What::MuteEnded)
+        .at(19_136, What::ListeningStarted)
+        .at(19_137, What::Listened { reason: Some("crash".to_owned()), listening: None })
         .facts()
 }
 
