@@ -48,6 +48,7 @@ impl Running {
         }
         self.metrics.renew(sets);
         let (trunks, targets, plans) = (config.trunks.clone(), targets(&config), Arc::new(plans));
+        *self.plans.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&plans);
         let accounts = accounts(&config);
         let reload = gateway::Reload { trunks, phones, named_phones, targets, accounts, plans };
         self.mailbox.event(Input::Reload(Box::new(reload)));

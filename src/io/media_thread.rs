@@ -253,6 +253,7 @@ impl MediaThread {
             Command::Play { call, .. } | Command::Park { call, .. } | Command::Mute { call, .. } => *call,
         };
         let Some(slot) = self.slot_of.get(&call) else { return };
+        let _span = tracing::info_span!("media", %call).entered();
         self.guarded(*slot, |bridge, _| bridge.handle(now, command));
     }
 

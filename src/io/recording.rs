@@ -319,7 +319,7 @@ pub(super) fn measure(path: &Path) -> io::Result<Finished> {
 fn draw(path: &Path, peaks: Peaks) {
     let path = path::peaks(path);
     if let Err(error) = fs::write(&path, peaks.finish()) {
-        tracing::warn!(%error, "a recording has no waveform");
+        tracing::warn!(%error, path = %path.display(), "a recording has no waveform");
         let _ = fs::remove_file(&path);
     }
 }
