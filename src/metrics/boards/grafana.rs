@@ -1,7 +1,11 @@
 //! Grafana's classic JSON (schema 42), as Grafana 10 and newer load it from files.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
+use super::super::registry::LabelSets;
+use super::super::table::{Label, METRICS};
 use super::{BOARDS, Board, Language, Panel, Query, Shape, Text, WORDS, t};
 
 const SCHEMA: u32 = 42;
@@ -110,7 +114,7 @@ impl Panel {
             "description": self.about.of(language),
             "datasource": source_of(),
             "targets": targets.collect::<Vec<_>>(),
-            "fieldConfig": { "defaults": self.defaults(language), "overrides": overrides(language) },
+            "fieldConfig": { "defaults": self.defaults(language), "overrides": self.overrides(language) },
             "options": self.options(),
         })
     }
@@ -137,6 +141,12 @@ impl Panel {
             "thresholds": { "mode": "absolute", "steps": steps },
             "noValue": "–",
         });
+        // Estimates have fractions that mean nothing.
+        match self.unit {
+            "locale" => defaults["decimals"] = json!(0),
+            "percentunit" | "s" if matches!(self.shape, Shape::Stat | Shape::Bars) => defaults["decimals"] = json!(1),
+            _ => {}
+        }
         if let Some(least) = self.range.0 {
             defaults["min"] = json!(least);
         }
@@ -178,7 +188,7 @@ impl Panel {
             }
             Shape::Bars => json!({
                 "reduceOptions": last, "displayMode": "basic", "orientation": "horizontal", "valueMode": "text",
-                "namePlacement": "left", "showUnfilled": true, "sizing": "auto", "minVizHeight": 16, "minVizWidth": 8
+                "namePlacement": "left", "showUnfilled": true, "sizing": "manual", "minVizHeight": 16, "maxVizHeight": 36, "minVizWidth": 8
             }),
             Shape::Lines | Shape::Stacked => json!({
                 "legend": { "displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": [] },
@@ -198,16 +208,22 @@ impl Shape {
     }
 }
 
-/// The words of labels by their names, and a colour for each that is the same on all boards.
-fn overrides(language: Language) -> Vec<Value> {
-    let one = |(word, zh, colour): &(&str, &str, &str)| {
-        let mut properties = vec![json!({ "id": "color", "value": { "mode": "fixed", "fixedColor": colour } })];
-        if language == Language::Chinese {
-            properties.push(json!({ "id": "displayName", "value": zh }));
-        }
-        json!({ "matcher": { "id": "byName", "options": word }, "properties": properties })
-    };
-    WORDS.iter().map(one).collect()
+impl Panel {
+    /// What the values of a closed label are called in the legend, each with a colour that is the same on all boards.
+    fn overrides(&self, language: Language) -> Vec<Value> {
+        let legends: Vec<&str> = self.queries.iter().map(|query| query.legend.en).collect();
+        let shown = |label: &&Label| label.is_closed() && legends.contains(&format!("{{{{{}}}}}", label.name).as_str());
+        let labels = METRICS.iter().flat_map(|metric| metric.labels).filter(shown);
+        let words: BTreeSet<String> = labels.flat_map(|label| label.values(&LabelSets::default())).collect();
+        let named = |(word, zh, colour): &(&str, &str, &str)| {
+            let mut properties = vec![json!({ "id": "color", "value": { "mode": "fixed", "fixedColor": colour } })];
+            if language == Language::Chinese {
+                properties.push(json!({ "id": "displayName", "value": zh }));
+            }
+            json!({ "matcher": { "id": "byName", "options": word }, "properties": properties })
+        };
+        WORDS.iter().filter(|(word, ..)| words.contains(*word)).map(named).collect()
+    }
 }
 
 fn selected(expr: &str) -> String {

@@ -187,7 +187,7 @@ pub(super) const BOARD: Board = Board {
                     unit: "short",
                     size: (8, 8),
                     queries: &[q(
-                        "60 * sum by (code) (rate(hotline_sip_responses_total{$S,direction=\"out\",code=~\"[456]..\"}[$__rate_interval]))",
+                        "60 * sum by (code) (rate(hotline_sip_responses_total{$S,direction=\"out\",code=~\"[456]..\"}[$__rate_interval])) > 0",
                         t("{{code}}", "{{code}}"),
                     )],
                     steps: CALM,
@@ -203,7 +203,7 @@ pub(super) const BOARD: Board = Board {
                     unit: "short",
                     size: (8, 8),
                     queries: &[q(
-                        "60 * sum by (reason) (rate(hotline_sip_rejected_total{$S}[$__rate_interval]))",
+                        "60 * sum by (reason) (rate(hotline_sip_rejected_total{$S}[$__rate_interval])) > 0",
                         t("{{reason}}", "{{reason}}"),
                     )],
                     steps: CALM,

@@ -32,7 +32,7 @@ pub(super) const BOARD: Board = Board {
                     range: (Some(0.0), Some(1.0)),
                 },
                 Panel {
-                    title: t("服务水平（不计短时放弃）", "Service level without short abandons"),
+                    title: t("服务水平 · 除短弃", "Without short abandons"),
                     about: t(
                         "规定铃声内接听的通话 ÷ 已结束的来电，短时放弃不计入分母；告警按此计算。",
                         "The same without the calls whose caller left at once; the alerts go by this one.",
