@@ -8,7 +8,7 @@
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -31,7 +31,7 @@ use crate::io::door::Door;
 use crate::io::driver::{self, Observer, Occupancy, Wires};
 use crate::io::ledger::{self, Bounds, Ledger, Room};
 use crate::io::mailbox::{Inbox, Mailbox, mailbox};
-use crate::io::questions::{Asking, Questions};
+use crate::io::questions::Questions;
 use crate::io::refusals::Refusals;
 use crate::io::resolver::Resolver;
 use crate::io::rtp::MediaThreads;
@@ -39,7 +39,7 @@ use crate::io::space::{AtFull, Gauge, Usage};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tls::{self, Tls};
 use crate::io::udp::{Reception, Udp};
-use crate::ledger::recovery::{Salvage, closing_facts};
+use crate::ledger::recovery::closing_facts;
 use crate::media;
 use crate::metrics::{Counters, LabelSets, Metrics};
 use crate::peer::registrar;
@@ -49,10 +49,11 @@ use crate::protocol::sip::uri::Uri;
 use crate::store::{Retention, Writer};
 use crate::web;
 
+mod console;
 mod keeping;
 mod reload;
 
-pub use keeping::{Reloaded, carry_out_alone};
+pub use keeping::{Reloaded, carry_out_alone, people_alone};
 
 /// A gateway that is up.
 pub struct Running {
@@ -70,6 +71,7 @@ pub struct Running {
     config: Config,
     clock: RunClock,
     tls: Option<Arc<Tls>>,
+    desk: Option<web::desk::Desk>,
     keeping: keeping::Keeping,
     _lock: File,
 }
@@ -82,8 +84,10 @@ type InForce = Arc<Mutex<Arc<Plans>>>;
 pub struct Addresses {
     pub sip: Vec<(Transport, SocketAddr)>,
     pub metrics: SocketAddr,
-    /// `None`: there is no API.
-    pub api: Option<SocketAddr>,
+    /// Console and API; `None`: neither is there.
+    pub http: Option<SocketAddr>,
+    /// Whether the API is there.
+    pub has_api: bool,
 }
 
 /// Starts everything. `observer` is told every fact. Must be called within a tokio runtime.
@@ -93,15 +97,17 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let lock = lock_data(&config.data_directory)?;
     let metrics = Arc::new(Metrics::new(label_sets(&config, &plans)).context("metrics")?);
     let (ledger, run, presences) = open_ledger(&config, clock, &metrics)?;
-    let sockets = Sockets::bind(&config)?;
-    let addresses = sockets.addresses()?;
+    let mut sockets = Sockets::bind(&config)?;
+    let addresses = sockets.addresses(&config)?;
+    let http = sockets.http.take();
+    let plans = Arc::new(plans);
     let (mailbox, inbox) = mailbox();
     let settings = settings(&config, &addresses, run)?;
     let accounts = accounts(&config);
     let door = Arc::new(Door::new(settings.known()));
     door.open_to_strangers(!accounts.accounts.is_empty());
-    let plans: InForce = Arc::new(Mutex::new(Arc::new(plans)));
-    let mut gateway = Gateway::new(settings, in_force(&plans), Random::from_seed(os_seed()?));
+    let in_force: InForce = Arc::new(Mutex::new(Arc::clone(&plans)));
+    let mut gateway = Gateway::new(settings, Arc::clone(&plans), Random::from_seed(os_seed()?));
     gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
     gateway.use_codes(config.codes.clone());
     gateway.restore_agents(clock.now(), &presences);
@@ -111,7 +117,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         config: &config,
         clock,
         metrics: &metrics,
-        plans: &plans,
+        plans: &in_force,
         ledger: ledger.ledger(),
         mailbox: &mailbox,
         door,
@@ -119,6 +125,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         retention: Arc::new(Mutex::new(config.recordings.retention.clone())),
     };
     let (wires, receivers) = house.wire(sockets, &shared, observer)?;
+    let desk = house.open_http(http, (&wires.questions, wires.disk.gauge()), &shared, &plans)?;
     let pulse = Pulse { mailbox: mailbox.clone(), occupancy: Arc::clone(&shared.occupancy) };
     let keeping = house.keeping(pulse, wires.disk.gauge())?;
     let switch = start_switch(gateway, inbox, wires)?;
@@ -133,16 +140,17 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         occupancy: shared.occupancy,
         ledger,
         metrics,
-        plans,
+        plans: in_force,
         config,
         clock,
         tls,
+        desk,
         keeping,
         _lock: lock,
     })
 }
 
-fn in_force(plans: &InForce) -> Arc<Plans> {
+fn now_in_force(plans: &InForce) -> Arc<Plans> {
     Arc::clone(&plans.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
@@ -341,7 +349,6 @@ impl House<'_> {
         }
         tcp.watch_certificates();
         let questions = Questions::default();
-        self.open_api(sockets.api, &questions)?;
         let http = tokio::net::TcpListener::from_std(sockets.metrics)?;
         let refresh = self.refresh(&shared.occupancy, disk.gauge());
         let router = web::operations(Arc::clone(self.metrics), Arc::clone(&shared.readiness), refresh);
@@ -385,24 +392,10 @@ impl House<'_> {
             let Usage { used, all } = disk.usage();
             counters.storage(all.saturating_sub(used), all);
             let now = clock.now().wall;
-            for hotline in &in_force(&plans).hotlines {
+            for hotline in &now_in_force(&plans).hotlines {
                 counters.open(&hotline.id, hotline.reception.shut(now).is_none());
             }
         })
-    }
-
-    fn open_api(&self, listener: Option<std::net::TcpListener>, questions: &Questions) -> Result<()> {
-        let (Some(listener), Some(token)) = (listener, self.config.api_token.clone()) else { return Ok(()) };
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        let asking = Asking {
-            questions: questions.clone(),
-            mailbox: self.mailbox.clone(),
-            clock: self.clock,
-            data_directory: self.config.data_directory.clone(),
-        };
-        let gate = web::auth::Gate::new(token, self.clock.now().mono);
-        tokio::runtime::Handle::current().spawn(web::serve(listener, web::api::router(gate, Arc::new(asking))));
-        Ok(())
     }
 
     fn keeper(&self) -> Result<Option<Keeper>> {
@@ -422,6 +415,7 @@ impl House<'_> {
                 reason: closed.reason.map(str::to_owned),
                 duration_ms: closed.duration_ms,
                 sha256: closed.sha256,
+                parts: closed.parts,
             }));
         })
         .context("cannot start the recorder's thread")
@@ -453,6 +447,10 @@ impl media::BlockSink for CountedSink {
     fn end(&mut self, call: CallId, total_frames: u64) {
         self.sink.end(call, total_frames);
     }
+
+    fn forget(&mut self, call: CallId) {
+        self.sink.forget(call);
+    }
 }
 
 /// Every socket, bound before anything is started.
@@ -460,8 +458,8 @@ struct Sockets {
     udp: Vec<Arc<Udp>>,
     tcp: Vec<(std::net::TcpListener, Transport, SocketAddr)>,
     metrics: std::net::TcpListener,
-    /// `None`: there is no API.
-    api: Option<std::net::TcpListener>,
+    /// `None`: there is neither console nor API.
+    http: Option<std::net::TcpListener>,
 }
 
 impl Sockets {
@@ -480,16 +478,16 @@ impl Sockets {
         }
         let address = config.metrics_listen;
         let metrics = tcp::bind(address).with_context(|| format!("cannot listen on {address} for metrics"))?;
-        let api = config.http_listen.filter(|_| config.api_token.is_some());
-        let bind = |address| tcp::bind(address).with_context(|| format!("cannot listen on {address} for the API"));
-        Ok(Sockets { udp, tcp, metrics, api: api.map(bind).transpose()? })
+        let bind = |address| tcp::bind(address).with_context(|| format!("cannot listen on {address} for the console"));
+        Ok(Sockets { udp, tcp, metrics, http: config.http_listen.map(bind).transpose()? })
     }
 
-    fn addresses(&self) -> Result<Addresses> {
+    fn addresses(&self, config: &Config) -> Result<Addresses> {
         let udp = self.udp.iter().map(|u| (Transport::Udp, u.local()));
         let sip = udp.chain(self.tcp.iter().map(|(_, transport, local)| (*transport, *local))).collect();
-        let api = self.api.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
-        Ok(Addresses { sip, metrics: self.metrics.local_addr()?, api })
+        let http = self.http.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+        let has_api = http.is_some() && config.api_token.is_some();
+        Ok(Addresses { sip, metrics: self.metrics.local_addr()?, http, has_api })
     }
 }
 
@@ -542,11 +540,12 @@ fn recover(writer: &mut Writer, directory: &Path, metrics: &Metrics) -> Result<(
     let mut call_metrics = metrics.calls();
     let mut closing = Vec::new();
     for (call, facts) in &unfinished {
-        let salvage = mended
-            .iter()
-            .find(|m| m.call == *call)
-            .map(|m| Salvage { frames: m.frames, sha256: Some(m.sha256.clone()) });
-        let salvage = salvage.or_else(|| closed_recording(directory, facts));
+        let of_call = || mended.iter().filter(|mended| mended.call == *call);
+        if facts.iter().any(|fact| matches!(fact.what, What::OptedOut)) {
+            of_call().for_each(disk::discard);
+        }
+        let path = recording_of(directory, facts).or_else(|| of_call().next().map(|mended| mended.path.clone()));
+        let salvage = path.and_then(|path| disk::salvage(&mended, &path));
         let missing = closing_facts(facts, salvage.as_ref());
         if let (true, Some(hotline)) = (is_interruption(&missing), hotline_of(facts)) {
             call_metrics.interrupted(hotline);
@@ -561,13 +560,12 @@ fn recover(writer: &mut Writer, directory: &Path, metrics: &Metrics) -> Result<(
     Ok(())
 }
 
-/// A recording that was renamed before the crash, whose closing fact was not yet on disk.
-fn closed_recording(directory: &Path, facts: &[Fact]) -> Option<Salvage> {
-    let path = facts.iter().find_map(|f| match &f.what {
+/// The first file of the call's recording.
+fn recording_of(directory: &Path, facts: &[Fact]) -> Option<PathBuf> {
+    facts.iter().find_map(|f| match &f.what {
         What::RecordingStarted { path } => Some(directory.join(path)),
         _ => None,
-    })?;
-    disk::measure(&path).map(|(frames, sha256)| Salvage { frames, sha256: Some(sha256) })
+    })
 }
 
 fn is_interruption(facts: &[Fact]) -> bool {

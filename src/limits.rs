@@ -116,6 +116,10 @@ pub const MOVE: Duration = Duration::from_secs(8);
 /// recording lags behind included.
 pub const ONE_WAY: Duration = Duration::from_secs(4);
 
+/// An agent whose phone leaves our BYE unanswered for so long is free all the same: it was written four times by then (at 0, 0.5,
+/// 1.5 and 3.5 s). If the phone is still busy it says so (486), and the next agent is rung.
+pub const BYE_PATIENCE: Duration = Duration::from_secs(4);
+
 /// A sender's clock that differs from ours by more parts per million: crystals are within 50 or 100 of the truth, and with 200 a
 /// buffer of 20 ms is empty or doubled after 100 s.
 pub const CLOCK_DRIFT_PPM: f64 = 200.0;
@@ -158,3 +162,35 @@ pub const API_BODY_BYTES: usize = 1_024;
 /// Questions of the API that may wait for the switch, and how long one waits: the switch answers within a millisecond.
 pub const API_QUESTIONS: usize = 128;
 pub const API_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A session of the console ends when it was not used for so long, and at the latest after a working day.
+pub const SESSION_IDLE: Duration = Duration::from_secs(60 * 60);
+pub const SESSION_LONGEST: Duration = Duration::from_secs(12 * 3_600);
+
+/// Sessions of one person at once; one more ends the oldest.
+pub const SESSIONS_PER_PERSON: u32 = 10;
+
+/// The body of a form of the console: a review with all its comments is far less.
+pub const FORM_BYTES: usize = 256 * 1_024;
+
+/// Passwords that are compared at once: each takes 19 MiB and some 30 ms of a core.
+pub const PASSWORDS_AT_ONCE: usize = 2;
+
+/// How long a link to log in by is good.
+pub const LINK: Duration = Duration::from_secs(24 * 3_600);
+
+/// Calls on one page of the console, and rows of a file of calls.
+pub const CALLS_PER_PAGE: usize = 50;
+pub const CALLS_PER_FILE: usize = 100_000;
+
+/// Calls that one page looks at for those that its filters ask for: 200,000 narrow rows are read in some 30 ms. A page says
+/// how far it has looked.
+pub const CALLS_LOOKED_AT: usize = 200_000;
+
+/// Live pages that are open at once: each is written some kilobytes a second.
+pub const WATCHERS: usize = 256;
+
+/// A listen that goes on within this time is the same listen.
+pub const SAME_LISTEN: Duration = Duration::from_secs(15 * 60);
+/// Stretches of one call's recording that are silence on purpose. After the last one it is silence to the end.
+pub const PAUSES: u32 = 100;

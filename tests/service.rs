@@ -271,3 +271,40 @@ fn a_service_manager_is_told_and_hears_signs_of_life() {
     assert!(stopping.contains("\nSTATUS=draining"), "{stopping}");
     assert_eq!(gateway.process.wait(seconds(5)), 0);
 }
+
+/// The unit as it ships, run by a systemd of its own: not allowed anything that it need not, reloaded, killed and started again when
+/// it hangs, stopped.
+#[test]
+#[allow(clippy::print_stdout, reason = "a test that is left out says so")]
+fn the_unit_runs_under_systemd() {
+    let out = tempfile::tempdir().expect("a directory");
+    let boot = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/systemd/boot");
+    let done = Command::new("unshare").args(["--mount", boot, BINARY]).arg(out.path()).output().expect("unshare runs");
+    let Ok(log) = std::fs::read_to_string(out.path().join("log")) else {
+        // A container that may not mount, or a user who is not root.
+        println!("left out: no systemd can be booted here: {}", String::from_utf8_lossy(&done.stderr));
+        return;
+    };
+    let said: Vec<String> = log.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for line in [
+        "started active",
+        "status taking calls; 0 in progress",
+        "CapEff: 0000000000000000",
+        "NoNewPrivs: 1",
+        "Seccomp: 2",
+        "data hotline 700",
+        "reloaded",
+        "restarts 1",
+        "again active",
+        "stopped inactive",
+        "result success",
+        "exit 0",
+    ] {
+        assert!(said.iter().any(|said| said == line), "no {line:?} in\n{log}");
+    }
+    let user = said.iter().find_map(|line| line.strip_prefix("Uid: ")?.split(' ').next());
+    assert!(user.is_some_and(|user| user != "0"), "it runs as {user:?}:\n{log}");
+    for line in ["Watchdog timeout", "draining: no new calls", "Deactivated successfully"] {
+        assert!(log.contains(line), "no {line:?} in\n{log}");
+    }
+}

@@ -48,10 +48,14 @@ type Seen = BTreeMap<String, usize>;
 
 /// The worlds of these seeds.
 fn worlds(seeds: std::ops::Range<u64>) -> Seen {
+    worlds_of(seeds, |seed| Scenario::random(seed, CALLS_PER_WORLD))
+}
+
+fn worlds_of(seeds: std::ops::Range<u64>, scenario: impl Fn(u64) -> Scenario) -> Seen {
     watch_errors();
     let mut seen = Seen::new();
     for seed in seeds {
-        let scenario = Scenario::random(seed, CALLS_PER_WORLD);
+        let scenario = scenario(seed);
         let errors = ERRORS.load(Ordering::Relaxed);
         let result = run(&scenario);
         if result.failed() || ERRORS.load(Ordering::Relaxed) > errors {
@@ -66,6 +70,8 @@ fn worlds(seeds: std::ops::Range<u64>) -> Seen {
                 again.violations,
             );
         }
+        *seen.entry("joined".to_owned()).or_default() += result.joined.0;
+        *seen.entry("joined while ringing".to_owned()).or_default() += result.joined.1;
         // In bad weather now and then nothing of a caller's INVITE arrives, or they vanish before it does.
         let lost = CALLS_PER_WORLD as usize - result.records.len();
         assert!(
@@ -113,6 +119,28 @@ fn random_worlds() {
         "message_left",
     ] {
         assert!(seen.get(what).is_some_and(|n| *n > 0), "{what}: {seen:?}");
+    }
+}
+
+/// Agents who ask colleagues before they hand callers on, in all weathers: with few callers, so that colleagues are free.
+#[test]
+fn worlds_of_agents_who_consult() {
+    let seen = worlds_of(0..16, |seed| {
+        let mut scenario = Scenario::random(seed, CALLS_PER_WORLD);
+        scenario.hotlines.truncate(1);
+        scenario.hotlines[0].agents = ["1", "2", "3", "4", "5", "6"].map(str::to_owned).into();
+        scenario.hotlines[0].ring = Duration::from_secs(20);
+        let callers = &mut scenario.callers;
+        (callers.every, callers.patience) = (Duration::from_secs(25), Span::secs(20.0, 60.0));
+        callers.talk = Span::secs(20.0, 90.0);
+        let staff = &mut scenario.staff;
+        (staff.pickup, staff.talk) = (Span::secs(0.5, 12.0), Span::secs(0.5, 10.0));
+        (staff.hand_on, staff.consult) = (10, 70);
+        (staff.ignore, staff.busy, staff.decline, staff.unavailable) = (5, 5, 5, 5);
+        scenario
+    });
+    for what in ["handed on", "joined", "joined while ringing", "held", "transfer_failed"] {
+        assert!(seen.get(what).is_some_and(|n| *n > 2), "{what}: {seen:?}");
     }
 }
 

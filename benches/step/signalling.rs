@@ -178,6 +178,7 @@ fn world(agents: usize) -> World {
         },
         staff: Staff {
             hand_on: 0,
+            consult: 0,
             pickup: nobody,
             talk: nobody,
             ignore: 0,

@@ -142,6 +142,8 @@ impl BlockSink for Nowhere {
     }
 
     fn end(&mut self, _: CallId, _: u64) {}
+
+    fn forget(&mut self, _: CallId) {}
 }
 
 impl Lab {

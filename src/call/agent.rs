@@ -200,10 +200,12 @@ impl Agents {
         }
     }
 
-    /// Whoever is in one call is in the other from now on.
+    /// Whoever is in one call, or is rung for it, is in the other from now on.
     pub fn move_over(&mut self, number: &AgentNo, from: CallId, to: CallId) {
-        if let Some(agent) = self.agents.get_mut(number).filter(|a| a.state == (State::Talking { call: from })) {
-            agent.state = State::Talking { call: to };
+        let Some(agent) = self.agents.get_mut(number) else { return };
+        match &mut agent.state {
+            State::Talking { call } | State::Rung { call } if *call == from => *call = to,
+            State::Available | State::Rung { .. } | State::Talking { .. } => {}
         }
     }
 

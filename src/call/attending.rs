@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::agent::Agents;
 use super::fact::{MessageEnd, What};
 use super::leg::{Action, Input, Media, Sent};
+use super::privacy::Pressed;
 use super::reason::{EndedBy, Reason};
 use super::route::{Route, kind};
 use super::{Call, State};
@@ -133,8 +134,8 @@ impl Call {
                 return self.begin_step(attending.route, attending.step, now, at, agents);
             }
             Input::Key { side, key, duration, via } => {
-                let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-                self.fact(at, What::Key { leg: *side, key: *key, duration_ms, via: *via });
+                let pressed = Pressed { side: *side, key: *key, duration: *duration, via: *via };
+                self.note_key(at, pressed, None);
                 return match side {
                     Side::Caller => self.key_pressed(attending, *key, now, at, agents),
                     Side::Agent => State::Attending(attending),

@@ -50,7 +50,8 @@ impl Call {
     pub(super) fn begin_recording(&mut self) -> What {
         if self.is_kept() && !self.is_recorded() {
             let reason = Some("policy".to_owned());
-            return What::RecordingClosed { status: RecordingStatus::None, reason, duration_ms: 0, sha256: None };
+            let (status, parts) = (RecordingStatus::None, Vec::new());
+            return What::RecordingClosed { status, reason, duration_ms: 0, sha256: None, parts };
         }
         let path = media::record::path::recording(self.offered.wall, self.id).to_string_lossy().into_owned();
         if self.is_kept() {
@@ -70,9 +71,9 @@ impl Call {
             // Its first sample went out as the call ended.
             Input::Media(Media::PlayStarted { play }) => self.play_started(at, play),
             Input::Media(Media::PlayEnded { play, to_end }) => self.fact(at, What::PlayEnded { play, to_end }),
-            Input::RecordingClosed { status, reason, duration_ms, sha256 } if closing.recording => {
+            Input::RecordingClosed { status, reason, duration_ms, sha256, parts } if closing.recording => {
                 closing.recording = false;
-                self.fact(at, What::RecordingClosed { status, reason, duration_ms, sha256 });
+                self.fact(at, What::RecordingClosed { status, reason, duration_ms, sha256, parts });
             }
             _ => {}
         }
@@ -92,6 +93,7 @@ impl Call {
                     reason: Some("recorder_silent".to_owned()),
                     duration_ms: 0,
                     sha256: None,
+                    parts: Vec::new(),
                 },
             );
         }

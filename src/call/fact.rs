@@ -177,6 +177,9 @@ pub enum What {
         reason: Option<String>,
         duration_ms: u64,
         sha256: Option<String>,
+        /// Every file, in order, of a recording that has more than one; `sha256` is the first one's.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        parts: Vec<RecordedPart>,
     },
     /// Written by recovery at start, never by a live call: the process died with this call in progress. The fact
     /// `Ended` before it carries the stamp of the last fact or audio block on disk.
@@ -286,6 +289,34 @@ pub enum What {
         agent: AgentNo,
         from: AgentNo,
     },
+    /// From here on the recording is silence on both channels, and no key is in any fact. A call may end before that is over.
+    RecordingPaused {
+        by: PausedBy,
+    },
+    RecordingResumed {
+        by: PausedBy,
+    },
+    /// The caller wants no recording: what there was of it is deleted. `RecordingClosed` follows.
+    OptedOut,
+}
+
+/// One file of a recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedPart {
+    pub duration_ms: u64,
+    /// Lower-case hex, of the whole file.
+    pub sha256: String,
+}
+
+/// Why a stretch of a recording is silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PausedBy {
+    /// The agent's code or keys.
+    Agent,
+    Api,
+    /// Digits that the caller keyed; from a little before the first to some time after the last.
+    Digits,
 }
 
 /// What a step of a dialplan does.

@@ -15,6 +15,9 @@ pub enum Feature {
     LogOut,
     /// With the number of the colleague whose phone rings.
     PickUp,
+    /// Of the call in which the agent talks.
+    PauseRecording,
+    ResumeRecording,
 }
 
 /// Key of `[features]`, code where nothing else is written, what it does.
@@ -24,6 +27,8 @@ pub const DEFAULTS: &[(&str, &str, Feature)] = &[
     ("pause", "*42", Feature::Pause),
     ("wrap_up_over", "*43", Feature::WrapUpOver),
     ("wrap_up", "*44", Feature::WrapUp),
+    ("pause_recording", "*45", Feature::PauseRecording),
+    ("resume_recording", "*46", Feature::ResumeRecording),
     ("pick_up", "*8", Feature::PickUp),
 ];
 
@@ -32,6 +37,7 @@ pub const DEFAULTS: &[(&str, &str, Feature)] = &[
 pub enum Asked {
     Order(Order),
     PickUp(AgentNo),
+    Recording { paused: bool },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +79,8 @@ fn asked(feature: Feature, rest: &str) -> Option<Asked> {
             [digit @ b'1'..=b'9'] => Some(Asked::Order(Order::PauseFor(usize::from(digit - b'0')))),
             _ => None,
         },
+        Feature::PauseRecording => rest.is_empty().then_some(Asked::Recording { paused: true }),
+        Feature::ResumeRecording => rest.is_empty().then_some(Asked::Recording { paused: false }),
         Feature::PickUp => (!rest.is_empty()).then(|| Asked::PickUp(AgentNo::from(rest))),
     }
 }
@@ -86,7 +94,7 @@ mod tests {
         let codes = Codes::default();
         let order = |dialled: &str| match codes.read(dialled) {
             Some(Asked::Order(order)) => Some(order),
-            Some(Asked::PickUp(_)) | None => None,
+            Some(Asked::PickUp(_) | Asked::Recording { .. }) | None => None,
         };
         assert_eq!(order("*41"), Some(Order::Ready));
         assert_eq!(order("*40"), Some(Order::LogOut));

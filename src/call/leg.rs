@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::{Fact, KeyPath, RecordingStatus, RefusedTransfer, RingResult, Signal};
+use super::fact::{Fact, KeyPath, PausedBy, RecordedPart, RecordingStatus, RefusedTransfer, RingResult, Signal};
+use super::privacy::Private;
 use crate::clock::Now;
 use crate::ids::{AgentNo, Side, TargetName};
 use crate::media::{Hears, OneWayBy, Play};
@@ -64,12 +65,11 @@ pub enum Input {
         result: RingResult,
         status: Option<u16>,
     },
-    /// The phone of this attempt's agent asks us to hand the caller on. `attended`: to one with whom the agent has talked, and
-    /// who is at hand for the next attempt.
+    /// The phone of this attempt's agent asks us to hand the caller on. Whoever was consulted is at hand for the next attempt.
     Transfer {
         attempt: u32,
         to: Callee,
-        attended: bool,
+        consulted: Consulted,
     },
     /// Another agent has picked up the phone that rings; the answer comes next.
     PickedUp {
@@ -132,10 +132,25 @@ pub enum Input {
         reason: Option<String>,
         duration_ms: u64,
         sha256: Option<String>,
+        parts: Vec<RecordedPart>,
+    },
+    /// The recording is to be silence from now on, or no longer.
+    PauseRecording {
+        paused: bool,
+        by: PausedBy,
     },
     LedgerDelayed,
     /// The gateway stops: end the call now.
     Shutdown,
+}
+
+/// Whether the agent has called the one to whom the caller is handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consulted {
+    No,
+    /// That phone still rings.
+    Rings,
+    Talks,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,6 +198,10 @@ pub enum Media {
     PlayEnded {
         play: Play,
         to_end: bool,
+    },
+    /// The caller's keys begin to blank the recording, or no longer do.
+    Blanked {
+        on: bool,
     },
     /// Ten seconds of this side's stream.
     Interval {
@@ -302,6 +321,8 @@ pub enum Action {
     Record {
         path: String,
     },
+    /// For the media thread: what may not be heard in the recording.
+    Private(Private),
     CloseMedia {
         ended: Now,
     },

@@ -21,6 +21,7 @@ pub mod feature;
 pub mod late;
 pub mod leg;
 pub mod presence;
+pub mod privacy;
 pub mod reason;
 
 mod attending;
@@ -42,6 +43,7 @@ use closing::Closing;
 use fact::{AnswerRule, Fact, Offered, RingResult, RingSource, Signal, What};
 use hunting::Hunting;
 use leg::{Action, Callee, Input, Sent};
+use privacy::Privacy;
 use reason::{EndedBy, Reason};
 use talking::Talking;
 use transfer::Transfers;
@@ -85,6 +87,7 @@ pub struct Call {
     ordered: VecDeque<Ordered>,
     transfers: Transfers,
     standing: Standing,
+    privacy: Privacy,
 }
 
 /// What is to be said of a prompt when it begins.
@@ -157,6 +160,7 @@ impl Call {
             ordered: VecDeque::new(),
             transfers: Transfers::default(),
             standing: offer.standing,
+            privacy: Privacy::default(),
             hotline,
         };
         let offered = Offered {
@@ -192,9 +196,9 @@ impl Call {
         self.ledger.kept
     }
 
-    /// Its hotline's dialplan wants a recording.
+    /// Its hotline's dialplan wants a recording, and the caller does not object.
     pub fn is_recorded(&self) -> bool {
-        self.is_kept() && self.hotline.recording.wants(self.id)
+        self.is_kept() && self.hotline.recording.wants(self.id) && !self.privacy.opted_out
     }
 
     pub fn hotline(&self) -> &Arc<Hotline> {
@@ -217,6 +221,7 @@ impl Call {
                 }
                 return;
             }
+            Input::PauseRecording { paused, by } => return self.pause_recording(at, paused, by),
             Input::LedgerDelayed => return self.fact(at, What::LedgerDelayed),
             Input::TransferRefused { attempt, .. } if matches!(self.state, State::Closing(_) | State::Sealed) => {
                 let answer = |attempt| Action::AnswerRefer { attempt, status: 403 };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::agent::Agents;
 use super::fact::What;
 use super::leg::{Action, Callee, Input, Media, Parting, Sent};
+use super::privacy::Pressed;
 use super::reason::{EndedBy, Reason};
 use super::transfer::{Transfer, Transferor};
 use super::{Call, State};
@@ -94,8 +95,8 @@ impl Call {
             Err(others) => others,
         };
         match input {
-            Input::Transfer { to, attended, .. } => {
-                return self.begin_transfer(talking, now, at, (to, attended), agents);
+            Input::Transfer { to, consulted, .. } => {
+                return self.begin_transfer(talking, now, at, (to, consulted), agents);
             }
             Input::Sent(Sent::Answer) if matches!(talking.stage, Stage::Answering) => self.connect(&mut talking, at),
             // It was ordered in the moment the agent answered; it still is the *ring*.
@@ -117,8 +118,7 @@ impl Call {
                 self.fact(at, What::HoldEnded { by });
             }
             Input::Key { side, key, duration, via } => {
-                let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-                self.fact(at, What::Key { leg: side, key, duration_ms, via });
+                self.note_key(at, Pressed { side, key, duration, via }, Some(&talking));
                 if side == Side::Agent {
                     self.note_agents_key(&mut talking, key, at);
                 }
@@ -164,13 +164,15 @@ impl Call {
         }
     }
 
-    /// `*6`, one key soon after the other.
+    /// `*6` and `*5`, one key soon after the other.
     fn note_agents_key(&mut self, talking: &mut Talking, key: char, at: Now) {
         let before = talking.last_key.replace((key, at.mono));
         let starred = before.is_some_and(|(key, when)| key == '*' && at.mono.since(when) <= limits::KEYS_TOGETHER);
         let connected = matches!((&talking.stage, &talking.callee), (Stage::Connected, Callee::Agent(_)));
-        if starred && key == '6' && connected && self.is_kept() {
-            self.mute(talking, at, !talking.muted);
+        match key {
+            '6' if starred && connected && self.is_kept() => self.mute(talking, at, !talking.muted),
+            '5' if starred && connected => self.toggle_pause(at),
+            _ => {}
         }
     }
 
@@ -195,6 +197,7 @@ impl Call {
         self.actions.push_back(Action::Bridge { attempt: talking.attempt, connected: at });
         // A target is no agent: nobody has a number to say.
         let Callee::Agent(agent) = &talking.callee else { return };
+        self.guard_keys();
         let hotline = Arc::clone(&self.hotline);
         if let Some(greeting) = hotline.greeting.of(agent, self.standing.internal, at.wall) {
             let prompt = if talking.late { &greeting.late } else { &greeting.normal };
@@ -222,6 +225,7 @@ impl Call {
             Media::PlayStarted { play } => self.play_started(at, play),
             Media::Upset { side, upset } => self.fact(at, What::MediaUpset { leg: side, upset }),
             Media::PlayEnded { play, to_end } => self.fact(at, What::PlayEnded { play, to_end }),
+            Media::Blanked { on } => self.note_blanked(at, on),
             Media::Interval { side, line } => self.fact(at, What::MediaInterval { leg: side, line }),
             Media::Measured { side, heard } => self.fact(at, What::MediaMeasured { leg: side, heard }),
             Media::Closed { side, received } => self.fact(at, What::Media { leg: side, received }),

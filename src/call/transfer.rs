@@ -6,11 +6,11 @@
 //! ```
 //!
 //! A person with whom the agent has talked already (attended) is not rung: `Inviting` is then the short while in which their
-//! phone moves over.
+//! phone moves over. A consultation that still rings becomes a ring for the caller: `Ringing`, then `Inviting` in that sense.
 
 use super::agent::Agents;
 use super::fact::{RefusedTransfer, RingResult, What};
-use super::leg::{Action, Callee, Input, Parting, Sent};
+use super::leg::{Action, Callee, Consulted, Input, Parting, Sent};
 use super::reason::{EndedBy, Reason};
 use super::talking::{Stage as TalkingStage, Talking};
 use super::{Call, State};
@@ -23,7 +23,8 @@ use crate::media::Hears;
 pub(super) struct Transfer {
     attempt: u32,
     to: Callee,
-    attended: bool,
+    /// Not whether the agent has talked with them, but whether their phone has answered.
+    consulted: Consulted,
     stage: Stage,
     pub(super) transferor: Transferor,
 }
@@ -73,7 +74,7 @@ impl Call {
         mut talking: Box<Talking>,
         now: Instant,
         at: Now,
-        (to, attended): (Callee, bool),
+        (to, consulted): (Callee, Consulted),
         agents: &mut Agents,
     ) -> State {
         let (TalkingStage::Connected, Callee::Agent(by)) = (&talking.stage, &talking.callee) else {
@@ -88,6 +89,7 @@ impl Call {
         let by = by.clone();
         self.mute(&mut talking, at, false);
         let attempt = talking.next_attempt();
+        let attended = consulted != Consulted::No;
         self.fact(at, What::TransferStarted { attempt, by, to: to.clone(), attended });
         self.actions.push_back(Action::AnswerRefer { attempt: talking.attempt, status: 202 });
         self.actions.push_back(Action::Notify { attempt: talking.attempt, status: 100 });
@@ -103,9 +105,15 @@ impl Call {
                 Callee::Target(target) => Action::OpenTarget { attempt, target: target.clone() },
             });
         } else if free {
+            if consulted == Consulted::Rings {
+                // It is a ring for this caller from now on.
+                self.fact(at, to.invited(attempt));
+                self.fact(at, to.ringing(attempt));
+                self.actions.push_back(Action::Notify { attempt: talking.attempt, status: 180 });
+            }
             self.actions.push_back(Action::OpenMoved { attempt });
         }
-        let transfer = Transfer { attempt, to, attended, stage: Stage::Opening, transferor: Transferor::Waits };
+        let transfer = Transfer { attempt, to, consulted, stage: Stage::Opening, transferor: Transferor::Waits };
         talking.stage = TalkingStage::Transferring(transfer.clone());
         if !free {
             return self.transfer_failed(talking, &transfer, now, at, (RingResult::Busy, None));
@@ -140,13 +148,18 @@ impl Call {
         let current = transfer.attempt;
         match input {
             Input::AgentReady { attempt } if attempt == current => {
-                let patience = if transfer.attended { limits::MOVE } else { self.hotline.agents.ring };
-                transfer.stage = Stage::Inviting { until: now + patience };
-                self.actions.push_back(match &transfer.to {
-                    _ if transfer.attended => Action::MoveAgent { attempt },
-                    Callee::Agent(agent) => Action::InviteAgent { attempt, agent: agent.clone() },
-                    Callee::Target(_) => Action::InviteTarget { attempt },
-                });
+                let until = now + self.hotline.agents.ring;
+                match (transfer.consulted, &transfer.to) {
+                    (Consulted::Talks, _) => self.order_move(transfer, now),
+                    (Consulted::Rings, _) => transfer.stage = Stage::Ringing { until },
+                    (Consulted::No, to) => {
+                        self.actions.push_back(match to {
+                            Callee::Agent(agent) => Action::InviteAgent { attempt, agent: agent.clone() },
+                            Callee::Target(_) => Action::InviteTarget { attempt },
+                        });
+                        transfer.stage = Stage::Inviting { until };
+                    }
+                }
             }
             Input::Sent(Sent::Invite { attempt }) if attempt == current => {
                 if !self.ledger.ringing.contains_key(&attempt) {
@@ -170,6 +183,15 @@ impl Call {
                 let transfer = transfer.clone();
                 return Ok(self.transfer_failed(talking, &transfer, now, at, (result, status)));
             }
+            Input::AgentAnswered { attempt } if attempt == current && transfer.consulted == Consulted::Rings => {
+                // The phone still sends to the port of the consultation.
+                transfer.consulted = Consulted::Talks;
+                if let Stage::Ringing { .. } = transfer.stage {
+                    self.order_move(transfer, now);
+                }
+                let what = transfer.to.answered(attempt);
+                self.fact(at, what);
+            }
             Input::AgentAnswered { attempt } if attempt == current => {
                 let transfer = transfer.clone();
                 self.transfer_completed(&mut talking, transfer, at, agents);
@@ -185,6 +207,11 @@ impl Call {
             other => return Err((talking, other)),
         }
         Ok(State::Talking(talking))
+    }
+
+    fn order_move(&mut self, transfer: &mut Transfer, now: Instant) {
+        transfer.stage = Stage::Inviting { until: now + limits::MOVE };
+        self.actions.push_back(Action::MoveAgent { attempt: transfer.attempt });
     }
 
     pub(super) fn transfer_timed_out(&mut self, talking: Box<Talking>, transfer: &Transfer, now: Now) -> State {
@@ -212,8 +239,8 @@ impl Call {
     }
 
     fn transfer_completed(&mut self, talking: &mut Talking, transfer: Transfer, at: Now, agents: &mut Agents) {
-        let Transfer { attempt, to, attended, transferor, .. } = transfer;
-        if !attended {
+        let Transfer { attempt, to, consulted, transferor, .. } = transfer;
+        if consulted == Consulted::No {
             self.fact(at, to.answered(attempt));
         }
         if let Callee::Agent(agent) = &to {

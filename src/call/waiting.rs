@@ -8,6 +8,7 @@ use super::agent::Agents;
 use super::fact::{RingResult, What};
 use super::hunting::Hunting;
 use super::leg::{Input, Media};
+use super::privacy::Pressed;
 use super::queue::{Joined, Joining};
 use super::reason::Reason;
 use super::route::{Line, Ring};
@@ -142,8 +143,7 @@ impl Call {
         agents: &mut Agents,
     ) -> State {
         if let Input::Key { side: Side::Caller, key, duration, via } = input {
-            let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-            self.fact(at, What::Key { leg: Side::Caller, key, duration_ms, via });
+            self.note_key(at, Pressed { side: Side::Caller, key, duration, via }, None);
             return State::Hunting(hunting);
         }
         if matches!(input, Input::HungUp { side: Side::Caller } | Input::CallerLeft) {

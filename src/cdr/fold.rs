@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::attempts::Attempts;
 use super::quality::{About, Leg};
-use super::record::{Greeting, Outcome, Played, Quality, Record, Recording, Segment, Time};
+use super::record::{Blanked, Greeting, Outcome, Played, Quality, Record, Recording, Segment, TargetSegment, Time};
 use super::way::Way;
-use crate::call::fact::{AnswerRule, Fact, Offered, RecordingStatus, What};
+use crate::call::fact::{AnswerRule, Fact, Offered, PausedBy, RecordingStatus, What};
 use crate::call::leg::Callee;
 use crate::call::reason::{Class, EndedBy, Reason};
 use crate::clock::Stamp;
@@ -25,6 +26,7 @@ pub struct Fold {
     ring: Option<Stamp>,
     answers: Vec<Answer>,
     way: Way,
+    attempts: Attempts,
     connected: Option<Stamp>,
     plays: Vec<PlaySpan>,
     holds: Vec<Hold>,
@@ -112,6 +114,7 @@ impl Fold {
             ring: None,
             answers: Vec::new(),
             way: Way::default(),
+            attempts: Attempts::default(),
             connected: None,
             plays: Vec::new(),
             holds: Vec::new(),
@@ -131,6 +134,7 @@ impl Fold {
             return;
         }
         self.next = fact.n + 1;
+        self.attempts.push(fact);
         if self.ended.is_none() {
             self.push_live(fact);
         }
@@ -233,6 +237,8 @@ impl Fold {
             target: self.way.target(),
             step: self.way.step(),
             segments: self.segments(),
+            attempts: self.attempts.list(),
+            target_segments: self.target_segments(),
             outcome: self.outcome(),
             reason: self.ended.map(|ended| ended.reason),
             ended_by: self.ended.map(|ended| ended.by),
@@ -247,6 +253,8 @@ impl Fold {
             ring_source: self.offered.answer.ringback,
             answered_within_strict: self.ring_to_answer_ns().map(|ns| ns < strict_ns(&self.offered.answer)),
             answered_within_target: answer.and_then(|_| self.rings()).map(|rings| !self.offered.answer.is_late(rings)),
+            left_within_target: self.left_within_target(),
+            short_abandon_ms: Some(self.offered.answer.short_abandon_ms),
             wait_ms: self.wait_ms(),
             talk_ms: self.talk_ms(),
             hold_ms: self.hold_ms(),
@@ -351,13 +359,25 @@ impl Fold {
                 self.recording.path = Some(path.clone());
                 self.recording.status = RecordingStatus::Pending;
             }
-            What::RecordingClosed { status, reason, duration_ms, sha256 } => {
+            What::RecordingPaused { by } => {
+                if let Some(from_ms) = self.connected.and_then(|connected| fact.at.millis_since(connected)) {
+                    self.recording.blanked.push(Blanked { by: *by, from_ms, to_ms: None });
+                }
+            }
+            What::RecordingResumed { by } => {
+                let to_ms = self.connected.and_then(|connected| fact.at.millis_since(connected));
+                let open = |blanked: &&mut Blanked| blanked.to_ms.is_none() && is_keys(blanked.by) == is_keys(*by);
+                self.recording.blanked.iter_mut().rev().find(open).into_iter().for_each(|open| open.to_ms = to_ms);
+            }
+            What::RecordingClosed { status, reason, duration_ms, sha256, parts } => {
                 self.recording = Recording {
                     path: self.recording.path.take(),
                     status: *status,
                     reason: reason.clone(),
                     duration_ms: Some(*duration_ms),
                     sha256: sha256.clone(),
+                    parts: parts.clone(),
+                    blanked: std::mem::take(&mut self.recording.blanked),
                 };
             }
             What::Interrupted => self.interrupted = true,
@@ -447,6 +467,11 @@ impl Fold {
         self.answer().map(|answer| answer.at).or_else(taken).or_else(|| self.ended_at())
     }
 
+    fn left_within_target(&self) -> Option<bool> {
+        let left = matches!(self.outcome(), Some(Outcome::Abandoned | Outcome::ShortAbandoned));
+        left.then(|| self.rings()).flatten().map(|rings| !self.offered.answer.is_late(rings))
+    }
+
     fn wait_ms(&self) -> Option<u64> {
         self.answered_or_ended()?.millis_since(self.offered_at)
     }
@@ -479,24 +504,46 @@ impl Fold {
         Some(held)
     }
 
-    /// One for each agent who had the caller, to the instant at which the next one had, or at which this one left or the call
-    /// ended. What a target had is nobody's segment.
+    /// One for each agent who had the caller. What a target had is in `target_segments`.
     fn segments(&self) -> Vec<Segment> {
-        let (Some(_), Some(connected)) = (self.answer(), self.connected) else { return Vec::new() };
-        let ends = self.answers.iter().skip(1).map(|next| Some(next.at)).chain([self.ended_at()]);
-        let segment = |(answer, end): (&Answer, Option<Stamp>)| {
-            let end = answer.left.or(end);
-            let held_ns = end.and_then(|end| self.held_ns(answer.at, end));
-            let whole_ns = end.and_then(|end| end.nanos_since(answer.at));
-            Some(Segment {
-                agent: answer.agent()?.clone(),
-                from_ms: answer.at.millis_since(connected),
-                to_ms: end.and_then(|end| end.millis_since(connected)),
-                talk_ms: whole_ns.zip(held_ns).map(|(whole, held)| whole.saturating_sub(held) / NS_PER_MS),
-                hold_ms: held_ns.map(|ns| ns / NS_PER_MS),
-            })
+        let Some(connected) = self.connected else { return Vec::new() };
+        let segment = |(who, from, to): (Callee, Stamp, Option<Stamp>)| {
+            let Callee::Agent(agent) = who else { return None };
+            let (talk_ms, hold_ms) = self.shares(from, to).unzip();
+            let (from_ms, to_ms) = (from.millis_since(connected), to.and_then(|to| to.millis_since(connected)));
+            Some(Segment { agent, from_ms, to_ms, talk_ms, hold_ms })
         };
-        self.answers.iter().zip(ends).filter_map(segment).collect()
+        self.stretches().filter_map(segment).collect()
+    }
+
+    fn target_segments(&self) -> Vec<TargetSegment> {
+        let Some(connected) = self.connected else { return Vec::new() };
+        // One that took the call in an agent's place has it to the end.
+        let overflow = matches!(self.outcome(), None | Some(Outcome::Overflow)) && self.answers.is_empty();
+        let taken = self.way.taken_by_target().filter(|_| overflow);
+        let first = taken.map(|(at, target)| (Callee::Target(target.clone()), at, self.ended_at()));
+        let segment = |(who, from, to): (Callee, Stamp, Option<Stamp>)| {
+            let Callee::Target(target) = who else { return None };
+            let (talk_ms, hold_ms) = self.shares(from, to).unzip();
+            let (from_ms, to_ms) = (from.millis_since(connected), to.and_then(|to| to.millis_since(connected)));
+            Some(TargetSegment { target, from_ms, to_ms, talk_ms, hold_ms })
+        };
+        first.into_iter().chain(self.stretches()).filter_map(segment).collect()
+    }
+
+    /// Who had the caller, from when, and to the instant at which the next one had, or at which this one left or the call ended.
+    fn stretches(&self) -> impl Iterator<Item = (Callee, Stamp, Option<Stamp>)> {
+        let answered = self.answer().is_some();
+        let ends = self.answers.iter().skip(1).map(|next| Some(next.at)).chain([self.ended_at()]);
+        let stretch = |(answer, end): (&Answer, Option<Stamp>)| (answer.who.clone(), answer.at, answer.left.or(end));
+        self.answers.iter().filter(move |_| answered).zip(ends).map(stretch)
+    }
+
+    /// Talk and hold within `from` → `to` in milliseconds; `None` while it lasts.
+    fn shares(&self, from: Stamp, to: Option<Stamp>) -> Option<(u64, u64)> {
+        let to = to?;
+        let held_ns = self.held_ns(from, to)?;
+        Some((to.nanos_since(from)?.saturating_sub(held_ns) / NS_PER_MS, held_ns / NS_PER_MS))
     }
 
     fn greeting(&self) -> Option<Greeting> {
@@ -561,7 +608,21 @@ fn strict_ns(rule: &AnswerRule) -> u64 {
 }
 
 fn no_recording() -> Recording {
-    Recording { path: None, status: RecordingStatus::None, reason: None, duration_ms: None, sha256: None }
+    let (parts, blanked) = (Vec::new(), Vec::new());
+    Recording {
+        path: None,
+        status: RecordingStatus::None,
+        reason: None,
+        duration_ms: None,
+        sha256: None,
+        parts,
+        blanked,
+    }
+}
+
+/// A pause by a person and stretches by keys may lie over each other.
+fn is_keys(by: PausedBy) -> bool {
+    by == PausedBy::Digits
 }
 
 #[cfg(test)]

@@ -188,6 +188,8 @@ fn a_call_that_a_target_took_is_an_overflow_and_no_agents() {
     assert_eq!(Fold::begin(&connected.clone().facts()[0]).map(|f| f.phase()), Some(Phase::Ringing));
     let record_of_it = record(connected.ended(20_000, Reason::TargetHungUp, EndedBy::Trunk));
     assert_eq!(record_of_it.outcome, Some(Outcome::Overflow));
+    let had: Vec<_> = record_of_it.target_segments.iter().map(|s| (s.target.as_str(), s.to_ms, s.talk_ms)).collect();
+    assert_eq!(had, [("duty", Some(12_999), Some(13_000))], "to the end, from its answer on");
     assert_eq!(record_of_it.target, Some(target()));
     assert_eq!(
         (record_of_it.wait_ms, record_of_it.rings, record_of_it.duration_ms),

@@ -135,5 +135,6 @@ fn recorded() -> Input {
         reason: None,
         duration_ms: 29_999,
         sha256: Some("5f".repeat(32)),
+        parts: Vec::new(),
     }
 }

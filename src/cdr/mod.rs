@@ -1,15 +1,17 @@
 //! The call record: what is said of one call, computed from its facts in order. Nothing else computes these figures.
 
+mod attempts;
 mod fold;
 mod quality;
 mod record;
 mod way;
 
+pub use attempts::{Attempt, RingEnd};
 pub use fold::{Fold, Phase};
 pub(crate) use record::words;
 pub use record::{
-    Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, Time, TimeError,
-    Verdict, Word,
+    Blanked, Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, TargetSegment,
+    Time, TimeError, Verdict, Word,
 };
 
 #[cfg(test)]
@@ -18,6 +20,8 @@ mod bounds_tests;
 mod feature_tests;
 #[cfg(test)]
 mod machine_tests;
+#[cfg(test)]
+mod privacy_tests;
 #[cfg(test)]
 mod replacing_tests;
 #[cfg(test)]

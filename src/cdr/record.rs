@@ -8,8 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Fold;
-use crate::call::fact::{ClosedWhy, Fact, RecordingStatus, RingSource, StepKind};
+use super::{Attempt, Fold};
+use crate::call::fact::{ClosedWhy, Fact, PausedBy, RecordedPart, RecordingStatus, RingSource, StepKind};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Wall;
 use crate::ids::{AgentNo, CallId, HotlineId, TargetName, TrunkName};
@@ -36,6 +36,12 @@ pub struct Record {
     /// The step that took the call when no agent did.
     pub step: Option<String>,
     pub segments: Vec<Segment>,
+    /// Every ring of a phone, in order.
+    #[serde(default)]
+    pub attempts: Vec<Attempt>,
+    /// The parts that targets had: one to whom the caller was handed on, or who took the call in an agent's place.
+    #[serde(default)]
+    pub target_segments: Vec<TargetSegment>,
     /// Null while the call is in progress.
     pub outcome: Option<Outcome>,
     pub reason: Option<Reason>,
@@ -56,6 +62,12 @@ pub struct Record {
     pub answered_within_strict: Option<bool>,
     /// `rings <= max_rings` of the dialplan this call was handled by; null if no agent answered.
     pub answered_within_target: Option<bool>,
+    /// The caller left before an agent answered, and the rings had not yet been more than `max_rings`; null: did not leave so.
+    #[serde(default)]
+    pub left_within_target: Option<bool>,
+    /// `short_abandon_ms` of that dialplan; null: a record of an older version.
+    #[serde(default)]
+    pub short_abandon_ms: Option<u64>,
     pub wait_ms: Option<u64>,
     /// Answered → ended without holds; 0 if no agent answered; null while in progress.
     pub talk_ms: Option<u64>,
@@ -198,6 +210,17 @@ pub struct Segment {
     pub hold_ms: Option<u64>,
 }
 
+/// The part of a call that one target had; as [`Segment`], but nobody's talk is counted by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetSegment {
+    pub target: TargetName,
+    pub from_ms: Option<u64>,
+    /// Null while it lasts.
+    pub to_ms: Option<u64>,
+    pub talk_ms: Option<u64>,
+    pub hold_ms: Option<u64>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Greeting {
     pub text: String,
@@ -250,6 +273,21 @@ pub struct Recording {
     pub reason: Option<String>,
     pub duration_ms: Option<u64>,
     pub sha256: Option<String>,
+    /// Every file, if there is more than one: `<id>.wav`, `<id>.2.wav`, … on one time line. `sha256` is the first one's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<RecordedPart>,
+    /// What is silence on purpose, in order of its beginning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blanked: Vec<Blanked>,
+}
+
+/// Times count from *connected*, as in the recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blanked {
+    pub by: PausedBy,
+    pub from_ms: u64,
+    /// Null: to the end.
+    pub to_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::record::TargetSegment;
 use super::{Outcome, Record};
 use crate::call::fact::{RefusedTransfer, RingResult, What};
 use crate::call::reason::Reason;
@@ -223,6 +224,14 @@ fn to_duty(to: &str) {
     let record = case.record();
     let segments: Vec<_> = record.segments.iter().map(|s| (s.agent.as_str(), s.talk_ms)).collect();
     assert_eq!(segments, [("8", Some(5_000))]);
+    let part = TargetSegment {
+        target: "duty".into(),
+        from_ms: Some(5_000),
+        to_ms: Some(12_000),
+        talk_ms: Some(7_000),
+        hold_ms: Some(0),
+    };
+    assert_eq!(record.target_segments, [part], "what the target had");
     assert_eq!((record.outcome, record.target), (Some(Outcome::Answered), None));
     assert_eq!(record.talk_ms, Some(12_000));
 }
@@ -538,7 +547,7 @@ fn one_who_does_not_move_leaves_the_caller_where_it_was() {
 }
 
 #[test]
-fn only_an_own_and_answered_consultation_is_joined() {
+fn only_an_own_consultation_is_joined() {
     let mut case = Case::new();
     let invite = invites(&case.switch.tell(PHONE, &consulting("INVITE", 1, "9", "", SDP))).remove(0);
     for tag in ["x", "phone"] {
@@ -549,4 +558,124 @@ fn only_an_own_and_answered_consultation_is_joined() {
     case.switch.tell(NINE, &status(&invite, 486));
     case.switch.tell(PHONE, &consulting("ACK", 1, "9", "", ""));
     case.caller_leaves();
+}
+
+/// 8, who has the caller, calls a colleague whose phone rings: our INVITE there, and our tag toward 8.
+fn ring(case: &mut Case, to: &str, there: &str) -> (Request, String) {
+    let invite = invites(&case.switch.tell(PHONE, &consulting("INVITE", 1, to, "", SDP))).remove(0);
+    let sent = case.switch.tell(there, &status(&invite, 180));
+    let ringing = sent.iter().find_map(|m| match m {
+        Message::Response(r) if r.status == 180 => r.to_tag(),
+        _ => None,
+    });
+    (invite, ringing.expect("180 to the phone that calls"))
+}
+
+fn final_status(sent: &[Message], method: &Method) -> Option<u16> {
+    sent.iter().find_map(|m| match m {
+        Message::Response(r) if r.status >= 200 && r.cseq().is_some_and(|(_, m)| m == *method) => Some(r.status),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_consultation_that_still_rings_goes_on_ringing_for_the_caller() {
+    let mut case = Case::new();
+    case.pass(5_000);
+    case.hold();
+    let (nine, tag) = ring(&mut case, "9", NINE);
+    case.pass(3_000);
+    let sent = case.refer(&refer_to_consulted("9", &tag));
+    let said = [("SIP/2.0 100 Trying", "active"), ("SIP/2.0 180 Ringing", "active")];
+    assert_eq!(told(&sent), Told { status: Some(202), reports: reports(&said) });
+    assert_eq!(final_status(&sent, &Method::INVITE), Some(487), "8 calls 9 no more");
+    assert!(invites(&sent).is_empty() && byes(&sent).is_empty(), "9 rings on");
+    case.switch.tell(PHONE, &consulting("ACK", 1, "9", &format!(";tag={tag}"), ""));
+    case.confirm(sent.into_iter().filter(|m| matches!(m, Message::Request(r) if r.method == Method::NOTIFY)).collect());
+    case.pass(2_000);
+    assert_eq!(case.switch.gateway.agents().available(), 0);
+    // 9 answers, and is told to send where the caller is.
+    let sent = case.switch.tell(NINE, &ok(&nine, SDP));
+    let moved = invites(&sent).remove(0);
+    assert_eq!(moved.headers.text(&Name::CALL_ID), nine.headers.text(&Name::CALL_ID));
+    assert_ne!(moved.body, nine.body);
+    assert!(byes(&sent).is_empty() && told(&sent).reports.is_empty(), "not before 9 does: {sent:?}");
+    let sent = case.switch.tell(NINE, &ok(&moved, SDP).replacen(";tag=phone;tag=phone", ";tag=phone", 1));
+    assert_eq!(told(&sent).reports, reports(&[("SIP/2.0 200 OK", "terminated")]));
+    assert_eq!(byes(&sent), ["sip:p@10.0.0.3"]);
+    case.confirm(sent);
+    case.pass(10_000);
+    assert_eq!(case.switch.gateway.agents().available(), 1, "8 is free, 9 has the caller");
+    case.caller_leaves();
+    let record = case.record();
+    let segments: Vec<_> = record.segments.iter().map(|s| (s.agent.as_str(), s.talk_ms, s.hold_ms)).collect();
+    assert_eq!(segments, [("8", Some(5_000), Some(5_000)), ("9", Some(10_000), Some(0))]);
+    for what in [
+        |w: &What| matches!(w, What::TransferStarted { attended: true, .. }),
+        |w: &What| matches!(w, What::AgentInvited { attempt: 2, agent } if agent.as_str() == "9"),
+        |w: &What| matches!(w, What::AgentAnswered { attempt: 2, .. }),
+        |w: &What| matches!(w, What::TransferCompleted { attempt: 2, .. }),
+    ] {
+        assert_eq!(case.switch.facts(what), 1);
+    }
+}
+
+#[test]
+fn a_ringing_consultation_that_comes_to_nothing_gives_the_caller_back() {
+    for (answer, line, how) in [
+        (Some(486), "SIP/2.0 486 Busy Here", (RingResult::Busy, Some(486))),
+        (None, "SIP/2.0 480 Temporarily Unavailable", (RingResult::NoAnswer, None)),
+    ] {
+        let mut case = Case::new();
+        let (nine, tag) = ring(&mut case, "9", NINE);
+        let sent = case.refer(&refer_to_consulted("9", &tag));
+        assert_eq!(told(&sent).status, Some(202));
+        case.switch.tell(PHONE, &consulting("ACK", 1, "9", &format!(";tag={tag}"), ""));
+        let mut sent = answer.map(|code| case.switch.tell(NINE, &status(&nine, code))).unwrap_or_default();
+        sent.extend(case.pass(20_000));
+        assert_eq!(told(&sent).reports.last(), reports(&[(line, "terminated")]).last());
+        assert_eq!((case.failed(), byes(&sent).len()), (Some(how), 0));
+        if answer.is_none() {
+            assert!(requests(sent).iter().any(|r| r.method == Method::CANCEL && r.raw_uri == "sip:9@10.0.0.4"));
+            case.switch.tell(NINE, &status(&nine, 487));
+        }
+        assert_eq!(case.switch.gateway.agents().available(), 1, "9 is free");
+        assert_eq!(case.switch.facts(|w| matches!(w, What::AgentReleased { attempt: 2, .. })), 1);
+        case.caller_leaves();
+        assert_eq!(case.record().segments.len(), 1);
+    }
+}
+
+#[test]
+fn a_ringing_target_is_joined_too_and_the_agent_may_leave_at_once() {
+    let mut case = Case::new();
+    let (duty, tag) = ring(&mut case, "duty", TRUNK);
+    let sent = case.refer(&refer_to_consulted("duty", &tag));
+    assert_eq!(told(&sent).status, Some(202));
+    case.switch.tell(PHONE, &consulting("ACK", 1, "duty", &format!(";tag={tag}"), ""));
+    // The phone thinks that it must end its call itself: nothing is left of it.
+    let cancel = consulting("CANCEL", 1, "duty", "", "").replace("consultCANCEL1", "consultINVITE1");
+    assert!(requests(case.switch.tell(PHONE, &cancel)).is_empty());
+    case.eight_says("BYE", "");
+    assert_eq!(case.switch.gateway.agents().available(), 2);
+    let sent = case.switch.tell(TRUNK, &ok(&duty, SDP));
+    let moved = invites(&sent).remove(0);
+    case.switch.tell(TRUNK, &ok(&moved, SDP).replacen(";tag=phone;tag=phone", ";tag=phone", 1));
+    assert_eq!(case.switch.facts(|w| matches!(w, What::TransferCompleted { .. })), 1);
+    case.pass(4_000);
+    case.caller_leaves();
+    assert_eq!(case.record().outcome, Some(Outcome::Answered));
+}
+
+#[test]
+fn an_agent_whose_caller_leaves_during_a_consultation_is_not_rung() {
+    let mut case = Case::new();
+    let (_, tag) = consult(&mut case.switch, "9", NINE);
+    let sent = case.switch.tell(TRUNK, &theirs("BYE", 2, &case.tag.clone(), ""));
+    case.confirm(sent);
+    assert_eq!(case.switch.gateway.agents().available(), 0, "8 still talks with 9");
+    let sent = case.switch.tell(PHONE, &consulting("BYE", 2, "9", &format!(";tag={tag}"), ""));
+    assert_eq!(case.switch.gateway.agents().available(), 1);
+    case.confirm(sent);
+    case.rest();
 }

@@ -61,8 +61,12 @@ impl Way {
     }
 
     pub(super) fn target(&self) -> Option<TargetName> {
+        self.taken_by_target().map(|(_, target)| target.clone())
+    }
+
+    pub(super) fn taken_by_target(&self) -> Option<(Stamp, &TargetName)> {
         match &self.taken {
-            Some((_, Taker::Target(target))) => Some(target.clone()),
+            Some((at, Taker::Target(target))) => Some((*at, target)),
             Some((_, Taker::Step(_))) | None => None,
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::report::{Format, Span};
+use crate::report::{Format, Per, Span};
 
 /// A telephony gateway and call-quality monitor for customer-service hotlines.
 #[derive(Debug, Parser)]
@@ -101,6 +101,9 @@ pub(super) enum Command {
         date: Option<String>,
         #[arg(long, default_value = "text")]
         format: FormatWord,
+        /// What a line of CSV is about; the other formats hold all.
+        #[arg(long, default_value = "hotline")]
+        per: PerWord,
     },
     /// The rule book: what is asked of a call, how it is decided, and how calls would score by other numbers.
     Rules {
@@ -127,6 +130,16 @@ pub(super) enum Command {
         /// Who does it.
         #[arg(long, value_name = "NAME")]
         by: String,
+    },
+    /// People who work with the console.
+    User {
+        #[command(subcommand)]
+        command: super::user::Command,
+    },
+    /// The log of what people did.
+    Audit {
+        #[command(subcommand)]
+        command: super::audit::Command,
     },
     /// Tells the running server to read configuration and dialplans again.
     Reload,
@@ -186,6 +199,23 @@ impl From<FormatWord> for Format {
             FormatWord::Csv => Format::Csv,
             FormatWord::Json => Format::Json,
             FormatWord::Html => Format::Html,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum PerWord {
+    Hotline,
+    Agent,
+    Hour,
+}
+
+impl From<PerWord> for Per {
+    fn from(word: PerWord) -> Per {
+        match word {
+            PerWord::Hotline => Per::Hotline,
+            PerWord::Agent => Per::Agent,
+            PerWord::Hour => Per::Hour,
         }
     }
 }

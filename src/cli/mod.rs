@@ -4,6 +4,7 @@ mod admission;
 mod agents;
 mod analyze;
 mod args;
+mod audit;
 mod demo;
 mod erase;
 mod ladder;
@@ -13,6 +14,7 @@ mod route_test;
 mod rules;
 mod serve;
 mod simulate;
+mod user;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
@@ -102,31 +104,43 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let id = reading::parse_call_id(id)?;
             Ok(reading::call(&reader(&settings(file)?)?, id, style(*json), *numbers, &mut out)?)
         }
-        Command::Report { span, date, format } => {
+        Command::Report { span, date, format, per } => {
             let date = date.as_deref().map(reading::parse_date).transpose()?;
             let Loaded { config, plans } = loaded(file)?;
             let now = RunClock::start().now().wall;
             let zones = Zones::from_plans(&plans).map_err(ReadingError::from)?;
-            Ok(reading::report(&reader(&config)?, ((*span).into(), date), &zones, now, (*format).into(), &mut out)?)
+            Ok(reading::report(
+                &reader(&config)?,
+                ((*span).into(), date),
+                &zones,
+                now,
+                ((*format).into(), (*per).into()),
+                &mut out,
+            )?)
         }
         Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
         Command::Rules { ask } => rules::run(ask, file, &mut out),
         Command::Analyze { file, json } => analyze::run(file, style(*json), &mut out),
         Command::Recordings { command } => recordings::run(command, &settings(file)?, &mut out),
         Command::Erase { caller, by } => erase::run(caller, by, &settings(file)?, &mut out),
+        Command::User { command } => user::run(command, &settings(file)?, &mut out),
+        Command::Audit { command } => audit::run(command, &settings(file)?, &mut out),
         Command::Reload => recordings::ask_running(&settings(file)?, &Request::Reload, &mut out),
         Command::Status => recordings::ask_running(&settings(file)?, &Request::Status, &mut out),
-        Command::Metrics { rules: true, target, .. } => {
-            let target = alerts::Target::new(*target).map_err(|error| Failure::Usage(error.to_string()))?;
-            Ok(out.write_all(alerts::rules(target).as_bytes())?)
-        }
-        Command::Metrics { json, .. } => Ok(reading::metrics(style(*json), &mut out)?),
+        Command::Metrics { json, rules, target } => metrics(*json, rules.then_some(*target), &mut out),
         Command::Help { topic: Some(Topic::Reasons) } => Ok(reading::reasons(&mut out)?),
         Command::Help { topic: None } => {
             let _ = args::print_help();
             Ok(())
         }
     }
+}
+
+/// The catalogue; with a target the rules for it instead.
+fn metrics(json: bool, target: Option<f64>, out: &mut dyn Write) -> Result<(), Failure> {
+    let Some(target) = target else { return Ok(reading::metrics(style(json), out)?) };
+    let target = alerts::Target::new(target).map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok(out.write_all(alerts::rules(target).as_bytes())?)
 }
 
 fn check(file: Option<&Path>, out: &mut dyn Write) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ use crate::clock::Wall;
 use crate::ids::CallId;
 use crate::ledger::codec::{self, CodecError};
 use crate::metrics::{SipRejection, catalogue};
-use crate::report::{Format, Period, PeriodError, Report, Span, Zones};
+use crate::report::{Format, Material, Per, Period, PeriodError, Report, Span, Zones};
 use crate::store::{Call, Reader, StoreError, Which};
 
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +101,7 @@ pub fn report(
     (span, date): (Span, Option<Date>),
     zones: &Zones,
     now: Wall,
-    format: Format,
+    (format, per): (Format, Per),
     out: &mut dyn Write,
 ) -> Result<(), ReadingError> {
     let period = match date {
@@ -110,7 +110,8 @@ pub fn report(
     };
     let (from, to) = zones.span(period)?;
     let records = reader.records_between(None, from, to)?;
-    Ok(Report::new(period, zones, &records)?.write(format, out)?)
+    let material = Material { records, presence: reader.presence_between(from, to)?, runs: reader.runs(now)? };
+    Ok(Report::new(period, zones, &material)?.write(format, per, out)?)
 }
 
 /// `hotline metrics`: the catalogue.

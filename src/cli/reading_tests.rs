@@ -82,7 +82,8 @@ fn a_report_from_the_store() {
     let (_dir, reader) = store();
     let shanghai = TimeZone::get("Asia/Shanghai").unwrap();
     let zones = Zones { by_hotline: [(HotlineId::from("property"), shanghai.clone())].into(), otherwise: shanghai };
-    let day = |date| written(|out| report(&reader, (Span::Day, date), &zones, MORNING, Format::Json, out));
+    let day =
+        |date| written(|out| report(&reader, (Span::Day, date), &zones, MORNING, (Format::Json, Per::Hotline), out));
     let today: serde_json::Value = serde_json::from_str(&day(None)).unwrap();
     assert_eq!((&today["period"], &today["total"]["offered"]), (&"2026-11-21".into(), &1.into()));
     let before: serde_json::Value = serde_json::from_str(&day(Some(parse_date("2026-11-20").unwrap()))).unwrap();

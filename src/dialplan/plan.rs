@@ -81,15 +81,19 @@ impl Hotline {
     }
 }
 
-/// Which calls are recorded.
+/// Which calls are recorded, and what of them is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recording {
     /// 100: all; 0: none.
     pub percent: u8,
+    /// What the caller keys to an agent is blanked until so long after the last key, and in no fact.
+    pub blank_digits: Option<Duration>,
+    /// By this key the caller, who is with somebody, says that nothing is to be kept.
+    pub opt_out_key: Option<char>,
 }
 
 impl Recording {
-    pub const ALL: Recording = Recording { percent: 100 };
+    pub const ALL: Recording = Recording { percent: 100, blank_digits: None, opt_out_key: None };
 
     /// Drawn by the last bits of the call's id, which are random: the same for the same call whoever asks.
     pub fn wants(self, call: CallId) -> bool {

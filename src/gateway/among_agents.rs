@@ -31,6 +31,11 @@ impl Callers {
         self.0.get(&session).map(|(agent, _)| agent)
     }
 
+    /// A call that this agent has made.
+    pub(super) fn call_of(&self, agent: &AgentNo) -> Option<CallId> {
+        self.0.values().find(|(of, _)| of == agent).map(|(_, call)| *call)
+    }
+
     /// The call of one session goes on with another.
     pub(super) fn go_on_with(&mut self, new: SessionId, old: SessionId) {
         if let Some(of) = self.0.get(&old).cloned() {
@@ -136,7 +141,7 @@ impl Gateway {
         if let Some(of) = self.callers.0.remove(&session)
             && !self.callers.0.values().any(|other| *other == of)
         {
-            self.agents.release(&of.0, of.1, now);
+            self.free_agent(&of.0, of.1, now);
         }
     }
 }

@@ -9,9 +9,11 @@ use super::among_agents::plan_of;
 use super::book::{Link, Role};
 use super::orders::cause;
 use crate::call::agent::State;
+use crate::call::fact::PausedBy;
 use crate::call::feature::{Asked, Codes};
 use crate::call::leg::{Callee, Input, Parting};
 use crate::call::presence::{By, Order};
+use crate::call::privacy::NotPaused;
 use crate::clock::Now;
 use crate::dialplan::plan::{Does, Hotline, Next, Prompt, Say, Step, StepNo};
 use crate::ids::{AgentNo, CallId};
@@ -50,6 +52,19 @@ impl Gateway {
                     Err(status) => status,
                 }
             }
+            Some(Asked::Recording { paused }) => {
+                let call = self.talk_of(&agent);
+                match call.and_then(|call| self.pause_recording(at, call, paused, PausedBy::Agent)) {
+                    Ok(()) => {
+                        let own = (agent, dialled.to_owned());
+                        return self.begin_own_call(now, at, (session, flow), request, own, confirming(2));
+                    }
+                    Err(why) => {
+                        tracing::info!(%agent, %dialled, %why, "a code is refused");
+                        403
+                    }
+                }
+            }
             Some(Asked::Order(order)) => {
                 let tones = if order == Order::Ready { 1 } else { 2 };
                 match self.agents.order(&agent, order, By::Phone, now) {
@@ -65,6 +80,27 @@ impl Gateway {
             }
         };
         self.endpoint.reject(now, session, refused, None);
+    }
+
+    /// The recording of this call is silence from now on, or no longer.
+    pub(super) fn pause_recording(
+        &mut self,
+        now: Now,
+        call: CallId,
+        paused: bool,
+        by: PausedBy,
+    ) -> Result<(), NotPaused> {
+        self.calls.get(&call).ok_or(NotPaused::NoCall)?.call.may_pause()?;
+        self.inputs.push_back((call, now, Input::PauseRecording { paused, by }));
+        Ok(())
+    }
+
+    /// The call in which this agent talks.
+    fn talk_of(&self, agent: &AgentNo) -> Result<CallId, NotPaused> {
+        match self.agents.state(agent) {
+            Some(State::Talking { call }) => Ok(*call),
+            _ => Err(NotPaused::NoCall),
+        }
     }
 
     /// The agent takes the call that rings at the colleague: 480 if nothing rings there, 403 if the agent does not serve that hotline,

@@ -79,7 +79,7 @@ fn after_the_last_call_of_a_drain_the_registrar_is_told() {
         switch.gateway.handle(switch.now, Input::Media(media::Event::Closed { call, leg, received }));
     }
     let (status, reason, sha256) = (RecordingStatus::Ok, None, None);
-    let closed = RecordingClosed { call, status, reason, duration_ms: 0, sha256 };
+    let closed = RecordingClosed { call, status, reason, duration_ms: 0, sha256, parts: Vec::new() };
     switch.gateway.handle(switch.now, Input::Recording(closed));
     switch.pass(Duration::from_secs(1));
     assert_eq!((expires(&switch).as_deref(), switch.gateway.is_leaving()), (Some("0"), true));

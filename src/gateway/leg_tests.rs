@@ -168,14 +168,18 @@ fn the_requests_to_a_phone_stay_with_its_host_whatever_it_answers() {
 }
 
 #[test]
-fn a_dead_phone_frees_its_agent_with_our_bye() {
+fn a_dead_phone_frees_its_agent_four_seconds_after_our_bye() {
     let mut switch = Switch::new();
     let (_, answer) = switch.answered(SDP);
     let tag = tag(&answer);
     switch.tell(TRUNK, &theirs("ACK", 1, &tag, ""));
     assert_eq!(switch.gateway.agents().available(), 0);
     let byes = requests(switch.tell(TRUNK, &theirs("BYE", 2, &tag, "")));
-    assert_eq!((byes.len(), switch.gateway.agents().available()), (1, 1), "although the phone has not answered");
+    assert_eq!((byes.len(), switch.gateway.agents().available()), (1, 0), "the phone may not know yet");
+    let again = switch.pass(Duration::from_millis(3_999));
+    assert_eq!((again.len(), switch.gateway.agents().available()), (3, 0), "the BYE at 0.5, 1.5 and 3.5 s");
+    switch.pass(Duration::from_millis(1));
+    assert_eq!(switch.gateway.agents().available(), 1, "although the phone has not answered");
     // The next call rings there; that the BYE was never answered takes nothing from it.
     let next = theirs("INVITE", 1, "", SDP).replace("Call-ID: c", "Call-ID: next").replace("INVITE1", "INVITEnext");
     let invite = requests(switch.tell(TRUNK, &next)).remove(0);
@@ -187,6 +191,28 @@ fn a_dead_phone_frees_its_agent_with_our_bye() {
     switch.tell(TRUNK, &theirs("ACK", 1, &tag.unwrap(), "").replace("Call-ID: c", "Call-ID: next"));
     switch.pass(Duration::from_secs(40));
     assert_eq!(switch.gateway.agents().available(), 0, "it is in the second call");
+}
+
+#[test]
+fn an_agent_is_free_when_the_phone_has_confirmed_our_bye() {
+    let mut switch = Switch::new();
+    let (_, answer) = switch.answered(SDP);
+    let tag = tag(&answer);
+    switch.tell(TRUNK, &theirs("ACK", 1, &tag, ""));
+    // The first is lost.
+    requests(switch.tell(TRUNK, &theirs("BYE", 2, &tag, ""))).remove(0);
+    let bye = requests(switch.pass(Duration::from_millis(500))).remove(0);
+    switch.pass(Duration::from_millis(100));
+    assert_eq!(switch.gateway.agents().available(), 0);
+    switch.tell(PHONE, &ok(&bye, ""));
+    assert_eq!(switch.gateway.agents().available(), 1);
+    let ended = switch.facts.iter().find(|f| matches!(f.what, What::Ended { .. })).unwrap();
+    assert_eq!(ended.at.mono_ns, 0, "the call was over when the caller hung up");
+    switch.pass(Duration::from_secs(100));
+    assert_eq!(
+        (switch.gateway.live_calls(), switch.gateway.sessions(), switch.gateway.agents().available()),
+        (0, 0, 1)
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //! actions → SIP, media, recorder), `sound` (media events, ports), `trunks` (where they are, health, registration, limits),
 //! `outbound` (calls of ours through them), `registering` (phones that register), `forks` (several phones of one agent), `reload`
 //! (another configuration), `reports` (voice quality, as peers tell it), `ladder` (what is kept of each message), `transferring` (REFER), `replacing` (Replaces), `among_agents` (calls that agents make),
-//! `presence` (whether agents are there for callers), `features` (codes that they dial), `reaching` (whether their phones are there).
+//! `parting` (when an agent is free again), `presence` (whether agents are there for callers), `features` (codes that they dial), `reaching` (whether their phones are there).
 
 mod among_agents;
 mod book;
@@ -22,6 +22,7 @@ mod ladder;
 mod leg_tests;
 mod orders;
 mod outbound;
+mod parting;
 mod presence;
 mod reaching;
 mod registering;
@@ -52,10 +53,11 @@ use trunks::Trunks;
 pub use trunks::{CallTarget, NamedPhone, Trunk, TrunkShown};
 
 use crate::call::agent::Agents;
-use crate::call::fact::{Fact, RecordingStatus};
+use crate::call::fact::{Fact, PausedBy, RecordedPart, RecordingStatus};
 use crate::call::feature::Codes;
 use crate::call::leg::{self, Callee};
 use crate::call::presence::{AgentFact, Order, Refused, Shown};
+use crate::call::privacy::NotPaused;
 use crate::clock::{Instant, Now, RunId};
 use crate::dialplan::plan::Plans;
 use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId, TrunkName};
@@ -183,6 +185,12 @@ pub enum Input {
         agent: AgentNo,
         order: Order,
     },
+    /// The recording of a call is to be silence, or no longer. Answered by [`Output::Paused`] with the same ticket.
+    PauseRecording {
+        ticket: u64,
+        call: CallId,
+        paused: bool,
+    },
     /// Who is there? Answered by [`Output::Agents`] with the same ticket.
     Agents {
         ticket: u64,
@@ -215,6 +223,8 @@ pub struct RecordingClosed {
     pub reason: Option<String>,
     pub duration_ms: u64,
     pub sha256: Option<String>,
+    /// Of a recording with more than one file.
+    pub parts: Vec<RecordedPart>,
 }
 
 #[derive(Debug)]
@@ -233,6 +243,11 @@ pub enum Output {
     Ordered {
         ticket: u64,
         result: Result<Shown, Refused>,
+    },
+    /// What became of a pause, or of its end.
+    Paused {
+        ticket: u64,
+        result: Result<(), NotPaused>,
     },
     /// Everybody, by number.
     Agents {
@@ -291,6 +306,7 @@ pub struct Gateway {
     by_leg: BTreeMap<LegId, PortLink>,
     /// How many sessions of an attempt have not ended: its agent is taken until then.
     phone_sessions: BTreeMap<(CallId, u32, Callee), u32>,
+    partings: parting::Partings,
     /// `None`: no agent has a password.
     registering: Option<Box<registering::Registering>>,
     next_leg: u64,
@@ -335,6 +351,7 @@ impl Gateway {
             by_session: BTreeMap::new(),
             by_leg: BTreeMap::new(),
             phone_sessions: BTreeMap::new(),
+            partings: parting::Partings::default(),
             registering: None,
             next_leg: 0,
             agent_facts: 0,
@@ -372,10 +389,14 @@ impl Gateway {
                 let agents = self.shown(now);
                 self.outputs.push_back(Output::Agents { ticket, agents });
             }
+            Input::PauseRecording { ticket, call, paused } => {
+                let result = self.pause_recording(now, call, paused, PausedBy::Api);
+                self.outputs.push_back(Output::Paused { ticket, result });
+            }
             Input::Order { ticket, agent, order } => self.handle_order(now, ticket, &agent, order),
             Input::Recording(closed) => {
-                let RecordingClosed { call, status, reason, duration_ms, sha256 } = closed;
-                let input = leg::Input::RecordingClosed { status, reason, duration_ms, sha256 };
+                let RecordingClosed { call, status, reason, duration_ms, sha256, parts } = closed;
+                let input = leg::Input::RecordingClosed { status, reason, duration_ms, sha256, parts };
                 self.inputs.push_back((call, now, input));
             }
             Input::LedgerFull(full) => self.ledger_full = full,
@@ -408,13 +429,18 @@ impl Gateway {
         let registrations = self.registering.as_ref().and_then(|r| r.registrar.poll_timeout());
         let all =
             [call, self.endpoint.poll_timeout(), self.trunks.poll_timeout(), registrations, self.agents.poll_timeout()];
-        let all = all.into_iter().chain([self.reaching.poll_timeout()]);
+        let all = all.into_iter().chain([self.reaching.poll_timeout(), self.partings.poll_timeout()]);
         all.flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Calls that are not sealed yet.
     pub fn live_calls(&self) -> usize {
         self.calls.len()
+    }
+
+    /// Those of them that are not agents' own.
+    pub fn live_calls_of_hotlines(&self) -> usize {
+        self.calls.values().filter(|entry| entry.call.is_kept()).count()
     }
 
     /// Whether this call is not sealed yet.
@@ -456,6 +482,7 @@ impl Gateway {
             && self.by_leg.is_empty()
             && self.wakes.is_empty()
             && self.ports.used() == 0
+            && self.partings.is_empty()
             && self.endpoint.is_idle()
     }
 
@@ -475,6 +502,7 @@ impl Gateway {
         self.handle_registrar_timeout(now);
         self.agents.handle_timeout(now);
         self.handle_reaching_timeout(now);
+        self.handle_partings_timeout(now);
         while let Some(id) = self.wakes.pop_due(now.mono) {
             self.with_call(now, id, |call, agents| call.handle_timeout(now, agents));
         }
@@ -524,6 +552,7 @@ impl Gateway {
         while let Some(transmit) = self.endpoint.poll_transmit() {
             if let Some(session) = transmit.mark {
                 self.lead_to(session, transmit.flow.remote);
+                self.note_parting(now, session, &transmit.label);
             }
             self.note_transmit(now, &transmit);
             self.outputs.push_back(Output::Transmit(transmit));

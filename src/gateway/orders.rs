@@ -54,11 +54,6 @@ impl Gateway {
             Action::HangUpCaller { parting } => {
                 let why = cause(parting);
                 self.with_caller(id, |endpoint, session| endpoint.hang_up_because(now, session, why.as_ref()));
-                if let Some(session) = self.calls.get(&id).map(|entry| entry.caller.session)
-                    && self.endpoint.is_ending(session)
-                {
-                    self.callers_session_ended(now, session);
-                }
             }
             Action::AnswerRefer { attempt, status } => self.answer_refer(now, id, attempt, status),
             Action::Notify { attempt, status } => self.notify(now, id, attempt, status),
@@ -85,6 +80,7 @@ impl Gateway {
                 self.outputs.push_back(Output::Media(Command::Play { call: id, play, audio }));
             }
             Action::Record { path } => self.outputs.push_back(Output::Record { call: id, path }),
+            Action::Private(order) => self.outputs.push_back(Output::Media(order.command(id))),
             Action::CloseMedia { ended } => self.close_media(id, ended),
             Action::Sealed => self.seal(now, id),
         }
@@ -174,16 +170,10 @@ impl Gateway {
         let (sessions, agent) = (a.forks.sessions().to_vec(), a.agent.clone());
         let of = (id, attempt, agent.clone());
         if self.phone_sessions.contains_key(&of) {
-            // The agent is free again when the last message of the last session is through.
+            // The agent is free again when the last message of the last session is through (see `parting`).
             let cause = cause(parting);
             for session in &sessions {
                 self.endpoint.hang_up_because(now, *session, cause.as_ref());
-            }
-            // A BYE is the end for whoever had the call, even if the phone is dead and never answers it. A phone that was
-            // ringing rings until its CANCEL is answered.
-            if sessions.iter().all(|session| self.endpoint.is_ending(*session)) {
-                self.phone_sessions.remove(&of);
-                self.free(&agent, id, now);
             }
         } else {
             self.free(&agent, id, now);
@@ -194,7 +184,15 @@ impl Gateway {
 
     pub(super) fn free(&mut self, callee: &Callee, id: CallId, now: Now) {
         if let Callee::Agent(agent) = callee {
-            self.agents.release(agent, id, now);
+            self.free_agent(agent, id, now);
+        }
+    }
+
+    /// That call is over for the agent, who may still be in one of their own (a consultation).
+    pub(super) fn free_agent(&mut self, agent: &AgentNo, id: CallId, now: Now) {
+        self.agents.release(agent, id, now);
+        if let Some(own) = self.callers.call_of(agent).filter(|own| *own != id) {
+            self.agents.engage(agent, own);
         }
     }
 

@@ -132,6 +132,7 @@ impl Switch {
                 | Output::AgentFact(_)
                 | Output::Ordered { .. }
                 | Output::Agents { .. }
+                | Output::Paused { .. }
                 | Output::RoundTrip { .. } => {}
             }
         }

@@ -38,11 +38,7 @@ impl Gateway {
             if !self.calls.contains_key(&id) || self.was_replaced(id, session, &role) {
                 self.by_session.remove(&session);
             }
-            match role {
-                Role::Agent { attempt, agent } => self.phone_ended(now, id, attempt, &agent),
-                Role::Caller => self.callers_session_ended(now, session),
-            }
-            return;
+            return self.phone_is_through(now, session, id, &role);
         }
         if let EventKind::Received { label } = &kind {
             return self.note_received(id, &role, at, label, seen);
@@ -254,7 +250,7 @@ impl Gateway {
         Some(match kind {
             EventKind::Refer(refer) => return self.referred(now, id, session, role, &refer),
             EventKind::Explained { reason, retry_after_s } => explained(Side::Agent, reason, retry_after_s),
-            kind if moves && !released => return self.moving_event(now, id, session, role, kind),
+            kind if moves && !released && !lost => return self.moving_event(now, id, session, role, kind),
             // A phone that lost the race and hangs up by itself ends no call of others.
             _ if released => return None,
             // Its 2xx and that of another phone of the same agent came together.

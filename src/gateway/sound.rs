@@ -71,6 +71,7 @@ impl Gateway {
                     self.inputs.push_back((call, at, Input::Key { side, key, duration, via: KeyPath::Rtp }));
                 }
             }
+            E::Blanked { call, on, at } => self.inputs.push_back((call, at, Input::Media(Media::Blanked { on }))),
             E::Interval { call, leg, at, line } => self.heard_of(call, leg, at, |side| Media::Interval { side, line }),
             E::Measured { call, leg, heard } => {
                 if let Some(PortLink { left: Some(measured), .. }) = self.by_leg.get_mut(&leg) {

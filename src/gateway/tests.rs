@@ -149,7 +149,8 @@ impl Switch {
                 | Output::Count(_)
                 | Output::Rejected(_)
                 | Output::Ordered { .. }
-                | Output::Agents { .. } => {}
+                | Output::Agents { .. }
+                | Output::Paused { .. } => {}
             }
         }
         sent

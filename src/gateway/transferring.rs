@@ -1,9 +1,9 @@
 //! Transfers: who may hand on whom, to whom, and what their phones are told.
 
 use super::Gateway;
-use super::book::{Attempt, Role};
+use super::book::{Attempt, Entry, Role};
 use crate::call::fact::{RefusedTransfer, RingResult};
-use crate::call::leg::{Callee, Input};
+use crate::call::leg::{Callee, Consulted, Input};
 use crate::clock::Now;
 use crate::ids::{AgentNo, CallId, Side};
 use crate::media::negotiate;
@@ -33,14 +33,14 @@ impl Gateway {
         }
         let refused = |why| Some(Input::TransferRefused { attempt: Some(attempt), why });
         if let Some(replaces) = &refer.replaces {
-            let Some((consultation, to)) = self.consultation(role, replaces) else {
+            let Some((consultation, to, consulted)) = self.consultation(role, replaces) else {
                 return refused(RefusedTransfer::NoConsultation);
             };
             self.consulted.insert(id, consultation);
-            return Some(Input::Transfer { attempt, to, attended: true });
+            return Some(Input::Transfer { attempt, to, consulted });
         }
         match self.listed(&refer.to) {
-            Some(to) => Some(Input::Transfer { attempt, to, attended: false }),
+            Some(to) => Some(Input::Transfer { attempt, to, consulted: Consulted::No }),
             None => refused(RefusedTransfer::NotListed),
         }
     }
@@ -57,17 +57,20 @@ impl Gateway {
         Some(Callee::Target(target.name.clone()))
     }
 
-    /// The call that this agent has made and that somebody has answered, and who.
-    fn consultation(&self, role: &Role, replaces: &Replaces) -> Option<((CallId, u32), Callee)> {
+    /// The call that this agent has made and that somebody has answered, or at whose phone it rings, and who. (Between phones alone
+    /// a dialog that rings cannot be replaced from that side, RFC 3891 section 3; here it is our own INVITE that rings there.)
+    fn consultation(&self, role: &Role, replaces: &Replaces) -> Option<((CallId, u32), Callee, Consulted)> {
         let session = self.endpoint.session_of(&replaces.dialog_id())?;
         let own = |agent: &AgentNo| matches!(role, Role::Agent { agent: Callee::Agent(other), .. } if other == agent);
         if !self.callers.agent(session).is_some_and(own) {
             return None;
         }
         let id = self.by_session.get(&session)?.call;
-        let attempts = &self.calls.get(&id)?.attempts;
-        let (attempt, there) = attempts.iter().find(|(_, a)| a.bridged && !a.released)?;
-        Some(((id, *attempt), there.agent.clone()))
+        let Entry { call, attempts, .. } = self.calls.get(&id)?;
+        let mut left = attempts.iter().filter(|(_, a)| !a.released);
+        let (attempt, there) = left.find(|(attempt, a)| a.bridged || call.rings(**attempt))?;
+        let consulted = if there.bridged { Consulted::Talks } else { Consulted::Rings };
+        Some(((id, *attempt), there.agent.clone(), consulted))
     }
 
     /// The one who was consulted becomes part of this call, and the consultation ends for the agent who had made it.
@@ -79,7 +82,9 @@ impl Gateway {
 
     fn take_consulted(&mut self, now: Now, id: CallId, attempt: u32) -> Option<()> {
         let (from, old) = self.consulted.remove(&id)?;
-        let there = self.calls.get_mut(&from)?.attempts.get_mut(&old).filter(|a| !a.released)?;
+        let Entry { call, caller, attempts } = self.calls.get_mut(&from)?;
+        let (rings, by) = (call.rings(old), caller.session);
+        let there = attempts.get_mut(&old).filter(|a| !a.released)?;
         // What is left there is a leg that is about to be closed.
         let rest = Attempt { released: true, bridged: true, ..Attempt::new(there.agent.clone(), there.media.take()) };
         let mut moved = std::mem::replace(there, rest);
@@ -92,7 +97,13 @@ impl Gateway {
         }
         self.trunks.move_places(from, id);
         self.leave_way(from, old);
-        self.inputs.push_back((from, now, Input::HungUp { side: Side::Agent }));
+        if rings {
+            // As if the agent had given up calling: that INVITE is not to be answered any more.
+            self.endpoint.reject(now, by, 487, None);
+            self.inputs.push_back((from, now, Input::CallerLeft));
+        } else {
+            self.inputs.push_back((from, now, Input::HungUp { side: Side::Agent }));
+        }
         let local = moved.forks.taken_by().and_then(|session| self.endpoint.local_of(session));
         let mut media = local.and_then(|local| self.open_leg(now, id, &role, local));
         if let (Some(media), Some(before)) = (&mut media, before) {
@@ -111,7 +122,7 @@ impl Gateway {
         for session in sessions {
             if let Some(link) = self.by_session.get_mut(session) {
                 (link.call, link.role) = (to.0, role.clone());
-                alive += u32::from(!link.terminated);
+                alive += u32::from(!link.terminated && !self.partings.is_given_up(*session));
             }
         }
         let Role::Agent { agent, .. } = role else { return };
@@ -150,6 +161,9 @@ impl Gateway {
         let Role::Agent { attempt, .. } = *role else { return None };
         let failed = |status| Some(Input::AgentFailed { attempt, result: RingResult::Unreachable, status });
         match kind {
+            // One that still rang when it came over.
+            EventKind::Answered { body, source } => self.fork_answered(now, id, session, attempt, (&body, source)),
+            EventKind::Failed { status } => self.fork_failed(id, session, attempt, status),
             EventKind::Reanswered { body } => {
                 if negotiate::read(&body).is_err() {
                     return failed(Some(488));

@@ -153,16 +153,16 @@ impl Custodian {
         let failed = |error: io::Error| CustodyError::File(file.to_owned(), error);
         match path::named(file) {
             Named::Recording(call) => match self.store.row(call)? {
-                Some(row) if !row.has_file() && row.removed.is_some() => {
+                Some(row) if !row.has_file() && (row.removed.is_some() || row.is_unwanted()) => {
                     unlink(file)?;
                     Ok(Some("said to be gone: deleted"))
                 }
-                Some(row) => mend_header(file, &row),
+                Some(row) => mend_header(file, self.hash_of(file, &row).as_deref()),
                 None => Ok(None),
             },
             Named::Part(call) => {
                 let Some(row) = self.store.row(call)? else { return Ok(None) };
-                let Some((_, whole)) = path::of_part(file) else { return Ok(None) };
+                let Some((_, whole, _)) = path::of_part(file) else { return Ok(None) };
                 if row.status == RecordingStatus::None {
                     return Err(CustodyError::Wrong("its call is closed as not recorded"));
                 }
@@ -170,7 +170,7 @@ impl Custodian {
                     return Err(CustodyError::Wrong("there is a closed recording beside it"));
                 }
                 let closed = recording::close(&whole, u64::MAX).map_err(failed)?;
-                match row.sha256.as_deref() == Some(closed.sha256.as_str()) {
+                match self.hash_of(&whole, &row).as_deref() == Some(closed.sha256.as_str()) {
                     true => Ok(Some("was never closed: mended, as the record has it")),
                     false => Ok(Some("was never closed: mended, but not what the record has")),
                 }
@@ -253,15 +253,23 @@ impl Custodian {
     }
 
     fn size_of(&self, row: &Kept) -> u64 {
-        let path = row.path.as_ref().map(|path| self.data.join(path));
-        path.and_then(|path| fs::metadata(path).ok()).map_or(0, |file| file.len())
+        let files = row.files().into_iter();
+        files.filter_map(|file| fs::metadata(self.data.join(file.path)).ok()).map(|file| file.len()).sum()
     }
 
-    /// The recording and its waveform; what is gone already is as good as deleted.
+    /// As the record has it.
+    fn hash_of(&self, file: &Path, row: &Kept) -> Option<String> {
+        row.files().into_iter().find(|kept| self.data.join(&kept.path) == file)?.sha256
+    }
+
+    /// The recording and its waveforms; what is gone already is as good as deleted.
     fn unlink_row(&self, row: &Kept) -> Result<(), CustodyError> {
-        let Some(path) = row.path.as_ref().map(|path| self.data.join(path)) else { return Ok(()) };
-        unlink(&path::peaks(&path))?;
-        unlink(&path)
+        for file in row.files() {
+            let path = self.data.join(file.path);
+            unlink(&path::peaks(&path))?;
+            unlink(&path)?;
+        }
+        Ok(())
     }
 }
 
@@ -276,7 +284,7 @@ fn reasoned(why: &str) -> Result<&str, CustodyError> {
 }
 
 /// Writes the header anew if that makes the file the one that was recorded. A file that is not is left for people to look at.
-fn mend_header(file: &Path, row: &Kept) -> Result<Option<&'static str>, CustodyError> {
+fn mend_header(file: &Path, sha256: Option<&str>) -> Result<Option<&'static str>, CustodyError> {
     let failed = |error: io::Error| CustodyError::File(file.to_owned(), error);
     let torn = |e: repair::RepairError| failed(io::Error::other(e));
     let length = fs::metadata(file).map_err(failed)?.len();
@@ -293,7 +301,7 @@ fn mend_header(file: &Path, row: &Kept) -> Result<Option<&'static str>, CustodyE
         recording::measure(&trial).map_err(failed)
     });
     match mended {
-        Ok(whole) if Some(whole.sha256.as_str()) == row.sha256.as_deref() => {
+        Ok(whole) if Some(whole.sha256.as_str()) == sha256 => {
             fs::rename(&trial, file).map_err(failed)?;
             Ok(Some("its header was torn: mended, as the record has it"))
         }

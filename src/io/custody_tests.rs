@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use tempfile::TempDir;
 
 use super::*;
-use crate::call::fact::{Fact, What};
+use crate::call::fact::{Fact, PausedBy, RecordedPart, What};
 use crate::call::reason::{EndedBy, Reason};
 use crate::io::disk;
 use crate::io::inspection::{self, Fault, Summary};
+use crate::io::playback::{PlaybackError, Recordings};
 use crate::ledger::Subject;
 use crate::ledger::story::{self, Story};
 use crate::media::wav;
@@ -112,6 +113,117 @@ fn each_connected_call_has_one_row_and_everything_is_whole() {
     assert_eq!((summary.rows, summary.ok, summary.coverage), (3, 3, 1.0));
     assert_eq!(house.writer.rebuild().unwrap(), 4);
     assert_eq!(house.verify(), (found, summary), "computed anew it is the same");
+}
+
+/// The third call's recording has three files.
+fn with_parts() -> (House, Vec<u8>) {
+    let mut house = House::with(2);
+    let mut facts = Story::talking(3).ended(9_000, Reason::CallerHungUp, EndedBy::Caller).facts();
+    let (call, relative) = (facts[0].call, path::recording(facts[0].at.wall(), facts[0].call));
+    let file = house.data().join(&relative);
+    let (mut parts, mut whole) = (Vec::new(), Vec::new());
+    for (number, ms) in [(1, 2_000), (2, 2_000), (3, 999)] {
+        let part = path::numbered(&file, number);
+        record(&part, ms);
+        fs::write(path::peaks(&part), [0; 20]).unwrap();
+        whole.extend(&fs::read(&part).unwrap()[44..]);
+        parts.push(RecordedPart { duration_ms: ms, sha256: disk::measure(&part).unwrap().1 });
+    }
+    for fact in &mut facts {
+        if let What::RecordingStarted { path } = &mut fact.what {
+            *path = relative.to_string_lossy().into_owned();
+        }
+    }
+    let (status, sha256) = (RecordingStatus::Ok, Some(parts[0].sha256.clone()));
+    let what = What::RecordingClosed { status, reason: None, duration_ms: 4_999, sha256, parts };
+    let (n, at) = (facts.last().unwrap().n + 1, facts.last().unwrap().at);
+    facts.push(Fact { call, n, at, what });
+    let What::Offered(offered) = &facts[0].what else { panic!("no call") };
+    let subject = Subject { id: offered.caller, number: NUMBER.to_owned() };
+    house.append(&facts, &[subject]);
+    house.calls.push(call);
+    (house, whole)
+}
+
+#[test]
+fn a_recording_of_several_files_is_one_for_whoever_checks_hears_or_deletes_it() {
+    let (house, samples) = with_parts();
+    assert_eq!(house.verify().0, BTreeMap::new());
+    let recordings = Recordings::new(house.data());
+    let read = |range| recordings.read_range(house.calls[2], range).unwrap();
+    let whole = read(0..u64::MAX);
+    assert_eq!((whole.first, whole.total), (0, 44 + samples.len() as u64));
+    assert_eq!(whole.bytes[44..], samples);
+    assert_eq!(whole.bytes[40..44], u32::try_from(samples.len()).unwrap().to_le_bytes(), "one header for all of them");
+    for range in [0..10, 40..50, 63_990..64_100, 127_000..160_012, 5_000..5_000] {
+        let (from, to) = (range.start as usize, range.end as usize);
+        assert_eq!(read(range).bytes, whole.bytes[from..to.min(whole.bytes.len())]);
+    }
+    let end = whole.total;
+    assert!(
+        matches!(recordings.read_range(house.calls[2], end..end + 1), Err(PlaybackError::Beyond { total }) if total == end)
+    );
+    let second = path::numbered(&house.file(2), 2);
+    let mut bytes = fs::read(&second).unwrap();
+    bytes[3_000] ^= 1;
+    fs::write(&second, bytes).unwrap();
+    record(&path::numbered(&house.file(2), 4), 10);
+    assert_eq!(house.verify().0, BTreeMap::from([(Fault::Changed, 1), (Fault::Orphan, 1)]));
+    let mut custodian = house.custodian(None);
+    let first = house.file(2);
+    for by in ["Wang", "Li"] {
+        let call = house.calls[2];
+        done(&mut custodian, &Order::Destroy { call, by: by.to_owned(), why: "order".to_owned() }, later(1));
+    }
+    let left = (1..4).flat_map(|n| [path::numbered(&first, n), path::peaks(&path::numbered(&first, n))]);
+    assert!(!left.into_iter().any(|file| file.exists()));
+    assert!(matches!(recordings.read_range(house.calls[2], 0..1), Err(PlaybackError::Gone(Cause::Destruction))));
+    assert!(matches!(recordings.read_range(Story::new(77).facts()[0].call, 0..1), Err(PlaybackError::None)));
+}
+
+#[test]
+fn sound_where_the_record_says_silence_is_found() {
+    let mut house = House::with(1);
+    let paused = |from: u64, to: u64| {
+        [(from, What::RecordingPaused { by: PausedBy::Api }), (to, What::RecordingResumed { by: PausedBy::Api })]
+    };
+    let story = paused(5_000, 6_000).into_iter().fold(Story::talking(2), |story, (at, what)| story.at(at, what));
+    let mut facts =
+        story.ended(9_000, Reason::CallerHungUp, EndedBy::Caller).at(9_050, story::recording_ok(4_999)).facts();
+    let relative = path::recording(facts[0].at.wall(), facts[0].call);
+    let file = house.data().join(&relative);
+    let connected = facts.iter().find(|fact| fact.what == What::Connected).unwrap().at;
+    let began = facts.iter().find(|f| matches!(f.what, What::RecordingPaused { .. })).unwrap().at;
+    let from = began.millis_since(connected).unwrap() as usize;
+    for silent in [true, false] {
+        let mut writer = wav::Writer::create(File::create(&file).unwrap(), 8_000).unwrap();
+        let mut samples = vec![77; 4_999 * 16];
+        if silent {
+            samples[from * 16..(from + 1_000) * 16].fill(0);
+        } else {
+            samples[from * 16..(from + 500) * 16].fill(0);
+        }
+        writer.frames(&samples).unwrap();
+        writer.finish().unwrap();
+        if silent {
+            let hash = disk::measure(&file).unwrap().1;
+            for fact in &mut facts {
+                match &mut fact.what {
+                    What::RecordingStarted { path } => *path = relative.to_string_lossy().into_owned(),
+                    What::RecordingClosed { sha256, .. } => *sha256 = Some(hash.clone()),
+                    _ => {}
+                }
+            }
+            let What::Offered(offered) = &facts[0].what else { panic!("no call") };
+            let subject = Subject { id: offered.caller, number: NUMBER.to_owned() };
+            house.append(&facts, &[subject]);
+            assert_eq!(house.verify().0, BTreeMap::new());
+        }
+    }
+    assert_eq!(house.verify().0, BTreeMap::from([(Fault::Changed, 1)]), "told by its hash");
+    let row = house.reader().recording(facts[0].call).unwrap().unwrap();
+    let at_ms = recording::first_sound(&file, row.blanked[0].from_ms, row.blanked[0].to_ms.unwrap()).unwrap();
+    assert_eq!(at_ms, Some(from as u64 + 500));
 }
 
 #[test]

@@ -16,9 +16,11 @@ use std::time::Duration;
 pub use super::recording::Closed;
 use super::recording::{self, Disk, Medium, Recording};
 use super::space::Gauge;
+use crate::call::fact::RecordedPart;
 use crate::ids::CallId;
+use crate::ledger::recovery::Salvage;
 use crate::media::record::path;
-use crate::media::{Block, BlockSink};
+use crate::media::{Block, BlockSink, SAMPLE_RATE_HZ};
 
 /// Blocks of one call that may wait: 10 s.
 const MAX_WAITING: u32 = 100;
@@ -44,6 +46,10 @@ enum Order {
     End {
         call: CallId,
         total_frames: u64,
+    },
+    /// What there is of it is deleted; nobody is told.
+    Forget {
+        call: CallId,
     },
     /// What was ordered before it is still done.
     Stop,
@@ -114,7 +120,7 @@ impl BlockSink for DiskSink {
         let order = Order::Block { block, waiting: Arc::clone(waiting) };
         self.orders.send(order).map_err(|error| match error.0 {
             Order::Block { block, .. } => block,
-            Order::Begin { .. } | Order::End { .. } | Order::Stop => {
+            Order::Begin { .. } | Order::End { .. } | Order::Forget { .. } | Order::Stop => {
                 Block { call, first_frame: 0, rate_hz: 0, samples: Vec::new() }
             }
         })
@@ -123,6 +129,11 @@ impl BlockSink for DiskSink {
     fn end(&mut self, call: CallId, total_frames: u64) {
         self.waiting.remove(&call);
         let _ = self.orders.send(Order::End { call, total_frames });
+    }
+
+    fn forget(&mut self, call: CallId) {
+        self.waiting.remove(&call);
+        let _ = self.orders.send(Order::Forget { call });
     }
 }
 
@@ -167,6 +178,11 @@ fn run<M: Medium>(medium: &M, disk: &Gauge, inbox: &Receiver<Order>, mut closed:
                     closed(recording.end(total_frames));
                 }
             }
+            Order::Forget { call } => {
+                if let Some(recording) = open.remove(&call) {
+                    recording.forget();
+                }
+            }
             Order::Stop => break,
         }
     }
@@ -198,7 +214,7 @@ pub fn repair_all(recordings: &Path) -> Vec<Mended> {
             let is_folder = entry.file_type().is_ok_and(|t| t.is_dir());
             match path::of_part(&entry.path()) {
                 _ if is_folder => folders.push(entry.path()),
-                Some((call, path)) => mended.extend(mend(call, path)),
+                Some((call, path, _)) => mended.extend(mend(call, path)),
                 None => {}
             }
         }
@@ -221,6 +237,33 @@ fn make_durable(recordings: &Path) {
     };
     if let Err(error) = thread::Builder::new().name("sync".into()).spawn(sync) {
         tracing::warn!(%error, "what was mended is not safe from a power cut yet");
+    }
+}
+
+/// What there is of a recording after a crash, file by file; `path`: of the first one.
+pub fn salvage(mended: &[Mended], path: &Path) -> Option<Salvage> {
+    let (mut frames, mut parts) = (0, Vec::new());
+    for number in 1.. {
+        let file = path::numbered(path, number);
+        let here = mended.iter().find(|mended| mended.path == file);
+        let found = here.map(|mended| (mended.frames, mended.sha256.clone())).or_else(|| measure(&file));
+        let Some((units, sha256)) = found else { break };
+        frames += units;
+        parts.push(RecordedPart { duration_ms: units * 1_000 / u64::from(SAMPLE_RATE_HZ), sha256 });
+    }
+    let sha256 = Some(parts.first()?.sha256.clone());
+    if parts.len() == 1 {
+        parts.clear();
+    }
+    Some(Salvage { frames, sha256, parts })
+}
+
+/// Deletes what a crash left of a recording that its caller did not want.
+pub fn discard(mended: &Mended) {
+    for file in [&path::peaks(&mended.path), &mended.path] {
+        if let Err(error) = fs::remove_file(file) {
+            tracing::error!(call = %mended.call, %error, "a recording that nobody wants could not be deleted");
+        }
     }
 }
 

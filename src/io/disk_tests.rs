@@ -213,6 +213,74 @@ fn on_a_full_disk_what_fits_is_kept_and_the_call_goes_on() {
     }
 }
 
+/// The disk, with small files.
+struct SmallFiles;
+
+impl Medium for SmallFiles {
+    type File = File;
+
+    fn create(&self, path: &Path) -> io::Result<File> {
+        File::create(path)
+    }
+
+    fn most_frames(&self) -> u64 {
+        8_000
+    }
+}
+
+#[test]
+fn a_recording_that_fills_its_file_goes_on_in_the_next_one_on_the_same_time_line() {
+    let mut bench = Bench::start(SmallFiles);
+    for n in (0..25).filter(|n| *n != 20) {
+        bench.sink.block(block(call(1), n)).unwrap();
+    }
+    bench.sink.end(call(1), 20_000);
+    let closed = bench.closed();
+    assert_eq!(
+        (closed.status, closed.reason, closed.duration_ms),
+        (RecordingStatus::Partial, Some("queue_full"), 2_500)
+    );
+    let lengths: Vec<u64> = closed.parts.iter().map(|part| part.duration_ms).collect();
+    // The gap lies where the third one begins.
+    assert_eq!(lengths, [1_000, 1_000, 500]);
+    let files = [1, 2, 3].map(|number| path::numbered(&bench.path, number));
+    let samples: Vec<i16> = files.iter().flat_map(|file| read(file)).collect();
+    let left: Vec<i16> = samples.iter().step_by(2).copied().collect();
+    let expected = |n: i16| if (16_000..16_800).contains(&n) { 0 } else { n };
+    assert!(left.iter().zip(0..20_000).all(|(left, n)| *left == expected(n)));
+    assert_eq!(closed.sha256.as_ref(), Some(&closed.parts[0].sha256));
+    for (file, part) in files.iter().zip(&closed.parts) {
+        assert_eq!(measure(file).unwrap().1, part.sha256);
+        assert!(path::peaks(file).exists());
+    }
+}
+
+#[test]
+fn a_kill_in_the_second_file_keeps_both_and_an_unwanted_recording_leaves_none() {
+    let mut bench = Bench::start(SmallFiles);
+    for n in 0..17 {
+        bench.sink.block(block(call(1), n)).unwrap();
+    }
+    drop(bench.recorder);
+    let mended = repair_all(bench.folder.path());
+    assert_eq!(mended.len(), 2);
+    let found = salvage(&mended, &bench.path).unwrap();
+    assert_eq!((found.frames, found.parts.len()), (13_600, 2));
+    // The first one is closed when the next crash comes.
+    assert_eq!(salvage(&mended[1..], &bench.path).map(|found| found.frames), Some(13_600));
+    assert_eq!(salvage(&[], &bench.folder.path().join("other.wav")), None);
+
+    let mut bench = Bench::start(SmallFiles);
+    for n in 0..17 {
+        bench.sink.block(block(call(1), n)).unwrap();
+    }
+    bench.sink.forget(call(1));
+    bench.recorder.begin(call(2), bench.folder.path().join("2.wav"));
+    bench.recorder.end(call(2), 0);
+    assert_eq!(bench.closed().call, call(2), "nobody is told of the other one");
+    assert_eq!(fs::read_dir(bench.path.parent().unwrap()).unwrap().count(), 0);
+}
+
 #[test]
 fn a_folder_that_cannot_be_made_is_no_recording() {
     let bench = Bench::start(Disk);

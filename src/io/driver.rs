@@ -220,6 +220,7 @@ impl Driver {
                 self.pending.agents.push(fact);
             }
             Output::Ordered { ticket, result } => self.wires.questions.ordered(ticket, result),
+            Output::Paused { ticket, result } => self.wires.questions.paused(ticket, result),
             Output::Agents { ticket, agents } => self.wires.questions.agents(ticket, agents),
             Output::Subject { id, number } => self.pending.subjects.push(Subject { id, number }),
             Output::Resolve(destination) => self.wires.resolver.look_up(destination),

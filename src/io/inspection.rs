@@ -12,10 +12,13 @@ use crate::clock::Wall;
 use crate::ids::CallId;
 use crate::media::record::path::{self, Named};
 use crate::media::record::repair::{self, FRAME_BYTES, HEADER_BYTES};
-use crate::store::{Kept, Reader, StoreError};
+use crate::store::{Kept, KeptFile, Reader, StoreError};
 
 /// How far a whole recording may differ from the time that the two were connected.
 const TOLERANCE_MS: u64 = 20;
+
+/// The record's times are whole milliseconds, and a frame at each end may be cut.
+const EDGE_MS: u64 = 2;
 
 /// Rows read at once.
 const PAGE: usize = 1_000;
@@ -41,6 +44,8 @@ pub enum Fault {
     Header,
     /// The file is not as long as the record says, or a whole recording not as long as the two were connected.
     Length,
+    /// There is sound where the recording was paused, or digits were blanked.
+    Heard,
     /// A connected call has no row.
     NoRow,
     /// A file of a recording that is said to be gone or never to have been.
@@ -60,6 +65,7 @@ impl Fault {
             Fault::Changed => "changed",
             Fault::Header => "header",
             Fault::Length => "length",
+            Fault::Heard => "heard",
             Fault::NoRow => "no_row",
             Fault::Unexpected => "unexpected",
             Fault::Orphan => "orphan",
@@ -163,30 +169,28 @@ impl Inspection<'_> {
             RecordingStatus::None | RecordingStatus::Pending => summary.none += 1,
         }
         summary.removed += u64::from(row.removed.is_some());
-        if row.reason.as_deref() != Some("policy") {
+        if !matches!(row.reason.as_deref(), Some("policy" | "opted_out")) {
             // A tail within the tolerance counts as recorded.
             let expected = row.expected_ms.unwrap_or(row.duration_ms);
             summary.expected_ms += expected;
             summary.recorded_ms +=
                 if row.status == RecordingStatus::Ok { expected } else { row.duration_ms.min(expected) };
         }
-        let Some(relative) = &row.path else { return Ok(()) };
-        let file = self.data.join(relative);
         if !row.has_file() {
-            return match file.exists() {
-                true => {
+            return match row.files().into_iter().find(|file| self.data.join(&file.path).exists()) {
+                Some(file) => {
                     let why = row.removed.map_or("said never to have been recorded", |_| "said to be gone");
-                    self.tell(Fault::Unexpected, Some(row.call), Some(relative.into()), why.to_owned())
+                    self.tell(Fault::Unexpected, Some(row.call), Some(file.path), why.to_owned())
                 }
-                false => Ok(()),
+                None => Ok(()),
             };
         }
-        for (fault, detail) in faults_of(&file, row) {
+        for (fault, path, detail) in faults_of(self.data, row) {
             // It may have gone while we looked.
             if self.reader.recording(row.call)?.is_some_and(|row| row.removed.is_some()) {
                 return Ok(());
             }
-            self.tell(fault, Some(row.call), Some(relative.into()), detail)?;
+            self.tell(fault, Some(row.call), Some(path), detail)?;
         }
         Ok(())
     }
@@ -218,9 +222,8 @@ impl Inspection<'_> {
         match self.reader.recording(call)? {
             Some(row) if row.offered_at.0 < since => Ok(()),
             Some(row) => {
-                let own = row.path.as_deref().map(Path::new);
-                let peaks = own.map(path::peaks);
-                match own == Some(&relative) || peaks.as_ref() == Some(&relative) {
+                let own = |file: KeptFile| file.path == relative || path::peaks(&file.path) == relative;
+                match row.files().into_iter().any(own) {
                     true => Ok(()),
                     false => self.orphan(call, relative),
                 }
@@ -242,33 +245,68 @@ impl Inspection<'_> {
     }
 }
 
-/// What is wrong with the file of a row.
-fn faults_of(path: &Path, row: &Kept) -> Vec<(Fault, String)> {
-    let file = match recording::measure(path) {
-        Ok(file) => file,
-        Err(error) => return vec![(Fault::Missing, error.to_string())],
-    };
-    let mut faults = Vec::new();
-    let of_record = row.sha256.as_deref().unwrap_or_default();
-    if file.sha256 != of_record {
-        faults.push((Fault::Changed, format!("its hash is {}, the record has {of_record}", file.sha256)));
-    }
-    match File::open(path).map_err(Into::into).and_then(|mut file| repair::inspect(&mut file)) {
-        Ok(header) if header.length == file.bytes && (file.bytes - HEADER_BYTES).is_multiple_of(FRAME_BYTES) => {}
-        Ok(header) => {
-            faults.push((Fault::Header, format!("it speaks of {} bytes, there are {}", header.length, file.bytes)));
+/// What is wrong with the files of a row.
+fn faults_of(data: &Path, row: &Kept) -> Vec<(Fault, PathBuf, String)> {
+    let (mut faults, mut units) = (Vec::new(), 0);
+    let files = row.files();
+    for kept in &files {
+        let path = data.join(&kept.path);
+        let mut fault = |fault, detail| faults.push((fault, kept.path.clone(), detail));
+        let file = match recording::measure(&path) {
+            Ok(file) => file,
+            Err(error) => {
+                fault(Fault::Missing, error.to_string());
+                continue;
+            }
+        };
+        units += file.units();
+        let of_record = kept.sha256.as_deref().unwrap_or_default();
+        if file.sha256 != of_record {
+            fault(Fault::Changed, format!("its hash is {}, the record has {of_record}", file.sha256));
         }
-        Err(error) => faults.push((Fault::Header, error.to_string())),
+        match File::open(&path).map_err(Into::into).and_then(|mut file| repair::inspect(&mut file)) {
+            Ok(header) if header.length == file.bytes && (file.bytes - HEADER_BYTES).is_multiple_of(FRAME_BYTES) => {}
+            Ok(header) => {
+                fault(Fault::Header, format!("it speaks of {} bytes, there are {}", header.length, file.bytes));
+            }
+            Err(error) => fault(Fault::Header, error.to_string()),
+        }
+        if file.millis() != kept.duration_ms {
+            fault(Fault::Length, format!("{} ms, the record has {} ms", file.millis(), kept.duration_ms));
+        }
     }
-    let length_ms = file.units() / 8;
-    if length_ms != row.duration_ms {
-        faults.push((Fault::Length, format!("{length_ms} ms, the record has {} ms", row.duration_ms)));
-    } else if let (RecordingStatus::Ok, Some(expected)) = (row.status, row.expected_ms)
+    let Some(first) = files.into_iter().next().filter(|_| faults.is_empty()) else { return faults };
+    let length_ms = units / 8;
+    if let (RecordingStatus::Ok, Some(expected)) = (row.status, row.expected_ms)
         && length_ms.abs_diff(expected) > TOLERANCE_MS
     {
-        faults.push((Fault::Length, format!("{length_ms} ms, the two were connected for {expected} ms")));
+        let detail = format!("{length_ms} ms, the two were connected for {expected} ms");
+        faults.push((Fault::Length, first.path.clone(), detail));
     }
+    faults.extend(heard_in_vain(data, row).map(|detail| (Fault::Heard, first.path, detail)));
     faults
+}
+
+/// Where there is sound in what should be silence, in words.
+fn heard_in_vain(data: &Path, row: &Kept) -> Option<String> {
+    let spans =
+        row.blanked.iter().map(|blanked| (blanked.from_ms + EDGE_MS, blanked.to_ms.map(|to| to - EDGE_MS.min(to))));
+    for (from_ms, to_ms) in spans {
+        let to_ms = to_ms.unwrap_or(row.duration_ms).min(row.duration_ms);
+        let mut begins_ms = 0;
+        for kept in row.files() {
+            let ends_ms = begins_ms + kept.duration_ms;
+            let (from, to) = (from_ms.max(begins_ms) - begins_ms, to_ms.min(ends_ms).saturating_sub(begins_ms));
+            if from < to
+                && let Ok(Some(at_ms)) = recording::first_sound(&data.join(&kept.path), from, to)
+            {
+                let at_s = (begins_ms + at_ms) as f64 / 1_000.0;
+                return Some(format!("at {at_s:.3} s there is sound, where the record says that there is none"));
+            }
+            begins_ms = ends_ms;
+        }
+    }
+    None
 }
 
 /// Every file below a folder, in the order of names within each.

@@ -250,7 +250,13 @@ impl MediaThread {
                 }
                 *call
             }
-            Command::Play { call, .. } | Command::Park { call, .. } | Command::Mute { call, .. } => *call,
+            Command::Play { call, .. }
+            | Command::Park { call, .. }
+            | Command::Mute { call, .. }
+            | Command::Pause { call, .. }
+            | Command::GuardKeys { call, .. }
+            | Command::Keyed { call, .. }
+            | Command::Unrecord { call } => *call,
         };
         let Some(slot) = self.slot_of.get(&call) else { return };
         let _span = tracing::info_span!("media", %call).entered();
@@ -419,6 +425,10 @@ impl Edge {
             Recorded::End { call, total_frames } => {
                 entry.recorded = None;
                 self.sink.end(call, total_frames);
+            }
+            Recorded::Forget { call } => {
+                entry.recorded = None;
+                self.sink.forget(call);
             }
         }
     }

@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod mailbox;
 mod media_thread;
 mod places;
+pub mod playback;
 mod priority;
 pub mod probe;
 pub mod questions;

@@ -10,9 +10,10 @@ use tokio::sync::oneshot::{self, Sender};
 use super::clock::RunClock;
 use super::mailbox::Mailbox;
 use crate::call::presence::{Order, Refused, Shown};
+use crate::call::privacy::NotPaused;
 use crate::clock::Instant;
 use crate::gateway::Input;
-use crate::ids::AgentNo;
+use crate::ids::{AgentNo, CallId};
 use crate::limits::API_QUESTIONS;
 use crate::store::{Reader, StoreError, Which};
 use crate::web::api::{Answer, Backend};
@@ -34,6 +35,7 @@ struct Open {
 enum Waiting {
     Agents(Sender<Vec<Shown>>),
     Order(Sender<Result<Shown, Refused>>),
+    Pause(Sender<Result<(), NotPaused>>),
 }
 
 impl Waiting {
@@ -42,6 +44,7 @@ impl Waiting {
         match self {
             Waiting::Agents(sender) => sender.is_closed(),
             Waiting::Order(sender) => sender.is_closed(),
+            Waiting::Pause(sender) => sender.is_closed(),
         }
     }
 }
@@ -68,6 +71,12 @@ impl Questions {
         if let Some(Waiting::Agents(sender)) = self.open().waiting.remove(&ticket) {
             // Whoever has gone away wants no answer.
             let _ = sender.send(agents);
+        }
+    }
+
+    pub fn paused(&self, ticket: u64, result: Result<(), NotPaused>) {
+        if let Some(Waiting::Pause(sender)) = self.open().waiting.remove(&ticket) {
+            let _ = sender.send(result);
         }
     }
 
@@ -102,6 +111,13 @@ impl Backend for Asking {
         let (sender, answer) = oneshot::channel();
         let ticket = self.questions.ask(Waiting::Order(sender))?;
         self.mailbox.event(Input::Order { ticket, agent, order });
+        Some(answer)
+    }
+
+    fn pause_recording(&self, call: CallId, paused: bool) -> Option<Answer<Result<(), NotPaused>>> {
+        let (sender, answer) = oneshot::channel();
+        let ticket = self.questions.ask(Waiting::Pause(sender))?;
+        self.mailbox.event(Input::PauseRecording { ticket, call, paused });
         Some(answer)
     }
 

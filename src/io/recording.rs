@@ -1,14 +1,14 @@
 //! One recording on its way to disk: written as `.part`, right up to the last half second, renamed when it is closed.
 //!
-//! The first error ends the writing, not the call: what is on disk by then is mended and kept.
+//! A call that is longer than one file may be goes on in the next one, on the same time line. The first error ends the writing, not the call: what is on disk by then is mended and kept.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Seek, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::call::fact::RecordingStatus;
+use crate::call::fact::{RecordedPart, RecordingStatus};
 use crate::ids::CallId;
 use crate::media::record::path;
 use crate::media::record::peaks::Peaks;
@@ -23,6 +23,9 @@ const CHECKPOINT_FRAMES: u64 = SAMPLE_RATE_HZ as u64 * 4 / 10;
 /// What the machine itself may lose when its power fails: 5 s.
 const SYNC_FRAMES: u64 = SAMPLE_RATE_HZ as u64 * 5;
 
+/// Frames of one file, 1 GiB: half of what [`crate::media::wav`] writes, and nine hours of narrow band.
+const MOST_FRAMES: u64 = (1 << 30) / FRAME_BYTES;
+
 /// Buffered between two checkpoints, in bytes.
 const BUFFER_BYTES: usize = 16 * 1024;
 
@@ -36,8 +39,11 @@ pub struct Closed {
     pub reason: Option<&'static str>,
     pub duration_ms: u64,
     /// Lower-case hex, of the whole file.
+    /// If there is more than one file: of the first.
     pub sha256: Option<String>,
-    /// Of the whole file.
+    /// Every file, if there is more than one.
+    pub parts: Vec<RecordedPart>,
+    /// Of all files.
     pub bytes: u64,
     /// Frames that were not written, or are silence because they never came.
     pub frames_lost: u64,
@@ -50,6 +56,11 @@ pub(crate) trait Medium: Send + 'static {
     type File: Write + Seek + Send;
 
     fn create(&self, path: &Path) -> io::Result<Self::File>;
+
+    /// From so many frames on a recording goes on in another file.
+    fn most_frames(&self) -> u64 {
+        MOST_FRAMES
+    }
 }
 
 /// The real disk.
@@ -65,8 +76,10 @@ impl Medium for Disk {
 
 pub(crate) struct Recording<F: Write + Seek> {
     call: CallId,
-    /// Final name.
+    /// Final name of the first file.
     path: PathBuf,
+    /// Frames of the files that are full; the last one is being written.
+    full: Vec<u64>,
     /// Frames a second.
     rate_hz: u32,
     state: State<F>,
@@ -95,23 +108,19 @@ impl<F: Write + Seek> Recording<F> {
             Ok(writer) => State::Writing(writer),
             Err(error) => failed(call, &error),
         };
-        Recording { call, path, rate_hz: SAMPLE_RATE_HZ, state, edge: 0, checkpointed: 0, synced: 0, silent: 0 }
+        Recording::new(call, path, state)
     }
 
     /// The disk is full: there is no file, and the call is told so at its end.
     pub(super) fn refused(call: CallId, path: &Path) -> Self {
         tracing::warn!(%call, "not recorded: the disk is full");
         let state = State::Failed { reason: "disk_full", dropped: 0 };
-        Recording {
-            call,
-            path: path.to_owned(),
-            rate_hz: SAMPLE_RATE_HZ,
-            state,
-            edge: 0,
-            checkpointed: 0,
-            synced: 0,
-            silent: 0,
-        }
+        Recording::new(call, path.to_owned(), state)
+    }
+
+    fn new(call: CallId, path: PathBuf, state: State<F>) -> Self {
+        let (rate_hz, full) = (SAMPLE_RATE_HZ, Vec::new());
+        Recording { call, path, full, rate_hz, state, edge: 0, checkpointed: 0, synced: 0, silent: 0 }
     }
 
     pub(crate) fn block(&mut self, medium: &impl Medium<File = F>, block: &Block) {
@@ -125,6 +134,10 @@ impl<F: Write + Seek> Recording<F> {
             return;
         }
         self.silent += missing;
+        let here = self.edge - self.full.iter().sum::<u64>();
+        if here > 0 && here + missing + frames > medium.most_frames() {
+            self.roll(medium, here);
+        }
         self.write(missing + frames, |writer| {
             writer.silence(missing)?;
             writer.frames(&block.samples)
@@ -145,13 +158,51 @@ impl<F: Write + Seek> Recording<F> {
         }
     }
 
+    /// The file is full: it stays as it is until the call ends, and the next one goes on where it stops.
+    fn roll(&mut self, medium: &impl Medium<File = F>, frames: u64) {
+        let State::Writing(_) = self.state else { return };
+        let next = path::numbered(&self.path, self.last() + 1);
+        let open = open(medium, &next, self.rate_hz).map(State::Writing);
+        let State::Writing(full) =
+            std::mem::replace(&mut self.state, open.unwrap_or_else(|error| failed(self.call, &error)))
+        else {
+            return;
+        };
+        self.full.push(frames);
+        if let Err(error) = full.finish() {
+            self.state = failed(self.call, &error);
+        }
+    }
+
+    /// Number of the file that is being written.
+    fn last(&self) -> u32 {
+        u32::try_from(self.full.len() + 1).unwrap_or(u32::MAX)
+    }
+
+    /// Deletes what there is.
+    pub(super) fn forget(self) {
+        let Recording { path, full, state, call, .. } = self;
+        drop(state);
+        for number in (1..).take(full.len() + 1) {
+            let file = path::numbered(&path, number);
+            for file in [path::part(&file), path::peaks(&file), file] {
+                match fs::remove_file(file) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        tracing::error!(%call, %error, "a recording that nobody wants could not be deleted");
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// Makes what was written so far readable, now and then durable.
     pub(super) fn checkpoint(&mut self) {
         self.checkpointed = self.edge;
         self.write(0, Writer::checkpoint);
         if self.edge - self.synced >= SYNC_FRAMES {
             self.synced = self.edge;
-            let part = path::part(&self.path);
+            let part = path::part(&path::numbered(&self.path, self.last()));
             self.write(0, |_| Ok(File::open(part)?.sync_data()?));
         }
     }
@@ -174,36 +225,30 @@ impl<F: Write + Seek> Recording<F> {
                 lost += dropped;
             }
         }
-        let frames_lost = lost.min(total_frames);
-        let none = |reason| Closed {
-            call: self.call,
-            status: RecordingStatus::None,
-            reason: Some(reason),
-            duration_ms: 0,
-            sha256: None,
-            bytes: 0,
-            frames_lost: total_frames,
-            clipped: [0; 2],
+        let (call, frames_lost) = (self.call, lost.min(total_frames));
+        let files = close_all(call, &self.path, &self.full, total_frames, &mut reason);
+        let frames: u64 = files.iter().map(|file| file.frames).sum();
+        let (Some(first), None) = (files.first(), reason.filter(|_| frames == 0)) else {
+            // A header alone is of no use to anybody; if it cannot be removed, it is found empty.
+            let _ = fs::remove_file(&self.path);
+            let _ = fs::remove_file(path::peaks(&self.path));
+            let (status, parts, frames_lost) = (RecordingStatus::None, Vec::new(), total_frames);
+            let reason = reason.or(Some("disk_error"));
+            let (duration_ms, sha256, bytes, clipped) = (0, None, 0, [0; 2]);
+            return Closed { call, status, reason, duration_ms, sha256, parts, bytes, frames_lost, clipped };
         };
-        match (close(&self.path, total_frames), reason) {
-            (Err(_), Some(reason)) => none(reason),
-            (Err(error), None) => none(warned(self.call, &error.into())),
-            (Ok(file), Some(reason)) if file.frames == 0 => {
-                // A header alone is of no use to anybody; if it cannot be removed, it is found empty.
-                let _ = fs::remove_file(&self.path);
-                let _ = fs::remove_file(path::peaks(&self.path));
-                none(reason)
-            }
-            (Ok(file), reason) => Closed {
-                call: self.call,
-                status: if reason.is_none() { RecordingStatus::Ok } else { RecordingStatus::Partial },
-                reason,
-                duration_ms: file.units() * 1_000 / u64::from(SAMPLE_RATE_HZ),
-                sha256: Some(file.sha256),
-                bytes: file.bytes,
-                frames_lost,
-                clipped: file.clipped,
-            },
+        let units: u64 = files.iter().map(Finished::units).sum();
+        let part = |file: &Finished| RecordedPart { duration_ms: file.millis(), sha256: file.sha256.clone() };
+        Closed {
+            call,
+            status: if reason.is_none() { RecordingStatus::Ok } else { RecordingStatus::Partial },
+            reason,
+            duration_ms: units * 1_000 / u64::from(SAMPLE_RATE_HZ),
+            sha256: Some(first.sha256.clone()),
+            parts: if files.len() > 1 { files.iter().map(part).collect() } else { Vec::new() },
+            bytes: files.iter().map(|file| file.bytes).sum(),
+            frames_lost,
+            clipped: [0, 1].map(|channel| files.iter().map(|file| file.clipped[channel]).sum()),
         }
     }
 
@@ -266,10 +311,54 @@ pub(super) struct Finished {
 }
 
 impl Finished {
+    pub(super) fn millis(&self) -> u64 {
+        self.units() * 1_000 / u64::from(SAMPLE_RATE_HZ)
+    }
+
     /// Its length in 1/8000 s.
     pub(super) fn units(&self) -> u64 {
         self.frames * u64::from(SAMPLE_RATE_HZ) / u64::from(self.rate_hz.max(1))
     }
+}
+
+/// Closes every file of a recording; `full`: the frames of all but the last. What comes behind one that is torn has no place on the
+/// time line any more.
+fn close_all(
+    call: CallId,
+    path: &Path,
+    full: &[u64],
+    total_frames: u64,
+    reason: &mut Option<&'static str>,
+) -> Vec<Finished> {
+    let mut files: Vec<Finished> = Vec::new();
+    let mut left = total_frames;
+    for (number, frames) in (1..).zip(full.iter().copied().map(Some).chain([None])) {
+        let name = path::numbered(path, number);
+        let wanted = frames.map_or(left, |frames| frames.min(left));
+        match close(&name, wanted) {
+            // The call ended where this one was to begin.
+            Ok(file) if file.frames == 0 && number > 1 => {
+                let _ = fs::remove_file(path::peaks(&name));
+                let _ = fs::remove_file(name);
+            }
+            Ok(file) => {
+                left -= file.frames;
+                let torn = frames.is_some() && file.frames < wanted;
+                files.push(file);
+                if torn {
+                    reason.get_or_insert("disk_error");
+                    break;
+                }
+            }
+            Err(error) => {
+                if reason.is_none() {
+                    *reason = Some(warned(call, &error.into()));
+                }
+                break;
+            }
+        }
+    }
+    files
 }
 
 /// Mends a `.part` file if it needs to be, keeps at most `frames`, makes it durable under its final name.
@@ -313,6 +402,27 @@ pub(super) fn measure(path: &Path) -> io::Result<Finished> {
     let sha256 = hash(&mut file, |_| {})?;
     let frames = bytes.saturating_sub(HEADER_BYTES) / FRAME_BYTES;
     Ok(Finished { frames, rate_hz, bytes, sha256, clipped: [0; 2] })
+}
+
+/// The first instant between two, in ms from the file's beginning, at which a channel is not zero.
+pub(super) fn first_sound(path: &Path, from_ms: u64, to_ms: u64) -> io::Result<Option<u64>> {
+    let mut file = File::open(path)?;
+    let rate = u64::from(repair::rate_hz(&mut file)?);
+    let frame = |ms: u64| ms * rate / 1_000;
+    file.seek(SeekFrom::Start(HEADER_BYTES + frame(from_ms) * FRAME_BYTES))?;
+    let mut left = file.take((frame(to_ms) - frame(from_ms)) * FRAME_BYTES);
+    let (mut buffer, mut at) = (vec![0; 64 * 1024], 0);
+    loop {
+        match left.read(&mut buffer)? {
+            0 => return Ok(None),
+            n => match buffer[..n].iter().position(|octet| *octet != 0) {
+                Some(place) => {
+                    return Ok(Some(from_ms + (at + place as u64) / FRAME_BYTES * 1_000 / rate.max(1)));
+                }
+                None => at += n as u64,
+            },
+        }
+    }
 }
 
 /// The waveform is a convenience: without it the recording is as good.

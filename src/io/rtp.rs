@@ -171,7 +171,11 @@ impl Routes {
             | Command::Attend { call, .. }
             | Command::Play { call, .. }
             | Command::Park { call, .. }
-            | Command::Mute { call, .. } => Some(*call),
+            | Command::Mute { call, .. }
+            | Command::Pause { call, .. }
+            | Command::GuardKeys { call, .. }
+            | Command::Keyed { call, .. }
+            | Command::Unrecord { call } => Some(*call),
             Command::CloseLeg { leg } => {
                 let call = self.call_of.remove(leg)?;
                 if let Some(legs) = self.legs_of.get_mut(&call) {

@@ -25,6 +25,8 @@ impl BlockSink for Sink {
     fn end(&mut self, _: CallId, total_frames: u64) {
         let _ = self.0.send((0, Some(total_frames)));
     }
+
+    fn forget(&mut self, _: CallId) {}
 }
 
 struct Bench {

@@ -3,7 +3,7 @@
 //! Recovery is the one other writer of call facts. It stamps them with the run that died, at the later of the last
 //! fact and the last audio block on disk: the restart says nothing about when the people stopped talking.
 
-use crate::call::fact::{Fact, RecordingStatus, What};
+use crate::call::fact::{Fact, RecordedPart, RecordingStatus, What};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Stamp;
 use crate::media::SAMPLE_RATE_HZ;
@@ -15,6 +15,8 @@ pub struct Salvage {
     pub frames: u64,
     /// Hash of the repaired file, if it could be computed.
     pub sha256: Option<String>,
+    /// Every file, if there is more than one.
+    pub parts: Vec<RecordedPart>,
 }
 
 /// The facts that close a call of an earlier run; none if nothing is missing.
@@ -64,6 +66,7 @@ fn recording_closed(audio: Option<&Salvage>) -> What {
         reason: Some("crash".to_owned()),
         duration_ms: audio.map_or(0, |a| a.frames.saturating_mul(1_000) / u64::from(SAMPLE_RATE_HZ)),
         sha256: audio.and_then(|a| a.sha256.clone()),
+        parts: audio.map(|a| a.parts.clone()).unwrap_or_default(),
     }
 }
 
@@ -72,6 +75,10 @@ mod tests {
     use super::*;
     use crate::ids::Side;
     use crate::ledger::story::Story;
+
+    fn salvage(frames: u64, sha256: Option<&str>) -> Salvage {
+        Salvage { frames, sha256: sha256.map(str::to_owned), parts: Vec::new() }
+    }
 
     fn kinds(facts: &[Fact]) -> Vec<&'static str> {
         facts
@@ -99,7 +106,7 @@ mod tests {
     fn a_talking_call_ends_at_its_last_audio_block() {
         let facts = Story::talking(1).at(9_000, What::HoldStarted { by: Side::Agent }).facts();
         let connected = facts.iter().find(|fact| fact.what == What::Connected).unwrap().at;
-        let closing = closing_facts(&facts, Some(&Salvage { frames: 80_004, sha256: Some("ab".to_owned()) }));
+        let closing = closing_facts(&facts, Some(&salvage(80_004, Some("ab"))));
         assert_eq!(kinds(&closing), ["ended", "recording_closed", "interrupted"]);
         assert_eq!(closing[0].at.run, connected.run);
         assert_eq!(closing[0].at.mono_ns, connected.mono_ns + 80_004 * 125_000);
@@ -109,6 +116,7 @@ mod tests {
             reason: Some("crash".to_owned()),
             duration_ms: 10_000,
             sha256: Some("ab".to_owned()),
+            parts: Vec::new(),
         };
         assert_eq!(closing[1].what, closed);
     }
@@ -116,7 +124,7 @@ mod tests {
     #[test]
     fn audio_older_than_the_last_fact_changes_nothing() {
         let facts = Story::talking(1).at(9_000, What::HoldStarted { by: Side::Agent }).facts();
-        let closing = closing_facts(&facts, Some(&Salvage { frames: 8, sha256: None }));
+        let closing = closing_facts(&facts, Some(&salvage(8, None)));
         assert_eq!(closing[0].at, facts.last().unwrap().at);
     }
 

@@ -2,8 +2,8 @@
 
 use crate::call::choice::{Choice, Why};
 use crate::call::fact::{
-    AnswerRule, ClosedWhy, Fact, MessageEnd, Offered, RecordingStatus, RefusedTransfer, RingResult, RingSource, Signal,
-    StepKind, What,
+    AnswerRule, ClosedWhy, Fact, MessageEnd, Offered, PausedBy, RecordingStatus, RefusedTransfer, RingResult,
+    RingSource, Signal, StepKind, What,
 };
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
@@ -222,6 +222,9 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_133, What::PickedUp { attempt: 1, agent: "9".into(), from: "8".into() })
         .at(19_134, What::MuteStarted)
         .at(19_135, What::MuteEnded)
+        .at(19_136, What::RecordingPaused { by: PausedBy::Digits })
+        .at(19_137, What::RecordingResumed { by: PausedBy::Digits })
+        .at(19_138, What::OptedOut)
         .facts()
 }
 
@@ -273,5 +276,6 @@ pub(crate) fn signal(leg: Side, sent: bool, message: &str) -> What {
 }
 
 pub(crate) fn recording_ok(duration_ms: u64) -> What {
-    What::RecordingClosed { status: RecordingStatus::Ok, reason: None, duration_ms, sha256: Some("5f".repeat(32)) }
+    let (status, sha256) = (RecordingStatus::Ok, Some("5f".repeat(32)));
+    What::RecordingClosed { status, reason: None, duration_ms, sha256, parts: Vec::new() }
 }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::blanking::{Blanking, Told};
 use super::crossing::Crossing;
 use super::decoded;
 use super::hold::Hold;
@@ -65,6 +66,8 @@ struct Joined {
     /// `None`: this call is not recorded.
     tap: Option<Tap>,
     one_way: OneWay,
+    connected: Instant,
+    blanking: Blanking,
 }
 
 #[derive(Debug)]
@@ -79,7 +82,14 @@ enum Sound {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
     Block(Block),
-    End { call: CallId, total_frames: u64 },
+    End {
+        call: CallId,
+        total_frames: u64,
+    },
+    /// Nothing of this call is to be kept.
+    Forget {
+        call: CallId,
+    },
 }
 
 /// What happened to a call's media beside its statistics; sums over legs and prompts that are over.
@@ -161,6 +171,9 @@ impl Bridge {
             }
             Command::Park { hears, .. } => self.park(now, hears),
             Command::Mute { muted, .. } => self.mute(now, muted),
+            Command::Pause { .. } | Command::GuardKeys { .. } | Command::Keyed { .. } | Command::Unrecord { .. } => {
+                self.privacy(now, &command)
+            }
             Command::Play { play, audio, .. } => self.play(now, play, audio),
             Command::CloseLeg { leg } => self.close_leg(now, leg),
             Command::CloseCall { ended, .. } => self.close_call(now, ended),
@@ -179,7 +192,15 @@ impl Bridge {
         if accepted.first {
             self.events.push_back(Event::FirstPacket { call: self.call, leg, at: arrival });
         }
-        if accepted.kind == Kind::Event
+        let event = accepted.kind == Kind::Event;
+        if event
+            && let State::Joined(joined) = &mut self.state
+            && joined.caller == leg
+        {
+            let told = joined.blanking.key(arrival.mono);
+            tell_blanked(told, now, self.call, &mut self.events);
+        }
+        if event
             && let Some(session) = find(&mut self.sessions, leg)
             && let Some(pressed) = session.key(&accepted, arrival.mono)
         {
@@ -212,6 +233,10 @@ impl Bridge {
 
     pub fn handle_timeout(&mut self, now: Now) {
         self.run_clock(now);
+        if let State::Joined(joined) = &mut self.state {
+            let told = joined.blanking.due(now.mono);
+            tell_blanked(told, now, self.call, &mut self.events);
+        }
         for session in &mut self.sessions {
             session.report_due(now, &mut self.outbox);
             if let Some(pressed) = session.key_due(now.mono) {
@@ -282,10 +307,36 @@ impl Bridge {
         self.note_hold(now);
     }
 
+    /// What may not be heard in the recording.
+    fn privacy(&mut self, now: Now, command: &Command) {
+        let State::Joined(joined) = &mut self.state else { return };
+        let told = match command {
+            Command::Pause { paused: true, at, .. } => {
+                joined.blanking.pause(at.mono);
+                None
+            }
+            Command::Pause { paused: false, at, .. } => {
+                joined.blanking.resume(at.mono);
+                None
+            }
+            Command::GuardKeys { after, .. } => joined.blanking.guard(now.mono, Some(*after)),
+            Command::Keyed { at, .. } => joined.blanking.key(at.mono),
+            _ => {
+                if joined.tap.take().is_some() {
+                    self.recorded.push_back(Recorded::Forget { call: self.call });
+                }
+                None
+            }
+        };
+        tell_blanked(told, now, self.call, &mut self.events);
+    }
+
     fn park(&mut self, now: Now, hears: Hears) {
         self.end_play(now, false);
         self.end_crossings();
         if let State::Joined(joined) = &mut self.state {
+            let told = joined.blanking.guard(now.mono, None);
+            tell_blanked(told, now, self.call, &mut self.events);
             (joined.parked, joined.muted) = (Some(hears), false);
             (joined.hold, joined.sound) = (None, Sound::Relay);
             joined.ringback = match hears {
@@ -332,6 +383,8 @@ impl Bridge {
             ringback,
             tap,
             one_way,
+            connected: connected.mono,
+            blanking: Blanking::default(),
         }));
     }
 
@@ -484,8 +537,9 @@ impl Bridge {
         let State::Joined(joined) = &mut self.state else { return };
         joined.expect(now.mono, &self.sessions);
         while let Some(tap) = &mut joined.tap
-            && let Some(block) = tap.flush(now.mono)
+            && let Some(mut block) = tap.flush(now.mono)
         {
+            joined.blanking.apply(joined.connected, &mut block);
             self.recorded.push_back(Recorded::Block(block));
             let (end, sounded) = tap.sounded();
             joined.one_way.sound(end, tap::BLOCK, sounded);
@@ -531,9 +585,10 @@ impl Bridge {
             State::Joined(joined) => Some(joined),
             State::Apart | State::Ringing(_) | State::Ended => None,
         };
-        if let Some(tap) = joined.as_mut().and_then(|joined| joined.tap.as_mut()) {
+        if let Some(Joined { tap: Some(tap), connected, blanking, .. }) = joined.as_deref_mut() {
             let total = tap.total(ended.mono);
-            while let Some(block) = tap.finish(total) {
+            while let Some(mut block) = tap.finish(total) {
+                blanking.apply(*connected, &mut block);
                 self.recorded.push_back(Recorded::Block(block));
             }
             self.counters.tap_missed += tap.missed();
@@ -576,7 +631,7 @@ impl Joined {
         let hold = self.hold.as_ref().map(|hold| (hold.deadline(), "hold"));
         let relays = matches!(self.sound, Sound::Relay);
         let ringback = self.ringback.as_ref().filter(|_| relays).map(|tone| (tone.deadline(), "ringback"));
-        sound.into_iter().chain(hold).chain(ringback).min()
+        sound.into_iter().chain(hold).chain(ringback).chain(self.blanking.deadline()).min()
     }
 
     /// What the one-way watch may expect of the two.
@@ -695,6 +750,13 @@ impl Joined {
             (Sound::Playing(_), _) => {}
         }
     }
+}
+
+fn tell_blanked(told: Option<Told>, now: Now, call: CallId, events: &mut VecDeque<Event>) {
+    events.extend(told.map(|told| match told {
+        Told::Begun(at) => Event::Blanked { call, on: true, at: moment(now, at) },
+        Told::Ended(at) => Event::Blanked { call, on: false, at: moment(now, at) },
+    }));
 }
 
 /// `now` is not before the key's begin.

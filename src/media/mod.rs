@@ -8,6 +8,7 @@ mod appendix_i_tests;
 #[cfg(test)]
 mod attended_tests;
 mod beep;
+mod blanking;
 mod bridge;
 #[cfg(test)]
 mod carrying_tests;
@@ -29,6 +30,8 @@ mod one_way;
 mod one_way_tests;
 mod playout;
 mod ports;
+#[cfg(test)]
+mod privacy_tests;
 pub mod record;
 mod ringback;
 #[cfg(test)]
@@ -179,6 +182,15 @@ pub enum Command {
     /// The agent's voice does not reach the caller any more, who hears soft notes; it is recorded. Or that is over. It ends with the next
     /// `Bridge` or `Park` too.
     Mute { call: CallId, muted: bool },
+    /// The recording is silence on both channels from `at` on, or again what is heard.
+    Pause { call: CallId, paused: bool, at: Now },
+    /// Keys that the caller presses from now on blank the recording until `after` the last of them, until the next `Park`. Reported
+    /// by `Blanked`.
+    GuardKeys { call: CallId, after: Duration },
+    /// The caller has pressed a key in another way than by RTP.
+    Keyed { call: CallId, at: Now },
+    /// No recording of this call is wanted, nor what there is of it.
+    Unrecord { call: CallId },
     /// Stops and forgets one leg whose agent did not win, or has left the call. Answered by [`Event::Closed`].
     CloseLeg { leg: LegId },
     /// Ends the call's media; the recording's last sample is that of `ended`. Answered by one [`Event::Closed`] for each of its legs,
@@ -271,6 +283,12 @@ pub enum Event {
         duration: Duration,
         at: Now,
     },
+    /// The caller's keys begin to blank the recording, or no longer do. A call may end before.
+    Blanked {
+        call: CallId,
+        on: bool,
+        at: Now,
+    },
     /// What a joined leg brought in the last ten seconds.
     Interval {
         call: CallId,
@@ -309,4 +327,6 @@ pub trait BlockSink: Send {
     fn block(&mut self, block: Block) -> Result<(), Block>;
     /// No more blocks of this call: close its file.
     fn end(&mut self, call: CallId, total_frames: u64);
+    /// What there is of this call is to be deleted, and nothing more will come.
+    fn forget(&mut self, call: CallId);
 }

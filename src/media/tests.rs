@@ -142,6 +142,7 @@ impl Bench {
                     self.frames.extend(block.samples);
                 }
                 Recorded::End { total_frames, .. } => self.total = Some(total_frames),
+                Recorded::Forget { .. } => self.frames.clear(),
             }
         }
     }

@@ -170,7 +170,7 @@ impl CallMetrics {
         match &fact.what {
             What::AgentReleased { agent, result, .. } => self.count_agent(agent, agent_call(*result)),
             // Nobody wanted one.
-            What::RecordingClosed { reason, .. } if reason.as_deref() == Some("policy") => {}
+            What::RecordingClosed { reason, .. } if matches!(reason.as_deref(), Some("policy" | "opted_out")) => {}
             What::RecordingClosed { status, .. } => {
                 let word = match status {
                     RecordingStatus::Ok => "ok",

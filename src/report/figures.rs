@@ -1,6 +1,6 @@
 //! The figures of a set of calls. Each mean or percentile comes with its n, and is null (never 0) where n is 0.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -19,9 +19,19 @@ pub struct Figures {
     pub service_level_without_short_abandoned: Share,
     /// answered before the end of the last permitted burst / offered (R-001 read strictly).
     pub service_level_strict: Share,
+    /// The four formulas in use, over the calls that an agent answered or that the caller left; see each.
+    pub service_levels: ServiceLevels,
+    /// Answered calls by the ring in which they were answered: 0 (before the caller heard one), 1, 2, …, `TOO_MANY_RINGS` and more.
+    pub answered_in_ring: BTreeMap<u32, u64>,
+    /// Callers who left, by the time they had waited: whole multiples of 5 s, the last one holds all that waited longer.
+    pub left_after_s: BTreeMap<u64, u64>,
+    /// What `short_abandoned` was of these calls: `short_abandon_ms` of their dialplans.
+    pub short_abandon_ms: BTreeSet<u64>,
     /// (abandoned + short_abandoned) / offered.
     pub abandon_rate: Share,
     pub ring_to_answer_ms: Summary,
+    /// Offered to answered: the average speed of answer (ASA) is its mean.
+    pub speed_of_answer_ms: Summary,
     /// Offered to left, of abandoned and short_abandoned calls.
     pub time_to_abandon_ms: Summary,
     /// Of answered calls; talk and hold are the parts of the handling time that the gateway sees.
@@ -29,6 +39,26 @@ pub struct Figures {
     pub hold_ms: Summary,
     pub handling_ms: Summary,
 }
+
+/// With T = `max_rings`, A calls answered by agents, A_T those within T, B calls left by their callers (short ones too), B_T those
+/// left within T. They differ by ten points and more over the same calls, so each goes by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ServiceLevels {
+    /// (A_T + B_T) / (A + B): who left in time counts as served in time.
+    pub positive: Share,
+    /// A_T / A: callers who left do not count.
+    pub handled_only: Share,
+    /// A_T / (A + B): whoever left was not served.
+    pub negative: Share,
+    /// A_T / (A + B − B_T): who left in time does not count.
+    pub ignored: Share,
+}
+
+/// Rings from here on are counted together.
+pub(super) const TOO_MANY_RINGS: u32 = 10;
+
+/// Waits from here on are counted together, in seconds.
+const LONG_WAIT_S: u64 = 60;
 
 /// `of` n, and the ratio 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -65,8 +95,16 @@ impl Figures {
             service_level: Share::new(in_time, offered),
             service_level_without_short_abandoned: Share::new(in_time, offered - with(Outcome::ShortAbandoned)),
             service_level_strict: Share::new(strictly, offered),
+            service_levels: ServiceLevels::of(records),
+            answered_in_ring: tally(answered().filter_map(|record| Some(record.rings?.min(TOO_MANY_RINGS)))),
+            left_after_s: tally(records.iter().filter(left).filter_map(|record| {
+                let s = record.wait_ms? / 1_000;
+                Some((s - s % 5).min(LONG_WAIT_S))
+            })),
+            short_abandon_ms: records.iter().filter_map(|record| record.short_abandon_ms).collect(),
             abandon_rate: Share::new(abandoned, offered),
             ring_to_answer_ms: Summary::of(records.iter().filter_map(|record| record.ring_to_answer_ms)),
+            speed_of_answer_ms: Summary::of(answered().filter_map(|record| record.wait_ms)),
             time_to_abandon_ms: Summary::of(records.iter().filter(left).filter_map(|record| record.wait_ms)),
             talk_ms: Summary::of(answered().filter_map(|record| record.talk_ms)),
             hold_ms: Summary::of(answered().filter_map(|record| record.hold_ms)),
@@ -75,8 +113,30 @@ impl Figures {
     }
 }
 
+impl ServiceLevels {
+    fn of(records: &[&Record]) -> ServiceLevels {
+        let answered = count(records, |record| record.outcome == Some(Outcome::Answered));
+        let in_time = count(records, |record| record.answered_within_target == Some(true));
+        let left =
+            count(records, |record| matches!(record.outcome, Some(Outcome::Abandoned | Outcome::ShortAbandoned)));
+        let left_in_time = count(records, |record| record.left_within_target == Some(true));
+        ServiceLevels {
+            positive: Share::new(in_time + left_in_time, answered + left),
+            handled_only: Share::new(in_time, answered),
+            negative: Share::new(in_time, answered + left),
+            ignored: Share::new(in_time, answered + left - left_in_time),
+        }
+    }
+}
+
+fn tally<K: Ord>(keys: impl Iterator<Item = K>) -> BTreeMap<K, u64> {
+    let mut tally = BTreeMap::new();
+    keys.for_each(|key| *tally.entry(key).or_default() += 1);
+    tally
+}
+
 impl Share {
-    fn new(count: u64, n: u64) -> Share {
+    pub fn new(count: u64, n: u64) -> Share {
         Share { count, n, ratio: (n > 0).then(|| count as f64 / n as f64) }
     }
 }

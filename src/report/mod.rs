@@ -1,11 +1,18 @@
 //! Reports of a day, a week or a month: computed from call records, never from counters. Pure.
 
+mod agents;
+mod duty;
 mod figures;
 mod format;
+mod hours;
 mod period;
+mod tables;
 
-pub use figures::{Figures, Share, Summary};
-pub use format::{Format, FormatError};
+pub use agents::{AgentFigures, strokes};
+pub use duty::{Duty, OnDuty, Run};
+pub use figures::{Figures, ServiceLevels, Share, Summary};
+pub use format::{Format, FormatError, Per};
+pub use hours::Hour;
 pub use period::{Period, PeriodError, Span};
 
 use std::collections::BTreeMap;
@@ -14,10 +21,11 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::call::presence::AgentFact;
 use crate::cdr::Record;
 use crate::clock::Wall;
 use crate::dialplan::plan::{Hotline, Plans};
-use crate::ids::HotlineId;
+use crate::ids::{AgentNo, HotlineId};
 
 /// The time zone of each hotline: a day is the hotline's own day.
 #[derive(Debug, Clone)]
@@ -32,6 +40,18 @@ pub struct Report {
     pub period: Period,
     pub hotlines: BTreeMap<HotlineId, Figures>,
     pub total: Figures,
+    /// All 24, each in its call's own zone.
+    pub hours: Vec<Hour>,
+    pub agents: BTreeMap<AgentNo, AgentFigures>,
+}
+
+/// What a report is made of.
+#[derive(Debug, Clone, Default)]
+pub struct Material {
+    pub records: Vec<Record>,
+    /// Of the agents: those of the period in order, and of each agent the last one before.
+    pub presence: Vec<AgentFact>,
+    pub runs: Vec<Run>,
 }
 
 impl Zones {
@@ -61,13 +81,13 @@ impl Zones {
 }
 
 impl Report {
-    /// The report of a period; of `records` those count that were offered in it, in their hotline's zone. Every hotline
+    /// The report of a period; of the records those count that were offered in it, in their hotline's zone. Every hotline
     /// of `zones` has its line, calls or not.
-    pub fn new(period: Period, zones: &Zones, records: &[Record]) -> Result<Report, PeriodError> {
+    pub fn new(period: Period, zones: &Zones, material: &Material) -> Result<Report, PeriodError> {
         let mut by_hotline: BTreeMap<&HotlineId, Vec<&Record>> = BTreeMap::new();
         by_hotline.extend(zones.by_hotline.keys().map(|hotline| (hotline, Vec::new())));
         let mut all = Vec::new();
-        for record in records {
+        for record in &material.records {
             let (from, to) = period.bounds(zones.of(&record.hotline))?;
             if (from..to).contains(&record.offered_at.0) {
                 by_hotline.entry(&record.hotline).or_default().push(record);
@@ -75,7 +95,15 @@ impl Report {
             }
         }
         let hotlines = by_hotline.into_iter().map(|(hotline, calls)| (hotline.clone(), Figures::of(&calls))).collect();
-        Ok(Report { period, hotlines, total: Figures::of(&all) })
+        // Agents serve hotlines of several zones; their day is that of the first one.
+        let duties = duty::duties(&material.presence, &material.runs, period.bounds(&zones.otherwise)?);
+        Ok(Report {
+            period,
+            hotlines,
+            total: Figures::of(&all),
+            hours: hours::by_hour(all.iter().map(|record| (*record, zones.of(&record.hotline)))),
+            agents: agents::by_agent(&all, &duties),
+        })
     }
 }
 

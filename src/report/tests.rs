@@ -28,8 +28,12 @@ fn left(seed: u64, ms: u64) -> Record {
 
 fn written(report: &Report, format: Format) -> String {
     let mut out = Vec::new();
-    report.write(format, &mut out).unwrap();
+    report.write(format, Per::Hotline, &mut out).unwrap();
     String::from_utf8(out).unwrap()
+}
+
+fn material(records: Vec<Record>) -> Material {
+    Material { records, ..Material::default() }
 }
 
 /// Ten calls: answered after 2, 4, 6, 8, 10, 14 and 20 s, left after 4 and 30 s, one still ringing.
@@ -41,7 +45,7 @@ fn ten_calls() -> Vec<Record> {
 
 #[test]
 fn figures_of_ten_calls() {
-    let report = Report::new(day(), &zones(), &ten_calls()).unwrap();
+    let report = Report::new(day(), &zones(), &material(ten_calls())).unwrap();
     let total = &report.total;
     assert_eq!(total, &report.hotlines[&HotlineId::from("property")]);
     assert_eq!((total.offered, total.in_progress), (10, 1));
@@ -69,7 +73,7 @@ fn percentiles_are_by_nearest_rank() {
 
 #[test]
 fn an_empty_day_has_no_calls_and_nulls() {
-    let report = Report::new(day(), &zones(), &[]).unwrap();
+    let report = Report::new(day(), &zones(), &Material::default()).unwrap();
     let json: serde_json::Value = serde_json::from_str(&written(&report, Format::Json)).unwrap();
     assert_eq!(json["total"]["service_level"]["ratio"], serde_json::Value::Null);
     assert_eq!(json["hotlines"]["property"]["ring_to_answer_ms"]["mean"], serde_json::Value::Null);
@@ -82,7 +86,7 @@ fn an_empty_day_has_no_calls_and_nulls() {
 
 #[test]
 fn each_format_shows_value_and_n() {
-    let report = Report::new(day(), &zones(), &ten_calls()).unwrap();
+    let report = Report::new(day(), &zones(), &material(ten_calls())).unwrap();
     let text = written(&report, Format::Text);
     assert!(text.contains("service level: answered within max_rings / offered               60.0 %  n = 10"), "{text}");
     assert!(text.contains("Percentiles by nearest rank"), "{text}");
@@ -101,7 +105,7 @@ fn a_day_is_the_hotlines_own_day() {
     let hours = |h: u64| MORNING + Duration::from_secs(3_600 * h);
     let call = |seed, wall, hotline| Record::from_facts(&Story::offered(seed, wall, hotline).facts()).unwrap();
     let records = [call(1, hours(13), "property"), call(2, hours(14), "property"), call(3, hours(14), "gone")];
-    let report = Report::new(day(), &zones(), &records).unwrap();
+    let report = Report::new(day(), &zones(), &material(records.to_vec())).unwrap();
     assert_eq!(report.hotlines[&HotlineId::from("property")].offered, 1);
     assert_eq!(report.hotlines[&HotlineId::from("gone")].offered, 1);
     let (from, to) = zones().span(day()).unwrap();
@@ -131,4 +135,67 @@ fn zones_of_the_plans() {
     assert_eq!(zones.by_hotline[&HotlineId::from("property")].iana_name(), Some("Asia/Shanghai"));
     assert_eq!(zones.otherwise.iana_name(), Some("Asia/Shanghai"));
     assert_eq!(Zones::from_plans(&Plans::default()).unwrap().otherwise, TimeZone::UTC);
+}
+
+/// Nine of the ten have ended: seven answered, six of them in time; the one who left after 4 s had heard one ring, the other one six.
+#[test]
+fn the_four_service_levels_differ_over_the_same_calls() {
+    let total = Report::new(day(), &zones(), &material(ten_calls())).unwrap().total;
+    let levels = total.service_levels;
+    let of = |share: Share| (share.count, share.n);
+    assert_eq!((of(levels.positive), of(levels.handled_only)), ((7, 9), (6, 7)));
+    assert_eq!((of(levels.negative), of(levels.ignored)), ((6, 9), (6, 8)));
+    assert_eq!(total.short_abandon_ms, [5_000].into());
+    assert_eq!(total.left_after_s, [(0, 1), (30, 1)].into());
+    assert_eq!(total.answered_in_ring, [(1, 2), (2, 2), (3, 2), (5, 1)].into());
+    // Answered 1 s after *ring* and so much after *offered*.
+    assert_eq!(total.speed_of_answer_ms.mean, Some(10_143));
+}
+
+#[test]
+fn each_agent_has_the_rings_the_calls_and_the_time_on_duty() {
+    use crate::call::fact::RingResult;
+    use crate::call::presence::{AgentFact, By, What as Told};
+    use crate::clock::{RunId, Stamp};
+    let invited = |attempt, agent: &str| What::AgentInvited { attempt, agent: agent.into() };
+    let released =
+        |attempt, agent: &str, result| What::AgentReleased { attempt, agent: agent.into(), result, status: None };
+    let story = Story::new(1)
+        .at(0, invited(1, "9"))
+        .at(1_000, What::Ring)
+        .at(3_000, released(1, "9", RingResult::Declined))
+        .at(3_000, invited(2, "9"))
+        .at(3_000, invited(3, "8"))
+        .at(8_000, What::AgentAnswered { attempt: 3, agent: "8".into() })
+        .at(8_001, What::Connected)
+        .at(8_002, released(2, "9", RingResult::LostRace))
+        .ended(68_000, Reason::AgentHungUp, EndedBy::Agent);
+    let record = Record::from_facts(&story.facts()).unwrap();
+    let told = |s: u64, what| AgentFact {
+        agent: "8".into(),
+        n: 0,
+        at: Stamp { run: RunId(1), mono_ns: s * 1_000_000_000, wall_us: MORNING.as_micros() + (s * 1_000_000) as i64 },
+        what,
+    };
+    let presence = vec![
+        told(0, Told::LoggedIn { by: By::Phone }),
+        told(0, Told::Ready { by: By::Phone }),
+        told(100, Told::WrapUp { until_us: 0, call: None, by: By::Call }),
+        told(120, Told::Ready { by: By::Limit }),
+    ];
+    let runs = vec![Run { id: RunId(1), began: MORNING, until: MORNING + Duration::from_secs(200) }];
+    let report = Report::new(day(), &zones(), &Material { records: vec![record], presence, runs }).unwrap();
+    let (eight, nine) = (&report.agents[&"8".into()], &report.agents[&"9".into()]);
+    assert_eq!((nine.rung, nine.passed_by.count, nine.passed_by.n, nine.had), (2, 1, 1, 0), "a lost race is nobody's");
+    assert_eq!((eight.rung, eight.answered, eight.had, eight.ended_by_agent.count), (1, 1, 1, 1));
+    assert_eq!((eight.talk_ms.mean, eight.average_handling_ms()), (Some(60_000), Some(80_000)));
+    // 60 s of talk and 20 s of wrap-up in 180 s ready and 20 s of wrap-up.
+    assert_eq!((eight.occupancy, nine.occupancy), (Some(0.4), None));
+    let mut csv = Vec::new();
+    report.write(Format::Csv, Per::Agent, &mut csv).unwrap();
+    assert!(String::from_utf8(csv).unwrap().contains("2026-11-21,8,1,0,0,0,0.0 %,1,100.0 %,1,60.000,"), "{report:?}");
+    // Offered at ten in the morning in Shanghai.
+    assert_eq!(report.hours.iter().map(|hour| hour.offered).collect::<Vec<_>>()[9..12], [0, 1, 0]);
+    let text = written(&report, Format::Text);
+    assert!(text.contains("    8     1          0         0"), "{text}");
 }

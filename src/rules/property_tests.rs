@@ -87,7 +87,13 @@ fn a_crash_never_makes_a_failure() {
             let last = facts[cut - 1].clone();
             let crash = [
                 What::Ended { reason: Reason::Crash, by: EndedBy::Gateway },
-                What::RecordingClosed { status: RecordingStatus::Partial, reason: None, duration_ms: 0, sha256: None },
+                What::RecordingClosed {
+                    status: RecordingStatus::Partial,
+                    reason: None,
+                    duration_ms: 0,
+                    sha256: None,
+                    parts: Vec::new(),
+                },
                 What::Interrupted,
             ];
             facts.extend((last.n + 1..).zip(crash).map(|(n, what)| Fact { n, what, ..last.clone() }));

@@ -81,6 +81,7 @@ fn callers(table: &mut Table<'_>) -> Callers {
 fn staff(table: &mut Table<'_>) -> Staff {
     let staff = Staff {
         hand_on: 0,
+        consult: 0,
         pickup: span(table, "pickup_s", Span::secs(1.0, 12.0)),
         talk: span(table, "talk_s", Span::secs(60.0, 300.0)),
         ignore: percent(table, "ignore_percent"),

@@ -33,10 +33,14 @@ pub struct Invariants {
     engaged: BTreeMap<AgentNo, CallId>,
     /// What rings or talks on each agent's desk, as their phone knows it.
     desks: BTreeMap<String, SessionId>,
+    /// Who is in a call of their own.
+    own_calls: BTreeMap<SessionId, String>,
     /// The machine is troubled, so that faults are to be expected.
     pub troubled: bool,
     pub offered: usize,
     pub ended: usize,
+    /// Callers who were joined to a colleague who had been consulted, and those whose colleague had not answered before that.
+    pub joined: (usize, usize),
     /// Of sealed calls, in the order of their sealing.
     pub records: Vec<Record>,
     pub violations: Vec<String>,
@@ -54,13 +58,15 @@ struct Live {
     /// The attempts of transfers, and the one that is under way.
     handed_on: BTreeSet<u32>,
     parked: Option<u32>,
+    /// Who was consulted and is to have the caller.
+    joins: Option<AgentNo>,
     ended: bool,
 }
 
 impl Invariants {
     /// After every step: the new facts, the sums, the calls that the switch has forgotten.
     pub fn check(&mut self, world: &mut World) {
-        if world.facts.is_empty() && world.gateway.live_calls() == self.live.len() {
+        if world.facts.is_empty() && world.gateway.live_calls_of_hotlines() == self.live.len() {
             return;
         }
         for fact in std::mem::take(&mut world.facts) {
@@ -75,8 +81,8 @@ impl Invariants {
         if self.offered != self.ended + in_progress {
             self.violation(format!("offered {} != outcomes {} + in progress {in_progress}", self.offered, self.ended));
         }
-        if world.gateway.live_calls() != self.live.len() {
-            let (switch, facts) = (world.gateway.live_calls(), self.live.len());
+        if world.gateway.live_calls_of_hotlines() != self.live.len() {
+            let (switch, facts) = (world.gateway.live_calls_of_hotlines(), self.live.len());
             self.violation(format!("the switch has {switch} calls, by the facts it should have {facts}"));
         }
     }
@@ -87,11 +93,16 @@ impl Invariants {
         for (session, _, happened) in &world.agent_saw {
             match happened {
                 Happened::CalledFor { user } => {
-                    if self.desks.insert(user.clone(), *session).is_some() {
+                    let own = self.own_calls.values().any(|own| own == user);
+                    if self.desks.insert(user.clone(), *session).is_some() || own {
                         self.violation(format!("the phone of agent {user} is rung while it has a call"));
                     }
                 }
-                Happened::Over => self.desks.retain(|_, other| other != session),
+                Happened::Calls { user } => drop(self.own_calls.insert(*session, user.clone())),
+                Happened::Over => {
+                    self.desks.retain(|_, other| other != session);
+                    self.own_calls.remove(session);
+                }
                 Happened::Connected { .. } | Happened::Refused { .. } | Happened::Gone => {}
             }
         }
@@ -152,6 +163,7 @@ impl Invariants {
                 winner: None,
                 handed_on: BTreeSet::new(),
                 parked: None,
+                joins: None,
                 ended: false,
             };
             if self.live.insert(id, live).is_some() {
@@ -166,8 +178,15 @@ impl Invariants {
         let faults = live.ring(&fact, &mut self.engaged);
         live.fold.push(&fact);
         let again = matches!(fact.what, What::Ended { .. }) && std::mem::replace(&mut live.ended, true);
+        if let What::TransferCompleted { attempt, .. } = &fact.what
+            && live.joins.take().is_some()
+        {
+            self.joined.0 += 1;
+            self.joined.1 += usize::from(live.over.contains(attempt));
+        }
         if matches!(fact.what, What::Ended { .. }) {
             self.ended += 1;
+            free(&mut self.engaged, live.joins.take().as_ref(), id);
             if let Some(agent) = live.winner.take()
                 && self.engaged.get(&agent) == Some(&id)
             {
@@ -191,7 +210,10 @@ impl Invariants {
         let Some(heard) = world.take_heard(id) else { return };
         let Some(live) = self.live.get(&id) else { return };
         // What the gateway alone has said to a caller is looked at where its bridge is.
-        if live.facts.iter().any(|fact| matches!(fact.what, What::Step { .. } | What::Queued { .. })) {
+        // Nor is a call in which the caller is with one person after the other.
+        let elsewhere =
+            |fact: &Fact| matches!(fact.what, What::Step { .. } | What::Queued { .. } | What::TransferStarted { .. });
+        if live.facts.iter().any(elsewhere) {
             return;
         }
         for what in hearing::differences(&heard, &live.facts, GREETING_SAMPLES) {
@@ -265,7 +287,11 @@ impl Live {
                     engaged.remove(agent);
                 }
             }
-            What::TransferStarted { attempt, by, .. } => {
+            What::TransferStarted { attempt, by, to, attended } => {
+                self.joins = match to {
+                    Callee::Agent(agent) if *attended => Some(agent.clone()),
+                    Callee::Agent(_) | Callee::Target(_) => None,
+                };
                 if self.winner.as_ref() != Some(by) || self.parked.replace(*attempt).is_some() {
                     faults.push(format!("agent {by} hands on a caller whom somebody else has"));
                 }
@@ -282,9 +308,17 @@ impl Live {
                 };
                 let before = std::mem::replace(&mut self.winner, next);
                 free(engaged, before.as_ref(), fact.call);
+                if let Some(agent) = &self.winner
+                    && let Some(other) = engaged.insert(agent.clone(), fact.call).filter(|other| *other != fact.call)
+                {
+                    faults.push(format!("agent {agent} gets a caller while in call {other}"));
+                }
             }
-            What::TransferFailed { attempt, .. } if self.parked.take() != Some(*attempt) => {
-                faults.push(format!("transfer {attempt} fails and was not under way"));
+            What::TransferFailed { attempt, .. } => {
+                if self.parked.take() != Some(*attempt) {
+                    faults.push(format!("transfer {attempt} fails and was not under way"));
+                }
+                free(engaged, self.joins.take().as_ref(), fact.call);
             }
             What::AgentLeft { agent, .. } => free(engaged, Some(agent), fact.call),
             _ => {}

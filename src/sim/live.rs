@@ -103,7 +103,7 @@ impl Line {
                 Happened::Gone | Happened::Over => {
                     self.talking.remove(&session);
                 }
-                Happened::CalledFor { .. } | Happened::Refused { .. } => {}
+                Happened::CalledFor { .. } | Happened::Calls { .. } | Happened::Refused { .. } => {}
             }
         }
     }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use consulting::{Consult, Consulting};
+
 use super::tricks::Tricks;
 use crate::clock::{Instant, Now};
 use crate::ids::Random;
@@ -16,6 +18,9 @@ use crate::protocol::sip::endpoint::{
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::uri::Uri;
 use crate::schedule::Schedule;
+
+#[path = "consulting.rs"]
+pub mod consulting;
 
 /// What these phones speak unless they are told otherwise.
 const CODECS: &[Codec] = &[Codec::Pcma, Codec::Pcmu];
@@ -43,6 +48,8 @@ pub enum Then {
         to: u8,
         hang_up_after: Duration,
     },
+    /// Answers, and calls a colleague before handing the caller on.
+    Consult(Consult),
     /// Final failure with this status.
     Refuse {
         after: Duration,
@@ -89,6 +96,8 @@ pub enum Trick {
 pub enum Happened {
     /// A call came in for this user part.
     CalledFor { user: String },
+    /// The person with this user part makes a call of their own.
+    Calls { user: String },
     /// Talking; media flows between these.
     Connected { local: SocketAddr, remote: Remote },
     /// The call was refused.
@@ -126,14 +135,25 @@ enum Step {
     EarlyBye,
     Hold,
     Resume,
+    /// Calls a colleague.
+    Consult,
     Refer,
     /// A re-INVITE that was not answered yet is written again.
     Repeat,
 }
 
 impl Step {
-    const ALL: [Step; 8] =
-        [Step::Decide, Step::HangUp, Step::Vanish, Step::EarlyBye, Step::Hold, Step::Resume, Step::Refer, Step::Repeat];
+    const ALL: [Step; 9] = [
+        Step::Decide,
+        Step::HangUp,
+        Step::Vanish,
+        Step::EarlyBye,
+        Step::Hold,
+        Step::Resume,
+        Step::Consult,
+        Step::Refer,
+        Step::Repeat,
+    ];
 }
 
 #[derive(Debug)]
@@ -147,6 +167,7 @@ pub struct Phone {
     /// What the person with this user part does with every call.
     habits: BTreeMap<String, Conduct>,
     tricks: Tricks,
+    consulting: Consulting,
     /// Whom callers are handed on to.
     pub colleagues: Vec<String>,
     people: BTreeMap<SessionId, Person>,
@@ -178,6 +199,7 @@ impl Phone {
             default,
             habits: BTreeMap::new(),
             tricks: Tricks::default(),
+            consulting: Consulting::default(),
             colleagues: Vec::new(),
             people: BTreeMap::new(),
             offers: BTreeMap::new(),
@@ -328,11 +350,14 @@ impl Phone {
 
     fn handle(&mut self, now: Now, session: SessionId, at: Now, kind: EventKind) {
         match kind {
-            EventKind::Invite { request, .. } => {
+            EventKind::Invite { request, flow } => {
                 let user = request.uri.as_ref().and_then(|u| u.user.clone()).unwrap_or_default();
                 let habit = self.habits.get(&user).copied();
                 let conduct = habit.or_else(|| self.conducts.pop_front()).unwrap_or(self.default);
-                if let Then::Vanish { .. } | Then::HandOn { .. } = conduct.then {
+                if let Then::Consult(_) = conduct.then {
+                    self.consulting.note_desk(session, &user, flow.remote);
+                }
+                if let Then::Vanish { .. } | Then::HandOn { .. } | Then::Consult(_) = conduct.then {
                     self.tricks.know(session, request.headers.text(&Name::CALL_ID).unwrap_or_default());
                 }
                 self.offers.insert(session, request.body);
@@ -350,7 +375,7 @@ impl Phone {
             | EventKind::Explained { .. } => {}
             EventKind::Failed { status } => self.happened.push_back((session, at, Happened::Refused { status })),
             EventKind::Refer(_) => self.endpoint.answer_refer(now.mono, session, 603),
-            EventKind::Reoffer { .. } => self.endpoint.reject_reoffer(now.mono, session, 488),
+            EventKind::Reoffer { body } => self.move_over(now, session, &body),
             EventKind::Cancelled
             | EventKind::NotAcknowledged
             | EventKind::CrossedAnswer
@@ -364,6 +389,7 @@ impl Phone {
                 }
                 self.offers.remove(&session);
                 self.tricks.forget(session);
+                self.consulting.forget(session);
                 for step in Step::ALL {
                     self.steps.set((session, step), None);
                 }
@@ -379,7 +405,10 @@ impl Phone {
             self.endpoint.ring(now.mono, session, 180, Vec::new());
         }
         match conduct.then {
-            Then::Answer { after, .. } | Then::HandOn { after, .. } | Then::Refuse { after, .. } => {
+            Then::Answer { after, .. }
+            | Then::HandOn { after, .. }
+            | Then::Consult(Consult { after, .. })
+            | Then::Refuse { after, .. } => {
                 self.steps.set((session, Step::Decide), Some(now.mono + after));
             }
             Then::Vanish { after } => self.steps.set((session, Step::Vanish), Some(now.mono + after)),
@@ -391,7 +420,7 @@ impl Phone {
         let Some(person) = self.people.get(&session) else { return };
         match (step, person.side) {
             (Step::HangUp, _) => {
-                for step in [Step::Hold, Step::Resume, Step::Refer, Step::Repeat] {
+                for step in [Step::Hold, Step::Resume, Step::Consult, Step::Refer, Step::Repeat] {
                     self.steps.set((session, step), None);
                 }
                 self.endpoint.hang_up(now, session);
@@ -405,10 +434,15 @@ impl Phone {
             (Step::EarlyBye, _) if person.connected => {}
             (Step::EarlyBye, _) => self.tricks.bye(session, self.address, &self.random.token()),
             (Step::Refer, Script::Called(Conduct { then: Then::HandOn { to, .. }, .. })) => {
-                let to = self.colleagues.get(usize::from(to)).map_or("0085212345678", String::as_str).to_owned();
+                let to = self.colleague(to);
                 self.tricks.refer(session, self.address, &self.random.token(), &to);
             }
-            (Step::Refer, _) => {}
+            (Step::Consult, Script::Called(Conduct { then: Then::Consult(consult), .. })) => {
+                self.take_step(now, session, Step::Hold);
+                self.consult(now, session, consult);
+            }
+            (Step::Refer, Script::Called(Conduct { then: Then::Consult(_), .. })) => self.refer_consulted(now, session),
+            (Step::Consult | Step::Refer, _) => {}
             (Step::Hold | Step::Resume, side) => {
                 let local = Local { version: person.local.version + 1, ..person.local };
                 let offer = String::from_utf8_lossy(&negotiate::offer(&local, CODECS, Some(101))).into_owned();
@@ -475,6 +509,10 @@ impl Phone {
             Script::Called(Conduct { then: Then::HandOn { refer_after, hang_up_after, .. }, .. }) => {
                 self.steps.set((session, Step::Refer), Some(now.mono + refer_after));
                 Some(hang_up_after)
+            }
+            Script::Called(Conduct { then: Then::Consult(consult), .. }) => {
+                self.steps.set((session, Step::Consult), Some(now.mono + consult.call_after));
+                Some(consult.hang_up_after)
             }
             Script::Called(_) => None,
         };

@@ -19,6 +19,8 @@ pub struct Run {
     /// In the order in which the calls were over.
     pub records: Vec<Record>,
     pub violations: Vec<String>,
+    /// As of [`Invariants`].
+    pub joined: (usize, usize),
     /// Virtual time from the first call to rest.
     pub lasted: Duration,
 }
@@ -76,7 +78,8 @@ pub fn run(scenario: &Scenario) -> Run {
         invariants.check_rest(&world);
     }
     let lasted = world.now().mono.since(Instant::START);
-    Run { records: invariants.records, violations: invariants.violations, lasted }
+    let Invariants { records, violations, joined, .. } = invariants;
+    Run { records, violations, joined, lasted }
 }
 
 fn call(world: &mut World, scenario: &Scenario, people: &mut Random) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::network::Weather;
+use super::phone::consulting::Consult;
 use super::phone::{Conduct, Patience, Then, Trick};
 use super::sound::Voices;
 use super::world::Troubles;
@@ -93,6 +94,8 @@ pub struct Staff {
     pub silent: Percent,
     /// Agents who hand the caller on, to a colleague or to a number that nobody has.
     pub hand_on: Percent,
+    /// Those of the others who ask a colleague before they do.
+    pub consult: Percent,
 }
 
 impl Span {
@@ -152,6 +155,7 @@ impl Scenario {
             vanish: percent(random, 15),
             silent: percent(random, 40),
             hand_on: 0,
+            consult: 0,
         };
         let ms = Duration::from_millis;
         let weather = match random.below(3) {
@@ -182,6 +186,7 @@ impl Scenario {
                 queue: one_of(random, &[None, None, Some(1), Some(30), Some(600)]).map(Duration::from_secs),
             };
         }
+        let staff = Staff { consult: percent(random, 60), ..staff };
         Scenario { calls, seed, hotlines, callers, staff, weather, troubles, stopped_at, voices }
     }
 
@@ -325,6 +330,17 @@ impl Staff {
             let (refer_after, to) = (self.talk.draw(random), u8::try_from(random.below(6)).unwrap_or_default());
             let hang_up_after = refer_after + self.talk.draw(random) + Duration::from_secs(random.below(60).into());
             Then::HandOn { after, refer_after, to, hang_up_after }
+        } else if self.consult > 0 && random.below(100) < self.consult {
+            let (call_after, refer_after) = (self.talk.draw(random), Span::secs(0.1, 20.0).draw(random));
+            let to = u8::try_from(random.below(6)).unwrap_or_default();
+            let rest = self.talk.draw(random) + Duration::from_secs(random.below(60).into());
+            Then::Consult(Consult {
+                after,
+                call_after,
+                to,
+                refer_after,
+                hang_up_after: call_after + refer_after + rest,
+            })
         } else {
             Then::Answer { after, hang_up_after: Some(self.talk.draw(random)) }
         };

@@ -145,8 +145,11 @@ impl Sound {
                 *call
             }
             Command::Bridge { call, caller, agent, connected, record } => {
-                *record = self.record;
-                self.joined.insert(*call, (connected.mono, *caller, *agent));
+                // A call among agents is nobody's business.
+                if *record {
+                    self.joined.insert(*call, (connected.mono, *caller, *agent));
+                }
+                *record &= self.record;
                 *call
             }
             Command::Attend { call, record, .. } => {
@@ -156,6 +159,10 @@ impl Sound {
             Command::Play { call, .. }
             | Command::Park { call, .. }
             | Command::Mute { call, .. }
+            | Command::Pause { call, .. }
+            | Command::GuardKeys { call, .. }
+            | Command::Keyed { call, .. }
+            | Command::Unrecord { call }
             | Command::CloseCall { call, .. } => *call,
         };
         self.with_bridge(now, call, |bridge| bridge.handle(now, command));

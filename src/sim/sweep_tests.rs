@@ -58,6 +58,7 @@ impl Tape for Files {
             reason: closed.reason.map(str::to_owned),
             duration_ms: closed.duration_ms,
             sha256: closed.sha256,
+            parts: closed.parts,
         }
     }
 }

@@ -124,12 +124,23 @@ impl Tricks {
         self.out.push_back(transmit(from, to, text, Method::BYE));
     }
 
-    /// Asks the other side of a call that came in to hand it on.
+    /// Of a call that the other side has said anything to: where it is, and its dialog as a URI names it in Replaces.
+    pub(super) fn dialog_of(&self, session: SessionId) -> Option<(String, String)> {
+        let call = self.calls.get(&session)?;
+        let (remote, response) = call.response.as_ref()?;
+        let tag = |name| field(response, name)?.split_once(";tag=").map(|(_, tag)| tag);
+        let user = field(response, "To")?.split_once("sip:")?.1.split('@').next()?;
+        let dialog = format!("{}%3Bto-tag%3D{}%3Bfrom-tag%3D{}", call.call_id, tag("To")?, tag("From")?);
+        Some((format!("{user}@{remote}"), dialog))
+    }
+
+    /// Asks the other side of a call that came in to hand it on. `to`: a user, or user@host with what follows it in a URI.
     pub(super) fn refer(&mut self, session: SessionId, from: SocketAddr, branch: &str, to: &str) {
         let Some(call) = self.calls.get_mut(&session) else { return };
         call.seq += 1;
         let Some((remote, text)) = call.request("REFER", call.seq, from, branch, "") else { return };
-        let text = text.replacen("Content-Length", &format!("Refer-To: <sip:{to}@{remote}>\r\nContent-Length"), 1);
+        let to = if to.contains('@') { to.to_owned() } else { format!("{to}@{remote}") };
+        let text = text.replacen("Content-Length", &format!("Refer-To: <sip:{to}>\r\nContent-Length"), 1);
         self.out.push_back(transmit(from, remote, text, Method::REFER));
     }
 

@@ -273,7 +273,7 @@ impl World {
         match happened {
             Happened::Connected { local, remote } => sound.begin(self.now.mono, (side, session), *local, remote),
             Happened::Gone | Happened::Over => sound.end((side, session)),
-            Happened::CalledFor { .. } | Happened::Refused { .. } => {}
+            Happened::CalledFor { .. } | Happened::Calls { .. } | Happened::Refused { .. } => {}
         }
     }
 
@@ -287,7 +287,7 @@ impl World {
                     let closed = tape.end(call, total_frames);
                     self.media.at(self.now.mono + RECORDER, Input::Recording(closed));
                 }
-                (Said::Recorded(_), None) => {}
+                (Said::Recorded(Recorded::Forget { .. }), _) | (Said::Recorded(_), None) => {}
             }
         }
     }
@@ -352,6 +352,7 @@ impl World {
             | Output::Trunk(_)
             | Output::Ordered { .. }
             | Output::Agents { .. }
+            | Output::Paused { .. }
             | Output::RoundTrip { .. }
             | Output::Count(_)
             | Output::Rejected(_) => {}
@@ -394,7 +395,7 @@ impl Media {
             let millis = ended.mono.since(connected.mono).as_millis();
             let duration_ms = u64::try_from(millis).unwrap_or(u64::MAX);
             let (status, reason, sha256) = (RecordingStatus::Ok, None, Some("0".repeat(64)));
-            let closed = RecordingClosed { call, status, reason, duration_ms, sha256 };
+            let closed = RecordingClosed { call, status, reason, duration_ms, sha256, parts: Vec::new() };
             self.at(now.mono + RECORDER, Input::Recording(closed));
         }
     }
@@ -406,7 +407,11 @@ impl Media {
                 self.sides.insert(leg, side);
                 self.at(now.mono, Input::Media(media::Event::Bound { call, leg }));
             }
-            Command::Mute { .. } => {}
+            Command::Mute { .. }
+            | Command::Pause { .. }
+            | Command::GuardKeys { .. }
+            | Command::Keyed { .. }
+            | Command::Unrecord { .. } => {}
             Command::Park { call, hears } => {
                 self.stop_play(now, call);
                 if let (Hears::Ringing { .. }, Some((leg, _))) = (hears, self.legs.iter().find(|(_, c)| **c == call)) {
@@ -420,9 +425,11 @@ impl Media {
                     self.at(now.mono, Input::Media(media::Event::RingbackStarted { call, leg, at: now }));
                 }
             }
-            Command::Bridge { call, connected, .. } | Command::Attend { call, connected, .. } => {
+            Command::Bridge { call, connected, record, .. } | Command::Attend { call, connected, record, .. } => {
                 self.stop_play(now, call);
-                self.connected.entry(call).or_insert(connected);
+                if record {
+                    self.connected.entry(call).or_insert(connected);
+                }
             }
             Command::Play { call, play, audio } => self.play(now, call, play, audio.len()),
             Command::CloseLeg { leg } => self.close(now, leg),

@@ -4,13 +4,15 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, ToSql};
 
-use super::{Kept, StoreError, recordings, sqlite};
+use super::audit::{self, Audited, Chain, Hash};
+use super::{Filter, Kept, Page, Place, Since, StoreError, listing, recordings, sqlite};
 use crate::call::fact::Fact;
 use crate::call::presence::AgentFact;
 use crate::cdr::Record;
 use crate::clock::{RunId, Wall};
 use crate::ids::{CallId, HotlineId, SubjectId};
 use crate::ledger::codec;
+use crate::report::Run;
 
 #[derive(Debug)]
 pub struct Reader {
@@ -87,6 +89,34 @@ impl Reader {
         sqlite::last_agent_facts(&self.db, &["unreachable", "reachable"], false)
     }
 
+    /// What agents became from `from` up to `to`, and of each the last before: in order of run and number.
+    pub fn presence_between(&self, from: Wall, to: Wall) -> Result<Vec<AgentFact>, StoreError> {
+        sqlite::agent_facts_between(&self.db, from, to)
+    }
+
+    /// Each start of the gateway, and until when it is known to have run: the last fact of a call or agent before the next
+    /// start, and of the newest run `now`.
+    pub fn runs(&self, now: Wall) -> Result<Vec<Run>, StoreError> {
+        let mut query = self.db.prepare_cached(
+            "SELECT run.id, run.began_wall_us, next.began_wall_us,
+                    (SELECT max(ended_wall_us) FROM call WHERE offered_wall_us >= run.began_wall_us
+                       AND offered_wall_us < next.began_wall_us),
+                    (SELECT max(wall_us) FROM agent_fact WHERE agent_fact.run = run.id)
+             FROM run LEFT JOIN run AS next ON next.id = (SELECT min(id) FROM run AS later WHERE later.id > run.id)
+             ORDER BY run.id",
+        )?;
+        let rows = query.query_map([], |row| {
+            let (began, next): (i64, Option<i64>) = (row.get(1)?, row.get(2)?);
+            let (call, agent): (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
+            let until = match next {
+                None => now.as_micros(),
+                Some(next) => call.max(agent).unwrap_or(began).clamp(began, next.max(began)),
+            };
+            Ok(Run { id: RunId(row.get(0)?), began: Wall::from_micros(began), until: Wall::from_micros(until) })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The facts of every call in progress.
     pub fn live_facts(&self) -> Result<Vec<Vec<Fact>>, StoreError> {
         let moment = self.db.unchecked_transaction()?;
@@ -144,6 +174,43 @@ impl Reader {
             each(&facts);
         }
         Ok(())
+    }
+
+    /// The page of ended calls after a place (without one: the newest), at most `limit`.
+    pub fn page(&self, filter: &Filter, after: Option<Place>, limit: usize) -> Result<Page, StoreError> {
+        let moment = self.db.unchecked_transaction()?;
+        let (mut places, looked_to) = listing::places(&moment, filter, after, limit)?;
+        let more = places.len() > limit;
+        places.truncate(limit);
+        let sql = format!("{COLUMNS} WHERE call.id = ?1");
+        let mut find = moment.prepare_cached(&sql)?;
+        let mut records = Vec::with_capacity(places.len());
+        for place in &places {
+            let row = find.query_row([sqlite::id(place.call)], columns).optional()?;
+            records.extend(row.map(|row| record(&moment, row)).transpose()?);
+        }
+        // Looked in vain to the bound: the next page goes on behind it.
+        let next = if more { places.last().copied() } else { looked_to };
+        Ok(Page { records, next, looked_to: looked_to.map(|place| place.offered) })
+    }
+
+    /// Ended calls offered at or after `from`, by hotline.
+    pub fn since(&self, from: Wall) -> Result<Vec<(HotlineId, Since)>, StoreError> {
+        listing::since(&self.db, from)
+    }
+
+    /// Walks the audit log's chain.
+    pub fn audit_chain(&self) -> Result<Chain, StoreError> {
+        audit::verify(&self.db)
+    }
+
+    pub fn audit_hash(&self, n: i64) -> Result<Option<Hash>, StoreError> {
+        audit::hash_of(&self.db, n)
+    }
+
+    /// Rows of the audit log, newest first: about something or all, before the row `before`.
+    pub fn audit(&self, about: Option<&str>, before: Option<i64>, limit: usize) -> Result<Vec<Audited>, StoreError> {
+        audit::page(&self.db, about, before, limit)
     }
 
     fn records(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<Record>, StoreError> {

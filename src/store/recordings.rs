@@ -1,13 +1,18 @@
 //! The recording ledger: one row for each connected call that is closed, joined with what people decided about it.
 
+use std::path::PathBuf;
+
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::{StoreError, sqlite};
-use crate::call::fact::RecordingStatus;
-use crate::cdr::{Fold, Outcome, Record, Time, Word as _};
+use crate::call::fact::{RecordedPart, RecordingStatus};
+use crate::cdr::{Blanked, Fold, Outcome, Record, Time, Word as _};
 use crate::clock::Wall;
 use crate::ids::{CallId, HotlineId};
+use crate::media::record::path;
 
 /// The reason of a connected call that has no recording and no fact that says why.
 const NOT_RECORDED: &str = "not_recorded";
@@ -27,7 +32,14 @@ pub struct Kept {
     /// Relative to the data directory.
     pub path: Option<String>,
     pub duration_ms: u64,
+    /// Of the first file.
     pub sha256: Option<String>,
+    /// Every file, if there is more than one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<RecordedPart>,
+    /// What is silence on purpose.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blanked: Vec<Blanked>,
     /// Under legal hold.
     pub held: bool,
     /// Gone on purpose.
@@ -70,7 +82,35 @@ impl Cause {
     }
 }
 
+/// One file of a recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptFile {
+    /// Relative to the data directory.
+    pub path: PathBuf,
+    pub duration_ms: u64,
+    pub sha256: Option<String>,
+}
+
 impl Kept {
+    /// The files that there are or were, in order.
+    pub fn files(&self) -> Vec<KeptFile> {
+        let Some(first) = self.path.as_ref().map(PathBuf::from) else { return Vec::new() };
+        if self.parts.is_empty() {
+            return vec![KeptFile { path: first, duration_ms: self.duration_ms, sha256: self.sha256.clone() }];
+        }
+        let file = |(number, part): (u32, &RecordedPart)| KeptFile {
+            path: path::numbered(&first, number),
+            duration_ms: part.duration_ms,
+            sha256: Some(part.sha256.clone()),
+        };
+        (1..).zip(&self.parts).map(file).collect()
+    }
+
+    /// The caller opted out: what may still be there is to go.
+    pub fn is_unwanted(&self) -> bool {
+        self.reason.as_deref() == Some("opted_out")
+    }
+
     /// A file is to be there.
     pub fn has_file(&self) -> bool {
         self.removed.is_none() && matches!(self.status, RecordingStatus::Ok | RecordingStatus::Partial)
@@ -79,7 +119,7 @@ impl Kept {
 
 pub(super) const COLUMNS: &str =
     "SELECT r.call, r.hotline, r.outcome, r.offered_wall_us, r.ended_wall_us, r.expected_ms, r.status,
-    r.reason, r.path, r.duration_ms, r.sha256, h.call IS NOT NULL, m.cause, m.at_wall_us FROM recording r
+    r.reason, r.path, r.duration_ms, r.sha256, h.call IS NOT NULL, m.cause, m.at_wall_us, r.parts, r.blanked FROM recording r
     LEFT JOIN legal_hold h ON h.call = r.call LEFT JOIN removal m ON m.call = r.call";
 
 /// The row of a call that is closed; nothing for one that was never connected.
@@ -93,7 +133,7 @@ pub(super) fn write(db: &Connection, fold: &Fold, record: &Record) -> Result<(),
     let reason = if has_reason { record.recording.reason.as_deref() } else { Some(NOT_RECORDED) };
     let mut replace = db.prepare_cached(
         "INSERT OR REPLACE INTO recording (call, hotline, outcome, offered_wall_us, ended_wall_us, expected_ms, status, reason,
-         path, duration_ms, sha256) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         path, duration_ms, sha256, parts, blanked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
     replace.execute((
         sqlite::id(fold.call()),
@@ -107,8 +147,21 @@ pub(super) fn write(db: &Connection, fold: &Fold, record: &Record) -> Result<(),
         record.recording.path.as_deref(),
         whole(record.recording.duration_ms.unwrap_or_default()),
         record.recording.sha256.as_deref(),
+        list(&record.recording.parts)?,
+        list(&record.recording.blanked)?,
     ))?;
     Ok(())
+}
+
+/// As JSON; nothing for an empty list.
+fn list<T: Serialize>(items: &[T]) -> Result<Option<String>, StoreError> {
+    Ok((!items.is_empty()).then(|| serde_json::to_string(items)).transpose()?)
+}
+
+fn listed<T: DeserializeOwned>(row: &SqlRow<'_>, column: usize) -> rusqlite::Result<Vec<T>> {
+    let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(Vec::new()) };
+    serde_json::from_str(&text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }
 
 /// SQLite's integers are signed; 2^63 ms is longer than anything.
@@ -165,6 +218,8 @@ pub(super) fn kept(row: &SqlRow<'_>) -> rusqlite::Result<Kept> {
         path: row.get(8)?,
         duration_ms: row.get::<_, i64>(9)?.unsigned_abs(),
         sha256: row.get(10)?,
+        parts: listed(row, 14)?,
+        blanked: listed(row, 15)?,
         held: row.get(11)?,
         removed: cause.zip(removed).map(|(cause, at)| Removed { cause: Cause::of(&cause), at: time(at) }),
     })

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{FILE, StoreError};
 use crate::call::fact::Fact;
 use crate::call::presence::AgentFact;
-use crate::clock::RunId;
+use crate::clock::{RunId, Wall};
 use crate::ids::{AgentNo, CallId};
 use crate::ledger::agents;
 use crate::ledger::codec::{self, Row};
@@ -19,6 +19,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_agents.sql"),
     include_str!("migrations/0003_recordings.sql"),
+    include_str!("migrations/0004_console.sql"),
+    include_str!("migrations/0006_keeping.sql"),
 ];
 
 /// How long one statement waits for another process's lock. Short: the ledger's thread retries by itself, and meanwhile
@@ -147,6 +149,19 @@ pub(super) fn last_agent_facts(db: &Connection, kinds: &[&str], not: bool) -> Re
         facts.extend(row.map(|row| agents::decode(&row)).transpose()?);
     }
     Ok(facts)
+}
+
+pub(super) fn agent_facts_between(db: &Connection, from: Wall, to: Wall) -> Result<Vec<AgentFact>, StoreError> {
+    let mut query = db.prepare_cached(
+        "SELECT run, n, agent, mono_ns, wall_us, version, kind, body FROM agent_fact AS told
+         WHERE wall_us < ?2 AND kind NOT IN ('unreachable', 'reachable') AND (wall_us >= ?1 OR NOT EXISTS (
+             SELECT 1 FROM agent_fact AS later WHERE later.agent = told.agent AND later.wall_us < ?1
+               AND later.kind NOT IN ('unreachable', 'reachable')
+               AND (later.run, later.n) > (told.run, told.n)))
+         ORDER BY run, n",
+    )?;
+    let rows = query.query_map([from.as_micros(), to.as_micros()], agent_row)?;
+    rows.map(|row| Ok(agents::decode(&row?)?)).collect()
 }
 
 fn agent_row(row: &SqlRow<'_>) -> rusqlite::Result<agents::Row> {

@@ -189,7 +189,7 @@ fn recovery_closes_what_a_crash_cut() {
     let unfinished = writer.unfinished().unwrap();
     assert_eq!(unfinished.len(), 3);
     for (_, facts) in &unfinished {
-        let audio = recovery::Salvage { frames: 8_000, sha256: None };
+        let audio = recovery::Salvage { frames: 8_000, sha256: None, parts: Vec::new() };
         writer.append(&recovery::closing_facts(facts, Some(&audio)), &[]).unwrap();
     }
     assert_eq!(writer.unfinished().unwrap(), []);

@@ -8,6 +8,8 @@
 //! POST /api/v1/agents/{no}/wrap-up
 //! POST /api/v1/agents/{no}/logout
 //! GET  /api/v1/calls                  calls in progress, newest first
+//! POST /api/v1/calls/{id}/recording/pause    the recording is silence on both channels
+//! POST /api/v1/calls/{id}/recording/resume   it goes on
 //! ```
 
 use std::sync::Arc;
@@ -25,8 +27,9 @@ use tokio::sync::oneshot;
 
 use super::auth::{Gate, Verdict};
 use crate::call::presence::{Order, Refused, Shown};
+use crate::call::privacy::NotPaused;
 use crate::clock::Instant;
-use crate::ids::AgentNo;
+use crate::ids::{AgentNo, CallId};
 use crate::limits::{API_BODY_BYTES, API_PATIENCE};
 
 /// The switch's answer, once it has one.
@@ -38,6 +41,7 @@ pub trait Backend: Send + Sync + 'static {
     /// `None`: too much is asked at the moment.
     fn agents(&self) -> Option<Answer<Vec<Shown>>>;
     fn order(&self, agent: AgentNo, order: Order) -> Option<Answer<Result<Shown, Refused>>>;
+    fn pause_recording(&self, call: CallId, paused: bool) -> Option<Answer<Result<(), NotPaused>>>;
     /// Records of calls in progress. Blocks.
     fn calls(&self) -> Result<Vec<Value>, String>;
 }
@@ -101,6 +105,7 @@ pub fn router(gate: Gate, backend: Arc<dyn Backend>) -> Router {
         .route("/api/v1/agents/{no}", get(agent))
         .route("/api/v1/agents/{no}/{order}", post(ordered))
         .route("/api/v1/calls", get(calls))
+        .route("/api/v1/calls/{id}/recording/{order}", post(recording))
         .fallback(nothing)
         .method_not_allowed_fallback(other)
         .layer(DefaultBodyLimit::max(API_BODY_BYTES))
@@ -165,6 +170,17 @@ async fn calls(State(api): State<Api>) -> Outcome {
     }
 }
 
+async fn recording(State(api): State<Api>, Path((id, order)): Path<(String, String)>) -> Outcome {
+    let paused = match order.as_str() {
+        "pause" => true,
+        "resume" => false,
+        _ => return Err(Fault::new(StatusCode::NOT_FOUND, "no_such_path", "orders are pause and resume")),
+    };
+    let call: CallId = id.parse().map_err(|_| not_paused(NotPaused::NoCall))?;
+    wait(api.backend.pause_recording(call, paused)).await?.map_err(not_paused)?;
+    Ok(json(&json!({ "id": call, "paused": paused })))
+}
+
 async fn wait<T>(answer: Option<Answer<T>>) -> Result<T, Fault> {
     let busy = || Fault::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too much is asked at once");
     let answer = answer.ok_or_else(busy)?;
@@ -187,6 +203,16 @@ fn reason(body: &[u8]) -> Result<Option<String>, Fault> {
     }
     let pause: Result<Pause, _> = serde_json::from_slice(body);
     pause.map(|pause| pause.reason).map_err(|error| Fault::new(StatusCode::BAD_REQUEST, "bad_body", error.to_string()))
+}
+
+fn not_paused(why: NotPaused) -> Fault {
+    let (status, code) = match why {
+        NotPaused::NoCall => (StatusCode::NOT_FOUND, "no_call"),
+        NotPaused::NotRecorded => (StatusCode::CONFLICT, "not_recorded"),
+        NotPaused::NotTalking => (StatusCode::CONFLICT, "not_talking"),
+        NotPaused::TooOften => (StatusCode::CONFLICT, "too_often"),
+    };
+    Fault::new(status, code, why.to_string())
 }
 
 fn refused(why: Refused) -> Fault {

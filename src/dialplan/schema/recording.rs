@@ -1,32 +1,65 @@
-//! `[recording]`: which calls of a hotline are recorded.
+//! `[recording]`: which calls of a hotline are recorded, and what of them is not.
+
+use std::time::Duration;
 
 use super::super::plan::Recording;
 use crate::written::Table;
 
+/// How long after the last key the recording goes on, in seconds.
+const AFTER_S: u32 = 5;
+
 pub(super) fn read(table: &mut Table<'_>) -> Recording {
+    let percent = percent(table);
+    let after = table.integer("blank_digits_s", 1..=60);
+    let blank = table.boolean("blank_digits").is_some_and(|at| at.value);
+    if let (Some(after), false) = (&after, blank) {
+        let what = "recording.blank_digits_s without recording.blank_digits";
+        table.fault(after.line, what, "add blank_digits = true");
+    }
+    let after_s = after.map_or(AFTER_S, |at| at.value);
+    let blank_digits = blank.then(|| Duration::from_secs(u64::from(after_s)));
+    let opt_out_key = table.string("opt_out_key").and_then(|at| {
+        let mut keys = at.value.chars();
+        match (keys.next(), keys.next()) {
+            (Some(key @ ('0'..='9' | '*' | '#')), None) => Some(key),
+            _ => {
+                let what = format!("recording.opt_out_key \"{}\" is no key", at.value);
+                table.fault(at.line, what, "write one of 0 to 9, * and #");
+                None
+            }
+        }
+    });
+    if percent == 0 && (blank_digits.is_some() || opt_out_key.is_some()) {
+        let what = "recording.policy \"none\" has nothing to blank or to opt out of";
+        table.fault(table.line(), what, "remove blank_digits and opt_out_key, or record");
+    }
+    Recording { percent, blank_digits, opt_out_key }
+}
+
+fn percent(table: &mut Table<'_>) -> u8 {
     let share = table.integer("share_percent", 1..=99);
     let Some(policy) = table.string("policy") else {
         if let Some(share) = share {
             table.fault(share.line, "recording.share_percent without a policy that uses it", "add policy = \"share\"");
         }
-        return Recording::ALL;
+        return 100;
     };
     match (policy.value.as_str(), share) {
-        ("all", None) => Recording::ALL,
-        ("none", None) => Recording { percent: 0 },
-        ("share", Some(share)) => Recording { percent: u8::try_from(share.value).unwrap_or(100) },
+        ("all", None) => 100,
+        ("none", None) => 0,
+        ("share", Some(share)) => u8::try_from(share.value).unwrap_or(100),
         ("share", None) => {
             table.fault(policy.line, "recording.policy \"share\" of how many?", "add share_percent = 20");
-            Recording::ALL
+            100
         }
         ("all" | "none", Some(share)) => {
             table.fault(share.line, "recording.share_percent is only for policy = \"share\"", "remove one of the two");
-            Recording::ALL
+            100
         }
         (other, _) => {
             let what = format!("recording.policy \"{other}\" is not known");
             table.fault(policy.line, what, "write \"all\", \"none\" or \"share\"");
-            Recording::ALL
+            100
         }
     }
 }
@@ -47,9 +80,9 @@ mod tests {
     #[test]
     fn all_is_recorded_unless_it_says_otherwise() {
         assert_eq!(parse(""), (Recording::ALL, 0));
-        assert_eq!(parse("[recording]\npolicy = \"none\"\n"), (Recording { percent: 0 }, 0));
+        assert_eq!(parse("[recording]\npolicy = \"none\"\n"), (Recording { percent: 0, ..Recording::ALL }, 0));
         let share = parse("[recording]\npolicy = \"share\"\nshare_percent = 20\n");
-        assert_eq!(share, (Recording { percent: 20 }, 0));
+        assert_eq!(share, (Recording { percent: 20, ..Recording::ALL }, 0));
         for wrong in
             ["policy = \"some\"", "policy = \"share\"", "share_percent = 20", "policy = \"share\"\nshare_percent = 100"]
         {
@@ -60,10 +93,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_blanked_and_how_to_opt_out() {
+        let text = "[recording]\nblank_digits = true\nopt_out_key = \"9\"\n";
+        let blank_digits = Some(Duration::from_secs(5));
+        assert_eq!(parse(text), (Recording { blank_digits, opt_out_key: Some('9'), ..Recording::ALL }, 0));
+        let (found, faults) = parse("[recording]\nblank_digits = true\nblank_digits_s = 2\n");
+        assert_eq!((found.blank_digits, faults), (Some(Duration::from_secs(2)), 0));
+        for wrong in [
+            "blank_digits_s = 2",
+            "opt_out_key = \"99\"",
+            "opt_out_key = \"x\"",
+            "blank_digits = true\nblank_digits_s = 61",
+            "policy = \"none\"\nopt_out_key = \"9\"",
+        ] {
+            assert!(parse(&format!("[recording]\n{wrong}\n")).1 > 0, "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_share_is_that_share_and_the_same_call_is_always_in_it_or_not() {
         let mut random = Random::from_number(8);
         let calls: Vec<CallId> = (0..10_000).map(|n| CallId::new(Wall::from_micros(n), &mut random)).collect();
-        let wanted = |percent| calls.iter().filter(|call| Recording { percent }.wants(**call)).count();
+        let wanted =
+            |percent| calls.iter().filter(|call| Recording { percent, ..Recording::ALL }.wants(**call)).count();
         assert_eq!((wanted(0), wanted(100)), (0, 10_000));
         // Three standard deviations: 120.
         assert!((1_880..=2_120).contains(&wanted(20)), "{}", wanted(20));

@@ -96,7 +96,7 @@ fn check(file: &mut (impl Read + Seek), length: u64) -> Result<u32, RepairError>
 }
 
 /// RIFF WAVE, PCM, two channels, 16 bits (Microsoft Multimedia Programming Interface 1.0, chapter 3).
-fn header(rate_hz: u32, data_bytes: u32) -> [u8; HEADER_BYTES as usize] {
+pub fn header(rate_hz: u32, data_bytes: u32) -> [u8; HEADER_BYTES as usize] {
     let mut out = [0; HEADER_BYTES as usize];
     out[0..4].copy_from_slice(b"RIFF");
     out[4..8].copy_from_slice(&(data_bytes + HEADER_BYTES as u32 - 8).to_le_bytes());

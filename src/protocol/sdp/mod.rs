@@ -201,7 +201,9 @@ fn print_host(host: &Host) -> String {
 fn parse_connection(value: &str) -> Option<Host> {
     let mut words = value.split_ascii_whitespace();
     let (net, _family, address) = (words.next()?, words.next()?, words.next()?);
-    let address = address.split('/').next().filter(|address| !address.is_empty())?;
+    // What counts as blank elsewhere than in ASCII (a vertical tab, say) is no name: it could not be read again.
+    let blank = |c: char| c.is_whitespace() || c.is_control();
+    let address = address.split('/').next().filter(|address| !address.is_empty() && !address.contains(blank))?;
     (net == "IN").then(|| address.parse().map_or_else(|_| Host::Name(address.to_owned()), Host::Ip))
 }
 

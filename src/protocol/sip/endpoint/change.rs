@@ -128,13 +128,11 @@ impl Endpoint {
             session.local_sdp.clone_from(&answer);
         }
         ack.body = answer;
-        let branch = self.new_branch();
-        self.complete(&mut ack, &flow, &branch);
-        let bytes: Arc<[u8]> = ack.to_bytes().into();
+        let (flow, bytes) = self.ack_of(ack, &flow, Some((id, tx)));
         if let Some(Machine::InviteClient { acks, .. }) = self.transactions.get_mut(&tx).map(|tx| &mut tx.machine)
             && let Some(owed) = acks.iter_mut().find(|ack| ack.to_tag == to_tag)
         {
-            owed.bytes = Some(Arc::clone(&bytes));
+            (owed.flow, owed.bytes) = (flow, Some(Arc::clone(&bytes)));
         }
         self.transmit(flow, bytes, Label::Request(Method::ACK), Some(id));
     }

@@ -501,6 +501,39 @@ fn every_large_request_goes_over_tcp_and_back_to_udp_where_there_is_none() {
 }
 
 #[test]
+fn a_large_ack_goes_over_tcp_too() {
+    // Our INVITE made no offer: the ACK carries the answer.
+    let answered = || {
+        let mut solo = Solo::new();
+        let (session, invite) = solo.calling_with(b"");
+        let ok = invite.answer(200, ";tag=t", &format!("Contact: <sip:8@10.0.0.9>\n{SDP}\nv=0"));
+        assert!(solo.tell(&ok).is_empty(), "the ACK waits for our answer");
+        solo.endpoint.acknowledge(session, vec![b'x'; size::LARGE]);
+        let ack = solo.drain().remove(0);
+        assert_eq!((&ack.request().method, ack.0.flow.transport), (&Method::ACK, Transport::Tcp));
+        assert!(text(&ack.request().headers, &Name::VIA).starts_with("SIP/2.0/TCP"));
+        (solo, session, ok)
+    };
+    let (mut solo, session, ok) = answered();
+    assert_eq!(solo.tell(&ok)[0].0.flow.transport, Transport::Tcp, "and so does the next, for a 200 that comes again");
+    solo.endpoint.hang_up(solo.now, session);
+    assert_eq!(solo.drain()[0].0.flow.transport, Transport::Udp, "the BYE is small");
+    solo.rest();
+    // The peer has no TCP.
+    let (mut solo, session, ok) = answered();
+    solo.endpoint.handle_send_failure(solo.now, session);
+    let ack = solo.drain().remove(0);
+    assert_eq!((&ack.request().method, ack.0.flow.transport), (&Method::ACK, Transport::Udp));
+    assert!(text(&ack.request().headers, &Name::VIA).starts_with("SIP/2.0/UDP"));
+    assert_eq!(ack.request().body.len(), size::LARGE);
+    assert_eq!(solo.tell(&ok)[0].0.flow.transport, Transport::Udp);
+    assert_eq!(solo.count(|k| matches!(k, EventKind::Lost | EventKind::Terminated)), 0);
+    solo.endpoint.hang_up(solo.now, session);
+    solo.drain();
+    solo.rest();
+}
+
+#[test]
 fn the_transport_of_a_contact_is_followed_within_the_dialog() {
     for (uri, expected) in
         [("sip:a@10.0.0.9:5071;transport=tcp", Transport::Tcp), ("sip:a@10.0.0.9:5071", Transport::Udp)]

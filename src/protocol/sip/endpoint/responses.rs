@@ -178,17 +178,18 @@ impl Endpoint {
         let calls = |s: &super::Session| matches!(s.phase, Phase::Outgoing { cancel: Cancel::No, .. });
         let called = alive.filter(|s| first && self.sessions.get(s).is_some_and(calls));
         let waits = called.is_some() && offerless && !response.body.is_empty();
-        let ack = (!waits).then(|| self.ack_of(&dialog, seq, &next));
+        let ack = (!waits).then(|| self.ack_of(dialog.ack(seq), &next, session.filter(|_| first).zip(Some(tx_id))));
         if let Some(tx) = self.transactions.get_mut(&tx_id)
             && let Machine::InviteClient { acks, .. } = &mut tx.machine
         {
-            acks.push(SentAck { to_tag: to_tag.clone(), flow: next, bytes: ack.clone() });
+            let (flow, bytes) = ack.clone().map_or((next, None), |(flow, bytes)| (flow, Some(bytes)));
+            acks.push(SentAck { to_tag: to_tag.clone(), flow, bytes });
         }
         if let Some(session) = session {
             self.event(session, heard.at, EventKind::Received { label: heard.label() });
         }
-        if let Some(ack) = ack {
-            self.transmit(next, ack, Label::Request(Method::ACK), session);
+        if let Some((flow, ack)) = ack {
+            self.transmit(flow, ack, Label::Request(Method::ACK), session);
         }
         match alive.filter(|_| first) {
             Some(session) => {
@@ -205,13 +206,6 @@ impl Endpoint {
                 }
             }
         }
-    }
-
-    fn ack_of(&mut self, dialog: &Dialog, seq: u32, flow: &Flow) -> Arc<[u8]> {
-        let branch = self.new_branch();
-        let mut ack = dialog.ack(seq);
-        self.complete(&mut ack, flow, &branch);
-        ack.to_bytes().into()
     }
 
     /// `flow`: the way of our requests from now on.

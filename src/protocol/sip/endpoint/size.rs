@@ -2,11 +2,13 @@
 //! turns out to have none.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::session::{Cancel, Phase};
-use super::{Endpoint, Flow, Machine, SessionId, Transport, TxId, Wake};
+use super::{Endpoint, Flow, Label, Machine, SessionId, Transport, TxId, Wake};
 use crate::clock::Instant;
 use crate::protocol::sip::message::Request;
+use crate::protocol::sip::vocabulary::Method;
 
 /// With the path's MTU unknown, a longer request is not sent over UDP.
 pub(super) const LARGE: usize = 1_300;
@@ -21,15 +23,28 @@ pub(super) struct Moved {
     udp: Flow,
 }
 
+/// An ACK of a 2xx that did: it has no transaction, only that of its INVITE.
+#[derive(Debug)]
+struct MovedAck {
+    ack: Request,
+    invite: TxId,
+    udp: Flow,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Sizes {
     moved: std::collections::BTreeMap<TxId, Moved>,
+    /// The last of each session.
+    acks: std::collections::BTreeMap<SessionId, MovedAck>,
     without_tcp: std::collections::BTreeSet<IpAddr>,
 }
 
 impl Sizes {
     pub(super) fn forget(&mut self, tx: TxId) {
         self.moved.remove(&tx);
+        if !self.acks.is_empty() {
+            self.acks.retain(|_, moved| moved.invite != tx);
+        }
     }
 }
 
@@ -51,6 +66,36 @@ impl Endpoint {
         tcp
     }
 
+    /// The ACK of a 2xx, and its way. `of`: the session that it belongs to and the INVITE.
+    pub(super) fn ack_of(&mut self, mut ack: Request, flow: &Flow, of: Option<(SessionId, TxId)>) -> (Flow, Arc<[u8]>) {
+        let branch = self.new_branch();
+        let Some((session, invite)) = of else {
+            // Nobody would be told that the connection failed.
+            self.complete(&mut ack, flow, &branch);
+            return (*flow, ack.to_bytes().into());
+        };
+        let bare = (flow.transport == Transport::Udp).then(|| ack.clone());
+        let way = self.complete_for(&mut ack, flow, &branch);
+        let bytes = ack.to_bytes().into();
+        if let Some(ack) = bare.filter(|_| way != *flow) {
+            self.sizes.acks.insert(session, MovedAck { ack, invite, udp: *flow });
+        }
+        (way, bytes)
+    }
+
+    fn ack_back_to_udp(&mut self, id: SessionId) -> bool {
+        let Some(MovedAck { ack, invite, udp }) = self.sizes.acks.remove(&id) else { return false };
+        self.remember_without_tcp(&udp);
+        let (udp, bytes) = self.ack_of(ack, &udp, Some((id, invite)));
+        if let Some(Machine::InviteClient { acks, .. }) = self.transactions.get_mut(&invite).map(|tx| &mut tx.machine)
+            && let Some(sent) = acks.last_mut()
+        {
+            (sent.flow, sent.bytes) = (udp, Some(Arc::clone(&bytes)));
+        }
+        self.transmit(udp, bytes, Label::Request(Method::ACK), Some(id));
+        true
+    }
+
     pub(super) fn note_moved(&mut self, tx: TxId, request: Request, udp: Flow) {
         self.sizes.moved.insert(tx, Moved { request, udp });
     }
@@ -62,7 +107,10 @@ impl Endpoint {
 
     /// The connection for a large request failed: it goes over UDP after all. False if there is none.
     pub(super) fn back_to_udp(&mut self, now: Instant, id: SessionId) -> bool {
-        self.invite_back_to_udp(now, id) || self.change_back_to_udp(now, id) || self.request_back_to_udp(now, id)
+        self.ack_back_to_udp(id)
+            || self.invite_back_to_udp(now, id)
+            || self.change_back_to_udp(now, id)
+            || self.request_back_to_udp(now, id)
     }
 
     /// A re-INVITE or UPDATE: nobody has it yet, so it is made anew.

@@ -1,0 +1,81 @@
+//! The agents and the hours of a report as tables: one list of columns feeds text, CSV and HTML.
+
+use super::agents::{AgentFigures, strokes};
+use super::{Hour, Report, Share};
+use crate::cdr::RingEnd;
+
+/// A table of plain words and numbers; an unknown value is an empty cell.
+pub(super) struct Table {
+    pub name: &'static str,
+    pub columns: Vec<&'static str>,
+    pub rows: Vec<Vec<String>>,
+}
+
+pub(super) fn hours(report: &Report) -> Table {
+    let columns = vec!["hour", "offered", "answered", "within max_rings", "left", "otherwise"];
+    let row = |hour: &Hour| {
+        let counts = [hour.offered, hour.answered, hour.answered_within_target, hour.left, hour.otherwise];
+        let name = format!("{:02}:00", hour.hour);
+        std::iter::once(name).chain(counts.map(|count| count.to_string())).collect()
+    };
+    Table { name: "hours", columns, rows: report.hours.iter().map(row).collect() }
+}
+
+pub(super) fn agents(report: &Report) -> Table {
+    let columns = vec![
+        "agent",
+        "rung",
+        "no answer",
+        "declined",
+        "lost race",
+        "passed by",
+        "answered",
+        "within max_rings",
+        "had",
+        "talk s",
+        "hold s",
+        "AHT s",
+        "ready s",
+        "wrap-up s",
+        "paused s",
+        "occupancy",
+        "hung up",
+        "tally",
+    ];
+    let rows = report.agents.iter().map(|(agent, figures)| agent_row(agent.as_str(), figures)).collect();
+    Table { name: "agents", columns, rows }
+}
+
+/// AHT: talk + hold a call, and the wrap-up time spread over the calls.
+fn agent_row(agent: &str, figures: &AgentFigures) -> Vec<String> {
+    let ended = |end: RingEnd| figures.ring_ends.get(&end).copied().unwrap_or(0).to_string();
+    let duty = |ms: fn(&super::Duty) -> u64| figures.duty.as_ref().map(|duty| seconds(ms(duty))).unwrap_or_default();
+    vec![
+        agent.to_owned(),
+        figures.rung.to_string(),
+        ended(RingEnd::NoAnswer),
+        ended(RingEnd::Declined),
+        ended(RingEnd::LostRace),
+        percent(figures.passed_by),
+        figures.answered.to_string(),
+        percent(figures.answered_within_target),
+        figures.had.to_string(),
+        figures.talk_ms.mean.map(seconds).unwrap_or_default(),
+        figures.hold_ms.mean.map(seconds).unwrap_or_default(),
+        figures.average_handling_ms().map(seconds).unwrap_or_default(),
+        duty(|duty| duty.ready_ms),
+        duty(|duty| duty.wrap_up_ms),
+        duty(|duty| duty.paused_ms),
+        figures.occupancy.map(|ratio| format!("{:.1} %", ratio * 100.0)).unwrap_or_default(),
+        percent(figures.ended_by_agent),
+        strokes(figures.answered),
+    ]
+}
+
+pub(super) fn seconds(ms: u64) -> String {
+    format!("{}.{:03}", ms / 1_000, ms % 1_000)
+}
+
+fn percent(share: Share) -> String {
+    share.ratio.map(|ratio| format!("{:.1} %", ratio * 100.0)).unwrap_or_default()
+}
