@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::call::fact::{Fact, What};
+use crate::call::fact::{Fact, RecordingStatus, What};
 use crate::call::presence;
 use crate::clock::RunId;
 use crate::config::{self, Config, Loaded};
@@ -30,6 +30,7 @@ use crate::io::disk::{self, Recorder};
 use crate::io::door::Door;
 use crate::io::driver::{self, Observer, Occupancy, Wires};
 use crate::io::ledger::{self, Bounds, Ledger, Room};
+use crate::io::listening::Listener;
 use crate::io::mailbox::{Inbox, Mailbox, mailbox};
 use crate::io::questions::Questions;
 use crate::io::refusals::Refusals;
@@ -243,6 +244,7 @@ impl Running {
         let Ok(wires) = self.switch.join() else { bail!("the switch's thread panicked") };
         drop(wires.media);
         drop(wires.recorder);
+        drop(wires.listener);
         match self.ledger.stop() {
             Ok(()) => Ok(()),
             Err(left) => bail!("{} facts could not be written to the ledger", left.facts.len()),
@@ -332,7 +334,8 @@ impl House<'_> {
         let counters = self.metrics.counters();
         let refusals = Refusals::new(counters.clone());
         let disk = self.watch()?;
-        let recorder = self.recorder(&counters, disk.gauge())?;
+        let listener = self.listener()?;
+        let recorder = self.recorder(&counters, disk.gauge(), &listener)?;
         let media = self.media(&recorder)?;
         let reception = Reception {
             clock: self.clock,
@@ -365,6 +368,7 @@ impl House<'_> {
             resolver,
             media,
             recorder,
+            listener,
             disk,
             refuse_at_full: self.config.recordings.at_full == AtFull::Refuse,
             data_directory: self.config.data_directory.clone(),
@@ -404,9 +408,20 @@ impl House<'_> {
         registers.then(start).transpose()
     }
 
-    fn recorder(&self, counters: &Counters, gauge: Gauge) -> Result<Recorder> {
-        let (mailbox, counters) = (self.mailbox.clone(), counters.clone());
+    fn listener(&self) -> Result<Listener> {
+        let mailbox = self.mailbox.clone();
+        let listened = move |call, listened| mailbox.event(Input::Listened { call, listened });
+        Listener::start(self.config.data_directory.clone(), listened).context("cannot start the listener's thread")
+    }
+
+    fn recorder(&self, counters: &Counters, gauge: Gauge, listener: &Listener) -> Result<Recorder> {
+        let (mailbox, counters, orders) = (self.mailbox.clone(), counters.clone(), listener.orders());
         Recorder::start(gauge, move |closed| {
+            let has_file = matches!(closed.status, RecordingStatus::Ok | RecordingStatus::Partial);
+            // The listener answers only when it has read of the closed recording.
+            if has_file && orders.as_ref().is_some_and(|orders| orders.listen(closed.call)) {
+                mailbox.event(Input::Listening(closed.call));
+            }
             counters.recording_bytes(closed.bytes);
             counters.recording_clipped(closed.clipped);
             mailbox.event(Input::Recording(RecordingClosed {

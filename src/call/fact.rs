@@ -16,6 +16,7 @@ use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName, TrunkN
 use crate::media::{OneWayBy, Play};
 use crate::protocol::rtp::Received;
 use crate::protocol::sip::voice_quality::Report;
+use crate::quality::speech::Listening;
 use crate::quality::{Heard, Line, Upset};
 
 /// One fact of one call.
@@ -298,6 +299,16 @@ pub enum What {
     },
     /// The caller wants no recording: what there was of it is deleted. `RecordingClosed` follows.
     OptedOut,
+    /// The recording that is closed next will be listened to: the call is sealed when `Listened` is there too.
+    ListeningStarted,
+    /// What the listener heard in the recording.
+    Listened {
+        /// Why there is nothing: `unreadable`, `no_facts`, `listener_silent`, `crash`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        listening: Option<Box<Listening>>,
+    },
 }
 
 /// One file of a recording.

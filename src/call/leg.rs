@@ -12,6 +12,7 @@ use crate::ids::{AgentNo, Side, TargetName};
 use crate::media::{Hears, OneWayBy, Play};
 use crate::protocol::rtp::Received;
 use crate::protocol::sip::voice_quality::Report;
+use crate::quality::speech::Listening;
 use crate::quality::{Heard, Line, Upset};
 
 /// Who is called for the caller.
@@ -31,6 +32,9 @@ impl std::fmt::Display for Callee {
         }
     }
 }
+
+/// What the listener heard, or why it heard nothing.
+pub type Listened = Result<Box<Listening>, &'static str>;
 
 /// What happened. The instant that goes with it is the receive stamp of the message, or the write instant for `Sent`.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,6 +143,9 @@ pub enum Input {
         paused: bool,
         by: PausedBy,
     },
+    /// The recording that is closed next will be listened to.
+    ListeningStarted,
+    Listened(Listened),
     LedgerDelayed,
     /// The gateway stops: end the call now.
     Shutdown,

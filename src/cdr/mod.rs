@@ -4,6 +4,7 @@ mod attempts;
 mod fold;
 mod quality;
 mod record;
+mod scene;
 mod way;
 
 pub use attempts::{Attempt, RingEnd};
@@ -13,6 +14,7 @@ pub use record::{
     Blanked, Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, TargetSegment,
     Time, TimeError, Verdict, Word,
 };
+pub use scene::scene;
 
 #[cfg(test)]
 mod bounds_tests;

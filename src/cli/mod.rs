@@ -14,6 +14,7 @@ mod route_test;
 mod rules;
 mod serve;
 mod simulate;
+mod sound;
 mod user;
 
 use std::ffi::OsString;

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::{ladder, rules};
+use super::{ladder, rules, sound};
 use crate::call::fact::{Fact, What};
 use crate::call::reason::{Class, Reason};
 use crate::cdr::{LegQuality, QualityStatus, Record, Time, Word as _};
@@ -83,6 +83,10 @@ pub fn call(reader: &Reader, id: CallId, style: Style, numbers: bool, out: &mut 
         }
         Style::Text => {
             summary(&call, out)?;
+            if let Some(listening) = &call.record.listening {
+                writeln!(out, "\nheard in the recording (the times of prompts left out of the agent's)")?;
+                sound::text(listening, out)?;
+            }
             rules::of_record(&call.record, out)?;
             facts(&call.facts, out)?;
             let caller = match &call.record.caller {
@@ -273,8 +277,10 @@ fn quality(leg: &LegQuality) -> String {
 
 fn facts(facts: &[Fact], out: &mut dyn Write) -> Result<(), ReadingError> {
     writeln!(out, "\nfacts")?;
-    // The ladder shows messages; every ten seconds of both streams are for programs.
-    let shown = |fact: &&Fact| !matches!(fact.what, What::Signal { .. } | What::MediaInterval { .. });
+    // The ladder shows messages; every ten seconds of both streams are for programs; what was heard stands above.
+    let shown = |fact: &&Fact| {
+        !matches!(fact.what, What::Signal { .. } | What::MediaInterval { .. } | What::Listened { reason: None, .. })
+    };
     for fact in facts.iter().filter(shown) {
         let row = codec::encode(fact)?;
         let body = if row.body == "{}" { "" } else { row.body.as_str() };

@@ -225,6 +225,8 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_136, What::RecordingPaused { by: PausedBy::Digits })
         .at(19_137, What::RecordingResumed { by: PausedBy::Digits })
         .at(19_138, What::OptedOut)
+        .at(19_139, What::ListeningStarted)
+        .at(19_140, What::Listened { reason: Some("crash".to_owned()), listening: None })
         .facts()
 }
 

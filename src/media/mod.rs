@@ -37,6 +37,7 @@ mod ringback;
 #[cfg(test)]
 mod ringing_tests;
 mod session;
+pub mod sound_file;
 mod tap;
 #[cfg(test)]
 mod tests;

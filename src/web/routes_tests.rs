@@ -11,9 +11,10 @@ use tower::ServiceExt as _;
 
 use super::{Who, router, table};
 use crate::call::presence::{Order, Refused, Shown};
+use crate::call::privacy::NotPaused;
 use crate::cdr::Word as _;
 use crate::clock::{Instant, Now};
-use crate::ids::{AgentNo, Random};
+use crate::ids::{AgentNo, CallId, Random};
 use crate::ledger::story;
 use crate::store::people::{NewPerson, Role, Roles};
 use crate::store::session::Secret;
@@ -39,6 +40,10 @@ impl Backend for Silent {
 
     fn calls(&self) -> Result<Vec<serde_json::Value>, String> {
         Ok(Vec::new())
+    }
+
+    fn pause_recording(&self, _: CallId, _: bool) -> Option<Answer<Result<(), NotPaused>>> {
+        None
     }
 }
 
