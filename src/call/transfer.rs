@@ -87,6 +87,7 @@ impl Call {
         self.transfers.granted += 1;
         let by = by.clone();
         self.mute(&mut talking, at, false);
+        talking.scripts.part(at.mono);
         let attempt = talking.next_attempt();
         self.fact(at, What::TransferStarted { attempt, by, to: to.clone(), attended });
         self.actions.push_back(Action::AnswerRefer { attempt: talking.attempt, status: 202 });
@@ -229,6 +230,7 @@ impl Call {
         }
         talking.callee = to;
         talking.stage = TalkingStage::Connected;
+        talking.scripts.take_over(at.mono, matches!(talking.callee, Callee::Agent(_)));
     }
 
     fn transfer_failed(
@@ -248,6 +250,7 @@ impl Call {
         self.actions.push_back(Action::Notify { attempt, status: status.unwrap_or_else(|| report(result)) });
         self.actions.push_back(Action::Bridge { attempt, connected: at });
         talking.stage = TalkingStage::Connected;
+        talking.scripts.take_over(at.mono, true);
         State::Talking(talking)
     }
 

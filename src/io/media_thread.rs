@@ -250,7 +250,12 @@ impl MediaThread {
                 }
                 *call
             }
-            Command::Play { call, .. } | Command::Park { call, .. } | Command::Mute { call, .. } => *call,
+            Command::Play { call, .. }
+            | Command::Park { call, .. }
+            | Command::Mute { call, .. }
+            | Command::Cue { call, .. }
+            | Command::Hush { call }
+            | Command::Listen { call } => *call,
         };
         let Some(slot) = self.slot_of.get(&call) else { return };
         self.guarded(*slot, |bridge, _| bridge.handle(now, command));

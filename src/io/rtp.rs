@@ -171,7 +171,10 @@ impl Routes {
             | Command::Attend { call, .. }
             | Command::Play { call, .. }
             | Command::Park { call, .. }
-            | Command::Mute { call, .. } => Some(*call),
+            | Command::Mute { call, .. }
+            | Command::Cue { call, .. }
+            | Command::Hush { call }
+            | Command::Listen { call } => Some(*call),
             Command::CloseLeg { leg } => {
                 let call = self.call_of.remove(leg)?;
                 if let Some(legs) = self.legs_of.get_mut(&call) {

@@ -2,11 +2,12 @@
 
 use crate::call::choice::{Choice, Why};
 use crate::call::fact::{
-    AnswerRule, ClosedWhy, Fact, MessageEnd, Offered, RecordingStatus, RefusedTransfer, RingResult, RingSource, Signal,
-    StepKind, What,
+    AnswerRule, ClosedWhy, Fact, MessageEnd, Offered, RecordingStatus, RefusedTransfer, RingResult, RingSource,
+    SentFor, Signal, StepKind, What,
 };
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
+use crate::call::script::{Cue, Deed, Script, Speaker};
 use crate::clock::{RunId, Stamp, Wall};
 use crate::dialplan::plan::{
     AgentGreeting, Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
@@ -111,6 +112,7 @@ pub(crate) fn plans() -> Plans {
     let cadence = Cadence { name: "cn".to_owned(), burst: ms(rule.burst_ms), period: ms(rule.period_ms) };
     let hotline = Hotline {
         recording: crate::dialplan::plan::Recording::ALL,
+        scripts: crate::dialplan::scripts::Scripts::default(),
         id: HotlineId::from("property"),
         org: "物业".to_owned(),
         numbers: vec!["4008001234".to_owned()],
@@ -222,6 +224,10 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_133, What::PickedUp { attempt: 1, agent: "9".into(), from: "8".into() })
         .at(19_134, What::MuteStarted)
         .at(19_135, What::MuteEnded)
+        .at(19_136, What::Scripted { script: Script::Silent, deed: Deed::Farewell, by: Speaker::Gateway })
+        .at(19_137, What::Cued { cue: Cue::TalkNearItsLength, sounded: true })
+        .at(19_138, What::Parted { by: Side::Agent, caller_quiet_ms: Some(1_200), agent_quiet_ms: None })
+        .at(19_139, What::SentToDesk { why: SentFor::Nuisance, agent: "8".into() })
         .facts()
 }
 

@@ -156,6 +156,9 @@ impl Sound {
             Command::Play { call, .. }
             | Command::Park { call, .. }
             | Command::Mute { call, .. }
+            | Command::Cue { call, .. }
+            | Command::Hush { call }
+            | Command::Listen { call }
             | Command::CloseCall { call, .. } => *call,
         };
         self.with_bridge(now, call, |bridge| bridge.handle(now, command));
