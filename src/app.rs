@@ -31,7 +31,7 @@ use crate::io::door::Door;
 use crate::io::driver::{self, Observer, Occupancy, Wires};
 use crate::io::ledger::{self, Bounds, Ledger, Room};
 use crate::io::mailbox::{Inbox, Mailbox, mailbox};
-use crate::io::questions::{Asking, Questions};
+use crate::io::questions::Questions;
 use crate::io::refusals::Refusals;
 use crate::io::resolver::Resolver;
 use crate::io::rtp::MediaThreads;
@@ -49,10 +49,11 @@ use crate::protocol::sip::uri::Uri;
 use crate::store::{Retention, Writer};
 use crate::web;
 
+mod console;
 mod keeping;
 mod reload;
 
-pub use keeping::{Reloaded, carry_out_alone};
+pub use keeping::{Reloaded, carry_out_alone, people_alone};
 
 /// A gateway that is up.
 pub struct Running {
@@ -69,6 +70,7 @@ pub struct Running {
     config: Config,
     clock: RunClock,
     tls: Option<Arc<Tls>>,
+    desk: Option<web::desk::Desk>,
     keeping: keeping::Keeping,
     _lock: File,
 }
@@ -78,8 +80,10 @@ pub struct Running {
 pub struct Addresses {
     pub sip: Vec<(Transport, SocketAddr)>,
     pub metrics: SocketAddr,
-    /// `None`: there is no API.
-    pub api: Option<SocketAddr>,
+    /// Console and API; `None`: neither is there.
+    pub http: Option<SocketAddr>,
+    /// Whether the API is there.
+    pub has_api: bool,
 }
 
 /// Starts everything. `observer` is told every fact. Must be called within a tokio runtime.
@@ -89,14 +93,16 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let lock = lock_data(&config.data_directory)?;
     let metrics = Arc::new(Metrics::new(label_sets(&config, &plans)).context("metrics")?);
     let (ledger, run, presences) = open_ledger(&config, clock, &metrics)?;
-    let sockets = Sockets::bind(&config)?;
-    let addresses = sockets.addresses()?;
+    let mut sockets = Sockets::bind(&config)?;
+    let addresses = sockets.addresses(&config)?;
+    let http = sockets.http.take();
+    let plans = Arc::new(plans);
     let (mailbox, inbox) = mailbox();
     let settings = settings(&config, &addresses, run)?;
     let accounts = accounts(&config);
     let door = Arc::new(Door::new(settings.known()));
     door.open_to_strangers(!accounts.accounts.is_empty());
-    let mut gateway = Gateway::new(settings, Arc::new(plans), Random::from_seed(os_seed()?));
+    let mut gateway = Gateway::new(settings, Arc::clone(&plans), Random::from_seed(os_seed()?));
     gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
     gateway.use_codes(config.codes.clone());
     gateway.restore_agents(clock.now(), &presences);
@@ -113,6 +119,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         retention: Arc::new(Mutex::new(config.recordings.retention.clone())),
     };
     let (wires, receivers) = house.wire(sockets, &shared, observer)?;
+    let desk = house.open_http(http, (&wires.questions, wires.disk.gauge()), &shared, &plans)?;
     let pulse = Pulse { mailbox: mailbox.clone(), occupancy: Arc::clone(&shared.occupancy) };
     let keeping = house.keeping(pulse, wires.disk.gauge())?;
     let switch = start_switch(gateway, inbox, wires)?;
@@ -130,6 +137,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         config,
         clock,
         tls,
+        desk,
         keeping,
         _lock: lock,
     })
@@ -329,7 +337,6 @@ impl House<'_> {
         }
         tcp.watch_certificates();
         let questions = Questions::default();
-        self.open_api(sockets.api, &questions)?;
         let http = tokio::net::TcpListener::from_std(sockets.metrics)?;
         let refresh: Arc<dyn Fn() + Send + Sync> = {
             let (ledger, counters, occupancy) = (self.ledger.clone(), counters.clone(), Arc::clone(&shared.occupancy));
@@ -366,20 +373,6 @@ impl House<'_> {
             questions,
         };
         Ok((wires, receivers))
-    }
-
-    fn open_api(&self, listener: Option<std::net::TcpListener>, questions: &Questions) -> Result<()> {
-        let (Some(listener), Some(token)) = (listener, self.config.api_token.clone()) else { return Ok(()) };
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        let asking = Asking {
-            questions: questions.clone(),
-            mailbox: self.mailbox.clone(),
-            clock: self.clock,
-            data_directory: self.config.data_directory.clone(),
-        };
-        let gate = web::auth::Gate::new(token, self.clock.now().mono);
-        tokio::runtime::Handle::current().spawn(web::serve(listener, web::api::router(gate, Arc::new(asking))));
-        Ok(())
     }
 
     fn keeper(&self) -> Result<Option<Keeper>> {
@@ -442,8 +435,8 @@ struct Sockets {
     udp: Vec<Arc<Udp>>,
     tcp: Vec<(std::net::TcpListener, Transport, SocketAddr)>,
     metrics: std::net::TcpListener,
-    /// `None`: there is no API.
-    api: Option<std::net::TcpListener>,
+    /// `None`: there is neither console nor API.
+    http: Option<std::net::TcpListener>,
 }
 
 impl Sockets {
@@ -462,16 +455,16 @@ impl Sockets {
         }
         let address = config.metrics_listen;
         let metrics = tcp::bind(address).with_context(|| format!("cannot listen on {address} for metrics"))?;
-        let api = config.http_listen.filter(|_| config.api_token.is_some());
-        let bind = |address| tcp::bind(address).with_context(|| format!("cannot listen on {address} for the API"));
-        Ok(Sockets { udp, tcp, metrics, api: api.map(bind).transpose()? })
+        let bind = |address| tcp::bind(address).with_context(|| format!("cannot listen on {address} for the console"));
+        Ok(Sockets { udp, tcp, metrics, http: config.http_listen.map(bind).transpose()? })
     }
 
-    fn addresses(&self) -> Result<Addresses> {
+    fn addresses(&self, config: &Config) -> Result<Addresses> {
         let udp = self.udp.iter().map(|u| (Transport::Udp, u.local()));
         let sip = udp.chain(self.tcp.iter().map(|(_, transport, local)| (*transport, *local))).collect();
-        let api = self.api.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
-        Ok(Addresses { sip, metrics: self.metrics.local_addr()?, api })
+        let http = self.http.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+        let has_api = http.is_some() && config.api_token.is_some();
+        Ok(Addresses { sip, metrics: self.metrics.local_addr()?, http, has_api })
     }
 }
 

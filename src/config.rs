@@ -53,6 +53,8 @@ pub struct Config {
     pub media: MediaSettings,
     /// Console and API; `None` if it is switched off.
     pub http_listen: Option<SocketAddr>,
+    /// A proxy before the console speaks TLS.
+    pub http_behind_tls: bool,
     /// Whoever knows it may use the API; `None`: there is no API.
     pub api_token: Option<Token>,
     pub metrics_listen: SocketAddr,
@@ -242,7 +244,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
     let agents = agents(&mut root, base, &sip);
     let default_agents = agents.is_none() && dialplans == DialplanSource::BuiltIn;
     let targets = trunks::targets(&mut root, &trunks);
-    let (http_listen, metrics_listen, api_token) = web(&mut root, &sip.listen, base);
+    let Web { http_listen, http_behind_tls, api_token, metrics_listen } = web(&mut root, &sip.listen, base);
     let mut rtp = root.section("rtp");
     let config = Config {
         file: None,
@@ -253,6 +255,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         rtp_ports: ports(&mut rtp),
         media: carrying(&mut rtp),
         http_listen,
+        http_behind_tls,
         api_token,
         metrics_listen,
         dialplans,
@@ -428,10 +431,19 @@ fn carrying(rtp: &mut Table<'_>) -> MediaSettings {
     media
 }
 
+/// What is said over HTTP, and where.
+struct Web {
+    http_listen: Option<SocketAddr>,
+    http_behind_tls: bool,
+    api_token: Option<Token>,
+    metrics_listen: SocketAddr,
+}
+
 /// The addresses of console and metrics; each TCP address belongs to one listener.
-fn web(root: &mut Table<'_>, sip: &[Listen], base: &Path) -> (Option<SocketAddr>, SocketAddr, Option<Token>) {
+fn web(root: &mut Table<'_>, sip: &[Listen], base: &Path) -> Web {
     let (mut http, mut metrics) = (root.section("http"), root.section("metrics"));
-    let token = accounts::token(&mut http, base);
+    let http_behind_tls = http.boolean("behind_tls").is_some_and(|at| at.value);
+    let api_token = accounts::token(&mut http, base);
     let http_listen = match http.string("listen") {
         Some(written) if written.value == "off" => None,
         _ => Some(address(&mut http, "listen").unwrap_or_else(|| loopback(8080))),
@@ -451,7 +463,7 @@ fn web(root: &mut Table<'_>, sip: &[Listen], base: &Path) -> (Option<SocketAddr>
         }
         taken.push(listen);
     }
-    (http_listen, metrics_listen, token)
+    Web { http_listen, http_behind_tls, api_token, metrics_listen }
 }
 
 fn address(table: &mut Table<'_>, key: &'static str) -> Option<SocketAddr> {

@@ -161,3 +161,33 @@ pub const API_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Stretches of one call's recording that are silence on purpose. After the last one it is silence to the end.
 pub const PAUSES: u32 = 100;
+
+/// A session of the console ends when it was not used for so long, and at the latest after a working day.
+pub const SESSION_IDLE: Duration = Duration::from_secs(60 * 60);
+pub const SESSION_LONGEST: Duration = Duration::from_secs(12 * 3_600);
+
+/// Sessions of one person at once; one more ends the oldest.
+pub const SESSIONS_PER_PERSON: u32 = 10;
+
+/// The body of a form of the console: a review with all its comments is far less.
+pub const FORM_BYTES: usize = 256 * 1_024;
+
+/// Passwords that are compared at once: each takes 19 MiB and some 30 ms of a core.
+pub const PASSWORDS_AT_ONCE: usize = 2;
+
+/// How long a link to log in by is good.
+pub const LINK: Duration = Duration::from_secs(24 * 3_600);
+
+/// Calls on one page of the console, and rows of a file of calls.
+pub const CALLS_PER_PAGE: usize = 50;
+pub const CALLS_PER_FILE: usize = 100_000;
+
+/// Calls that one page looks at for those that its filters ask for: 200,000 narrow rows are read in some 30 ms. A page says
+/// how far it has looked.
+pub const CALLS_LOOKED_AT: usize = 200_000;
+
+/// Live pages that are open at once: each is written some kilobytes a second.
+pub const WATCHERS: usize = 256;
+
+/// A listen that goes on within this time is the same listen.
+pub const SAME_LISTEN: Duration = Duration::from_secs(15 * 60);

@@ -15,7 +15,7 @@ use crate::io::control::{Answer, Control, Request};
 use crate::io::custody::{Custodian, Order};
 use crate::io::space::{Duties, Gauge, Level, Mounted, Usage, Watch};
 use crate::metrics::{LabelSets, Metrics};
-use crate::store::Retention;
+use crate::store::{People, Retention, people};
 
 /// A reload must be answered within this time; reading prompts takes a moment.
 const RELOAD: Duration = Duration::from_secs(60);
@@ -82,6 +82,7 @@ impl Desk {
         match request {
             Request::Status => Answer::Done(vec![self.status()]),
             Request::Reload => self.reload(),
+            Request::People { order, by } => self.people(order, by),
             Request::Recordings(order) => {
                 let kept = self.retention.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let done = Custodian::open(&self.data, kept)
@@ -89,6 +90,11 @@ impl Desk {
                 done.map_or_else(|error| Answer::Failed(error.to_string()), Answer::Done)
             }
         }
+    }
+
+    fn people(&self, order: &people::Order, by: &str) -> Answer {
+        let done = People::open(&self.data).and_then(|mut people| people.carry_out(order, by, self.clock.now().wall));
+        done.map_or_else(|error| Answer::Failed(error.to_string()), Answer::Done)
     }
 
     fn status(&self) -> String {
@@ -143,4 +149,12 @@ pub fn carry_out_alone(config: &Config, order: &Order) -> Result<Vec<String>> {
     drop(writer);
     let mut custodian = Custodian::open(data, config.recordings.retention.clone())?;
     Ok(custodian.carry_out(order, RunClock::start().now().wall)?)
+}
+
+/// The same for an order about people.
+pub fn people_alone(config: &Config, order: &people::Order, by: &str) -> Result<Vec<String>> {
+    let data = &config.data_directory;
+    let _lock = lock_data(data)?;
+    drop(ledger_writer(data)?);
+    Ok(People::open(data)?.carry_out(order, by, RunClock::start().now().wall)?)
 }

@@ -49,6 +49,9 @@ impl Running {
         self.metrics.renew(sets);
         let (trunks, targets, plans) = (config.trunks.clone(), targets(&config), Arc::new(plans));
         let accounts = accounts(&config);
+        if let Some(desk) = &self.desk {
+            desk.renew(Arc::clone(&plans));
+        }
         let reload = gateway::Reload { trunks, phones, named_phones, targets, accounts, plans };
         self.mailbox.event(Input::Reload(Box::new(reload)));
         *self.keeping.retention.lock().unwrap_or_else(PoisonError::into_inner) = config.recordings.retention.clone();
@@ -71,6 +74,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("features", old.codes != new.codes),
         ("rtp.ports", old.rtp_ports != new.rtp_ports),
         ("http.listen", old.http_listen != new.http_listen),
+        ("http.behind_tls", old.http_behind_tls != new.http_behind_tls),
         ("http.token_file", old.api_token != new.api_token),
         ("recordings.disk_full", old.recordings.at_full != new.recordings.at_full),
         ("metrics.listen", old.metrics_listen != new.metrics_listen),

@@ -128,6 +128,16 @@ pub(super) enum Command {
         #[arg(long, value_name = "NAME")]
         by: String,
     },
+    /// People who work with the console.
+    User {
+        #[command(subcommand)]
+        command: super::user::Command,
+    },
+    /// The log of what people did.
+    Audit {
+        #[command(subcommand)]
+        command: super::audit::Command,
+    },
     /// Tells the running server to read configuration and dialplans again.
     Reload,
     /// What the running server is doing.

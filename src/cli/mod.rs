@@ -4,6 +4,7 @@ mod admission;
 mod agents;
 mod analyze;
 mod args;
+mod audit;
 mod demo;
 mod erase;
 mod ladder;
@@ -13,6 +14,7 @@ mod route_test;
 mod rules;
 mod serve;
 mod simulate;
+mod user;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
@@ -113,6 +115,8 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
         Command::Analyze { file, json } => analyze::run(file, style(*json), &mut out),
         Command::Recordings { command } => recordings::run(command, &settings(file)?, &mut out),
         Command::Erase { caller, by } => erase::run(caller, by, &settings(file)?, &mut out),
+        Command::User { command } => user::run(command, &settings(file)?, &mut out),
+        Command::Audit { command } => audit::run(command, &settings(file)?, &mut out),
         Command::Reload => recordings::ask_running(&settings(file)?, &Request::Reload, &mut out),
         Command::Status => recordings::ask_running(&settings(file)?, &Request::Status, &mut out),
         Command::Metrics { json } => Ok(reading::metrics(style(*json), &mut out)?),

@@ -120,7 +120,7 @@ pub(super) fn ask_running(config: &Config, request: &Request, out: &mut dyn Writ
     told(answer.ok_or_else(|| anyhow!("no server runs on {}", data.display()))?, out)
 }
 
-fn told(answer: Answer, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn told(answer: Answer, out: &mut dyn Write) -> Result<(), Failure> {
     match answer {
         Answer::Done(lines) => Ok(lines.iter().try_for_each(|line| writeln!(out, "{line}"))?),
         Answer::Failed(why) => Err(Failure::Failed(anyhow!(why))),

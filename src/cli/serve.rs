@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{self, Addresses, Pulse, Running};
+use crate::app::{self, Pulse, Running};
 use crate::config::{self, Loaded};
 use crate::io::supervisor::{Heartbeat, Supervisor};
 use crate::limits;
@@ -38,7 +38,7 @@ pub(super) fn serve(file: Option<PathBuf>, loaded: Loaded) -> Result<()> {
         let mut signals = Signals::listen()?;
         let supervisor = Arc::new(Supervisor::from_environment());
         let mut running = app::start(loaded, None)?;
-        announce(&running.addresses)?;
+        announce(&running)?;
         supervisor.ready(TAKING_CALLS);
         let watch = tokio::spawn(watch(Arc::clone(&supervisor), running.pulse()));
         loop {
@@ -177,14 +177,21 @@ async fn watch(supervisor: Arc<Supervisor>, pulse: Pulse) {
 }
 
 /// Every address, then a line that is exactly `ready`.
-fn announce(addresses: &Addresses) -> Result<()> {
+fn announce(running: &Running) -> Result<()> {
+    let addresses = &running.addresses;
     let mut out = std::io::stdout().lock();
     for (transport, address) in &addresses.sip {
         writeln!(out, "sip {}:{address}", transport.word())?;
     }
     writeln!(out, "metrics http://{}/metrics", addresses.metrics)?;
-    if let Some(api) = addresses.api {
-        writeln!(out, "api http://{api}/api/v1/")?;
+    if let Some(http) = addresses.http {
+        writeln!(out, "console http://{http}/")?;
+        if addresses.has_api {
+            writeln!(out, "api http://{http}/api/v1/")?;
+        }
+        if let Some(link) = running.setup_link()? {
+            writeln!(out, "setup http://{http}{link}")?;
+        }
     }
     writeln!(out, "ready")?;
     out.flush()?;

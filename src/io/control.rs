@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::custody::Order;
+use crate::store::people;
 
 /// The socket's name in the data directory.
 const NAME: &str = "control.sock";
@@ -42,6 +43,8 @@ pub enum Request {
     Reload,
     /// For whoever has the recordings in custody.
     Recordings(Order),
+    /// About people who work with the console; and who asks, as the audit log names them.
+    People { order: people::Order, by: String },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

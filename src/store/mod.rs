@@ -1,16 +1,24 @@
 //! The database of a data directory: the ledger of facts, the callers' numbers, one row a call and one a recording.
 //!
 //! One [`Writer`] a directory; any number of [`Reader`]s beside it, and one [`Custody`] for what people decide about recordings
-//! and numbers. Rows of `call` and `recording` are computed from facts and can be rebuilt.
+//! and numbers. Rows of `call`, `recording` and `listed` are computed from facts and can be rebuilt. [`People`] are those who work
+//! with the console; what they do is in the [`audit`] log.
 
+pub mod audit;
 mod custody;
+mod listing;
+pub mod password;
+pub mod people;
 mod reader;
 mod recordings;
 mod retention;
+pub mod session;
 mod sqlite;
 mod writer;
 
 pub use custody::{Asked, Custody, Receipt};
+pub use listing::{Filter, Page, Place, Since};
+pub use people::People;
 pub use reader::{Call, Reader, Which};
 pub use recordings::{Cause, Kept, KeptFile, Removed};
 pub use retention::{Class, Retention};

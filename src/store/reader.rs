@@ -4,7 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, ToSql};
 
-use super::{Kept, StoreError, recordings, sqlite};
+use super::audit::{self, Audited, Chain, Hash};
+use super::{Filter, Kept, Page, Place, Since, StoreError, listing, recordings, sqlite};
 use crate::call::fact::Fact;
 use crate::call::presence::AgentFact;
 use crate::cdr::Record;
@@ -144,6 +145,43 @@ impl Reader {
             each(&facts);
         }
         Ok(())
+    }
+
+    /// The page of ended calls after a place (without one: the newest), at most `limit`.
+    pub fn page(&self, filter: &Filter, after: Option<Place>, limit: usize) -> Result<Page, StoreError> {
+        let moment = self.db.unchecked_transaction()?;
+        let (mut places, looked_to) = listing::places(&moment, filter, after, limit)?;
+        let more = places.len() > limit;
+        places.truncate(limit);
+        let sql = format!("{COLUMNS} WHERE call.id = ?1");
+        let mut find = moment.prepare_cached(&sql)?;
+        let mut records = Vec::with_capacity(places.len());
+        for place in &places {
+            let row = find.query_row([sqlite::id(place.call)], columns).optional()?;
+            records.extend(row.map(|row| record(&moment, row)).transpose()?);
+        }
+        // Looked in vain to the bound: the next page goes on behind it.
+        let next = if more { places.last().copied() } else { looked_to };
+        Ok(Page { records, next, looked_to: looked_to.map(|place| place.offered) })
+    }
+
+    /// Ended calls offered at or after `from`, by hotline.
+    pub fn since(&self, from: Wall) -> Result<Vec<(HotlineId, Since)>, StoreError> {
+        listing::since(&self.db, from)
+    }
+
+    /// Walks the audit log's chain.
+    pub fn audit_chain(&self) -> Result<Chain, StoreError> {
+        audit::verify(&self.db)
+    }
+
+    pub fn audit_hash(&self, n: i64) -> Result<Option<Hash>, StoreError> {
+        audit::hash_of(&self.db, n)
+    }
+
+    /// Rows of the audit log, newest first: about something or all, before the row `before`.
+    pub fn audit(&self, about: Option<&str>, before: Option<i64>, limit: usize) -> Result<Vec<Audited>, StoreError> {
+        audit::page(&self.db, about, before, limit)
     }
 
     fn records(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<Record>, StoreError> {

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use rusqlite::{Connection, TransactionBehavior};
 use sha2::Sha256;
 
-use super::{StoreError, SubjectKey, recordings, sqlite};
+use super::{StoreError, SubjectKey, listing, recordings, sqlite};
 use crate::call::fact::Fact;
 use crate::call::presence::AgentFact;
 use crate::cdr::Word as _;
@@ -21,8 +21,8 @@ use crate::rules::{Case, Pack};
 /// from the ledger when their last facts come. About 2 kB each.
 const CALLS_IN_MEMORY: usize = 20_000;
 
-/// The version of the database that first had the recording ledger.
-const RECORDINGS_SINCE: usize = 3;
+/// The version of the database that first had every table that is computed from facts.
+const COMPUTED_SINCE: usize = 4;
 
 #[derive(Debug)]
 pub struct Writer {
@@ -47,7 +47,7 @@ impl Writer {
     pub fn open(dir: &Path, key: SubjectKey) -> Result<Writer, StoreError> {
         let (db, found) = sqlite::open_writer(dir)?;
         let mut writer = Writer { db, key, open: BTreeMap::new(), pack: Pack::built_in() };
-        if (1..RECORDINGS_SINCE).contains(&found) {
+        if (1..COMPUTED_SINCE).contains(&found) {
             writer.rebuild()?;
         }
         Ok(writer)
@@ -99,6 +99,7 @@ impl Writer {
         let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         work.execute("DELETE FROM call", [])?;
         work.execute("DELETE FROM recording", [])?;
+        work.execute("DELETE FROM listed", [])?;
         let calls = {
             let mut query = work.prepare("SELECT DISTINCT call FROM fact ORDER BY call")?;
             query.query_map([], |row| row.get(0).map(sqlite::call_id))?.collect::<Result<Vec<_>, _>>()?
@@ -187,6 +188,7 @@ fn write_call(db: &Connection, call: CallId, case: &Case, pack: &Pack) -> Result
         fold.is_closed(),
         serde_json::to_string(&record)?,
     ))?;
+    listing::write(db, fold, &record)?;
     recordings::write(db, fold, &record)
 }
 

@@ -1,7 +1,33 @@
-//! HTTP: metrics and health, and the API. (The console will stand beside them.)
+//! HTTP: metrics and health; on another address the [`api`] for programs and the console for people.
+//!
+//! # How a page of the console is made
+//!
+//! 1. A line in [`routes::table`]: method, path, who may use it ([`routes::Who`]), the handler, and with `.nav("nav-…")` its place
+//!    in the navigation. A test asks every route as every role.
+//! 2. A handler in `pages/`: `async fn page(asked: Asked) -> Reply`. [`page::Asked`] says who asks, and has the query and the
+//!    form; the [`door`] has checked the session, the roles, where a form comes from and its token. Further arguments are axum's
+//!    (`Path<…>`). What cannot be done is a [`page::Refusal`] by `?`; the door makes a page of it.
+//! 3. The database: `asked.desk().read(|reader| …).await?` on a thread that may wait; `asked.desk().change(|people, at| …)` for what
+//!    people do. Whoever hears, takes away or changes something leaves a row in the audit log, in the same transaction where there
+//!    is one.
+//! 4. A struct with `#[derive(askama::Template)] #[template(path = "x.html", config = "src/web/askama.toml")]` and a field
+//!    `p: Page` (`asked.page()`); the template lies in `templates/` and begins with `{% extends "base.html" %}`. Then
+//!    `asked.show(&X { p: asked.page(), … })`. After a form: `Ok(go("/path"))`.
+//! 5. Words: `p.say(key)`, `p.with(key, "n", n)` in double braces, each key written out, and in both files of `words/` (tests
+//!    hold it).
+//! 6. A form has `<input type="hidden" name="token" value="{{ p.token }}">`; a script sends it as the field `x-token` of the header.
+//!    No inline script, no `style` attribute, no handler attribute: the policy forbids them. Scripts and styles lie in
+//!    `assets/` and are named by `{{ p.asset("console.css") }}`.
 
 pub mod api;
+mod assets;
 pub mod auth;
+pub mod desk;
+mod door;
+pub mod page;
+mod pages;
+pub mod routes;
+mod words;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

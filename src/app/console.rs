@@ -1,0 +1,82 @@
+//! HTTP for people and programs: the console, and the API beside it on the same address.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+
+use super::{House, Running, Shared, os_seed};
+use crate::dialplan::plan::Plans;
+use crate::ids::Random;
+use crate::io::questions::{Asking, Questions};
+use crate::io::space::{Gauge, Mounted, Space as _};
+use crate::metrics::Metrics;
+use crate::store::People;
+use crate::web::desk::{Desk, Opens, Settings, Surroundings};
+use crate::web::{self, api, auth, routes};
+
+impl House<'_> {
+    /// `None`: `[http] listen` is off.
+    pub(super) fn open_http(
+        &self,
+        listener: Option<TcpListener>,
+        (questions, gauge): (&Questions, Gauge),
+        shared: &Shared,
+        plans: &Arc<Plans>,
+    ) -> Result<Option<Desk>> {
+        let Some(listener) = listener else { return Ok(None) };
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let asking = Arc::new(Asking {
+            questions: questions.clone(),
+            mailbox: self.mailbox.clone(),
+            clock: self.clock,
+            data_directory: self.config.data_directory.clone(),
+        });
+        let settings = Settings { behind_tls: self.config.http_behind_tls };
+        let (clock, metrics) = (self.clock, Arc::clone(self.metrics));
+        let mounted = Mounted(self.config.data_directory.join("recordings"));
+        let surroundings = Surroundings {
+            now: Arc::new(move || clock.now()),
+            readiness: Arc::clone(&shared.readiness),
+            trunks: Arc::new(move || trunks(&metrics)),
+            disk: Arc::new(move || mounted.usage().ok().map(|usage| (usage.used, usage.all, gauge.level().word()))),
+        };
+        let random = Random::from_seed(os_seed()?);
+        let directory = &self.config.data_directory;
+        let backend = Arc::clone(&asking) as Arc<dyn api::Backend>;
+        let desk = Desk::new(directory, settings, surroundings, backend, Arc::clone(plans), random)
+            .context("cannot open the console's tables")?;
+        let mut router = routes::router(&desk);
+        if let Some(token) = self.config.api_token.clone() {
+            let gate = auth::Gate::new(token, self.clock.now().mono);
+            router = router.route_service("/api/{*rest}", api::router(gate, asking));
+        }
+        tokio::runtime::Handle::current().spawn(web::serve(listener, router));
+        Ok(Some(desk))
+    }
+}
+
+/// Which probed trunks answer, as the gauge says it.
+fn trunks(metrics: &Metrics) -> Vec<(String, bool)> {
+    let text = metrics.encode().unwrap_or_default();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("hotline_trunk_up{trunk=\""));
+    lines.filter_map(|line| line.split_once("\"} ")).map(|(name, up)| (name.to_owned(), up.trim() == "1")).collect()
+}
+
+impl Running {
+    /// The address of the console; `None`: there is none.
+    pub fn console(&self) -> Option<String> {
+        self.addresses.http.map(|address| format!("http://{address}"))
+    }
+
+    /// Where the first admin is made, if there is nobody yet: a path that is good once.
+    pub fn setup_link(&self) -> Result<Option<String>> {
+        let Some(desk) = &self.desk else { return Ok(None) };
+        let is_empty = People::open(&self.config.data_directory)?.is_empty()?;
+        Ok(is_empty.then(|| desk.link(Opens::Setup)))
+    }
+
+    pub fn desk(&self) -> Option<&Desk> {
+        self.desk.as_ref()
+    }
+}

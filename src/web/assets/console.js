@@ -1,0 +1,12 @@
+// What every page does: the token of the session goes with what htmx sends; forms that ask first.
+"use strict";
+
+document.addEventListener("htmx:config:request", (event) => {
+  const request = event.detail.ctx.request;
+  request.headers["x-token"] = document.body.dataset.token;
+});
+
+document.addEventListener("submit", (event) => {
+  const question = event.submitter?.dataset.ask;
+  if (question && !window.confirm(question)) event.preventDefault();
+});

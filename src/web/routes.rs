@@ -1,0 +1,116 @@
+//! The one table of the console: every address, who may use it, and where it stands in the navigation.
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodFilter, MethodRouter, get as get_method, on};
+
+use super::desk::Desk;
+use super::door;
+use super::page::{Nav, Refusal};
+use super::pages::{account, admin, home, login};
+use crate::store::people::Role::{Admin, Auditor, Lead, Operator, Qa};
+use crate::store::people::Roles;
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    Anybody,
+    LoggedIn,
+    /// Whoever has one of these roles.
+    Only(Roles),
+}
+
+pub struct Route {
+    pub method: Method,
+    /// As axum writes it: `/calls/{id}`.
+    pub path: &'static str,
+    pub who: Who,
+    /// Its word in the navigation, where it has a place there.
+    pub nav: Option<&'static str>,
+    run: MethodRouter<Desk>,
+}
+
+impl Route {
+    pub(super) fn nav(self, word: &'static str) -> Route {
+        Route { nav: Some(word), ..self }
+    }
+}
+
+pub(super) fn get<H: Handler<T, Desk>, T: 'static>(path: &'static str, who: Who, run: H) -> Route {
+    Route { method: Method::GET, path, who, nav: None, run: get_method(run) }
+}
+
+pub(super) fn post<H: Handler<T, Desk>, T: 'static>(path: &'static str, who: Who, run: H) -> Route {
+    Route { method: Method::POST, path, who, nav: None, run: on(MethodFilter::POST, run) }
+}
+
+/// Sees calls, without hearing them.
+pub const SEES_CALLS: Roles = Roles::of(&[Qa, Lead, Operator, Auditor]);
+/// Hears recordings.
+pub const HEARS: Roles = Roles::of(&[Qa, Lead]);
+/// Takes recordings away as files: a right of its own.
+pub const DOWNLOADS: Roles = Roles::of(&[Lead]);
+/// Sees callers' numbers in full.
+pub const SEES_NUMBERS: Roles = Roles::of(&[Lead, Operator]);
+/// Sees what happens now.
+pub const WATCHES: Roles = Roles::of(&[Lead, Operator]);
+const AUDITS: Roles = Roles::of(&[Auditor, Admin]);
+const TENDS: Roles = Roles::of(&[Admin, Operator]);
+
+/// Every route of the console.
+#[rustfmt::skip]
+pub fn table() -> Vec<Route> {
+    use Who::{Anybody, LoggedIn, Only};
+    let table = vec![
+        get("/", LoggedIn, home::go_home),
+        get("/assets/{hash}/{*name}", Anybody, super::assets::serve),
+        get("/setup", Anybody, login::setup),
+        post("/setup", Anybody, login::set_up),
+        get("/login", Anybody, login::form),
+        post("/login", Anybody, login::log_in),
+        get("/link", Anybody, login::link),
+        post("/link", Anybody, login::follow),
+        post("/logout", LoggedIn, login::log_out),
+        post("/language", Anybody, account::language),
+        get("/account", LoggedIn, account::page),
+        post("/account/password", LoggedIn, account::password),
+        get("/admin/people", Only(Roles::of(&[Admin])), admin::people::page).nav("nav-people"),
+        post("/admin/people", Only(Roles::of(&[Admin])), admin::people::add),
+        post("/admin/people/{name}", Only(Roles::of(&[Admin])), admin::people::change),
+        get("/admin/audit", Only(AUDITS), admin::audit::page).nav("nav-audit"),
+        post("/admin/audit/verify", Only(AUDITS), admin::audit::verify),
+        get("/admin/storage", Only(TENDS), admin::storage::page).nav("nav-storage"),
+        get("/admin/health", Only(TENDS), admin::health::page).nav("nav-health"),
+        get("/admin/metrics", Only(TENDS), admin::health::metrics).nav("nav-metrics"),
+    ];
+    table
+}
+
+/// The console. What is not in the table is not there.
+pub fn router(desk: &Desk) -> Router {
+    let mut router = Router::new();
+    for route in table() {
+        let door = from_fn_with_state((desk.clone(), route.who), door::admit);
+        router = router.route(route.path, route.run.route_layer(door));
+    }
+    let nothing = get_method(|| async { Refusal::NotFound });
+    let door = from_fn_with_state((desk.clone(), Who::Anybody), door::admit);
+    router.fallback_service(nothing.layer(door).with_state(())).with_state(desk.clone())
+}
+
+/// What these roles find in the navigation; `path` is where they are.
+pub(super) fn nav(roles: Roles, path: &str) -> Vec<Nav> {
+    let open = |who: Who| matches!(who, Who::Only(only) if only.meets(roles));
+    let of = |route: &Route| {
+        let word = route.nav.filter(|_| open(route.who))?;
+        let here = path == route.path || path.strip_prefix(route.path).is_some_and(|rest| rest.starts_with('/'));
+        Some(Nav { path: route.path, word, here })
+    };
+    table().iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+#[path = "routes_tests.rs"]
+mod tests;
