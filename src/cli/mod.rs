@@ -103,14 +103,8 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let Loaded { config, plans } = loaded(file)?;
             let now = RunClock::start().now().wall;
             let zones = Zones::from_plans(&plans).map_err(ReadingError::from)?;
-            Ok(reading::report(
-                &reader(&config)?,
-                ((*span).into(), date),
-                &zones,
-                now,
-                ((*format).into(), (*per).into()),
-                &mut out,
-            )?)
+            let (period, form) = (((*span).into(), date), ((*format).into(), (*per).into()));
+            Ok(reading::report(&reader(&config)?, period, &zones, now, form, &mut out)?)
         }
         Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
         Command::Rules { ask } => rules::run(ask, file, &mut out),
