@@ -91,14 +91,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let which = if *live { Which::Live } else { Which::Ended };
             Ok(reading::calls(&reader(&settings(file)?)?, which, since, *limit, style(*json), &mut out)?)
         }
-        Command::Agents { json } => {
-            let loaded = loaded(file)?;
-            let reader = match Reader::open(&loaded.config.data_directory) {
-                Err(StoreError::Absent(_)) => None,
-                opened => Some(opened.map_err(|error| Failure::Failed(error.into()))?),
-            };
-            Ok(agents::agents(&loaded, reader.as_ref(), RunClock::start().now(), style(*json), &mut out)?)
-        }
+        Command::Agents { json } => show_agents(file, style(*json), &mut out),
         Command::Call { id, json, numbers } => {
             let id = reading::parse_call_id(id)?;
             Ok(reading::call(&reader(&settings(file)?)?, id, style(*json), *numbers, &mut out)?)
@@ -133,6 +126,15 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+fn show_agents(file: Option<&Path>, style: Style, out: &mut dyn Write) -> Result<(), Failure> {
+    let loaded = loaded(file)?;
+    let reader = match Reader::open(&loaded.config.data_directory) {
+        Err(StoreError::Absent(_)) => None,
+        opened => Some(opened.map_err(|error| Failure::Failed(error.into()))?),
+    };
+    Ok(agents::agents(&loaded, reader.as_ref(), RunClock::start().now(), style, out)?)
 }
 
 fn check(file: Option<&Path>, out: &mut dyn Write) -> Result<(), Failure> {

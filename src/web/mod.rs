@@ -24,6 +24,7 @@ mod assets;
 pub mod auth;
 pub mod desk;
 mod door;
+mod live;
 pub mod page;
 mod pages;
 pub mod routes;
