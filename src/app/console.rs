@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 
-use super::{House, Running, Shared, os_seed};
+use super::{House, Running, Shared, os_seed, vault};
 use crate::dialplan::plan::Plans;
 use crate::ids::Random;
 use crate::io::questions::{Asking, Questions};
@@ -32,7 +32,7 @@ impl House<'_> {
             clock: self.clock,
             data_directory: self.config.data_directory.clone(),
         });
-        let settings = Settings { behind_tls: self.config.http_behind_tls };
+        let settings = Settings { behind_tls: self.config.http_behind_tls, vault: vault(self.config) };
         let (clock, metrics) = (self.clock, Arc::clone(self.metrics));
         let mounted = Mounted(self.config.data_directory.join("recordings"));
         let surroundings = Surroundings {

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod fold;
+pub mod ladder;
 mod quality;
 mod record;
 mod scene;

@@ -23,7 +23,9 @@ use crate::protocol::sip::endpoint::Transport;
 use crate::report::{Figures, Share};
 use crate::sim::live::{Line, voice};
 use crate::sim::phone::{Conduct, Patience, Phone, Then};
-use crate::store::{Reader, Which};
+use crate::store::people::NewPerson;
+use crate::store::{People, Reader, Which};
+use crate::web::desk::Opens;
 
 const NUMBER: &str = "4008001234";
 const AGENTS: [&str; 8] = ["1", "2", "3", "4", "5", "6", "7", "8"];
@@ -63,11 +65,29 @@ pub(super) fn demo(calls: u32, exit: bool) -> Result<()> {
             println!("Metrics     {} (as they stood; without --exit they are served)", directory.metrics.display());
         } else {
             println!("Metrics     http://{}/metrics", running.addresses.metrics);
+            welcome(&running, &directory)?;
             println!("\nUp until Ctrl-C.");
             tokio::signal::ctrl_c().await?;
         }
         stop(running).await
     })
+}
+
+/// Somebody who may see everything, and a way in.
+fn welcome(running: &Running, directory: &Directory) -> Result<()> {
+    let (Some(desk), Some(console)) = (running.desk(), running.console()) else { return Ok(()) };
+    let visitor = NewPerson {
+        name: "demo".to_owned(),
+        shown: "演示 Demo".to_owned(),
+        roles: "agent qa lead operator auditor admin".to_owned(),
+        agent: Some(AGENTS[0].to_owned()),
+        password: None,
+    };
+    People::open(&directory.data)?.add(&visitor, "demo", desk.now().wall)?;
+    let link = desk.link(Opens::Login { name: visitor.name });
+    println!("Console     {console}{link}");
+    println!("            (the link logs in once; a password can be chosen then)");
+    Ok(())
 }
 
 fn lines(random: &mut Random) -> Result<(Line, Line)> {
@@ -99,7 +119,7 @@ impl Directory {
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
         };
         let mut text = String::from(
-            "[sip]\nlisten = [\"udp:127.0.0.1:0\"]\n\n[rtp]\nports = \"20000-29999\"\n\n[http]\nlisten = \"off\"\n\n\
+            "[sip]\nlisten = [\"udp:127.0.0.1:0\"]\n\n[rtp]\nports = \"20000-29999\"\n\n[http]\nlisten = \"127.0.0.1:0\"\n\n\
              [metrics]\nlisten = \"127.0.0.1:0\"\n\n[[trunk]]\nname = \"carrier\"\npeers = [\"127.0.0.1\"]\n",
         );
         for agent in AGENTS {

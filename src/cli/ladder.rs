@@ -1,76 +1,31 @@
 //! The SIP messages of a call as a ladder: trunk | gateway | agent, time downwards.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::call::fact::{CALLER, Fact, Signal, What};
-use crate::ids::{AgentNo, Side};
+use crate::call::fact::Fact;
+use crate::cdr::ladder::rungs;
+use crate::ids::Side;
 
 /// Columns between two lifelines.
 const LANE: usize = 30;
 
 /// Draws every `signal` of the facts; writes nothing if there is none. `caller` stands where the caller's number was.
 pub(super) fn draw(facts: &[Fact], caller: &str, out: &mut dyn Write) -> io::Result<()> {
-    let mut signals = facts.iter().filter(|fact| matches!(fact.what, What::Signal(_))).peekable();
-    if signals.peek().is_none() {
+    let rungs = rungs(facts, caller);
+    if rungs.is_empty() {
         return Ok(());
     }
-    let agents: BTreeMap<u32, &AgentNo> = facts.iter().filter_map(|fact| invited(&fact.what)).collect();
     writeln!(out, "\nSIP            trunk{:>pad$}gateway{:>pad$}agent", "", "", pad = LANE - 6)?;
-    for fact in signals {
-        let What::Signal(signal) = &fact.what else { continue };
-        let offset = super::reading::offset(facts, fact);
-        let blank = " ".repeat(LANE);
-        let title = title(signal);
-        // The trunk is left of the gateway and the agent right of it, so what we send goes left to one and right to
-        // the other.
-        let (left, right) = match signal.leg {
-            Side::Caller => (arrow(&title, !signal.sent), blank),
-            Side::Agent => (blank, arrow(&title, signal.sent)),
+    for rung in rungs {
+        let offset = super::reading::shown_offset(rung.after_ms);
+        let (blank, arrow) = (" ".repeat(LANE), arrow(&rung.title, rung.is_rightward()));
+        let (left, right) = match rung.leg {
+            Side::Caller => (arrow, blank),
+            Side::Agent => (blank, arrow),
         };
-        let details = details(signal, &agents, caller);
-        writeln!(out, "{}", format!("  {offset:>12}   |{left}|{right}|  {details}").trim_end())?;
+        writeln!(out, "{}", format!("  {offset:>12}   |{left}|{right}|  {}", rung.details).trim_end())?;
     }
     Ok(())
-}
-
-fn invited(what: &What) -> Option<(u32, &AgentNo)> {
-    match what {
-        What::AgentInvited { attempt, agent } => Some((*attempt, agent)),
-        _ => None,
-    }
-}
-
-/// `INVITE` of a request, `180 Ringing` of a response.
-fn title(signal: &Signal) -> String {
-    let line = signal.message.lines().next().unwrap_or_default();
-    let title = match line.strip_prefix("SIP/2.0 ") {
-        Some(status) => status,
-        None if line.starts_with(|c: char| c.is_ascii_digit() || c == '(') => line,
-        None => line.split_whitespace().next().unwrap_or_default(),
-    };
-    let again = if signal.again { " again" } else { "" };
-    let room = LANE - 8 - again.len();
-    let title: String = title.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(room).collect();
-    title + again
-}
-
-/// Whose phone, the address at the other end, where a request goes, what the body is.
-fn details(signal: &Signal, agents: &BTreeMap<u32, &AgentNo>, caller: &str) -> String {
-    let agent = signal.attempt.and_then(|attempt| agents.get(&attempt)).map(|agent| format!("agent {agent}"));
-    let uri = signal.message.split_once(' ').map(|(_, uri)| uri).filter(|uri| uri.contains(':') && !uri.contains(' '));
-    let parts = [agent, signal.peer.map(|peer| peer.to_string()), uri.map(str::to_owned), signal.body.clone()];
-    let details = parts.into_iter().flatten().collect::<Vec<_>>().join("  ").replace(CALLER, caller);
-    details.chars().filter(|c| !c.is_control()).collect()
-}
-
-/// A number that may be shown to anybody: who knows it recognises it. `139****0001`.
-pub(super) fn masked(number: &str) -> String {
-    let digits: Vec<char> = number.chars().collect();
-    match digits.len() {
-        8.. => digits[..3].iter().chain(&['*'; 4]).chain(&digits[digits.len() - 4..]).collect(),
-        _ => "****".to_owned(),
-    }
 }
 
 /// `--- INVITE ------------------>` or `<-- 180 Ringing --------------`.
@@ -82,6 +37,8 @@ fn arrow(title: &str, rightward: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::fact::{Signal, What};
+    use crate::cdr::ladder::masked;
     use crate::ledger::story::{Story, signal};
 
     fn detailed(leg: Side, message: &str, attempt: Option<u32>) -> What {

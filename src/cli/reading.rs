@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{ladder, rules, sound};
 use crate::call::fact::{Fact, What};
 use crate::call::reason::{Class, Reason};
+use crate::cdr::ladder::masked;
 use crate::cdr::{LegQuality, QualityStatus, Record, Time, Word as _};
 use crate::clock::Wall;
 use crate::ids::CallId;
@@ -91,7 +92,7 @@ pub fn call(reader: &Reader, id: CallId, style: Style, numbers: bool, out: &mut 
             facts(&call.facts, out)?;
             let caller = match &call.record.caller {
                 Some(number) if numbers => number.clone(),
-                Some(number) => ladder::masked(number),
+                Some(number) => masked(number),
                 None => "-".to_owned(),
             };
             Ok(ladder::draw(&call.facts, &caller, out)?)
@@ -170,7 +171,10 @@ pub fn parse_call_id(text: &str) -> Result<CallId, UsageError> {
 
 /// Seconds from *offered* to a fact: `+1.250`; `?` in another run.
 pub(super) fn offset(facts: &[Fact], fact: &Fact) -> String {
-    let since = facts.first().and_then(|first| fact.at.millis_since(first.at));
+    shown_offset(facts.first().and_then(|first| fact.at.millis_since(first.at)))
+}
+
+pub(super) fn shown_offset(since: Option<u64>) -> String {
     since.map_or_else(|| "?".to_owned(), |ms| format!("+{}", seconds(ms)))
 }
 

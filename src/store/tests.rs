@@ -264,3 +264,95 @@ fn measure_appending() {
     let took = began.elapsed();
     println!("{} facts of 2,000 calls in {took:?}", facts.len());
 }
+
+/// `cargo test --release --lib measure_pages -- --ignored --nocapture`: two million calls, and how long a page takes.
+#[test]
+#[ignore = "measures the machine; makes a database of half a gigabyte"]
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "measures the machine")]
+fn measure_pages() {
+    let (dir, writer) = new_store();
+    drop(writer);
+    let db = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
+    db.execute_batch(
+        "BEGIN;
+         WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1999999)
+         INSERT INTO listed SELECT 1700000000000000 + i * 30000000, randomblob(16), 'h' || (i % 4), CAST(i % 200 AS TEXT),
+         iif(i % 10 = 0, 'abandoned', 'answered'), (i * 7919) % 600000, iif(i % 9 = 0, i % 90000, 0), i % 20000, i % 10 <> 0,
+         250 + (i * 31) % 200, iif(i % 5000 = 0, ' R-001 ', ' ') FROM n;
+         COMMIT; PRAGMA optimize;",
+    )
+    .unwrap();
+    let reader = Reader::open(dir.path()).unwrap();
+    let wall = |i: i64| Wall::from_micros(1_700_000_000_000_000 + i * 30_000_000);
+    let middle = Some(Place { offered: wall(1_000_000), call: crate::ids::CallId(uuid::Uuid::nil()) });
+    let rule = |rule: &str| Filter { failed: Some(rule.to_owned()), ..Filter::default() };
+    for (what, filter, after) in [
+        ("the newest", Filter::default(), None),
+        ("the millionth and on", Filter::default(), middle),
+        ("of one agent", Filter { agent: Some("7".into()), ..Filter::default() }, middle),
+        ("abandoned ones", Filter { outcome: Some(Outcome::Abandoned), ..Filter::default() }, middle),
+        ("a bad MOS", Filter { mos_below_100: Some(255), ..Filter::default() }, middle),
+        ("a rule that one call in 5,000 broke", rule("R-001"), middle),
+        ("a rule that nobody broke", rule("R-999"), middle),
+        ("one agent and a rule that nobody broke", Filter { agent: Some("7".into()), ..rule("R-999") }, middle),
+    ] {
+        let mut times: Vec<Duration> = (0..20)
+            .map(|_| {
+                let begun = std::time::Instant::now();
+                reader.page(&filter, after, 50).unwrap();
+                begun.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        println!("{what}: median {:?}, slowest {:?}", times[10], times[19]);
+    }
+    let begun = std::time::Instant::now();
+    let sum: u64 = reader.since(wall(1_999_999 - 24_000)).unwrap().iter().map(|(_, since)| since.offered).sum();
+    println!("figures of {sum} calls of today: {:?}", begun.elapsed());
+}
+
+#[test]
+fn pages_follow_each_other_whatever_the_filter() {
+    let (dir, mut writer) = new_store();
+    let mut ids = Vec::new();
+    for seed in 0..25 {
+        // Several of one moment: the id decides.
+        let wall = MORNING + Duration::from_secs(seed / 3);
+        let hotline = if seed % 2 == 0 { "property" } else { "other" };
+        let story = Story::offered(seed, wall, hotline).at(1_000, What::Ring);
+        let reason = if seed % 5 == 0 { Reason::NoAnswer } else { Reason::CallerCancelled };
+        let facts = story.ended(2_000 + seed * 500, reason, EndedBy::Caller).facts();
+        ids.push((facts[0].at.wall_us, facts[0].call, seed));
+        writer.append(&facts, &[]).unwrap();
+    }
+    ids.sort_by(|a, b| b.cmp(a));
+    let reader = Reader::open(dir.path()).unwrap();
+    let all = |filter: &Filter, limit: usize| {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = reader.page(filter, after, limit).unwrap();
+            assert!(page.records.len() <= limit && page.looked_to.is_none());
+            found.extend(page.records.iter().map(|record| record.id));
+            after = page.next;
+            if after.is_none() {
+                return found;
+            }
+        }
+    };
+    let expected = |which: &dyn Fn(u64) -> bool| -> Vec<crate::ids::CallId> {
+        ids.iter().filter(|(_, _, seed)| which(*seed)).map(|(_, call, _)| *call).collect()
+    };
+    for limit in [1, 3, 7, 25, 100] {
+        assert_eq!(all(&Filter::default(), limit), expected(&|_| true), "{limit}");
+        let filter = Filter { hotline: Some(HotlineId::from("other")), ..Filter::default() };
+        assert_eq!(all(&filter, limit), expected(&|seed| seed % 2 == 1), "{limit}");
+        let filter = Filter { outcome: Some(Outcome::Failed), ..Filter::default() };
+        assert_eq!(all(&filter, limit), expected(&|seed| seed % 5 == 0), "{limit}");
+        let (from, to) = (MORNING + Duration::from_secs(2), MORNING + Duration::from_secs(5));
+        let filter = Filter { from: Some(from), to: Some(to), ..Filter::default() };
+        assert_eq!(all(&filter, limit), expected(&|seed| (2..5).contains(&(seed / 3))), "{limit}");
+    }
+    // Rebuilt, it is the same.
+    assert_eq!(writer.rebuild().unwrap(), 25);
+    assert_eq!(all(&Filter::default(), 100), expected(&|_| true));
+}

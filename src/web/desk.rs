@@ -10,11 +10,14 @@ use tokio::sync::Semaphore;
 
 use super::Readiness;
 use super::api::Backend;
+use super::live::Board;
 use super::page::Refusal;
 use crate::clock::{Now, Wall};
 use crate::dialplan::plan::Plans;
-use crate::ids::{AgentNo, Random};
-use crate::limits::{LINK, PASSWORDS_AT_ONCE};
+use crate::ids::{AgentNo, CallId, Random};
+use crate::io::playback::Recordings;
+use crate::io::vault::Vault;
+use crate::limits::{LINK, PASSWORDS_AT_ONCE, SAME_LISTEN, WATCHERS};
 use crate::peer::lockout::{Deed, Lockout};
 use crate::store::session::Secret;
 use crate::store::{People, Reader, StoreError};
@@ -31,10 +34,12 @@ pub struct Surroundings {
 }
 
 /// How the console is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// A proxy in front of us speaks TLS and says in X-Forwarded-For who asks.
     pub behind_tls: bool,
+    /// What opens sealed recordings.
+    pub vault: Vault,
 }
 
 #[derive(Clone)]
@@ -52,6 +57,10 @@ struct Inner {
     lockout: Mutex<Lockout>,
     hashing: Semaphore,
     links: Mutex<BTreeMap<[u8; 32], Link>>,
+    /// Who listened to what, and when it was noted.
+    listens: Mutex<BTreeMap<(i64, CallId), Wall>>,
+    pub(super) board: Board,
+    watchers: Arc<Semaphore>,
 }
 
 /// What a one-time link opens.
@@ -92,11 +101,18 @@ impl Desk {
             lockout: Mutex::default(),
             hashing: Semaphore::new(PASSWORDS_AT_ONCE),
             links: Mutex::default(),
+            listens: Mutex::default(),
+            board: Board::default(),
+            watchers: Arc::new(Semaphore::new(WATCHERS)),
         })))
     }
 
     pub fn directory(&self) -> &Path {
         &self.0.directory
+    }
+
+    pub fn recordings(&self) -> Recordings {
+        Recordings::new(&self.0.directory, self.0.settings.vault.clone())
     }
 
     pub fn is_behind_tls(&self) -> bool {
@@ -113,6 +129,14 @@ impl Desk {
 
     pub fn backend(&self) -> &Arc<dyn Backend> {
         &self.0.backend
+    }
+
+    pub(super) fn board(&self) -> &Board {
+        &self.0.board
+    }
+
+    pub(super) fn watchers(&self) -> &Arc<Semaphore> {
+        &self.0.watchers
     }
 
     pub fn plans(&self) -> Arc<Plans> {
@@ -211,6 +235,19 @@ impl Desk {
         let Some(secret) = Secret::parse(key) else { return false };
         let mut links = self.0.links.lock().unwrap_or_else(PoisonError::into_inner);
         links.remove(&secret.hash()).is_some_and(|link| link.until > self.now().wall)
+    }
+
+    /// Whether this is a listen of its own and not the same one going on. Says yes once.
+    pub(super) fn is_new_listen(&self, person: i64, call: CallId) -> bool {
+        let now = self.now().wall;
+        let is_fresh = |noted: Wall| now < noted + SAME_LISTEN;
+        let mut listens = self.0.listens.lock().unwrap_or_else(PoisonError::into_inner);
+        if listens.get(&(person, call)).is_some_and(|noted| is_fresh(*noted)) {
+            return false;
+        }
+        listens.retain(|_, noted| is_fresh(*noted));
+        listens.insert((person, call), now);
+        true
     }
 
     /// The names that the configuration's hotlines have for people.

@@ -24,6 +24,7 @@ mod assets;
 pub mod auth;
 pub mod desk;
 mod door;
+mod live;
 mod negotiation;
 pub mod page;
 mod pages;

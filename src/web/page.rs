@@ -211,7 +211,8 @@ impl Page {
     }
 
     /// `6.2 s`.
-    pub fn seconds(&self, ms: &u64) -> String {
+    pub fn seconds(&self, ms: impl Amount) -> String {
+        let ms = ms.amount();
         self.words.with("seconds", "s", format!("{}.{}", ms / 1_000, ms % 1_000 / 100))
     }
 
@@ -221,8 +222,8 @@ impl Page {
     }
 
     /// `2:54`, or `1:02:54`.
-    pub fn minutes(&self, ms: &u64) -> String {
-        let s = ms / 1_000;
+    pub fn minutes(&self, ms: impl Amount) -> String {
+        let s = ms.amount() / 1_000;
         if s < 3_600 { format!("{}:{:02}", s / 60, s % 60) } else { hours(s) }
     }
 
@@ -230,13 +231,36 @@ impl Page {
         ms.as_ref().map_or_else(|| "–".to_owned(), |ms| self.minutes(ms))
     }
 
+    /// A word with two numbers, `a` and `b`.
+    pub fn of(&self, key: &str, a: impl Display, b: impl Display) -> String {
+        self.words.with_all(key, &[("a", a.to_string()), ("b", b.to_string())])
+    }
+
     /// `92.3 %`, never of nothing.
-    pub fn percent(&self, count: &u64, n: &u64) -> String {
-        if *n == 0 { "–".to_owned() } else { format!("{:.1} %", *count as f64 * 100.0 / *n as f64) }
+    pub fn percent(&self, count: impl Amount, n: impl Amount) -> String {
+        let (count, n) = (count.amount(), n.amount());
+        if n == 0 { "–".to_owned() } else { format!("{:.1} %", count as f64 * 100.0 / n as f64) }
     }
 
     pub fn or_dash<T: Display>(&self, value: &Option<T>) -> String {
         value.as_ref().map_or_else(|| "–".to_owned(), ToString::to_string)
+    }
+}
+
+/// A number as templates hand it over: itself, or behind as many references as loops have put before it.
+pub trait Amount {
+    fn amount(&self) -> u64;
+}
+
+impl Amount for u64 {
+    fn amount(&self) -> u64 {
+        *self
+    }
+}
+
+impl<T: Amount> Amount for &T {
+    fn amount(&self) -> u64 {
+        (**self).amount()
     }
 }
 

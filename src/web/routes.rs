@@ -9,8 +9,8 @@ use axum::routing::{MethodFilter, MethodRouter, get as get_method, on};
 use super::desk::Desk;
 use super::door;
 use super::page::{Nav, Refusal};
-use super::pages::{account, admin, home, login};
-use crate::store::people::Role::{Admin, Auditor, Lead, Operator, Qa};
+use super::pages::{account, admin, agent, calls, home, live, login, one_call, sound};
+use crate::store::people::Role::{Admin, Agent, Auditor, Lead, Operator, Qa};
 use crate::store::people::Roles;
 
 /// Who may use a route.
@@ -76,6 +76,19 @@ pub fn table() -> Vec<Route> {
         post("/language", Anybody, account::language),
         get("/account", LoggedIn, account::page),
         post("/account/password", LoggedIn, account::password),
+        get("/live", Only(WATCHES), live::page).nav("nav-live"),
+        get("/live/events", Only(WATCHES), live::events),
+        get("/calls", Only(SEES_CALLS), calls::page).nav("nav-calls"),
+        get("/calls.csv", Only(SEES_CALLS), calls::csv),
+        post("/calls/views", Only(SEES_CALLS), calls::save),
+        get("/calls/{id}", Only(SEES_CALLS), one_call::page),
+        get("/calls/{id}/curves", Only(SEES_CALLS), one_call::curves),
+        get("/calls/{id}/peaks", Only(HEARS), sound::peaks),
+        get("/calls/{id}/sound", Only(HEARS), sound::sound),
+        get("/calls/{id}/file", Only(DOWNLOADS), sound::file),
+        get("/agent", Only(Roles::of(&[Agent])), agent::page).nav("nav-agent"),
+        get("/agent/state", Only(Roles::of(&[Agent])), agent::state),
+        post("/agent/{order}", Only(Roles::of(&[Agent])), agent::order),
         get("/admin/people", Only(Roles::of(&[Admin])), admin::people::page).nav("nav-people"),
         post("/admin/people", Only(Roles::of(&[Admin])), admin::people::add),
         post("/admin/people/{name}", Only(Roles::of(&[Admin])), admin::people::change),

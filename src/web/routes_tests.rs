@@ -10,15 +10,20 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::{Who, router, table};
+use crate::call::fact::{CALLER, Fact, Signal, What};
 use crate::call::presence::{Order, Refused, Shown};
 use crate::call::privacy::NotPaused;
+use crate::call::reason::{EndedBy, Reason};
 use crate::cdr::Word as _;
-use crate::clock::{Instant, Now};
-use crate::ids::{AgentNo, CallId, Random};
-use crate::ledger::story;
+use crate::clock::{Instant, Now, Wall};
+use crate::ids::{AgentNo, CallId, Random, Side};
+use crate::io::vault::Vault;
+use crate::ledger::Subject;
+use crate::ledger::story::{self, Story};
+use crate::report::Figures;
 use crate::store::people::{NewPerson, Role, Roles};
 use crate::store::session::Secret;
-use crate::store::{People, SubjectKey, Writer, password};
+use crate::store::{People, Reader, SubjectKey, Writer, password};
 use crate::web::api::{Answer, Backend};
 use crate::web::desk::{Desk, Opens, Settings, Surroundings};
 
@@ -68,7 +73,8 @@ fn house(behind_tls: bool) -> House {
         trunks: Arc::new(|| vec![("carrier".to_owned(), true)]),
         disk: Arc::new(|| Some((1, 2, "fine"))),
     };
-    let (settings, plans) = (Settings { behind_tls }, Arc::new(story::plans()));
+    let (settings, plans) =
+        (Settings { behind_tls, vault: Vault::new(directory.path(), &[]) }, Arc::new(story::plans()));
     let random = Random::from_number(1);
     let desk = Desk::new(directory.path(), settings, surroundings, Arc::new(Silent), plans, random).unwrap();
     House { router: router(&desk), directory, desk }
@@ -283,4 +289,100 @@ async fn the_first_admin_is_made_by_the_link_and_only_once() {
     assert_eq!(house.ask(post(form(&other, "third"))).await.0, StatusCode::UNPROCESSABLE_ENTITY);
     let people = People::open(house.directory.path()).unwrap().all().unwrap();
     assert_eq!(people.iter().map(|person| person.name.as_str()).collect::<Vec<_>>(), ["root"]);
+}
+
+impl House {
+    /// A call from this number, whose phone writes this into a message.
+    fn call(&self, number: &str, text: &str) -> CallId {
+        let signal = Signal {
+            leg: Side::Caller,
+            sent: false,
+            message: format!("INVITE sip:{text}@127.0.0.1"),
+            attempt: None,
+            again: false,
+            peer: None,
+            body: Some(text.to_owned()),
+        };
+        let story = Story::talking(5).at(4_100, What::Signal(Box::new(signal)));
+        let facts =
+            story.ended(9_000, Reason::CallerHungUp, EndedBy::Caller).at(9_050, story::recording_ok(4_999)).facts();
+        let What::Offered(offered) = &facts[0].what else { panic!("no call") };
+        let subject = Subject { id: offered.caller, number: number.to_owned() };
+        let mut writer = Writer::open(self.directory.path(), SubjectKey::new([7; 32])).unwrap();
+        writer.append(&facts, &[subject]).unwrap();
+        facts[0].call
+    }
+
+    fn write(&self, facts: &[Fact]) {
+        let mut writer = Writer::open(self.directory.path(), SubjectKey::new([7; 32])).unwrap();
+        writer.append(facts, &[]).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_a_caller_sends_is_text_and_nothing_else() {
+    let house = house(false);
+    house.add("lead", "lead operator", None);
+    let secret = house.session("lead");
+    let evil = "\"><script>alert(1)</script><img src=x onerror=alert(2)>";
+    let id = house.call(evil, evil);
+    for path in [
+        "/calls".to_owned(),
+        format!("/calls/{id}"),
+        "/live".to_owned(),
+        format!("/admin/audit?about={}", "%3Cscript%3E"),
+    ] {
+        let (_, _, body) = house.ask(request(&Method::GET, &path, Some(&secret), "")).await;
+        assert!(!body.contains("<script>alert") && !body.contains("<img src=x"), "{path}: {body}");
+        assert!(!body.contains(" style=") && !body.contains(" onclick="), "{path}");
+    }
+    let (_, _, page) = house.ask(request(&Method::GET, &format!("/calls/{id}"), Some(&secret), "")).await;
+    assert!(page.contains("&#60;script&#62;alert(1)"), "{page}");
+}
+
+#[tokio::test]
+async fn numbers_are_masked_but_for_those_who_may_see_them_and_exports_are_noted() {
+    let house = house(false);
+    house.add("lead", "lead", None);
+    house.add("qa", "qa", None);
+    let id = house.call("=13900000001", CALLER);
+    for (name, sees) in [("lead", true), ("qa", false)] {
+        let secret = house.session(name);
+        for path in ["/calls".to_owned(), format!("/calls/{id}")] {
+            let (status, _, body) = house.ask(request(&Method::GET, &path, Some(&secret), "")).await;
+            assert_eq!(status, StatusCode::OK, "{body}");
+            assert_eq!(body.contains("13900000001"), sees, "{path} as {name}: {body}");
+        }
+        let (_, headers, csv) =
+            house.ask(request(&Method::GET, "/calls.csv?outcome=answered", Some(&secret), "")).await;
+        assert!(headers[header::CONTENT_DISPOSITION].to_str().unwrap().starts_with("attachment"));
+        let row = csv.lines().nth(1).unwrap();
+        assert_eq!(row.contains(",'=13900000001,"), sees, "{row}");
+        assert_eq!(row.contains(",'=13****0001,"), !sees, "{row}");
+    }
+    let rows = Reader::open(house.directory.path()).unwrap().audit(None, None, 10).unwrap();
+    let exports: Vec<&str> =
+        rows.iter().filter(|row| row.what == "calls.exported").map(|row| row.who.as_str()).collect();
+    assert_eq!(exports, ["qa", "lead"]);
+}
+
+#[tokio::test]
+async fn todays_level_on_the_board_is_the_reports() {
+    let house = house(false);
+    house.add("lead", "lead", None);
+    for seed in 0..3 {
+        let story = Story::talking(seed).ended(9_000, Reason::CallerHungUp, EndedBy::Caller);
+        house.write(&story.at(9_050, story::recording_ok(4_999)).facts());
+    }
+    house.write(&Story::new(8).at(1_000, What::Ring).ended(8_000, Reason::CallerCancelled, EndedBy::Caller).facts());
+    house.write(&Story::talking(9).facts());
+    let records = Reader::open(house.directory.path())
+        .unwrap()
+        .records_between(None, Wall::from_micros(0), Wall::from_micros(i64::MAX))
+        .unwrap();
+    let figures = Figures::of(&records.iter().collect::<Vec<_>>());
+    assert_eq!((figures.service_level.count, figures.service_level.n), (4, 5));
+    let secret = house.session("lead");
+    let (_, _, body) = house.ask(request(&Method::GET, "/live", Some(&secret), "")).await;
+    assert!(body.contains(">80.0 %<") && body.contains(">4 / 5<"), "{body}");
 }

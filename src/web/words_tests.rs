@@ -2,6 +2,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
+use crate::call::presence::Kind;
+use crate::call::reason::EndedBy;
 use crate::cdr::{Outcome, QualityStatus, Word};
 use crate::store::people::Role;
 
@@ -39,7 +41,7 @@ fn asked() -> BTreeSet<String> {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap();
-            for start in ["say(\"", ".with(\"", ".with_all(\"", "Told(\"", "told(\""] {
+            for start in ["say(\"", ".with(\"", ".of(\"", ".with_all(\"", "Told(\"", "told(\""] {
                 let keys = text.split(start).skip(1).filter_map(|rest| rest.split('"').next());
                 found.extend(keys.map(str::to_owned));
             }
@@ -60,6 +62,10 @@ fn every_word_that_is_asked_for_is_there() {
     wanted.extend(of::<Outcome>("outcome"));
     wanted.extend(of::<QualityStatus>("quality"));
     wanted.extend(of::<Role>("role"));
+    wanted.extend(of::<EndedBy>("ended"));
+    let kinds = [Kind::LoggedOut, Kind::Ready, Kind::Paused, Kind::WrapUp, Kind::Away];
+    wanted.extend(kinds.map(|kind| key("state", kind.word())));
+    wanted.extend(["ready", "talking", "ringing", "unreachable"].map(|state| key("state", state)));
     wanted.extend(super::super::routes::table().iter().filter_map(|route| route.nav).map(str::to_owned));
     let missing: Vec<&String> = wanted.iter().filter(|key| !ALL[0].knows(key)).collect();
     assert!(missing.is_empty(), "{missing:?}");

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "the test runner shows it when a test fails")]
 
 pub(crate) mod bench;
+pub(crate) mod browser;
 pub(crate) mod capture;
 pub(crate) mod carrier;
 pub(crate) mod child;

@@ -2,5 +2,10 @@
 
 pub(super) mod account;
 pub(super) mod admin;
+pub(super) mod agent;
+pub(super) mod calls;
 pub(super) mod home;
+pub(super) mod live;
 pub(super) mod login;
+pub(super) mod one_call;
+pub(super) mod sound;

@@ -1,0 +1,20 @@
+// The board comes as HTML each second; what has not changed stays, so that focus and selection stay too.
+"use strict";
+
+(() => {
+  const board = document.getElementById("board");
+  const stale = document.getElementById("stale");
+  let last = Date.now();
+  const events = new EventSource("/live/events");
+  events.addEventListener("board", (event) => {
+    last = Date.now();
+    htmx.swap({ target: board, sourceElement: board, text: event.data, swap: "innerMorph" });
+  });
+  setInterval(() => {
+    const old = Date.now() - last > 5000;
+    stale.hidden = !old;
+    board.classList.toggle("stale", old);
+    // The session is over: the server has ended the stream, and says to whom it goes on when it is asked.
+    if (events.readyState === EventSource.CLOSED) location.reload();
+  }, 1000);
+})();

@@ -1,0 +1,127 @@
+//! An agent's own desk: state, the call in hand, what to say.
+
+use axum::extract::Path;
+
+use super::calls::caller;
+use crate::call::presence::{Order, Refused, Shown};
+use crate::cdr::Record;
+use crate::dialplan::plan::Hotline;
+use crate::ids::AgentNo;
+use crate::limits::API_PATIENCE;
+use crate::store::Which;
+use crate::web::api::Answer;
+use crate::web::live::state_of;
+use crate::web::page::{Asked, Page, Refusal, Reply, go};
+
+#[derive(askama::Template)]
+#[template(path = "agent.html", config = "src/web/askama.toml")]
+struct Desk {
+    p: Page,
+    it: State,
+    /// Each hotline of this agent: its name and what it says to callers.
+    texts: Vec<(String, Vec<(&'static str, String)>)>,
+}
+
+#[derive(askama::Template)]
+#[template(path = "agent_state.html", config = "src/web/askama.toml")]
+struct StateOnly {
+    p: Page,
+    it: State,
+}
+
+struct State {
+    agent: AgentNo,
+    /// `None`: the switch knows no such agent, or does not answer.
+    shown: Option<Shown>,
+    state: &'static str,
+    reasons: Vec<String>,
+    has_wrap_up: bool,
+    has_login: bool,
+    call: Option<(Record, String)>,
+}
+
+fn own(asked: &Asked) -> Result<AgentNo, Refusal> {
+    asked.person()?.agent.clone().ok_or(Refusal::Told("agent-no-number"))
+}
+
+fn hotlines(asked: &Asked, agent: &AgentNo) -> Vec<std::sync::Arc<Hotline>> {
+    let plans = asked.desk().plans();
+    plans.hotlines.iter().filter(|hotline| hotline.everybody().contains(agent)).cloned().collect()
+}
+
+async fn wait<T>(answer: Option<Answer<T>>) -> Result<T, Refusal> {
+    let answer = answer.ok_or(Refusal::Busy)?;
+    tokio::time::timeout(API_PATIENCE, answer).await.map_err(|_| Refusal::Busy)?.map_err(|_| Refusal::Busy)
+}
+
+async fn state_now(asked: &Asked) -> Result<State, Refusal> {
+    let agent = own(asked)?;
+    let hotlines = hotlines(asked, &agent);
+    let agents = wait(asked.desk().backend().agents()).await.unwrap_or_default();
+    let shown = agents.into_iter().find(|shown| shown.agent == agent);
+    let id = shown.as_ref().and_then(|shown| shown.call);
+    let live = asked.desk().read(move |reader| match id {
+        Some(id) => Ok(reader.calls(Which::Live, None, 1_000)?.into_iter().find(|record| record.id == id)),
+        None => Ok(None),
+    });
+    let call = live.await?.map(|record| {
+        let number = caller(&record, false);
+        (record, number)
+    });
+    let mut reasons: Vec<String> = Vec::new();
+    hotlines.iter().flat_map(|hotline| &hotline.duty.pause_reasons).for_each(|reason| {
+        if !reasons.contains(reason) {
+            reasons.push(reason.clone());
+        }
+    });
+    Ok(State {
+        state: shown.as_ref().map_or("unknown", |shown| state_of(shown).0),
+        has_wrap_up: hotlines.iter().any(|hotline| !hotline.duty.wrap_up.is_zero()),
+        has_login: hotlines.iter().any(|hotline| hotline.duty.login),
+        agent,
+        shown,
+        reasons,
+        call,
+    })
+}
+
+pub(in crate::web) async fn page(asked: Asked) -> Reply {
+    let it = state_now(&asked).await?;
+    let of = |hotline: &Hotline| {
+        let greeting = hotline.greeting.by_agent.get(&it.agent);
+        let texts = greeting.into_iter().flat_map(|greeting| {
+            [("agent-greeting", greeting.normal.text.clone()), ("agent-late", greeting.late.text.clone())]
+        });
+        (hotline.org.clone(), texts.collect())
+    };
+    let texts = hotlines(&asked, &it.agent).iter().map(|hotline| of(hotline)).collect();
+    asked.show(&Desk { p: asked.page(), it, texts })
+}
+
+/// The part that changes.
+pub(in crate::web) async fn state(asked: Asked) -> Reply {
+    let it = state_now(&asked).await?;
+    asked.show(&StateOnly { p: asked.page(), it })
+}
+
+pub(in crate::web) async fn order(asked: Asked, Path(order): Path<String>) -> Reply {
+    let agent = own(&asked)?;
+    let reason = Some(asked.form().get("reason").to_owned()).filter(|reason| !reason.is_empty());
+    let order = match order.as_str() {
+        "ready" => Order::Ready,
+        "pause" => Order::Pause(reason),
+        "wrap-up" => Order::WrapUp,
+        "logout" => Order::LogOut,
+        _ => return Err(Refusal::NotFound),
+    };
+    wait(asked.desk().backend().order(agent, order)).await?.map_err(|why| {
+        Refusal::Told(match why {
+            Refused::NoAgent => "agent-unknown",
+            Refused::LoggedOut => "agent-logged-out",
+            Refused::NoLogin => "agent-no-login",
+            Refused::Reason => "agent-reason",
+            Refused::NoWrapUp | Refused::NotInWrapUp => "agent-no-wrap-up",
+        })
+    })?;
+    Ok(go("/agent"))
+}
