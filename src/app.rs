@@ -10,13 +10,13 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::call::fact::{Fact, What};
+use crate::call::fact::{Fact, RecordingStatus, What};
 use crate::call::presence;
 use crate::clock::RunId;
 use crate::config::{self, Config, Loaded};
@@ -30,12 +30,13 @@ use crate::io::disk::{self, Recorder};
 use crate::io::door::Door;
 use crate::io::driver::{self, Observer, Occupancy, Wires};
 use crate::io::ledger::{self, Bounds, Ledger, Room};
+use crate::io::listening::Listener;
 use crate::io::mailbox::{Inbox, Mailbox, mailbox};
 use crate::io::questions::Questions;
 use crate::io::refusals::Refusals;
 use crate::io::resolver::Resolver;
 use crate::io::rtp::MediaThreads;
-use crate::io::space::{AtFull, Gauge};
+use crate::io::space::{AtFull, Gauge, Usage};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tls::{self, Tls};
 use crate::io::udp::{Reception, Udp};
@@ -66,6 +67,7 @@ pub struct Running {
     occupancy: Arc<Occupancy>,
     ledger: ledger::Running,
     metrics: Arc<Metrics>,
+    plans: InForce,
     /// What is in force.
     config: Config,
     clock: RunClock,
@@ -74,6 +76,9 @@ pub struct Running {
     keeping: keeping::Keeping,
     _lock: File,
 }
+
+/// The dialplans that new calls get.
+type InForce = Arc<Mutex<Arc<Plans>>>;
 
 /// Where it listens, as bound.
 #[derive(Debug, Clone)]
@@ -102,6 +107,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let accounts = accounts(&config);
     let door = Arc::new(Door::new(settings.known()));
     door.open_to_strangers(!accounts.accounts.is_empty());
+    let in_force: InForce = Arc::new(Mutex::new(Arc::clone(&plans)));
     let mut gateway = Gateway::new(settings, Arc::clone(&plans), Random::from_seed(os_seed()?));
     gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
     gateway.use_codes(config.codes.clone());
@@ -112,6 +118,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         config: &config,
         clock,
         metrics: &metrics,
+        plans: &in_force,
         ledger: ledger.ledger(),
         mailbox: &mailbox,
         door,
@@ -134,6 +141,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         occupancy: shared.occupancy,
         ledger,
         metrics,
+        plans: in_force,
         config,
         clock,
         tls,
@@ -141,6 +149,10 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         keeping,
         _lock: lock,
     })
+}
+
+fn now_in_force(plans: &InForce) -> Arc<Plans> {
+    Arc::clone(&plans.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn open_tls(config: &Config, clock: RunClock) -> Result<Option<Arc<Tls>>> {
@@ -232,6 +244,7 @@ impl Running {
         let Ok(wires) = self.switch.join() else { bail!("the switch's thread panicked") };
         drop(wires.media);
         drop(wires.recorder);
+        drop(wires.listener);
         match self.ledger.stop() {
             Ok(()) => Ok(()),
             Err(left) => bail!("{} facts could not be written to the ledger", left.facts.len()),
@@ -301,6 +314,7 @@ struct House<'a> {
     config: &'a Config,
     clock: RunClock,
     metrics: &'a Arc<Metrics>,
+    plans: &'a InForce,
     ledger: Ledger,
     mailbox: &'a Mailbox,
     door: Arc<Door>,
@@ -320,7 +334,8 @@ impl House<'_> {
         let counters = self.metrics.counters();
         let refusals = Refusals::new(counters.clone());
         let disk = self.watch()?;
-        let recorder = self.recorder(&counters, disk.gauge())?;
+        let listener = self.listener()?;
+        let recorder = self.recorder(&counters, disk.gauge(), &listener)?;
         let media = self.media(&recorder)?;
         let reception = Reception {
             clock: self.clock,
@@ -338,13 +353,7 @@ impl House<'_> {
         tcp.watch_certificates();
         let questions = Questions::default();
         let http = tokio::net::TcpListener::from_std(sockets.metrics)?;
-        let refresh: Arc<dyn Fn() + Send + Sync> = {
-            let (ledger, counters, occupancy) = (self.ledger.clone(), counters.clone(), Arc::clone(&shared.occupancy));
-            Arc::new(move || {
-                counters.ledger_backlog(ledger.backlog());
-                occupancy.tell(&counters);
-            })
-        };
+        let refresh = self.refresh(&shared.occupancy, disk.gauge());
         let router = web::operations(Arc::clone(self.metrics), Arc::clone(&shared.readiness), refresh);
         runtime.spawn(web::serve(http, router));
         let resolver = Resolver::new(runtime, self.mailbox.clone(), &self.config.dns_servers);
@@ -359,6 +368,7 @@ impl House<'_> {
             resolver,
             media,
             recorder,
+            listener,
             disk,
             refuse_at_full: self.config.recordings.at_full == AtFull::Refuse,
             data_directory: self.config.data_directory.clone(),
@@ -375,15 +385,43 @@ impl House<'_> {
         Ok((wires, receivers))
     }
 
+    /// What gauges show is looked up when they are read.
+    fn refresh(&self, occupancy: &Arc<Occupancy>, disk: Gauge) -> Arc<dyn Fn() + Send + Sync> {
+        let (ledger, counters, occupancy) = (self.ledger.clone(), self.metrics.counters(), Arc::clone(occupancy));
+        let (plans, mailbox, clock) = (Arc::clone(self.plans), self.mailbox.clone(), self.clock);
+        Arc::new(move || {
+            counters.ledger_backlog(ledger.backlog());
+            occupancy.tell(&counters);
+            counters.event_queue(mailbox.waiting());
+            let Usage { used, all } = disk.usage();
+            counters.storage(all.saturating_sub(used), all);
+            let now = clock.now().wall;
+            for hotline in &now_in_force(&plans).hotlines {
+                counters.open(&hotline.id, hotline.reception.shut(now).is_none());
+            }
+        })
+    }
+
     fn keeper(&self) -> Result<Option<Keeper>> {
         let registers = self.config.agents.iter().any(|agent| agent.secrets.is_some());
         let start = || Keeper::start(&self.config.data_directory).context("cannot start the thread of registrations");
         registers.then(start).transpose()
     }
 
-    fn recorder(&self, counters: &Counters, gauge: Gauge) -> Result<Recorder> {
-        let (mailbox, counters) = (self.mailbox.clone(), counters.clone());
+    fn listener(&self) -> Result<Listener> {
+        let mailbox = self.mailbox.clone();
+        let listened = move |call, listened| mailbox.event(Input::Listened { call, listened });
+        Listener::start(self.config.data_directory.clone(), listened).context("cannot start the listener's thread")
+    }
+
+    fn recorder(&self, counters: &Counters, gauge: Gauge, listener: &Listener) -> Result<Recorder> {
+        let (mailbox, counters, orders) = (self.mailbox.clone(), counters.clone(), listener.orders());
         Recorder::start(gauge, move |closed| {
+            let has_file = matches!(closed.status, RecordingStatus::Ok | RecordingStatus::Partial);
+            // The listener answers only when it has read of the closed recording.
+            if has_file && orders.as_ref().is_some_and(|orders| orders.listen(closed.call)) {
+                mailbox.event(Input::Listening(closed.call));
+            }
             counters.recording_bytes(closed.bytes);
             counters.recording_clipped(closed.clipped);
             mailbox.event(Input::Recording(RecordingClosed {

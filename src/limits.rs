@@ -109,6 +109,10 @@ pub const MEDIA_CLOSE: Duration = Duration::from_secs(5);
 /// The recorder must report a closed file within this time, or the call is sealed with the recording unknown.
 pub const RECORDING_CLOSE: Duration = Duration::from_secs(60);
 
+/// The listener must report within this time, or the call is sealed without what it would have heard: so long a queue of calls that
+/// ended together may take.
+pub const LISTENING: Duration = Duration::from_secs(600);
+
 /// So long a phone may take to move over from one call into another (a re-INVITE, once more after glare).
 pub const MOVE: Duration = Duration::from_secs(8);
 

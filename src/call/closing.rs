@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::fact::{RecordingStatus, What};
-use super::leg::{Action, Input, Media};
+use super::leg::{Action, Input, Listened, Media};
 use super::{Call, State};
 use crate::clock::{Instant, Now};
 use crate::ids::Side;
@@ -14,6 +14,8 @@ pub(super) struct Closing {
     /// Legs whose statistics are awaited.
     media: BTreeSet<Side>,
     recording: bool,
+    /// The listener is at work on it.
+    listening: bool,
     since: Instant,
     /// Messages after the end (the answer to a BYE) still belong on the ladder, so even a call without media waits.
     linger: Instant,
@@ -21,7 +23,7 @@ pub(super) struct Closing {
 
 impl Closing {
     pub(super) fn new(now: Instant) -> Closing {
-        Closing { media: BTreeSet::new(), recording: false, since: now, linger: now + LINGER }
+        Closing { media: BTreeSet::new(), recording: false, listening: false, since: now, linger: now + LINGER }
     }
 
     /// `agent`: somebody was joined to the caller to the end.
@@ -34,6 +36,8 @@ impl Closing {
     pub(super) fn poll_timeout(&self) -> (Instant, &'static str) {
         if self.recording {
             (self.since + limits::RECORDING_CLOSE, "recorder does not report")
+        } else if self.listening {
+            (self.since + limits::LISTENING, "listener does not report")
         } else if !self.media.is_empty() {
             (self.since + limits::MEDIA_CLOSE, "media does not close")
         } else {
@@ -44,6 +48,13 @@ impl Closing {
 
 /// How long after the end a call's last messages are still waited for.
 const LINGER: std::time::Duration = std::time::Duration::from_millis(500);
+
+fn heard(listened: Listened) -> What {
+    match listened {
+        Ok(listening) => What::Listened { reason: None, listening: Some(listening) },
+        Err(reason) => What::Listened { reason: Some(reason.to_owned()), listening: None },
+    }
+}
 
 impl Call {
     /// Orders the recording of a call that is to have one. Returns the fact that tells of it.
@@ -75,6 +86,14 @@ impl Call {
                 closing.recording = false;
                 self.fact(at, What::RecordingClosed { status, reason, duration_ms, sha256, parts });
             }
+            Input::ListeningStarted if closing.recording => {
+                closing.listening = true;
+                self.fact(at, What::ListeningStarted);
+            }
+            Input::Listened(listened) if closing.listening => {
+                closing.listening = false;
+                self.fact(at, heard(listened));
+            }
             _ => {}
         }
         State::Closing(closing)
@@ -96,6 +115,10 @@ impl Call {
                     parts: Vec::new(),
                 },
             );
+        }
+        if closing.listening {
+            closing.listening = false;
+            self.fact(now, heard(Err("listener_silent")));
         }
         self.actions.push_back(Action::Sealed);
         State::Sealed

@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 use super::choice::Choice;
 use super::leg::Callee;
 use super::reason::{EndedBy, Reason};
+use super::script::{Cue, Deed, Script, Speaker};
 use crate::clock::Stamp;
 use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName, TrunkName};
 use crate::media::{OneWayBy, Play};
 use crate::protocol::rtp::Received;
 use crate::protocol::sip::voice_quality::Report;
+use crate::quality::speech::Listening;
 use crate::quality::{Heard, Line, Upset};
 
 /// One fact of one call.
@@ -298,6 +300,39 @@ pub enum What {
     },
     /// The caller wants no recording: what there was of it is deleted. `RecordingClosed` follows.
     OptedOut,
+    /// The recording that is closed next will be listened to: the call is sealed when `Listened` is there too.
+    ListeningStarted,
+    /// What the listener heard in the recording.
+    Listened {
+        /// Why there is nothing: `unreadable`, `no_facts`, `listener_silent`, `crash`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        listening: Option<Box<Listening>>,
+    },
+    /// A step of a script of the dialplan: something was said, or the agent was told to say it, or the script is over.
+    Scripted {
+        script: Script,
+        deed: Deed,
+        by: Speaker,
+    },
+    /// The agent was told something by a tone that the caller does not hear; not `sounded`: the phone holds and takes no sound.
+    Cued {
+        cue: Cue,
+        sounded: bool,
+    },
+    /// Somebody hung up in a talk, and so long before the last word of each was heard; null: none was. By what is known then, which is up to
+    /// a second less than what was said; `ended` follows.
+    Parted {
+        by: Side,
+        caller_quiet_ms: Option<u64>,
+        agent_quiet_ms: Option<u64>,
+    },
+    /// The agent sent the caller to a desk of the dialplan by a key; `agent_left` and `step` follow.
+    SentToDesk {
+        why: SentFor,
+        agent: AgentNo,
+    },
 }
 
 /// One file of a recording.
@@ -317,6 +352,14 @@ pub enum PausedBy {
     Api,
     /// Digits that the caller keyed; from a little before the first to some time after the last.
     Digits,
+}
+
+/// Why a caller was sent to a desk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SentFor {
+    Nuisance,
+    WrongNumber,
 }
 
 /// What a step of a dialplan does.

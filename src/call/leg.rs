@@ -9,9 +9,10 @@ use super::fact::{Fact, KeyPath, PausedBy, RecordedPart, RecordingStatus, Refuse
 use super::privacy::Private;
 use crate::clock::Now;
 use crate::ids::{AgentNo, Side, TargetName};
-use crate::media::{Hears, OneWayBy, Play};
+use crate::media::{Hears, OneWayBy, Play, Stretch};
 use crate::protocol::rtp::Received;
 use crate::protocol::sip::voice_quality::Report;
+use crate::quality::speech::Listening;
 use crate::quality::{Heard, Line, Upset};
 
 /// Who is called for the caller.
@@ -31,6 +32,9 @@ impl std::fmt::Display for Callee {
         }
     }
 }
+
+/// What the listener heard, or why it heard nothing.
+pub type Listened = Result<Box<Listening>, &'static str>;
 
 /// What happened. The instant that goes with it is the receive stamp of the message, or the write instant for `Sent`.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,6 +143,9 @@ pub enum Input {
         paused: bool,
         by: PausedBy,
     },
+    /// The recording that is closed next will be listened to.
+    ListeningStarted,
+    Listened(Listened),
     LedgerDelayed,
     /// The gateway stops: end the call now.
     Shutdown,
@@ -191,6 +198,11 @@ pub enum Media {
     Upset {
         side: Side,
         upset: Upset,
+    },
+    /// What the two were in the last second.
+    Heard {
+        caller: Stretch,
+        agent: Stretch,
     },
     PlayStarted {
         play: Play,
@@ -317,6 +329,14 @@ pub enum Action {
         play: Play,
         audio: Arc<[i16]>,
     },
+    /// For the agent's ear alone.
+    Cue {
+        audio: Arc<[i16]>,
+    },
+    /// What is being played ends.
+    Hush,
+    /// What is heard of the two is to be told.
+    Listen,
     /// Opens the recording at this path under the data directory.
     Record {
         path: String,

@@ -12,6 +12,7 @@ use crate::call::reason::{Class, EndedBy, Reason};
 use crate::clock::Stamp;
 use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId};
 use crate::media::Play;
+use crate::quality::speech::Listening;
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -37,6 +38,9 @@ pub struct Fold {
     caller: Leg,
     agent: Leg,
     recording: Recording,
+    /// The listener's word is still to come.
+    listening_open: bool,
+    listening: Option<Box<Listening>>,
     ended: Option<Ended>,
     interrupted: bool,
 }
@@ -123,6 +127,8 @@ impl Fold {
             caller: Leg::default(),
             agent: Leg::default(),
             recording: no_recording(),
+            listening_open: false,
+            listening: None,
             ended: None,
             interrupted: false,
         })
@@ -179,9 +185,9 @@ impl Fold {
         self.ended.map(|ended| ended.at)
     }
 
-    /// Ended, and no recording is still open: recovery has nothing left to do.
+    /// Ended, no recording is still open and none is being listened to: recovery has nothing left to do.
     pub fn is_closed(&self) -> bool {
-        self.ended.is_some() && self.recording.status != RecordingStatus::Pending
+        self.ended.is_some() && self.recording.status != RecordingStatus::Pending && !self.listening_open
     }
 
     pub fn phase(&self) -> Phase {
@@ -263,6 +269,7 @@ impl Fold {
             greeting: self.greeting(),
             played: self.played(),
             recording: self.recording.clone(),
+            listening: self.listening.clone(),
             steps: self.way.steps(self.offered_at),
             closed: self.way.closed,
             notice: self.way.notice.clone(),
@@ -379,6 +386,11 @@ impl Fold {
                     parts: parts.clone(),
                     blanked: std::mem::take(&mut self.recording.blanked),
                 };
+            }
+            What::ListeningStarted => self.listening_open = true,
+            What::Listened { listening, .. } => {
+                self.listening_open = false;
+                self.listening.clone_from(listening);
             }
             What::Interrupted => self.interrupted = true,
             _ => {}

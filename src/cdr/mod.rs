@@ -5,6 +5,7 @@ mod fold;
 pub mod ladder;
 mod quality;
 mod record;
+mod scene;
 mod way;
 
 pub use attempts::{Attempt, RingEnd};
@@ -14,6 +15,7 @@ pub use record::{
     Blanked, Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, TargetSegment,
     Time, TimeError, Verdict, Word,
 };
+pub use scene::scene;
 
 #[cfg(test)]
 mod bounds_tests;

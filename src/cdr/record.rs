@@ -15,6 +15,7 @@ use crate::clock::Wall;
 use crate::ids::{AgentNo, CallId, HotlineId, TargetName, TrunkName};
 use crate::protocol::rtp::xr::VoipMetrics;
 use crate::protocol::sip::voice_quality::Report;
+use crate::quality::speech::Listening;
 use crate::quality::{Decoded, Delay, Figures, Sent, Status};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,6 +92,9 @@ pub struct Record {
     /// The message that the caller left: a stretch of the recording.
     pub message: Option<Message>,
     pub recording: Recording,
+    /// What can be heard in the recording; null: nobody listened to it.
+    #[serde(default)]
+    pub listening: Option<Box<Listening>>,
     pub quality: Quality,
     pub dialplan_version: String,
     pub rule_pack: Option<String>,

@@ -1,7 +1,7 @@
-//! `hotline analyze`: the calls and RTP streams of a capture.
+//! `hotline analyze`: the calls and RTP streams of a capture, or what can be heard in a WAV.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,13 +9,21 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::reading::Style;
+use super::sound;
 use crate::capture::{Analysis, Call, Column, Interval, StreamResult, analyze};
 use crate::clock::{Instant, Wall};
 use crate::quality::{Figures, Measured};
 
 pub(super) fn run(path: &Path, style: Style, out: &mut dyn Write) -> Result<(), Failure> {
     let name = path.display();
-    let file = File::open(path).map_err(|error| Failure::Usage(format!("cannot read {name}: {error}")))?;
+    let unread = |error: io::Error| Failure::Usage(format!("cannot read {name}: {error}"));
+    let mut file = File::open(path).map_err(unread)?;
+    let mut begin = Vec::new();
+    (&file).take(4).read_to_end(&mut begin).map_err(unread)?;
+    file.rewind().map_err(unread)?;
+    if begin == b"RIFF" {
+        return sound::run(path, file, style, out);
+    }
     let analysis = analyze(file).map_err(|error| Failure::Failed(anyhow::anyhow!("{name} {error}")))?;
     match style {
         Style::Json => print_json(&analysis, out)?,

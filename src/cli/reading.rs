@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::{ladder, rules};
+use super::{ladder, rules, sound};
 use crate::call::fact::{Fact, What};
 use crate::call::reason::{Class, Reason};
 use crate::cdr::ladder::masked;
@@ -14,7 +14,7 @@ use crate::cdr::{LegQuality, QualityStatus, Record, Time, Word as _};
 use crate::clock::Wall;
 use crate::ids::CallId;
 use crate::ledger::codec::{self, CodecError};
-use crate::metrics::{METRICS, SipRejection};
+use crate::metrics::{SipRejection, catalogue};
 use crate::report::{Format, Material, Per, Period, PeriodError, Report, Span, Zones};
 use crate::store::{Call, Reader, StoreError, Which};
 
@@ -84,6 +84,10 @@ pub fn call(reader: &Reader, id: CallId, style: Style, numbers: bool, out: &mut 
         }
         Style::Text => {
             summary(&call, out)?;
+            if let Some(listening) = &call.record.listening {
+                writeln!(out, "\nheard in the recording (the times of prompts left out of the agent's)")?;
+                sound::text(listening, out)?;
+            }
             rules::of_record(&call.record, out)?;
             facts(&call.facts, out)?;
             let caller = match &call.record.caller {
@@ -117,26 +121,10 @@ pub fn report(
 
 /// `hotline metrics`: the catalogue.
 pub fn metrics(style: Style, out: &mut dyn Write) -> Result<(), ReadingError> {
-    #[derive(Serialize)]
-    struct Row {
-        name: &'static str,
-        kind: &'static str,
-        labels: Vec<&'static str>,
-        help: &'static str,
+    match style {
+        Style::Json => catalogue::rows().iter().try_for_each(|row| json_line(row, out)),
+        Style::Text => Ok(out.write_all(catalogue::markdown().as_bytes())?),
     }
-    for metric in METRICS {
-        let labels = metric.labels.iter().map(|label| label.name).collect::<Vec<_>>();
-        let row = Row { name: metric.name, kind: metric.kind.as_str(), labels, help: metric.help };
-        match style {
-            Style::Json => json_line(&row, out)?,
-            Style::Text => {
-                let labels =
-                    if row.labels.is_empty() { String::new() } else { format!("{{{}}}", row.labels.join(",")) };
-                writeln!(out, "{}{labels}  {}\n    {}", row.name, row.kind, row.help)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// `hotline help reasons`: why calls end, and what that makes of a call that nobody had answered; then why a request does not
@@ -293,8 +281,10 @@ fn quality(leg: &LegQuality) -> String {
 
 fn facts(facts: &[Fact], out: &mut dyn Write) -> Result<(), ReadingError> {
     writeln!(out, "\nfacts")?;
-    // The ladder shows messages; every ten seconds of both streams are for programs.
-    let shown = |fact: &&Fact| !matches!(fact.what, What::Signal { .. } | What::MediaInterval { .. });
+    // The ladder shows messages; every ten seconds of both streams are for programs; what was heard stands above.
+    let shown = |fact: &&Fact| {
+        !matches!(fact.what, What::Signal { .. } | What::MediaInterval { .. } | What::Listened { reason: None, .. })
+    };
     for fact in facts.iter().filter(shown) {
         let row = codec::encode(fact)?;
         let body = if row.body == "{}" { "" } else { row.body.as_str() };

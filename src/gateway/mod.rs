@@ -201,7 +201,13 @@ pub enum Input {
         found: Option<Records>,
     },
     Media(media::Event),
+    /// The recording that is closed next will be listened to.
+    Listening(CallId),
     Recording(RecordingClosed),
+    Listened {
+        call: CallId,
+        listened: leg::Listened,
+    },
     /// Whether the queue of facts not yet on disk is at its bound.
     LedgerFull(bool),
     /// Whether the database takes facts. While it does not, they wait in memory, and each live call's record tells.
@@ -399,6 +405,8 @@ impl Gateway {
                 let input = leg::Input::RecordingClosed { status, reason, duration_ms, sha256, parts };
                 self.inputs.push_back((call, now, input));
             }
+            Input::Listening(call) => self.inputs.push_back((call, now, leg::Input::ListeningStarted)),
+            Input::Listened { call, listened } => self.inputs.push_back((call, now, leg::Input::Listened(listened))),
             Input::LedgerFull(full) => self.ledger_full = full,
             Input::LedgerFailing(failing) => self.handle_ledger(now, failing),
             Input::Reload(reload) => self.reload(now, *reload),
@@ -577,7 +585,7 @@ impl Gateway {
     /// Lets a call act, then does what it orders. A panic ends that call, not the process.
     fn with_call(&mut self, now: Now, id: CallId, act: impl FnOnce(&mut crate::call::Call, &mut Agents)) {
         let Some(entry) = self.calls.get_mut(&id) else { return };
-        let _span = tracing::debug_span!("call", %id).entered();
+        let _span = tracing::info_span!("switch", call = %id).entered();
         let (call, agents) = (&mut entry.call, &mut self.agents);
         if catch_unwind(AssertUnwindSafe(|| act(call, agents))).is_err() {
             tracing::error!("a bug in the call machine; this call is ended");

@@ -13,6 +13,7 @@ use super::clock::RunClock;
 use super::disk::Recorder;
 use super::door::Door;
 use super::ledger::{Batch, Ledger, Refused, Room};
+use super::listening::Listener;
 use super::mailbox::{Inbox, Received};
 use super::questions::Questions;
 use super::refusals::Refusals;
@@ -43,6 +44,8 @@ pub struct Wires {
     pub resolver: Resolver,
     pub media: MediaThreads,
     pub recorder: Recorder,
+    /// After the recorder, which orders.
+    pub listener: Listener,
     pub disk: Watch,
     /// New calls are refused while the disk is full.
     pub refuse_at_full: bool,
@@ -125,7 +128,8 @@ impl Driver {
                 Received::Stop => return self.finish(),
             }
             let now = self.wires.clock.now();
-            if self.gateway.poll_timeout().is_some_and(|(at, _)| at <= now.mono) {
+            if let Some((at, _)) = self.gateway.poll_timeout().filter(|(at, _)| *at <= now.mono) {
+                self.wires.counters.loop_lag(now.mono.since(at));
                 self.handle(Input::Timeout);
             }
             self.hand_over_facts();

@@ -15,6 +15,7 @@ pub mod driver;
 pub(crate) mod faulty;
 pub mod inspection;
 pub mod ledger;
+pub mod listening;
 pub mod mailbox;
 mod media_thread;
 mod places;

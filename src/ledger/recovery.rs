@@ -31,6 +31,9 @@ pub fn closing_facts(facts: &[Fact], audio: Option<&Salvage>) -> Vec<Fact> {
     if is_recording_open(facts) {
         missing.push(recording_closed(audio));
     }
+    if is_listening_open(facts) {
+        missing.push(What::Listened { reason: Some("crash".to_owned()), listening: None });
+    }
     if ended.is_none() {
         missing.push(What::Interrupted);
     }
@@ -57,6 +60,11 @@ fn is_recording_open(facts: &[Fact]) -> bool {
     let started = facts.iter().any(|fact| matches!(fact.what, What::RecordingStarted { .. }));
     let closed = facts.iter().any(|fact| matches!(fact.what, What::RecordingClosed { .. }));
     started && !closed
+}
+
+fn is_listening_open(facts: &[Fact]) -> bool {
+    let started = facts.iter().any(|fact| matches!(fact.what, What::ListeningStarted));
+    started && !facts.iter().any(|fact| matches!(fact.what, What::Listened { .. }))
 }
 
 /// Partial with what is on disk; none if nothing was found.
@@ -126,6 +134,17 @@ mod tests {
         let facts = Story::talking(1).at(9_000, What::HoldStarted { by: Side::Agent }).facts();
         let closing = closing_facts(&facts, Some(&salvage(8, None)));
         assert_eq!(closing[0].at, facts.last().unwrap().at);
+    }
+
+    #[test]
+    fn what_was_still_to_be_listened_to_is_not_waited_for() {
+        let facts = Story::talking(1).ended(9_000, Reason::CallerHungUp, EndedBy::Caller);
+        let facts =
+            facts.at(9_100, What::ListeningStarted).at(9_100, crate::ledger::story::recording_ok(5_000)).facts();
+        let closing = closing_facts(&facts, None);
+        assert!(matches!(&closing[..], [Fact { what: What::Listened { listening: None, .. }, .. }]), "{closing:?}");
+        let whole: Vec<Fact> = facts.into_iter().chain(closing).collect();
+        assert_eq!(closing_facts(&whole, None), []);
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use crate::call::choice::{Choice, Why};
 use crate::call::fact::{
     AnswerRule, ClosedWhy, Fact, MessageEnd, Offered, PausedBy, RecordingStatus, RefusedTransfer, RingResult,
-    RingSource, Signal, StepKind, What,
+    RingSource, SentFor, Signal, StepKind, What,
 };
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
+use crate::call::script::{Cue, Deed, Script, Speaker};
 use crate::clock::{RunId, Stamp, Wall};
 use crate::dialplan::plan::{
     AgentGreeting, Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
@@ -111,6 +112,7 @@ pub(crate) fn plans() -> Plans {
     let cadence = Cadence { name: "cn".to_owned(), burst: ms(rule.burst_ms), period: ms(rule.period_ms) };
     let hotline = Hotline {
         recording: crate::dialplan::plan::Recording::ALL,
+        scripts: crate::dialplan::scripts::Scripts::default(),
         id: HotlineId::from("property"),
         org: "物业".to_owned(),
         numbers: vec!["4008001234".to_owned()],
@@ -225,6 +227,12 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_136, What::RecordingPaused { by: PausedBy::Digits })
         .at(19_137, What::RecordingResumed { by: PausedBy::Digits })
         .at(19_138, What::OptedOut)
+        .at(19_139, What::ListeningStarted)
+        .at(19_140, What::Listened { reason: Some("crash".to_owned()), listening: None })
+        .at(19_141, What::Scripted { script: Script::Silent, deed: Deed::Farewell, by: Speaker::Gateway })
+        .at(19_142, What::Cued { cue: Cue::TalkNearItsLength, sounded: true })
+        .at(19_143, What::Parted { by: Side::Agent, caller_quiet_ms: Some(1_200), agent_quiet_ms: None })
+        .at(19_144, What::SentToDesk { why: SentFor::Nuisance, agent: "8".into() })
         .facts()
 }
 

@@ -17,6 +17,7 @@ mod meter;
 mod runs;
 mod score;
 mod sent;
+pub mod speech;
 mod status;
 mod upset;
 

@@ -1,0 +1,111 @@
+//! What the facts tell to whoever listens to a recording: when an agent had the caller, what was played, who held, and when
+//! nothing came. Times count from *connected*, as in the recording.
+
+use super::Fold;
+use crate::call::fact::{Fact, What};
+use crate::clock::Stamp;
+use crate::ids::Side;
+use crate::media::OneWayBy;
+use crate::quality::INTERVAL;
+use crate::quality::speech::{Scene, Span};
+
+/// Nothing came for so long when `media_lost` is told: 10 s.
+const LOST_AFTER_MS: u64 = 10_000;
+
+/// Of a call that has ended; `None`: it was never connected, or a crash lies between.
+pub fn scene(facts: &[Fact]) -> Option<Scene> {
+    let (first, rest) = facts.split_first()?;
+    let mut fold = Fold::begin(first)?;
+    rest.iter().for_each(|fact| fold.push(fact));
+    let length_ms = fold.connected_ms()?;
+    let connected = facts.iter().find(|fact| matches!(fact.what, What::Connected))?.at;
+    let record = fold.record();
+    let span = |from: Option<u64>, to: Option<u64>| Some(Span::new(from?, to.unwrap_or(length_ms)));
+    let since = |at: Stamp| at.millis_since(connected).unwrap_or(0);
+    Some(Scene {
+        talks: record.segments.iter().filter_map(|segment| span(segment.from_ms, segment.to_ms)).collect(),
+        played: record.played.iter().filter_map(|played| span(played.from_ms, played.to_ms)).collect(),
+        held: held(facts, length_ms, &since),
+        absent: [Side::Caller, Side::Agent].map(|leg| absent(facts, leg, length_ms, &since)),
+        comfort: [Vec::new(), Vec::new()],
+    })
+}
+
+/// Holds, and the times in which an agent was handing the caller on.
+fn held(facts: &[Fact], length_ms: u64, since: &dyn Fn(Stamp) -> u64) -> Vec<(Side, Span)> {
+    let mut held = Vec::new();
+    let mut open: Vec<(Side, bool, u64)> = Vec::new();
+    let mut close = |open: &mut Vec<(Side, bool, u64)>, key: (Side, bool), to_ms: u64| {
+        if let Some(n) = open.iter().position(|(side, hold, _)| (*side, *hold) == key) {
+            let (side, _, from_ms) = open.swap_remove(n);
+            held.push((side, Span::new(from_ms, to_ms)));
+        }
+    };
+    for fact in facts {
+        match &fact.what {
+            What::HoldStarted { by } => open.push((*by, true, since(fact.at))),
+            What::HoldEnded { by } => close(&mut open, (*by, true), since(fact.at)),
+            What::TransferStarted { .. } => open.push((Side::Agent, false, since(fact.at))),
+            What::TransferCompleted { .. } | What::TransferFailed { .. } => {
+                close(&mut open, (Side::Agent, false), since(fact.at));
+            }
+            _ => {}
+        }
+    }
+    held.extend(open.into_iter().map(|(side, _, from_ms)| (side, Span::new(from_ms, length_ms))));
+    held
+}
+
+/// When no packets came from this person.
+fn absent(facts: &[Fact], of: Side, length_ms: u64, since: &dyn Fn(Stamp) -> u64) -> Vec<Span> {
+    let mut absent = Vec::new();
+    let mut open: Option<u64> = Some(0);
+    for fact in facts {
+        let at_ms = since(fact.at);
+        match &fact.what {
+            What::MediaArrived { leg } | What::MediaResumed { leg } if *leg == of => {
+                absent.extend(open.take().map(|from_ms| Span::new(from_ms, at_ms)));
+            }
+            What::MediaLost { leg } if *leg == of => open = Some(at_ms.saturating_sub(LOST_AFTER_MS)),
+            What::OneWayAudio { leg, by: OneWayBy::Packets, for_ms } if *leg == of => {
+                absent.push(Span::new(at_ms.saturating_sub(*for_ms), at_ms));
+            }
+            What::MediaInterval { leg, line } if *leg == of && line.packets == 0 => {
+                absent.push(Span::new(at_ms.saturating_sub(INTERVAL.as_millis() as u64), at_ms));
+            }
+            _ => {}
+        }
+    }
+    absent.extend(open.map(|from_ms| Span::new(from_ms, length_ms)));
+    absent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::reason::{EndedBy, Reason};
+    use crate::ledger::story::Story;
+    use crate::media::Play;
+
+    #[test]
+    fn times_count_from_connected() {
+        let greeting = || ("您好".to_owned(), Some("8".into()));
+        let (prompt, agent) = greeting();
+        let facts = Story::talking(1)
+            .at(4_101, What::PlayStarted { play: Play::Greeting, prompt, agent, late: false })
+            .at(4_201, What::MediaArrived { leg: Side::Caller })
+            .at(8_001, What::PlayEnded { play: Play::Greeting, to_end: true })
+            .at(10_001, What::HoldStarted { by: Side::Agent })
+            .at(14_001, What::HoldEnded { by: Side::Agent })
+            .at(34_001, What::MediaLost { leg: Side::Caller })
+            .at(40_001, What::HoldStarted { by: Side::Caller })
+            .ended(44_001, Reason::CallerHungUp, EndedBy::Caller)
+            .facts();
+        let scene = scene(&facts).unwrap();
+        assert_eq!(scene.talks, [Span::new(0, 40_000)]);
+        assert_eq!(scene.played, [Span::new(100, 4_000)]);
+        let held = [(Side::Agent, Span::new(6_000, 10_000)), (Side::Caller, Span::new(36_000, 40_000))];
+        assert_eq!(scene.held, held);
+        assert_eq!(scene.absent, [vec![Span::new(0, 200), Span::new(20_000, 40_000)], vec![Span::new(0, 40_000)]]);
+    }
+}
