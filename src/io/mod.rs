@@ -27,6 +27,7 @@ pub(crate) mod recording;
 pub mod refusals;
 pub mod resolver;
 pub mod rtp;
+pub mod scorecards;
 mod socket;
 pub mod space;
 pub mod supervisor;
