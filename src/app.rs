@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ use crate::io::questions::Questions;
 use crate::io::refusals::Refusals;
 use crate::io::resolver::Resolver;
 use crate::io::rtp::MediaThreads;
-use crate::io::space::{AtFull, Gauge};
+use crate::io::space::{AtFull, Gauge, Usage};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tls::{self, Tls};
 use crate::io::udp::{Reception, Udp};
@@ -68,6 +68,7 @@ pub struct Running {
     occupancy: Arc<Occupancy>,
     ledger: ledger::Running,
     metrics: Arc<Metrics>,
+    plans: InForce,
     /// What is in force.
     config: Config,
     clock: RunClock,
@@ -76,6 +77,9 @@ pub struct Running {
     keeping: keeping::Keeping,
     _lock: File,
 }
+
+/// The dialplans that new calls get.
+type InForce = Arc<Mutex<Arc<Plans>>>;
 
 /// Where it listens, as bound.
 #[derive(Debug, Clone)]
@@ -104,6 +108,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let accounts = accounts(&config);
     let door = Arc::new(Door::new(settings.known()));
     door.open_to_strangers(!accounts.accounts.is_empty());
+    let in_force: InForce = Arc::new(Mutex::new(Arc::clone(&plans)));
     let mut gateway = Gateway::new(settings, Arc::clone(&plans), Random::from_seed(os_seed()?));
     gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
     gateway.use_codes(config.codes.clone());
@@ -114,6 +119,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         config: &config,
         clock,
         metrics: &metrics,
+        plans: &in_force,
         ledger: ledger.ledger(),
         mailbox: &mailbox,
         door,
@@ -138,6 +144,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         occupancy: shared.occupancy,
         ledger,
         metrics,
+        plans: in_force,
         config,
         clock,
         tls,
@@ -145,6 +152,10 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         keeping,
         _lock: lock,
     })
+}
+
+fn now_in_force(plans: &InForce) -> Arc<Plans> {
+    Arc::clone(&plans.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn open_tls(config: &Config, clock: RunClock) -> Result<Option<Arc<Tls>>> {
@@ -306,6 +317,7 @@ struct House<'a> {
     config: &'a Config,
     clock: RunClock,
     metrics: &'a Arc<Metrics>,
+    plans: &'a InForce,
     ledger: Ledger,
     mailbox: &'a Mailbox,
     door: Arc<Door>,
@@ -344,13 +356,7 @@ impl House<'_> {
         tcp.watch_certificates();
         let questions = Questions::default();
         let http = tokio::net::TcpListener::from_std(sockets.metrics)?;
-        let refresh: Arc<dyn Fn() + Send + Sync> = {
-            let (ledger, counters, occupancy) = (self.ledger.clone(), counters.clone(), Arc::clone(&shared.occupancy));
-            Arc::new(move || {
-                counters.ledger_backlog(ledger.backlog());
-                occupancy.tell(&counters);
-            })
-        };
+        let refresh = self.refresh(&shared.occupancy, disk.gauge());
         let router = web::operations(Arc::clone(self.metrics), Arc::clone(&shared.readiness), refresh);
         runtime.spawn(web::serve(http, router));
         let resolver = Resolver::new(runtime, self.mailbox.clone(), &self.config.dns_servers);
@@ -380,6 +386,23 @@ impl House<'_> {
             questions,
         };
         Ok((wires, receivers))
+    }
+
+    /// What gauges show is looked up when they are read.
+    fn refresh(&self, occupancy: &Arc<Occupancy>, disk: Gauge) -> Arc<dyn Fn() + Send + Sync> {
+        let (ledger, counters, occupancy) = (self.ledger.clone(), self.metrics.counters(), Arc::clone(occupancy));
+        let (plans, mailbox, clock) = (Arc::clone(self.plans), self.mailbox.clone(), self.clock);
+        Arc::new(move || {
+            counters.ledger_backlog(ledger.backlog());
+            occupancy.tell(&counters);
+            counters.event_queue(mailbox.waiting());
+            let Usage { used, all } = disk.usage();
+            counters.storage(all.saturating_sub(used), all);
+            let now = clock.now().wall;
+            for hotline in &now_in_force(&plans).hotlines {
+                counters.open(&hotline.id, hotline.reception.shut(now).is_none());
+            }
+        })
     }
 
     fn keeper(&self) -> Result<Option<Keeper>> {

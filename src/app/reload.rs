@@ -48,6 +48,7 @@ impl Running {
         }
         self.metrics.renew(sets);
         let (trunks, targets, plans) = (config.trunks.clone(), targets(&config), Arc::new(plans));
+        *self.plans.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&plans);
         let accounts = accounts(&config);
         if let Some(desk) = &self.desk {
             desk.renew(Arc::clone(&plans));

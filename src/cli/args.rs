@@ -150,11 +150,17 @@ pub(super) enum Command {
     Reload,
     /// What the running server is doing.
     Status,
-    /// The catalogue of metrics.
+    /// The catalogue of metrics, as a table in Markdown; or Prometheus' rules and alerts.
     Metrics {
         /// One JSON object a line.
         #[arg(long)]
         json: bool,
+        /// Prints recording rules and alerts for Prometheus instead.
+        #[arg(long, conflicts_with = "json")]
+        rules: bool,
+        /// The service level that the alerts hold callers' answers against, as a share.
+        #[arg(long, default_value_t = 0.9, requires = "rules")]
+        target: f64,
     },
     /// This help, or a topic.
     Help { topic: Option<Topic> },

@@ -32,6 +32,7 @@ use crate::config::{self, Config, Loaded};
 use crate::fault::Fault;
 use crate::io::clock::RunClock;
 use crate::io::control::Request;
+use crate::metrics::alerts;
 use crate::report::Zones;
 use crate::store::{Reader, StoreError, Which};
 
@@ -110,14 +111,8 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let Loaded { config, plans } = loaded(file)?;
             let now = RunClock::start().now().wall;
             let zones = Zones::from_plans(&plans).map_err(ReadingError::from)?;
-            Ok(reading::report(
-                &reader(&config)?,
-                ((*span).into(), date),
-                &zones,
-                now,
-                ((*format).into(), (*per).into()),
-                &mut out,
-            )?)
+            let (period, form) = (((*span).into(), date), ((*format).into(), (*per).into()));
+            Ok(reading::report(&reader(&config)?, period, &zones, now, form, &mut out)?)
         }
         Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
         Command::Rules { ask } => rules::run(ask, file, &mut out),
@@ -129,13 +124,20 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
         Command::Audit { command } => audit::run(command, &settings(file)?, &mut out),
         Command::Reload => recordings::ask_running(&settings(file)?, &Request::Reload, &mut out),
         Command::Status => recordings::ask_running(&settings(file)?, &Request::Status, &mut out),
-        Command::Metrics { json } => Ok(reading::metrics(style(*json), &mut out)?),
+        Command::Metrics { json, rules, target } => metrics(*json, rules.then_some(*target), &mut out),
         Command::Help { topic: Some(Topic::Reasons) } => Ok(reading::reasons(&mut out)?),
         Command::Help { topic: None } => {
             let _ = args::print_help();
             Ok(())
         }
     }
+}
+
+/// The catalogue; with a target the rules for it instead.
+fn metrics(json: bool, target: Option<f64>, out: &mut dyn Write) -> Result<(), Failure> {
+    let Some(target) = target else { return Ok(reading::metrics(style(json), out)?) };
+    let target = alerts::Target::new(target).map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok(out.write_all(alerts::rules(target).as_bytes())?)
 }
 
 fn check(file: Option<&Path>, out: &mut dyn Write) -> Result<(), Failure> {
@@ -191,12 +193,16 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().filter_map(|e| e.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Logs go to stderr; stdout belongs to the commands.
+/// Logs go to stderr; stdout belongs to the commands. For people on a terminal, else one JSON object a line.
 fn start_log(filter: &str) {
     let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| "info".into());
-    let colour = io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // A second start within one process (tests) keeps the first log.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).try_init();
+    let _ = if io::stderr().is_terminal() {
+        log.with_ansi(true).try_init()
+    } else {
+        log.json().flatten_event(true).with_span_list(false).try_init()
+    };
 }
 
 impl From<anyhow::Error> for Failure {

@@ -13,7 +13,7 @@ use crate::cdr::{LegQuality, QualityStatus, Record, Time, Word as _};
 use crate::clock::Wall;
 use crate::ids::CallId;
 use crate::ledger::codec::{self, CodecError};
-use crate::metrics::{METRICS, SipRejection};
+use crate::metrics::{SipRejection, catalogue};
 use crate::report::{Format, Material, Per, Period, PeriodError, Report, Span, Zones};
 use crate::store::{Call, Reader, StoreError, Which};
 
@@ -120,26 +120,10 @@ pub fn report(
 
 /// `hotline metrics`: the catalogue.
 pub fn metrics(style: Style, out: &mut dyn Write) -> Result<(), ReadingError> {
-    #[derive(Serialize)]
-    struct Row {
-        name: &'static str,
-        kind: &'static str,
-        labels: Vec<&'static str>,
-        help: &'static str,
+    match style {
+        Style::Json => catalogue::rows().iter().try_for_each(|row| json_line(row, out)),
+        Style::Text => Ok(out.write_all(catalogue::markdown().as_bytes())?),
     }
-    for metric in METRICS {
-        let labels = metric.labels.iter().map(|label| label.name).collect::<Vec<_>>();
-        let row = Row { name: metric.name, kind: metric.kind.as_str(), labels, help: metric.help };
-        match style {
-            Style::Json => json_line(&row, out)?,
-            Style::Text => {
-                let labels =
-                    if row.labels.is_empty() { String::new() } else { format!("{{{}}}", row.labels.join(",")) };
-                writeln!(out, "{}{labels}  {}\n    {}", row.name, row.kind, row.help)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// `hotline help reasons`: why calls end, and what that makes of a call that nobody had answered; then why a request does not

@@ -112,8 +112,12 @@ fn dates_and_ids() {
 #[test]
 fn lists_of_metrics_and_reasons() {
     let text = written(|out| metrics(Style::Text, out));
-    assert!(text.contains("hotline_calls_total{hotline,outcome}  counter\n"), "{text}");
-    assert_eq!(written(|out| metrics(Style::Json, out)).lines().count(), METRICS.len());
+    assert!(text.contains("\n| `hotline_calls_total` | counter | `hotline`, `outcome` | Ended calls"), "{text}");
+    assert!(text.lines().all(|line| line.matches(" | ").count() == 3 || line.starts_with("|---")), "{text}");
+    assert_eq!(text.lines().count(), crate::metrics::METRICS.len() + 2);
+    let json = written(|out| metrics(Style::Json, out));
+    assert!(json.contains("\"values\":[null,[\"answered\",\"short_abandoned\""), "{json}");
+    assert_eq!(json.lines().count(), crate::metrics::METRICS.len());
     let reasons = written(reasons);
     assert_eq!(reasons.lines().count(), Reason::ALL.len() + 2 + SipRejection::ALL.len());
     assert!(reasons.contains("stranger            silence    From an address"), "{reasons}");

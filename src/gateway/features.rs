@@ -146,7 +146,7 @@ impl Gateway {
         for phone in ringing {
             self.endpoint.hang_up_because(now, phone, elsewhere.as_ref());
         }
-        tracing::info!(id = %call, %agent, %colleague, "picked up at a colleague's phone");
+        tracing::info!(%call, %agent, %colleague, "picked up at a colleague's phone");
         Ok(())
     }
 

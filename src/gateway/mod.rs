@@ -585,7 +585,7 @@ impl Gateway {
     /// Lets a call act, then does what it orders. A panic ends that call, not the process.
     fn with_call(&mut self, now: Now, id: CallId, act: impl FnOnce(&mut crate::call::Call, &mut Agents)) {
         let Some(entry) = self.calls.get_mut(&id) else { return };
-        let _span = tracing::debug_span!("call", %id).entered();
+        let _span = tracing::info_span!("switch", call = %id).entered();
         let (call, agents) = (&mut entry.call, &mut self.agents);
         if catch_unwind(AssertUnwindSafe(|| act(call, agents))).is_err() {
             tracing::error!("a bug in the call machine; this call is ended");

@@ -25,7 +25,7 @@ impl Gateway {
             Action::Fact(fact) => {
                 if let What::Ended { reason, by } = &fact.what {
                     self.trunks.leave(id);
-                    tracing::info!(%id, %reason, by = by.as_str(), "call ended");
+                    tracing::info!(call = %id, %reason, by = by.as_str(), "call ended");
                 }
                 self.outputs.push_back(Output::Fact(fact));
             }

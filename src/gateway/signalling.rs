@@ -124,7 +124,7 @@ impl Gateway {
             early_media,
             standing,
         };
-        tracing::info!(%id, hotline = %hotline.id, trunk = %offer.trunk, "call offered");
+        tracing::info!(call = %id, hotline = %hotline.id, trunk = %offer.trunk, "call offered");
         tracing::debug!(%id, caller = %caller.number.kept, "caller");
         let call = match self.refusal().or(refusal).or_else(|| self.admit(now, line, id)) {
             Some(why) => Call::refused(id, self.settings.run, at, hotline, offer, why),

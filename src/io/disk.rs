@@ -159,6 +159,7 @@ fn run<M: Medium>(medium: &M, disk: &Gauge, inbox: &Receiver<Order>, mut closed:
     while let Some(order) = next(inbox, &mut worked) {
         match order {
             Order::Begin { call, path } => {
+                let _span = tracing::info_span!("recording", %call).entered();
                 let recording = match disk.is_full() {
                     true => Recording::refused(call, &path),
                     false => Recording::begin(medium, call, &path),
@@ -172,6 +173,7 @@ fn run<M: Medium>(medium: &M, disk: &Gauge, inbox: &Receiver<Order>, mut closed:
                 }
             }
             Order::End { call, total_frames } => {
+                let _span = tracing::info_span!("recording", %call).entered();
                 if let Some(recording) = open.remove(&call) {
                     closed(recording.end(total_frames));
                 }

@@ -128,7 +128,8 @@ impl Driver {
                 Received::Stop => return self.finish(),
             }
             let now = self.wires.clock.now();
-            if self.gateway.poll_timeout().is_some_and(|(at, _)| at <= now.mono) {
+            if let Some((at, _)) = self.gateway.poll_timeout().filter(|(at, _)| *at <= now.mono) {
+                self.wires.counters.loop_lag(now.mono.since(at));
                 self.handle(Input::Timeout);
             }
             self.hand_over_facts();

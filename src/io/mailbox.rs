@@ -89,6 +89,12 @@ impl Mailbox {
         self.shared.bring(|queues| queues.events.push_back(input));
     }
 
+    /// How much waits for the switch.
+    pub fn waiting(&self) -> usize {
+        let queues = self.shared.lock();
+        [&queues.events, &queues.trunks, &queues.others, &queues.registers].map(VecDeque::len).iter().sum()
+    }
+
     pub fn stop(&self) {
         self.shared.bring(|queues| queues.stopped = true);
     }

@@ -259,6 +259,7 @@ impl MediaThread {
             | Command::Unrecord { call } => *call,
         };
         let Some(slot) = self.slot_of.get(&call) else { return };
+        let _span = tracing::info_span!("media", %call).entered();
         self.guarded(*slot, |bridge, _| bridge.handle(now, command));
     }
 

@@ -429,7 +429,7 @@ pub(super) fn first_sound(path: &Path, from_ms: u64, to_ms: u64) -> io::Result<O
 fn draw(path: &Path, peaks: Peaks) {
     let path = path::peaks(path);
     if let Err(error) = fs::write(&path, peaks.finish()) {
-        tracing::warn!(%error, "a recording has no waveform");
+        tracing::warn!(%error, path = %path.display(), "a recording has no waveform");
         let _ = fs::remove_file(&path);
     }
 }

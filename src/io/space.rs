@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -89,13 +89,20 @@ const RESERVE_PART: u64 = 100;
 /// How often the disk is looked at: an alarm comes within 5 s.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A word of the watch that any thread may read.
+/// What the watch saw last, for any thread to read.
 #[derive(Debug, Clone, Default)]
-pub struct Gauge(Arc<AtomicU8>);
+pub struct Gauge(Arc<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    level: AtomicU8,
+    used: AtomicU64,
+    all: AtomicU64,
+}
 
 impl Gauge {
     pub fn level(&self) -> Level {
-        match self.0.load(Ordering::Relaxed) {
+        match self.0.level.load(Ordering::Relaxed) {
             0 => Level::Fine,
             1 => Level::Low,
             2 => Level::Tight,
@@ -107,8 +114,15 @@ impl Gauge {
         self.level() == Level::Full
     }
 
-    fn set(&self, level: Level) {
-        self.0.store(level as u8, Ordering::Relaxed);
+    /// Nothing of nothing if the file system cannot be asked.
+    pub fn usage(&self) -> Usage {
+        Usage { used: self.0.used.load(Ordering::Relaxed), all: self.0.all.load(Ordering::Relaxed) }
+    }
+
+    fn set(&self, level: Level, usage: Usage) {
+        self.0.level.store(level as u8, Ordering::Relaxed);
+        self.0.used.store(usage.used, Ordering::Relaxed);
+        self.0.all.store(usage.all, Ordering::Relaxed);
     }
 }
 
@@ -240,7 +254,7 @@ impl<S: Space> Round<S> {
     }
 
     fn reach(&mut self, level: Level, usage: Usage) {
-        self.gauge.set(level);
+        self.gauge.set(level, usage);
         if level == self.level {
             return;
         }

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::counters::Direction;
-use super::registry::{Families, Sets, Whole};
+use super::exemplars::Seen;
+use super::registry::{Families, LabelSets, Sets, Whole};
 use super::table::{AgentCall, AgentState, CallState, Id};
 use crate::call::fact::{Fact, RecordingStatus, RingResult, What};
 use crate::call::presence::{self, AgentFact, Kind};
 use crate::cdr::{Fold, Outcome, Phase, QualityStatus, Word};
+use crate::clock::Stamp;
 use crate::ids::{AgentNo, CallId, HotlineId, Side};
 use crate::protocol::rtp::Received;
 use crate::quality::Heard;
@@ -20,6 +22,9 @@ const UNRATED: usize = 1_000;
 
 /// Ended calls whose recording is still being closed.
 const UNSEALED: usize = 10_000;
+
+/// Rings whose end has not come yet; a call has few.
+const RINGS: usize = 100_000;
 
 /// Feed it every fact of this run, in order. Not those that recovery writes: for a call that a crash had cut, call
 /// [`CallMetrics::interrupted`].
@@ -34,6 +39,8 @@ pub struct CallMetrics {
     pack: Arc<Pack>,
     /// Ended calls whose measurements are not both there: the oldest give way.
     unrated: BTreeMap<CallId, Fold>,
+    /// Since when each attempt rings, and whose phone.
+    rings: BTreeMap<(CallId, u32), (AgentNo, Stamp)>,
     /// In how many calls each agent rings and talks.
     ringing: BTreeMap<AgentNo, u32>,
     busy: BTreeMap<AgentNo, u32>,
@@ -46,9 +53,21 @@ impl CallMetrics {
     pub(super) fn new(families: Families, sets: Sets, whole: Whole) -> CallMetrics {
         let (live, unrated, unsealed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (ringing, busy, pack) = (BTreeMap::new(), BTreeMap::new(), Pack::built_in());
-        let (presences, unreachable) = (BTreeMap::new(), BTreeSet::new());
-        let metrics =
-            CallMetrics { families, sets, whole, live, unsealed, pack, unrated, ringing, busy, presences, unreachable };
+        let (presences, unreachable, rings) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        let metrics = CallMetrics {
+            families,
+            sets,
+            whole,
+            live,
+            unsealed,
+            pack,
+            unrated,
+            rings,
+            ringing,
+            busy,
+            presences,
+            unreachable,
+        };
         metrics.show_agents();
         metrics
     }
@@ -61,6 +80,7 @@ impl CallMetrics {
         let whole = self.whole.clone();
         let _held = whole.hold();
         self.count_at_once(fact);
+        self.count_ring(fact);
         self.rate(fact);
         self.seal(fact);
         let Some(mut case) = self.live.remove(&fact.call).or_else(|| self.begin(fact)) else { return };
@@ -69,7 +89,7 @@ impl CallMetrics {
         case.push(fact);
         self.enter(case.fold());
         if concerns_agents(&fact.what) {
-            self.show_agents();
+            self.show_states();
         }
         if case.fold().phase() == Phase::Ended {
             self.count_ended(case.fold());
@@ -140,9 +160,8 @@ impl CallMetrics {
     }
 
     fn count_verdicts(&self, case: &Case) {
-        let hotline = case.fold().hotline().as_str();
         for (rule, judged) in case.judged(&self.pack) {
-            self.families.add(Id::RuleVerdicts, &[hotline, &rule.id, judged.finding.word()], 1);
+            self.families.add(Id::RuleChecks, &[&rule.id, judged.finding.word()], 1);
         }
     }
 
@@ -161,13 +180,13 @@ impl CallMetrics {
                 self.families.add(Id::Recordings, &[word], 1);
             }
             What::Media { leg, received } => self.count_received(*leg, received),
-            What::MediaMeasured { leg, heard } => self.count_heard(*leg, heard),
+            What::MediaMeasured { leg, heard } => self.count_heard(*leg, heard, seen(fact)),
             What::OneWayAudio { leg, .. } => self.families.add(Id::OneWayTimes, &[leg.as_str()], 1),
             What::MediaUpset { leg, upset } => self.families.add(Id::MediaUpsets, &[leg.as_str(), upset.word()], 1),
             What::RemoteQuality { leg, .. } => self.families.add(Id::QualityReports, &[leg.as_str()], 1),
             What::MediaOfLeft { received, heard, .. } => {
                 self.count_received(Side::Agent, received);
-                heard.iter().for_each(|heard| self.count_heard(Side::Agent, heard));
+                heard.iter().for_each(|heard| self.count_heard(Side::Agent, heard, seen(fact)));
             }
             _ => {}
         }
@@ -179,7 +198,27 @@ impl CallMetrics {
         self.families.add(Id::RtpLost, &labels, received.lost);
     }
 
-    fn count_heard(&self, leg: Side, heard: &Heard) {
+    /// The time that a phone rang.
+    fn count_ring(&mut self, fact: &Fact) {
+        match &fact.what {
+            What::AgentInvited { attempt, agent } => {
+                if self.rings.len() >= RINGS {
+                    self.rings.pop_first();
+                }
+                self.rings.insert((fact.call, *attempt), (agent.clone(), fact.at));
+            }
+            What::AgentAnswered { attempt, .. }
+            | What::AgentReleased { attempt, .. }
+            | What::PickedUp { attempt, .. } => {
+                let Some((agent, since)) = self.rings.remove(&(fact.call, *attempt)) else { return };
+                let rang_ms = fact.at.millis_since(since).unwrap_or(0);
+                self.families.add_ms(Id::AgentRing, &[self.sets.read().agent_label(&agent)], rang_ms);
+            }
+            _ => {}
+        }
+    }
+
+    fn count_heard(&self, leg: Side, heard: &Heard, of: Seen) {
         let (leg, measured) = (leg.as_str(), &heard.measured);
         let labels = [leg, Direction::In.word()];
         self.families.add(Id::RtpBytes, &labels, measured.octets);
@@ -192,8 +231,8 @@ impl CallMetrics {
         self.families.add(Id::Concealed, &[leg, "leg"], decoded.concealed_us / 10_000);
         self.families.add(Id::Concealed, &[leg, "recording"], decoded.recording_concealed_us / 10_000);
         if let Some(ratio) = measured.loss_ratio() {
-            self.families.observe(Id::RtpLossRatio, &[leg], ratio);
-            self.families.observe(Id::RtpJitter, &[leg], measured.jitter.mean as f64 / 1e9);
+            self.families.observe_in(Id::RtpLossRatio, leg, ratio, of);
+            self.families.observe_in(Id::RtpJitter, leg, measured.jitter.mean as f64 / 1e9, of);
         }
     }
 
@@ -232,7 +271,7 @@ impl CallMetrics {
             let one_way = of.status == QualityStatus::OneWay;
             self.families.add(Id::OneWay, &[leg.as_str()], u64::from(one_way));
             if let Some(mos) = of.figures.mos.filter(|_| of.figures.scale.as_deref() == Some("nb")) {
-                self.families.observe(Id::Mos, &[leg.as_str()], mos);
+                self.families.observe_in(Id::Mos, leg.as_str(), mos, seen(fact));
             }
         }
     }
@@ -244,21 +283,30 @@ impl CallMetrics {
     fn count_ended(&self, fold: &Fold) {
         let record = fold.record();
         let hotline = record.hotline.as_str();
-        let Some(outcome) = record.outcome else { return };
+        let (Some(outcome), Some(ended)) = (record.outcome, fold.ended_at()) else { return };
+        let of = Seen { call: fold.call(), wall_us: ended.wall_us };
         self.families.add(Id::Calls, &[hotline, outcome.word()], 1);
         if let Some(by) = record.ended_by {
             self.families.add(Id::Hangups, &[hotline, by.word()], 1);
         }
         self.families.add(Id::AnsweredWithinTarget, &[hotline], u64::from(record.answered_within_target == Some(true)));
-        self.observe(Id::RingToAnswer, hotline, record.ring_to_answer_ms);
+        self.observe(Id::RingToAnswer, hotline, record.ring_to_answer_ms, of);
         match outcome {
-            Outcome::Answered => self.observe(Id::CallDuration, hotline, record.duration_ms),
-            Outcome::Abandoned | Outcome::ShortAbandoned => self.observe(Id::TimeToAbandon, hotline, record.wait_ms),
+            Outcome::Answered => self.observe(Id::CallDuration, hotline, record.duration_ms, of),
+            Outcome::Abandoned | Outcome::ShortAbandoned => {
+                self.observe(Id::TimeToAbandon, hotline, record.wait_ms, of);
+            }
             Outcome::Overflow | Outcome::Rejected | Outcome::Failed => {}
         }
-        self.observe(Id::GreetingDelay, hotline, record.greeting.and_then(|g| g.started_after_connect_ms));
-        fold.hold_lengths_ms().into_iter().for_each(|ms| self.observe(Id::HoldDuration, hotline, Some(ms)));
-        record.segments.iter().for_each(|segment| self.count_agent(&segment.agent, AgentCall::Answered));
+        self.observe(Id::GreetingDelay, hotline, record.greeting.and_then(|g| g.started_after_connect_ms), of);
+        fold.hold_lengths_ms().into_iter().for_each(|ms| self.observe(Id::HoldDuration, hotline, Some(ms), of));
+        for segment in &record.segments {
+            self.count_agent(&segment.agent, AgentCall::Answered);
+            let sets = self.sets.read();
+            let label = [sets.agent_label(&segment.agent)];
+            self.families.add_ms(Id::AgentTalk, &label, segment.talk_ms.unwrap_or(0));
+            self.families.add_ms(Id::AgentHold, &label, segment.hold_ms.unwrap_or(0));
+        }
         let in_vain = match outcome {
             Outcome::Abandoned | Outcome::ShortAbandoned => AgentCall::CallerLeft,
             Outcome::Answered | Outcome::Overflow | Outcome::Rejected | Outcome::Failed => AgentCall::Fault,
@@ -266,9 +314,9 @@ impl CallMetrics {
         fold.answers_in_vain().for_each(|agent| self.count_agent(agent, in_vain));
     }
 
-    fn observe(&self, id: Id, hotline: &str, ms: Option<u64>) {
+    fn observe(&self, id: Id, hotline: &str, ms: Option<u64>, of: Seen) {
         if let Some(ms) = ms {
-            self.families.observe(id, &[hotline], ms as f64 / 1_000.0);
+            self.families.observe_in(id, hotline, ms as f64 / 1_000.0, of);
         }
     }
 
@@ -299,16 +347,34 @@ impl CallMetrics {
         self.families.shift(Id::CallsActive, &[fold.hotline().as_str(), state.word()], by);
     }
 
-    /// Busy wins over ringing: an agent with `calls_at_once` may be both.
+    /// Shows the agents of the configuration that is in force.
     pub fn show_agents(&self) {
+        self.show_states();
+        let sets = self.sets.read();
+        for (hotline, staff) in &sets.staff {
+            let there = |agent: &&AgentNo| {
+                matches!(self.presence(agent, &sets), Kind::Ready | Kind::WrapUp) && !self.unreachable.contains(*agent)
+            };
+            let there = i64::try_from(staff.iter().filter(there).count()).unwrap_or(i64::MAX);
+            self.families.set(Id::OnDuty, &[hotline.as_str()], there);
+        }
+    }
+
+    /// What the agent last said, or how an agent begins.
+    fn presence(&self, agent: &AgentNo, sets: &LabelSets) -> Kind {
+        let start = if sets.login.contains(agent) { Kind::LoggedOut } else { Kind::Ready };
+        self.presences.get(agent).copied().unwrap_or(start)
+    }
+
+    /// Busy wins over ringing: an agent with `calls_at_once` may be both.
+    fn show_states(&self) {
         let ringing = self.ringing.keys().filter(|agent| !self.busy.contains_key(*agent)).count();
         let engaged = ringing + self.busy.len();
         let sets = self.sets.read();
         let in_no_call = |agent: &AgentNo| !self.busy.contains_key(agent) && !self.ringing.contains_key(agent);
         let (mut wrap_up, mut away, mut offline) = (0, 0, 0);
         for agent in sets.agents.iter().filter(|agent| in_no_call(agent)) {
-            let start = if sets.login.contains(agent) { Kind::LoggedOut } else { Kind::Ready };
-            match self.presences.get(agent).copied().unwrap_or(start) {
+            match self.presence(agent, &sets) {
                 Kind::Ready => {}
                 Kind::WrapUp => wrap_up += 1,
                 Kind::Paused | Kind::Away => away += 1,
@@ -325,13 +391,14 @@ impl CallMetrics {
         show(AgentState::Away, away);
         show(AgentState::Offline, offline);
         show(AgentState::Available, sets.agents.len().saturating_sub(engaged + elsewhere));
-        let ready = |agent: &AgentNo| {
-            let start = if sets.login.contains(agent) { Kind::LoggedOut } else { Kind::Ready };
-            self.presences.get(agent).copied().unwrap_or(start) == Kind::Ready
-        };
+        let ready = |agent: &AgentNo| self.presence(agent, &sets) == Kind::Ready;
         let unreachable = self.unreachable.intersection(&sets.agents).filter(|agent| ready(agent)).count();
         self.families.set(Id::AgentsUnreachable, &[], i64::try_from(unreachable).unwrap_or(i64::MAX));
     }
+}
+
+fn seen(fact: &Fact) -> Seen {
+    Seen { call: fact.call, wall_us: fact.at.wall_us }
 }
 
 fn concerns_agents(what: &What) -> bool {

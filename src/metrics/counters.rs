@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::registry::{Families, OTHER};
-use super::table::Id;
+use super::table::{Id, RECORDINGS};
 use crate::cdr::{Word, words};
 use crate::clock::Wall;
-use crate::ids::TrunkName;
+use crate::ids::{HotlineId, TrunkName};
 
 /// A handle; clones count into the same series.
 #[derive(Debug, Clone)]
@@ -152,6 +152,15 @@ const CODES: &[u16] = &[
     488, 491, 500, 501, 503, 504, 600, 603, 604,
 ];
 
+/// Of those, the ones that other requests than INVITE have a series for.
+const COMMON_CODES: &[u16] = &[200, 401, 403, 404, 407, 408, 480, 481, 500, 501, 503];
+
+/// Whether the answers to a method have a series of their own for this code; all others are `other`.
+pub(super) fn has_response(method: &str, code: &str) -> bool {
+    let codes = if method == Method::Invite.word() { CODES } else { COMMON_CODES };
+    code == OTHER || code.parse().is_ok_and(|code: u16| codes.contains(&code))
+}
+
 pub(super) fn response_codes() -> Vec<String> {
     CODES.iter().map(ToString::to_string).chain([OTHER.to_owned()]).collect()
 }
@@ -166,8 +175,9 @@ impl Counters {
     }
 
     pub fn sip_response(&self, method: Method, code: u16, direction: Direction) {
-        let known = CODES.contains(&code).then(|| code.to_string());
-        let labels = [method.answered_label(), known.as_deref().unwrap_or(OTHER), direction.word()];
+        let (method, code) = (method.answered_label(), code.to_string());
+        let code = if has_response(method, &code) { &code } else { OTHER };
+        let labels = [method, code, direction.word()];
         self.families.add(Id::SipResponses, &labels, 1);
     }
 
@@ -247,6 +257,28 @@ impl Counters {
     /// How full the recordings' disk is: 0 to 3, as the catalogue says.
     pub fn disk_level(&self, level: i64) {
         self.families.set(Id::DiskLevel, &[], level);
+    }
+
+    /// Bytes that are left and that there are on the file system of the recordings.
+    pub fn storage(&self, free: u64, size: u64) {
+        for (id, bytes) in [(Id::StorageFree, free), (Id::StorageSize, size)] {
+            self.families.set(id, &[RECORDINGS], i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Whether a hotline takes calls at the moment.
+    pub fn open(&self, hotline: &HotlineId, open: bool) {
+        self.families.set(Id::Open, &[hotline.as_str()], i64::from(open));
+    }
+
+    /// What waits for the switch.
+    pub fn event_queue(&self, waiting: usize) {
+        self.families.set(Id::EventQueue, &[], i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// The switch came so late to a timer that was due.
+    pub fn loop_lag(&self, late: Duration) {
+        self.families.observe(Id::LoopLag, &[], late.as_secs_f64());
     }
 
     pub fn ledger_committed(&self, facts: u64, took: Duration) {

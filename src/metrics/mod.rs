@@ -4,8 +4,13 @@
 //! Call metrics are computed from facts by the same fold as the call record ([`CallMetrics`]); counters of SIP, RTP,
 //! the recorder and the ledger are direct ([`Counters`]). The only user of the crate `prometheus`.
 
+pub mod alerts;
+pub mod boards;
 mod calls;
+pub mod catalogue;
 mod counters;
+mod exemplars;
+mod openmetrics;
 mod registry;
 mod table;
 
@@ -14,5 +19,7 @@ pub use counters::{Counters, Direction, Method, Reload, SipRejection};
 pub use registry::{LabelSets, Metrics, MetricsError};
 pub use table::{AgentCall, AgentState, CallState, Kind, METRICS, Metric};
 
+#[cfg(test)]
+mod open_tests;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,14 @@
 //! Registration of the table with the crate `prometheus`, every label set at zero from the start.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::proto::{MetricFamily, MetricType};
+use prometheus::{CounterVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
+use super::exemplars::{Exemplars, Seen};
+use super::openmetrics::{self, Exposed, Series, Shown};
 use super::table::{Buckets, Id, Kind, METRICS, Metric};
 use super::{CallMetrics, Counters};
 use crate::dialplan::plan::Plans;
@@ -27,6 +30,8 @@ pub struct LabelSets {
     pub agents: BTreeSet<AgentNo>,
     /// Those who begin logged out.
     pub login: BTreeSet<AgentNo>,
+    /// Whom the calls of each hotline can ring.
+    pub staff: BTreeMap<HotlineId, BTreeSet<AgentNo>>,
     /// Every threshold that a dialplan configures on waiting: each is a bucket's bound, exactly.
     pub thresholds_ms: Vec<u64>,
     /// Agents who have a series of their own: the first of the run, whatever the configuration names later.
@@ -80,6 +85,7 @@ impl LabelSets {
         for hotline in &plans.hotlines {
             sets.hotlines.insert(hotline.id.clone());
             sets.agents.extend(hotline.everybody());
+            sets.staff.insert(hotline.id.clone(), hotline.everybody().into_iter().collect());
             if hotline.duty.login {
                 sets.login.extend(hotline.everybody());
             }
@@ -118,7 +124,8 @@ impl Metrics {
         let registry = Registry::new();
         registry.register(Box::new(ProcessCollector::for_self()))?;
         let families = METRICS.iter().map(|metric| register(&registry, metric, &sets));
-        let families = Families(families.collect::<Result<Arc<[Family]>, _>>()?);
+        let series = families.collect::<Result<Arc<[Family]>, _>>()?;
+        let families = Families { series, exemplars: Exemplars::new(&sets) };
         families.set(Id::BuildInfo, &[env!("CARGO_PKG_VERSION")], 1);
         Ok(Metrics { registry, families, sets: Sets(Arc::new(RwLock::new(sets))), whole: Whole::default() })
     }
@@ -129,9 +136,14 @@ impl Metrics {
         let mut current = self.sets.0.write().unwrap_or_else(PoisonError::into_inner);
         let thresholds_ms = std::mem::take(&mut current.thresholds_ms);
         let labelled = std::mem::take(&mut current.labelled);
+        for gone in current.hotlines.difference(&sets.hotlines) {
+            // Nobody calls it any more, so nobody is missed there.
+            self.families.set(Id::Open, &[gone.as_str()], 0);
+            self.families.set(Id::OnDuty, &[gone.as_str()], 0);
+        }
         *current = LabelSets { thresholds_ms, ..sets.label_agents(labelled) };
         for metric in METRICS {
-            for row in combinations(metric, &current) {
+            for row in metric.rows(&current) {
                 self.families.exist(metric.id, &row);
             }
         }
@@ -155,27 +167,63 @@ impl Metrics {
 
     /// Prometheus' text format, version 0.0.4.
     pub fn encode(&self) -> Result<String, MetricsError> {
-        let whole = self.whole.hold();
-        let gathered = self.registry.gather();
-        drop(whole);
-        Ok(TextEncoder::new().encode_to_string(&gathered)?)
+        Ok(TextEncoder::new().encode_to_string(&self.gather())?)
     }
+
+    /// OpenMetrics 1.0.0, with the ids of calls as exemplars.
+    pub fn encode_open(&self) -> String {
+        let families: Vec<Exposed> = self.gather().iter().filter_map(exposed).collect();
+        openmetrics::encode(&families, &self.families.exemplars)
+    }
+
+    fn gather(&self) -> Vec<MetricFamily> {
+        let _whole = self.whole.hold();
+        self.registry.gather()
+    }
+}
+
+/// What the crate gathered, without its types.
+fn exposed(family: &MetricFamily) -> Option<Exposed> {
+    let kind = match family.get_field_type() {
+        MetricType::COUNTER => Kind::Counter,
+        MetricType::GAUGE => Kind::Gauge,
+        MetricType::HISTOGRAM => Kind::Histogram,
+        MetricType::SUMMARY | MetricType::UNTYPED => return None,
+    };
+    let series = family.get_metric().iter().map(|metric| {
+        let labels = metric.get_label().iter().map(|label| (label.name().to_owned(), label.value().to_owned()));
+        let shown = match kind {
+            Kind::Counter => Shown::Number(metric.get_counter().get_value()),
+            Kind::Gauge => Shown::Number(metric.get_gauge().get_value()),
+            Kind::Histogram => {
+                let of = metric.get_histogram();
+                let buckets = of.get_bucket().iter().map(|bucket| (bucket.upper_bound(), bucket.cumulative_count()));
+                Shown::Buckets { buckets: buckets.collect(), sum: of.get_sample_sum(), count: of.get_sample_count() }
+            }
+        };
+        Series { labels: labels.collect(), shown }
+    });
+    Some(Exposed { name: family.name().to_owned(), help: family.help().to_owned(), kind, series: series.collect() })
 }
 
 /// One family for each row of the table, in its order.
 #[derive(Debug, Clone)]
-pub(super) struct Families(Arc<[Family]>);
+pub(super) struct Families {
+    series: Arc<[Family]>,
+    exemplars: Exemplars,
+}
 
 #[derive(Debug, Clone)]
 enum Family {
     Counter(IntCounterVec),
+    Seconds(CounterVec),
     Gauge(IntGaugeVec),
     Histogram(HistogramVec),
 }
 
 impl Families {
     pub(super) fn add(&self, id: Id, labels: &[&str], by: u64) {
-        if let Family::Counter(family) = &self.0[id as usize]
+        if let Family::Counter(family) = &self.series[id as usize]
             && let Ok(counter) = family.get_metric_with_label_values(labels)
         {
             return counter.inc_by(by);
@@ -183,8 +231,18 @@ impl Families {
         debug_assert!(false, "{id:?} is no counter with the labels {labels:?}");
     }
 
+    /// Adds to a counter of time.
+    pub(super) fn add_ms(&self, id: Id, labels: &[&str], ms: u64) {
+        if let Family::Seconds(family) = &self.series[id as usize]
+            && let Ok(counter) = family.get_metric_with_label_values(labels)
+        {
+            return counter.inc_by(ms as f64 / 1_000.0);
+        }
+        debug_assert!(false, "{id:?} is no counter of time with the labels {labels:?}");
+    }
+
     pub(super) fn set(&self, id: Id, labels: &[&str], to: i64) {
-        if let Family::Gauge(family) = &self.0[id as usize]
+        if let Family::Gauge(family) = &self.series[id as usize]
             && let Ok(gauge) = family.get_metric_with_label_values(labels)
         {
             return gauge.set(to);
@@ -193,7 +251,7 @@ impl Families {
     }
 
     pub(super) fn shift(&self, id: Id, labels: &[&str], by: i64) {
-        if let Family::Gauge(family) = &self.0[id as usize]
+        if let Family::Gauge(family) = &self.series[id as usize]
             && let Ok(gauge) = family.get_metric_with_label_values(labels)
         {
             return gauge.add(by);
@@ -203,19 +261,26 @@ impl Families {
 
     /// Makes a series, at zero if it is new.
     fn exist(&self, id: Id, row: &[String]) {
-        let made = match &self.0[id as usize] {
+        let made = match &self.series[id as usize] {
             Family::Counter(family) => family.get_metric_with_label_values(row).map(drop),
+            Family::Seconds(family) => family.get_metric_with_label_values(row).map(drop),
             Family::Gauge(family) => family.get_metric_with_label_values(row).map(drop),
             Family::Histogram(family) => family.get_metric_with_label_values(row).map(drop),
         };
         debug_assert!(made.is_ok(), "{id:?} has not the labels {row:?}");
     }
 
-    pub(super) fn observe(&self, id: Id, labels: &[&str], seconds: f64) {
-        if let Family::Histogram(family) = &self.0[id as usize]
+    /// One observation that a call can be shown for; `label` is the metric's only one.
+    pub(super) fn observe_in(&self, id: Id, label: &str, value: f64, of: Seen) {
+        self.observe(id, &[label], value);
+        self.exemplars.keep(id, label, value, of);
+    }
+
+    pub(super) fn observe(&self, id: Id, labels: &[&str], value: f64) {
+        if let Family::Histogram(family) = &self.series[id as usize]
             && let Ok(histogram) = family.get_metric_with_label_values(labels)
         {
-            return histogram.observe(seconds);
+            return histogram.observe(value);
         }
         debug_assert!(false, "{id:?} is no histogram with the labels {labels:?}");
     }
@@ -223,8 +288,14 @@ impl Families {
 
 fn register(registry: &Registry, metric: &Metric, sets: &LabelSets) -> Result<Family, prometheus::Error> {
     let names: Vec<&str> = metric.labels.iter().map(|label| label.name).collect();
-    let rows = combinations(metric, sets);
+    let rows = metric.rows(sets);
     match metric.kind {
+        Kind::Counter if metric.counts_seconds() => {
+            let family = CounterVec::new(Opts::new(metric.name, metric.help), &names)?;
+            registry.register(Box::new(family.clone()))?;
+            rows.iter().try_for_each(|row| family.get_metric_with_label_values(row).map(drop))?;
+            Ok(Family::Seconds(family))
+        }
         Kind::Counter => {
             let family = IntCounterVec::new(Opts::new(metric.name, metric.help), &names)?;
             registry.register(Box::new(family.clone()))?;
@@ -245,17 +316,4 @@ fn register(registry: &Registry, metric: &Metric, sets: &LabelSets) -> Result<Fa
             Ok(Family::Histogram(family))
         }
     }
-}
-
-/// Every combination of the metric's label values.
-fn combinations(metric: &Metric, sets: &LabelSets) -> Vec<Vec<String>> {
-    let mut rows = vec![Vec::new()];
-    for label in metric.labels {
-        let values = label.values(sets);
-        let extended = |row: &Vec<String>| -> Vec<Vec<String>> {
-            values.iter().map(|value| row.iter().cloned().chain([value.clone()]).collect()).collect()
-        };
-        rows = rows.iter().flat_map(extended).collect();
-    }
-    rows
 }

@@ -1,7 +1,7 @@
 //! The table of metrics. Base units (seconds, bytes, ratios 0 to 1), counters end in `_total`, labels are closed
 //! lists: no call id, phone number or address is ever a label.
 
-use super::counters::{Direction, Method, Reload, SipRejection, response_codes};
+use super::counters::{Direction, Method, Reload, SipRejection, has_response, response_codes};
 use super::registry::LabelSets;
 use crate::call::reason::EndedBy;
 use crate::cdr::{Outcome, Word, words};
@@ -52,6 +52,11 @@ enum Values {
 }
 
 impl Label {
+    /// Its values do not depend on the configuration.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.values, Values::Words(_))
+    }
+
     pub fn values(&self, sets: &LabelSets) -> Vec<String> {
         match self.values {
             Values::Hotlines => sets.hotlines.iter().map(ToString::to_string).collect(),
@@ -64,7 +69,10 @@ impl Label {
     }
 }
 
-/// Upper bounds in seconds; those of waiting also contain every threshold that a dialplan configures, exactly.
+/// Times, in seconds, that service levels and rules are commonly stated by: bounds of every histogram of a person's time.
+const STATED_MS: [u64; 9] = [5_000, 10_000, 15_000, 20_000, 30_000, 60_000, 120_000, 180_000, 300_000];
+
+/// Upper bounds in the metric's unit; those of waiting also contain every threshold that a dialplan configures, exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Buckets {
     None,
@@ -83,16 +91,10 @@ impl Buckets {
     pub fn bounds(self, sets: &LabelSets) -> Vec<f64> {
         let fixed: &[u64] = match self {
             Buckets::None => &[],
-            Buckets::Waiting => &[
-                500, 1_000, 2_000, 3_000, 5_000, 6_000, 8_000, 10_000, 12_000, 15_000, 20_000, 30_000, 45_000, 60_000,
-                120_000,
-            ],
-            Buckets::Greeting => &[20, 50, 100, 200, 300, 500, 1_000, 2_000, 5_000],
-            Buckets::Call => &[
-                5_000, 10_000, 20_000, 30_000, 60_000, 90_000, 120_000, 150_000, 180_000, 210_000, 240_000, 300_000,
-                420_000, 600_000, 900_000, 1_800_000,
-            ],
-            Buckets::Hold => &[5_000, 10_000, 20_000, 30_000, 45_000, 60_000, 90_000, 120_000, 180_000, 300_000],
+            Buckets::Waiting => &[500, 1_000, 2_000, 3_000],
+            Buckets::Greeting => &[50, 100, 200, 300, 500, 1_000, 2_000, 5_000],
+            Buckets::Call => &[90_000, 150_000, 210_000, 240_000, 600_000, 1_800_000],
+            Buckets::Hold => &[45_000, 90_000],
             Buckets::RoundTrip => &[5, 10, 20, 50, 100, 200, 500, 1_000, 2_000],
             Buckets::Jitter => &[1, 2, 5, 10, 20, 30, 50, 100, 200],
             Buckets::Loss => &[0, 1, 2, 5, 10, 20, 30, 50, 100, 200],
@@ -101,8 +103,12 @@ impl Buckets {
             }
             Buckets::Commit => &[1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000],
         };
+        let stated: &[u64] = match self {
+            Buckets::Waiting | Buckets::Call | Buckets::Hold => &STATED_MS,
+            _ => &[],
+        };
         let thresholds: &[u64] = if self == Buckets::Waiting { &sets.thresholds_ms } else { &[] };
-        let all: std::collections::BTreeSet<u64> = fixed.iter().chain(thresholds).copied().collect();
+        let all: std::collections::BTreeSet<u64> = fixed.iter().chain(stated).chain(thresholds).copied().collect();
         all.into_iter().map(|ms| ms as f64 / 1_000.0).collect()
     }
 }
@@ -146,6 +152,9 @@ words! {
     }
 }
 
+/// The one file system whose room is watched.
+pub(super) const RECORDINGS: &str = "recordings";
+
 const HOTLINE: Label = Label { name: "hotline", values: Values::Hotlines };
 const TRUNK: Label = Label { name: "trunk", values: Values::Trunks };
 const PROBED_TRUNK: Label = Label { name: "trunk", values: Values::ProbedTrunks };
@@ -161,6 +170,7 @@ const RECORDING: Label = closed("status", || owned(&["ok", "partial", "none"]));
 const METHOD: Label = closed("method", words_of::<Method>);
 const ANSWERED_METHOD: Label = closed("method", || owned(Method::ANSWERED));
 const CODE: Label = closed("code", response_codes);
+const VOLUME: Label = closed("volume", || owned(&[RECORDINGS]));
 const DIRECTION: Label = closed("direction", words_of::<Direction>);
 const INWARD: Label = closed("direction", || owned(&[Direction::In.word()]));
 const SIP_REJECTION: Label = closed("reason", words_of::<SipRejection>);
@@ -182,6 +192,29 @@ fn words_of<W: Word>() -> Vec<String> {
 
 fn owned(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
+}
+
+impl Metric {
+    /// A counter of time, which is no whole number.
+    pub(super) fn counts_seconds(&self) -> bool {
+        self.kind == Kind::Counter && self.name.ends_with("_seconds_total")
+    }
+
+    /// Every combination of its label values, in the order of `labels`.
+    pub(super) fn rows(&self, sets: &LabelSets) -> Vec<Vec<String>> {
+        let mut rows = vec![Vec::new()];
+        for label in self.labels {
+            let values = label.values(sets);
+            let extended = |row: &Vec<String>| -> Vec<Vec<String>> {
+                values.iter().map(|value| row.iter().cloned().chain([value.clone()]).collect()).collect()
+            };
+            rows = rows.iter().flat_map(extended).collect();
+        }
+        if self.id == Id::SipResponses {
+            rows.retain(|row| has_response(&row[0], &row[1]));
+        }
+        rows
+    }
 }
 
 macro_rules! metrics {
@@ -229,11 +262,21 @@ metrics! {
         "Agents by what they are doing: rung or in a call, else what they said of themselves; away includes pauses.";
     AgentsUnreachable "hotline_agents_unreachable" Gauge [] None
         "Agents who are there for callers, but none of whose phones can be reached.";
+    Open "hotline_open" Gauge [HOTLINE] None
+        "1 while the hotline takes calls by its dialplan: hours, holidays, outage.";
+    OnDuty "hotline_agents_on_duty" Gauge [HOTLINE] None
+        "Agents of the hotline who are there for callers or in wrap-up, whether in a call or not, and whose phones can be reached as far as is known.";
     AgentCalls "hotline_agent_calls_total" Counter [AGENT, AGENT_CALL] None
         "Rings of an agent's phone by how they went; beyond 500 agents the rest is agent=\"other\".";
+    AgentTalk "hotline_agent_talk_seconds_total" Counter [AGENT] None
+        "Time in which the agent had a caller, holds excluded; counted when the call has ended.";
+    AgentHold "hotline_agent_hold_seconds_total" Counter [AGENT] None
+        "Time in which a caller of the agent was held; counted when the call has ended.";
+    AgentRing "hotline_agent_ring_seconds_total" Counter [AGENT] None
+        "Time in which the agent's phone rang, from the INVITE to the answer or the ring's end.";
     Transfers "hotline_transfers_total" Counter [HOTLINE, TRANSFER] None
         "Times that an agent handed a caller on, by result; refused: a REFER that nobody may make, or to somebody whom we do not call.";
-    RuleVerdicts "hotline_rule_verdicts_total" Counter [HOTLINE, RULE, VERDICT] None
+    RuleChecks "hotline_rule_checks_total" Counter [RULE, VERDICT] None
         "Verdicts of sealed calls, of the rules that this pack decides; a hinted failure counts before anybody confirmed it.";
     TrunkUp "hotline_trunk_up" Gauge [PROBED_TRUNK] None
         "1 if a target of the trunk answers OPTIONS. Trunks that get none have no series.";
@@ -253,10 +296,14 @@ metrics! {
         "Samples in runs of three or more at the edge of G.711's range; the agent's channel has what was played to the caller too.";
     DiskLevel "hotline_recordings_disk_level" Gauge [] None
         "The recordings' disk: 0 fine, 1 low (90 %), 2 tight (95 %), 3 full (98 % or not writable): new calls are not recorded.";
+    StorageFree "hotline_storage_free_bytes" Gauge [VOLUME] None
+        "Room that is left for the gateway on the file system of the recordings, looked at every second.";
+    StorageSize "hotline_storage_size_bytes" Gauge [VOLUME] None
+        "Size of that file system, as far as the gateway may fill it.";
     SipRequests "hotline_sip_requests_total" Counter [METHOD, DIRECTION] None
         "SIP requests, retransmissions excluded.";
     SipResponses "hotline_sip_responses_total" Counter [ANSWERED_METHOD, CODE, DIRECTION] None
-        "SIP responses by the method they answer; codes not on the list count as code=\"other\".";
+        "SIP responses by the method they answer; codes not on the method's list count as code=\"other\".";
     SipRetransmissions "hotline_sip_retransmissions_total" Counter [DIRECTION] None
         "SIP messages sent or received again.";
     SipParseErrors "hotline_sip_parse_errors_total" Counter [] None
@@ -305,6 +352,10 @@ metrics! {
         "Voice quality reports (RFC 6035) of phones and trunks that were kept with a call.";
     MediaUpsets "hotline_media_upsets_total" Counter [LEG, UPSET] None
         "Times that a sender changed its SSRC, jumped in its time line or had a clock wrong by more than 200 ppm; at most 32 a leg and call.";
+    EventQueue "hotline_event_queue_depth" Gauge [] None
+        "Messages and events that wait for the switch.";
+    LoopLag "hotline_event_loop_lag_seconds" Histogram [] Commit
+        "How late the switch came to a timer that was due.";
     LedgerFacts "hotline_ledger_facts_total" Counter [] None
         "Facts committed.";
     LedgerBacklog "hotline_ledger_backlog_facts" Gauge [] None

@@ -256,8 +256,7 @@ fn each_sealed_call_counts_one_verdict_of_each_decided_rule() {
     let metrics = metrics();
     let pack = crate::rules::Pack::built_in();
     let count = |rule: &str, verdict: &str| {
-        let series =
-            format!("hotline_rule_verdicts_total{{hotline=\"property\",rule=\"{rule}\",verdict=\"{verdict}\"}}");
+        let series = format!("hotline_rule_checks_total{{rule=\"{rule}\",verdict=\"{verdict}\"}}");
         value(&metrics, &series)
     };
     for (rule, _) in pack.decided() {

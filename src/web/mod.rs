@@ -24,6 +24,7 @@ mod assets;
 pub mod auth;
 pub mod desk;
 mod door;
+mod negotiation;
 pub mod page;
 mod pages;
 pub mod routes;
@@ -34,10 +35,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 
+use self::negotiation::Format;
 use crate::metrics::Metrics;
 
 /// Why the gateway should get no new calls at the moment; empty: it may.
@@ -67,10 +69,16 @@ pub async fn serve(listener: tokio::net::TcpListener, router: Router) {
     }
 }
 
-async fn exposition(State(health): State<Health>) -> impl IntoResponse {
+async fn exposition(State(health): State<Health>, asked: HeaderMap) -> impl IntoResponse {
     (health.refresh)();
-    match health.metrics.encode() {
-        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text),
+    let accept = asked.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let format = Format::wanted(&accept.collect::<Vec<_>>().join(","));
+    let text = match format {
+        Format::Classic => health.metrics.encode(),
+        Format::OpenMetrics => Ok(health.metrics.encode_open()),
+    };
+    match text {
+        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, format.content_type())], text),
         Err(error) => {
             let text = format!("{error}\n");
             (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text)

@@ -12,6 +12,7 @@ pub(crate) mod child;
 pub(crate) mod impaired;
 pub(crate) mod phone;
 pub(crate) mod ports;
+pub(crate) mod prometheus;
 pub(crate) mod relay;
 pub(crate) mod sipp;
 pub(crate) mod softphone;
