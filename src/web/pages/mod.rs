@@ -4,3 +4,4 @@ pub(super) mod account;
 pub(super) mod admin;
 pub(super) mod home;
 pub(super) mod login;
+pub(super) mod qa;
