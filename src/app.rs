@@ -40,6 +40,7 @@ use crate::io::space::{AtFull, Gauge, Usage};
 use crate::io::tcp::{self, Tcp};
 use crate::io::tls::{self, Tls};
 use crate::io::udp::{Reception, Udp};
+use crate::io::vault::Vault;
 use crate::ledger::recovery::closing_facts;
 use crate::media;
 use crate::metrics::{Counters, LabelSets, Metrics};
@@ -419,7 +420,7 @@ impl House<'_> {
 
     fn recorder(&self, counters: &Counters, gauge: Gauge, listener: &Listener) -> Result<Recorder> {
         let (mailbox, counters, orders) = (self.mailbox.clone(), counters.clone(), listener.orders());
-        Recorder::start(gauge, move |closed| {
+        Recorder::start(gauge, vault(self.config), move |closed| {
             let has_file = matches!(closed.status, RecordingStatus::Ok | RecordingStatus::Partial);
             // The listener answers only when it has read of the closed recording.
             if has_file && orders.as_ref().is_some_and(|orders| orders.listen(closed.call)) {
@@ -541,7 +542,7 @@ type Presences = Vec<(AgentNo, presence::What)>;
 fn open_ledger(config: &Config, clock: RunClock, metrics: &Metrics) -> Result<(ledger::Running, RunId, Presences)> {
     let directory = &config.data_directory;
     let mut writer = ledger_writer(directory)?;
-    recover(&mut writer, directory, metrics)?;
+    recover(&mut writer, directory, &vault(config), metrics)?;
     let presences = writer.presences().context("cannot read the agents' facts")?;
     let presences = presences.into_iter().map(|fact| (fact.agent, fact.what)).collect();
     let run = writer.begin_run(clock.now().wall).context("cannot write the ledger")?;
@@ -550,20 +551,20 @@ fn open_ledger(config: &Config, clock: RunClock, metrics: &Metrics) -> Result<(l
 }
 
 /// Closes what a crash cut: recordings first, then the calls they belong to.
-fn recover(writer: &mut Writer, directory: &Path, metrics: &Metrics) -> Result<()> {
+fn recover(writer: &mut Writer, directory: &Path, vault: &Vault, metrics: &Metrics) -> Result<()> {
     let clock = RunClock::start();
     let begun = clock.now().mono;
-    let mended = disk::repair_all(&directory.join("recordings"));
+    let mended = disk::repair_all(&directory.join("recordings"), vault);
     let unfinished = writer.unfinished().context("cannot read the ledger")?;
     let mut call_metrics = metrics.calls();
     let mut closing = Vec::new();
     for (call, facts) in &unfinished {
         let of_call = || mended.iter().filter(|mended| mended.call == *call);
         if facts.iter().any(|fact| matches!(fact.what, What::OptedOut)) {
-            of_call().for_each(disk::discard);
+            of_call().for_each(|mended| disk::discard(mended, vault));
         }
         let path = recording_of(directory, facts).or_else(|| of_call().next().map(|mended| mended.path.clone()));
-        let salvage = path.and_then(|path| disk::salvage(&mended, &path));
+        let salvage = path.and_then(|path| disk::salvage(&mended, &path, vault));
         let missing = closing_facts(facts, salvage.as_ref());
         if let (true, Some(hotline)) = (is_interruption(&missing), hotline_of(facts)) {
             call_metrics.interrupted(hotline);
@@ -576,6 +577,11 @@ fn recover(writer: &mut Writer, directory: &Path, metrics: &Metrics) -> Result<(
         tracing::warn!(calls = unfinished.len(), recordings = mended.len(), took_ms, "closed what a crash had cut");
     }
     Ok(())
+}
+
+/// What opens sealed recordings.
+pub fn vault(config: &Config) -> Vault {
+    Vault::new(&config.data_directory, &config.recordings.keys)
 }
 
 /// The first file of the call's recording.

@@ -258,11 +258,11 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
     let targets = trunks::targets(&mut root, &trunks);
     let Web { http_listen, http_behind_tls, api_token, metrics_listen } = web(&mut root, &sip.listen, base);
     let mut rtp = root.section("rtp");
+    let data = path(&mut root.section("data"), "directory").map_or_else(|| "data".to_owned(), |at| at.value);
+    let data_directory = base.join(data);
     let config = Config {
         file: None,
         base: base.to_owned(),
-        data_directory: base
-            .join(path(&mut root.section("data"), "directory").map_or_else(|| "data".to_owned(), |at| at.value)),
         sip,
         rtp_ports: ports(&mut rtp),
         media: carrying(&mut rtp),
@@ -276,7 +276,8 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         targets,
         codes: features::read(&mut root.section("features")),
         dns_servers: trunks::dns_servers(&mut root.section("dns")),
-        recordings: recordings::read(&mut root),
+        recordings: recordings::read(&mut root, base, &data_directory),
+        data_directory,
         drain: drain(&mut root.section("shutdown")),
     };
     Read { config, default_agents, certificates }

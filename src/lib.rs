@@ -53,6 +53,7 @@
 //! | leg | one of the two SIP sessions and RTP streams of a call |
 //! | attempt | one ring of one agent's phone |
 //! | step | a named part of a dialplan that a call comes to: a group, a target, an announcement, a menu, a message |
+//! | script | what the gateway does in a talk by itself: for silent, noisy and faint callers, holds, three minutes |
 //! | attended | connected, with nobody but the gateway: in a queue, a menu, a message |
 //! | sealed | a call whose recording is closed too: nothing more will come |
 

@@ -35,6 +35,7 @@ fn plans_with(nobody: Next, strategy: Strategy) -> Plans {
         |n: &str| AgentGreeting { normal: prompt(&format!("您好{n}")), late: prompt(&format!("久等了{n}")) };
     let hotline = Arc::new(Hotline {
         recording: hotline::dialplan::plan::Recording::ALL,
+        scripts: hotline::dialplan::scripts::Scripts::default(),
         id: "property".into(),
         org: "物业".into(),
         numbers: vec![NUMBER.into()],

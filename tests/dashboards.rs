@@ -294,11 +294,15 @@ fn run(program: &str, arguments: &[&str]) -> String {
 fn promtool_and_amtool_accept_rules_alerts_and_routes() {
     run("promtool", &["check", "config", "prometheus.yml"]);
     say(&run("promtool", &["check", "rules", "rules.yml"]));
-    say(&run("promtool", &["test", "rules", "tests/alerts.yml"]));
+    say(&run("promtool", &["test", "rules", "tests/alerts.yml", "tests/week.yml"]));
     run("amtool", &["check-config", "alertmanager.yml"]);
-    let route = |label: &str| run("amtool", &["config", "routes", "test", "--config.file=alertmanager.yml", label]);
-    assert_eq!((route("severity=critical").trim(), route("severity=warning").trim()), ("pager", "team"));
-    let tests = std::fs::read_to_string(deploy().join("prometheus/tests/alerts.yml")).expect("the tests of alerts");
+    for (label, receiver) in [("severity=critical", "pager"), ("severity=warning", "team")] {
+        let told = run("amtool", &["config", "routes", "test", "--config.file=alertmanager.yml", label]);
+        assert_eq!(told.lines().next(), Some(receiver), "{label}: {told}");
+    }
+    let read =
+        |name: &str| std::fs::read_to_string(deploy().join("prometheus/tests").join(name)).expect("tests of alerts");
+    let tests = read("alerts.yml") + &read("week.yml");
     for (name, _) in rules().iter().filter(|(name, _)| !name.contains(':')) {
         assert!(tests.contains(&format!("alertname: {name}\n")), "{name} has no test");
     }

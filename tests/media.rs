@@ -57,6 +57,97 @@ fn a_call_without_media_ends_on_both_sides() {
     within("talk_ms", record.number("talk_ms"), 19_900..=21_000);
 }
 
+/// A person at −20 dBov who speaks for two thirds of the time, this much quieter.
+fn words(quieter_db: f64, seconds: usize) -> Vec<i16> {
+    let peak = 4_634.0 * 10.0_f64.powf(-quieter_db / 20.0);
+    let speaks = |n: usize| n % 3_600 < 2_400;
+    let sample = |n: usize| if speaks(n) { peak * (n as f64 * 0.4).sin() } else { 0.0 };
+    (0..seconds * 8_000).map(|n| sample(n) as i16).collect()
+}
+
+/// White noise of −28 dBov, of a generator that is the same everywhere.
+fn hiss(seconds: usize) -> Vec<i16> {
+    let mut state = 7_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(state >> 16) / 32_768.0 - 1.0
+    };
+    (0..seconds * 8_000).map(|_| (next() * 2_260.0) as i16).collect()
+}
+
+const SCRIPTS: &str = r#"
+
+[silent]
+wait_s   = 2
+ask      = ["您好！"]
+farewell = "谢谢，再见。"
+last_s   = 1
+
+[noise]
+after_s    = 2
+patience_s = 2
+farewell   = "谢谢，再见。"
+last_s     = 1
+
+[low_volume]
+ask      = ["您好！"]
+farewell = "谢谢，再见。"
+last_s   = 1
+
+[closing]
+measure = true
+"#;
+
+/// Four callers at once, each with a sound of known level: the gateway ends three calls, each for its reason, and leaves the fourth alone.
+#[test]
+fn silence_noise_and_a_faint_voice_are_ended_and_a_person_is_not() {
+    let mut bench = Bench::new();
+    let phone = bench.ports.one();
+    ["8", "9", "10", "11"].into_iter().for_each(|number| bench.agent_at(number, phone));
+    bench.greeting = "text = \"您好！\"".into();
+    bench.ringing.push_str(SCRIPTS);
+    // The faint one has said all after eleven seconds: nobody is cut off in a word.
+    let sounds = [("1391", Vec::new()), ("1392", hiss(30)), ("1393", words(30.0, 11)), ("1394", words(0.0, 30))];
+    let agent = Voice::new(bench.ports.even(), 1_000.0);
+    let callers: Vec<(&str, Voice)> =
+        sounds.into_iter().map(|(number, sound)| (number, Voice::playing(bench.ports.even(), sound))).collect();
+    let call = |(number, voice): &(&str, Voice)| {
+        let scenario = if *number == "1394" { "trunk_hangs_up" } else { "trunk_hears_bye" };
+        Sipp::trunk(&bench, scenario).pause_ms(14_000).caller(number).voice(voice.port)
+    };
+    let calling: Vec<Sipp> = callers.iter().map(call).collect();
+    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(100).calls(4).voice(agent.port);
+    let gateway = bench.serve();
+    let answering = answering.start();
+    let calling: Vec<_> = calling.into_iter().map(Sipp::start).collect();
+    calling.into_iter().for_each(common::sipp::Running::finish);
+    answering.finish();
+
+    let records = gateway.records(4);
+    let of = |number: &str| {
+        let found = records.iter().find(|record| record.text("caller").starts_with(number));
+        found.unwrap_or_else(|| panic!("no call of {number}"))
+    };
+    for (number, reason) in
+        [("1391", "silent_caller"), ("1392", "noisy_caller"), ("1393", "low_volume"), ("1394", "caller_hung_up")]
+    {
+        let record = of(number);
+        assert_eq!((record.text("outcome"), record.text("reason")), ("answered", reason), "{record:#}");
+        let ended_by = if number == "1394" { "caller" } else { "gateway" };
+        assert_eq!(record.text("ended_by"), ended_by);
+    }
+    let texts = |number: &str| {
+        let played = of(number).at_path("played").as_array().expect("a list").clone();
+        played.iter().skip(1).map(|one| one.text("prompt").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(texts("1391"), ["您好！", "谢谢，再见。"]);
+    assert_eq!(texts("1392"), ["谢谢，再见。"]);
+    assert_eq!(texts("1393"), ["您好！", "谢谢，再见。"]);
+    assert_eq!(texts("1394"), [""; 0]);
+    // Greeting, two seconds, text, two seconds, farewell, one second and what is on the way.
+    within("silent talk, ms", of("1391").number("talk_ms"), 7_000..=11_500);
+}
+
 /// From the first ring to the end somebody else sends a loud tone to every port that the gateway may have.
 #[test]
 fn what_a_stranger_sends_to_every_port_reaches_nobody() {

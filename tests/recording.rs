@@ -2,6 +2,9 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
 use common::bench::hotline;
 use common::sound::{RATE, level_db, locate, onset, play, sweep, write_wav};
 use common::voice::Voice;
@@ -296,4 +299,113 @@ fn a_hotline_that_wants_no_recording_has_none_and_its_ledger_says_why() {
     std::fs::write(&plan, text + "\n[step.leave]\ndo = \"message\"\n").expect("writing");
     let (text, good) = command(&gateway, &["check"]);
     assert!(!good && text.contains("a message is a stretch of the recording"), "{text}");
+}
+
+#[test]
+fn a_pause_by_http_is_silence_in_the_file_and_the_voices_go_on() {
+    let token = "0123456789abcdef0123456789abcdef";
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    let file = bench.path().join("api.token");
+    std::fs::write(&file, format!("{token}\n")).expect("writing the token");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("its mode");
+    bench.http_keys = "token_file = \"api.token\"".into();
+    let (caller, agent) = (Voice::new(bench.ports.even(), CALLER_HZ), Voice::new(bench.ports.even(), AGENT_HZ));
+    caller.sound_from(0);
+    agent.sound_from(0);
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(5_000).voice(caller.port);
+    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(200).voice(agent.port);
+    let gateway = bench.serve();
+    let answering = answering.start();
+    let calling = calling.start();
+    let id = until("the call", seconds(5), || {
+        let live = gateway.live();
+        let connected = live.first().filter(|call| !call.at_path("connected_at").is_null());
+        connected.map(|call| call.text("id").to_owned())
+    });
+    let from_us = wall_us();
+    until("a second of talk", seconds(3), || (wall_us() > from_us + 1_000_000).then_some(()));
+    let order = |order: &str| {
+        let url = format!("http://127.0.0.1:{}/api/v1/calls/{id}/recording/{order}", gateway.bench.http);
+        let bearer = format!("Authorization: Bearer {token}");
+        let output = Command::new("curl").args(["-s", "-m", "5", "-X", "POST", "-H", &bearer, &url]).output();
+        String::from_utf8(output.expect("curl").stdout).expect("UTF-8")
+    };
+    assert!(order("pause").contains(r#""paused":true"#));
+    until("a second and a half", seconds(4), || (wall_us() > from_us + 2_500_000).then_some(()));
+    assert!(order("resume").contains(r#""paused":false"#));
+    assert!(order("erase").contains("no_such_path"));
+    calling.finish();
+    answering.finish();
+    assert!(order("pause").contains("no_call"));
+
+    let record = gateway.sealed();
+    assert_eq!(record.text("recording.status"), "ok", "{record:#}");
+    let (from, to) = (record.number("recording.blanked.0.from_ms"), record.number("recording.blanked.0.to_ms"));
+    within("the pause, ms", to - from, 1_300..=2_200);
+    let sound = play(&gateway.recording(&record));
+    for channel in [&sound.left, &sound.right] {
+        assert!(stretch(channel, from + 2, to - from - 4).iter().all(|sample| *sample == 0), "silence in the pause");
+        assert!(stretch(channel, from - 100, 90).iter().any(|sample| *sample != 0), "sound before it");
+        assert!(stretch(channel, to + 10, 90).iter().any(|sample| *sample != 0), "sound after it");
+    }
+    // The two heard each other all the while.
+    for voice in [&caller, &agent] {
+        let (start, end) =
+            (record.instant_us("connected_at") + from * 1_000, record.instant_us("connected_at") + to * 1_000);
+        let packets = voice.heard().iter().filter(|packet| (start..end).contains(&packet.at_us)).count();
+        within("packets heard in the pause", packets as i64, (to - from) / 20 - 10..=(to - from) / 20 + 10);
+    }
+    assert!(done(&gateway, &["recordings", "verify"]).contains("0 faults"));
+}
+
+#[test]
+fn a_sealed_recording_survives_kill_9_and_is_taken_out_by_whoever_has_the_key() {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    let key = bench.path().join("recordings.key");
+    std::fs::write(&key, format!("{}\n", "5a".repeat(32))).expect("writing the key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("its mode");
+    bench.extra = "\n[recordings]\nkey_file = \"recordings.key\"\n".into();
+    let (caller, agent) = (Voice::new(bench.ports.even(), CALLER_HZ), Voice::new(bench.ports.even(), AGENT_HZ));
+    caller.sound_from(0);
+    agent.sound_from(0);
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(20_000).voice(caller.port);
+    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(200).voice(agent.port);
+    let mut gateway = bench.serve();
+    let _answering = answering.start();
+    let _calling = calling.start();
+    until("the call", seconds(5), || (caller.partners() > 0).then_some(()));
+    let from_us = wall_us();
+    until("three seconds of talk", seconds(5), || (wall_us() > from_us + 3_000_000).then_some(()));
+    let killed_us = wall_us();
+    gateway.process.kill();
+    gateway.restart();
+
+    let record = gateway.record();
+    assert_eq!((record.text("recording.status"), record.text("recording.reason")), ("partial", "crash"), "{record:#}");
+    let plain = gateway.recording(&record);
+    let sealed = plain.with_extension("wav.sealed");
+    assert!(!plain.exists() && sealed.exists(), "there is no file that anybody can hear");
+    assert!(done(&gateway, &["recordings", "verify"]).contains("0 faults"));
+    let out = gateway.bench.path().join("out.wav");
+    let path = out.to_str().expect("UTF-8");
+    let export = ["recordings", "export", record.text("id"), path, "--by", "Wang", "--why", "complaint"];
+    assert!(done(&gateway, &export).contains("taken out by Wang"));
+    assert!(!command(&gateway, &export).1, "a file that is there is not overwritten");
+    let sound = play(&out);
+    let up_ms = (killed_us - record.instant_us("connected_at")) / 1_000;
+    within("what the kill took, ms", up_ms - sound.millis(), -100..=1_000);
+    let middle = stretch(&sound.left, 1_000, 1_000);
+    assert!((level_db(middle, CALLER_HZ) + 12.2).abs() < 1.0, "the caller's tone is in it");
+
+    // One bit, and a file that was cut.
+    let whole = std::fs::read(&sealed).expect("the sealed file");
+    let mut changed = whole.clone();
+    changed[30_000] ^= 4;
+    for bad in [&changed[..], &whole[..whole.len() - 100]] {
+        std::fs::write(&sealed, bad).expect("writing");
+        let (found, good) = command(&gateway, &["recordings", "verify"]);
+        assert!(!good && found.contains("changed"), "{found}");
+    }
 }

@@ -498,6 +498,7 @@ fn world() -> World {
     };
     let hotline = Arc::new(Hotline {
         recording: hotline::dialplan::plan::Recording::ALL,
+        scripts: hotline::dialplan::scripts::Scripts::default(),
         id: "torture".into(),
         org: "物业".into(),
         numbers: vec!["400".into()],

@@ -8,12 +8,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tokio::sync::mpsc;
 
-use super::{House, Pulse, inspecting, ledger_writer, lock_data, recover};
+use super::{House, Pulse, inspecting, ledger_writer, lock_data, recover, vault};
 use crate::config::Config;
 use crate::io::clock::RunClock;
 use crate::io::control::{Answer, Control, Request};
 use crate::io::custody::{Custodian, Order};
 use crate::io::space::{Duties, Gauge, Level, Mounted, Usage, Watch};
+use crate::io::vault::Vault;
 use crate::metrics::{LabelSets, Metrics};
 use crate::store::qa::By;
 use crate::store::{People, Retention, people};
@@ -39,10 +40,11 @@ impl House<'_> {
         fs::create_dir_all(&recordings).with_context(|| format!("cannot create {}", recordings.display()))?;
         let counters = self.metrics.counters();
         let (data, retention, clock) = (self.config.data_directory.clone(), Arc::clone(&self.retention), self.clock);
+        let vault = vault(self.config);
         let make_room = move |enough: &mut dyn FnMut() -> bool| {
             let kept = retention.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let made =
-                Custodian::open(&data, kept).and_then(|mut custodian| custodian.make_room(clock.now().wall, enough));
+            let made = Custodian::open(&data, kept, vault.clone())
+                .and_then(|mut custodian| custodian.make_room(clock.now().wall, enough));
             made.inspect_err(|error| tracing::error!(%error, "no room could be made on the disk")).unwrap_or(0)
         };
         counters.disk_level(Level::Fine as i64);
@@ -60,8 +62,8 @@ impl House<'_> {
     pub(super) fn keeping(&self, pulse: Pulse, disk: Gauge) -> Result<Keeping> {
         let (ask, reloads) = mpsc::channel(1);
         let data = self.config.data_directory.clone();
-        let desk =
-            Desk { data: data.clone(), retention: Arc::clone(&self.retention), clock: self.clock, pulse, disk, ask };
+        let (retention, clock, vault) = (Arc::clone(&self.retention), self.clock, vault(self.config));
+        let desk = Desk { data: data.clone(), vault, retention, clock, pulse, disk, ask };
         let control = Control::listen(&data, Box::new(move |request| desk.answer(&request)));
         let control = control.with_context(|| format!("cannot listen on {}/control.sock", data.display()))?;
         Ok(Keeping { retention: Arc::clone(&self.retention), reloads, _control: control })
@@ -71,6 +73,7 @@ impl House<'_> {
 /// What commands ask of a running server.
 struct Desk {
     data: PathBuf,
+    vault: Vault,
     retention: Arc<Mutex<Retention>>,
     clock: RunClock,
     pulse: Pulse,
@@ -91,7 +94,7 @@ impl Desk {
             }
             Request::Recordings(order) => {
                 let kept = self.retention.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let done = Custodian::open(&self.data, kept)
+                let done = Custodian::open(&self.data, kept, self.vault.clone())
                     .and_then(|mut custodian| custodian.carry_out(order, self.clock.now().wall));
                 done.map_or_else(|error| Answer::Failed(error.to_string()), Answer::Done)
             }
@@ -150,10 +153,10 @@ pub fn carry_out_alone(config: &Config, order: &Order) -> Result<Vec<String>> {
     let mut writer = ledger_writer(data)?;
     if *order == Order::Repair {
         let metrics = Metrics::new(LabelSets::default()).context("metrics")?;
-        recover(&mut writer, data, &metrics)?;
+        recover(&mut writer, data, &vault(config), &metrics)?;
     }
     drop(writer);
-    let mut custodian = Custodian::open(data, config.recordings.retention.clone())?;
+    let mut custodian = Custodian::open(data, config.recordings.retention.clone(), vault(config))?;
     Ok(custodian.carry_out(order, RunClock::start().now().wall)?)
 }
 

@@ -79,6 +79,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("http.behind_tls", old.http_behind_tls != new.http_behind_tls),
         ("http.token_file", old.api_token != new.api_token),
         ("recordings.disk_full", old.recordings.at_full != new.recordings.at_full),
+        ("recordings.key_file", old.recordings.keys != new.recordings.keys),
         ("metrics.listen", old.metrics_listen != new.metrics_listen),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
@@ -93,7 +94,11 @@ fn with_fixed(new: Config, old: &Config) -> Config {
         rtp_ports: old.rtp_ports.clone(),
         media: old.media.clone(),
         dns_servers: old.dns_servers.clone(),
-        recordings: RecordingSettings { at_full: old.recordings.at_full, ..new.recordings },
+        recordings: RecordingSettings {
+            at_full: old.recordings.at_full,
+            keys: old.recordings.keys.clone(),
+            ..new.recordings
+        },
         http_listen: old.http_listen,
         api_token: old.api_token.clone(),
         metrics_listen: old.metrics_listen,

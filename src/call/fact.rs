@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::choice::Choice;
 use super::leg::Callee;
 use super::reason::{EndedBy, Reason};
+use super::script::{Cue, Deed, Script, Speaker};
 use crate::clock::Stamp;
 use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName, TrunkName};
 use crate::media::{OneWayBy, Play};
@@ -309,6 +310,29 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         listening: Option<Box<Listening>>,
     },
+    /// A step of a script of the dialplan: something was said, or the agent was told to say it, or the script is over.
+    Scripted {
+        script: Script,
+        deed: Deed,
+        by: Speaker,
+    },
+    /// The agent was told something by a tone that the caller does not hear; not `sounded`: the phone holds and takes no sound.
+    Cued {
+        cue: Cue,
+        sounded: bool,
+    },
+    /// Somebody hung up in a talk, and so long before the last word of each was heard; null: none was. By what is known then, which is up to
+    /// a second less than what was said; `ended` follows.
+    Parted {
+        by: Side,
+        caller_quiet_ms: Option<u64>,
+        agent_quiet_ms: Option<u64>,
+    },
+    /// The agent sent the caller to a desk of the dialplan by a key; `agent_left` and `step` follow.
+    SentToDesk {
+        why: SentFor,
+        agent: AgentNo,
+    },
 }
 
 /// One file of a recording.
@@ -328,6 +352,14 @@ pub enum PausedBy {
     Api,
     /// Digits that the caller keyed; from a little before the first to some time after the last.
     Digits,
+}
+
+/// Why a caller was sent to a desk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SentFor {
+    Nuisance,
+    WrongNumber,
 }
 
 /// What a step of a dialplan does.

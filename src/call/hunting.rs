@@ -10,7 +10,7 @@ use super::fact::{RingResult, What};
 use super::leg::{Action, Callee, Input, Media, Parting, Sent};
 use super::reason::{EndedBy, Reason};
 use super::route::{Line, Ring, Route};
-use super::talking::Talking;
+use super::talking::{Promptness, Talking};
 use super::waiting::Waiting;
 use super::{Call, State};
 use crate::clock::{Instant, Now};
@@ -370,6 +370,13 @@ impl Call {
                 self.answer.is_late(self.answer.rings(since_ring))
             }
             Ring::Silent { .. } | Ring::Ordered => false,
+        };
+        // What a late greeting may name as its cause must have been so.
+        let busy = hunting.waiting.is_some() || hunting.route.results.contains(&RingResult::Busy);
+        let late = match (late, busy) {
+            (false, _) => Promptness::InTime,
+            (true, false) => Promptness::Late,
+            (true, true) => Promptness::WhileBusy,
         };
         let mut talking = Talking::new((number, hunting.route.last_attempt), attempt.callee, late);
         if hunting.route.line == Line::Attended {

@@ -9,7 +9,7 @@ use super::fact::{Fact, KeyPath, PausedBy, RecordedPart, RecordingStatus, Refuse
 use super::privacy::Private;
 use crate::clock::Now;
 use crate::ids::{AgentNo, Side, TargetName};
-use crate::media::{Hears, OneWayBy, Play};
+use crate::media::{Hears, OneWayBy, Play, Stretch};
 use crate::protocol::rtp::Received;
 use crate::protocol::sip::voice_quality::Report;
 use crate::quality::speech::Listening;
@@ -199,6 +199,11 @@ pub enum Media {
         side: Side,
         upset: Upset,
     },
+    /// What the two were in the last second.
+    Heard {
+        caller: Stretch,
+        agent: Stretch,
+    },
     PlayStarted {
         play: Play,
     },
@@ -324,6 +329,14 @@ pub enum Action {
         play: Play,
         audio: Arc<[i16]>,
     },
+    /// For the agent's ear alone.
+    Cue {
+        audio: Arc<[i16]>,
+    },
+    /// What is being played ends.
+    Hush,
+    /// What is heard of the two is to be told.
+    Listen,
     /// Opens the recording at this path under the data directory.
     Record {
         path: String,

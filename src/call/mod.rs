@@ -24,12 +24,14 @@ pub mod presence;
 pub mod privacy;
 pub mod reason;
 
+mod acting;
 mod attending;
 mod callee;
 mod closing;
 mod hunting;
 pub mod queue;
 mod route;
+pub mod script;
 mod talking;
 mod transfer;
 mod waiting;
@@ -248,7 +250,11 @@ impl Call {
             State::Hunting(hunting) => self.handle_hunting(hunting, now, at, input, agents),
             State::Attending(attending) => self.handle_attending(attending, now, at, input, agents),
             State::Rejecting { reason } => self.handle_rejecting(reason, now, at, &input),
-            State::Talking(talking) => self.handle_talking(talking, now, at, input, agents),
+            State::Talking(mut talking) => {
+                talking.scripts.note(at.mono, &input);
+                let state = self.handle_talking(talking, now, at, input, agents);
+                self.act(state, now, at)
+            }
             State::Closing(closing) => self.handle_closing(closing, at, input),
             State::Sealed => State::Sealed,
         };
@@ -261,7 +267,11 @@ impl Call {
             State::Hunting(hunting) => self.handle_hunting_timeout(hunting, now, agents),
             State::Attending(attending) => self.handle_attending_timeout(attending, now, agents),
             State::Closing(closing) => self.handle_closing_timeout(closing, now),
-            State::Talking(talking) => self.handle_talking_timeout(talking, now),
+            State::Talking(mut talking) => {
+                talking.scripts.timeout(now.mono);
+                let state = self.handle_talking_timeout(talking, now);
+                self.act(state, now.mono, now)
+            }
             State::Opening | State::Rejecting { .. } | State::Sealed => state,
         };
         self.tell_queue(agents);

@@ -73,6 +73,11 @@ reasons! {
     NoAck "no_ack" Answered "The caller's side never acknowledged our 200 within 32 s.";
     SessionLost "session_lost" Answered "A leg stopped answering within the call (408, 481 or nothing to a request of ours, or its session timer ran out).";
     MediaTimeout "media_timeout" Answered "No media came from a leg for 20 s; the gateway ended the call on both sides.";
+    SilentCaller "silent_caller" Answered "Nothing was heard of the caller; the gateway asked, said farewell and ended the call.";
+    NoMedia "no_media" Answered "No packet of sound came from the caller's side; the gateway said so and ended the call.";
+    NoisyCaller "noisy_caller" Answered "The caller could not be understood for noise; the gateway said so and ended the call.";
+    LowVolume "low_volume" Answered "The caller's voice stayed too low; the gateway said so and ended the call.";
+    SentToDesk "sent_to_desk" Answered "The agent sent the caller to a desk of the dialplan, which had nothing more.";
     CallerCancelled "caller_cancelled" Abandoned "The caller gave up before an agent answered (CANCEL or BYE).";
     CrossedCancel "crossed_cancel" Abandoned "The caller gave up while the agent's answer was on its way (CANCEL instead of ACK).";
     Draining "draining" Rejected "The gateway is shutting down and takes no new calls (503).";

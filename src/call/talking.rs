@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::agent::Agents;
-use super::fact::What;
+use super::fact::{SentFor, What};
 use super::leg::{Action, Callee, Input, Media, Parting, Sent};
 use super::privacy::Pressed;
 use super::reason::{EndedBy, Reason};
+use super::script::Scripts;
 use super::transfer::{Transfer, Transferor};
 use super::{Call, State};
 use crate::clock::{Instant, Now};
+use crate::dialplan::plan::Next;
 use crate::ids::Side;
 use crate::limits;
 use crate::media::Play;
@@ -21,7 +23,7 @@ pub(super) struct Talking {
     pub(super) attempt: u32,
     pub(super) callee: Callee,
     last_attempt: u32,
-    late: bool,
+    late: Promptness,
     pub(super) stage: Stage,
     /// Legs from which nothing comes, and when the call ends if it stays so.
     pub(super) silent: BTreeMap<Side, Instant>,
@@ -31,6 +33,16 @@ pub(super) struct Talking {
     pub(super) muted: bool,
     /// The agent's last key and when it was.
     last_key: Option<(char, Instant)>,
+    pub(super) scripts: Scripts,
+}
+
+/// Which greeting is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Promptness {
+    InTime,
+    Late,
+    /// Everybody was busy meanwhile, or a phone said so.
+    WhileBusy,
 }
 
 #[derive(Debug)]
@@ -44,7 +56,7 @@ pub(super) enum Stage {
 
 impl Talking {
     /// `attempt`: that of the callee, and the last of all.
-    pub(super) fn new((attempt, last_attempt): (u32, u32), callee: Callee, late: bool) -> Talking {
+    pub(super) fn new((attempt, last_attempt): (u32, u32), callee: Callee, late: Promptness) -> Talking {
         let (silent, held) = (BTreeMap::new(), BTreeSet::new());
         Talking {
             attempt,
@@ -56,7 +68,12 @@ impl Talking {
             held,
             muted: false,
             last_key: None,
+            scripts: Scripts::default(),
         }
+    }
+
+    pub(super) fn last_attempt(&self) -> u32 {
+        self.last_attempt
     }
 
     pub(super) fn next_attempt(&mut self) -> u32 {
@@ -69,7 +86,14 @@ impl Talking {
             Stage::Transferring(transfer) => transfer.poll_timeout(),
             Stage::Answering | Stage::Connected => None,
         };
-        self.silent.values().map(|at| (*at, "media is lost")).chain(transfer).min()
+        let lost = self.silent_until().map(|at| (at, "media is lost"));
+        lost.into_iter().chain(transfer).chain(self.scripts.poll_timeout()).min()
+    }
+
+    /// When the call ends because nothing comes from somebody. A script that deals with that goes before.
+    fn silent_until(&self) -> Option<Instant> {
+        let dealt_with = self.scripts.deals_with_no_media();
+        self.silent.iter().filter(|(side, _)| !dealt_with || **side == Side::Agent).map(|(_, at)| *at).min()
     }
 }
 
@@ -119,12 +143,15 @@ impl Call {
             }
             Input::Key { side, key, duration, via } => {
                 self.note_key(at, Pressed { side, key, duration, via }, Some(&talking));
-                if side == Side::Agent {
-                    self.note_agents_key(&mut talking, key, at);
+                if side == Side::Agent
+                    && let Some(desk) = self.note_agents_key(&mut talking, key, at)
+                {
+                    return self.send_to_desk(talking, now, at, desk, agents);
                 }
             }
             Input::Media(event) => self.note_media(&mut talking, at, event),
             Input::HungUp { side: Side::Caller } => {
+                self.note_parting(&talking, at, Side::Caller);
                 return self.part(&talking, now, at, Reason::CallerHungUp, EndedBy::Caller);
             }
             Input::HungUp { side: Side::Agent } => {
@@ -132,6 +159,7 @@ impl Call {
                     Callee::Agent(_) => (Reason::AgentHungUp, EndedBy::Agent),
                     Callee::Target(_) => (Reason::TargetHungUp, EndedBy::Trunk),
                 };
+                self.note_parting(&talking, at, Side::Agent);
                 return self.part(&talking, now, at, reason, by);
             }
             Input::CallerLeft => return self.part(&talking, now, at, Reason::CrossedCancel, EndedBy::Caller),
@@ -156,16 +184,14 @@ impl Call {
             let transfer = transfer.clone();
             return self.transfer_timed_out(talking, &transfer, now);
         }
-        match talking.poll_timeout() {
-            Some((at, _)) if at <= now.mono => {
-                self.part(&talking, now.mono, now, Reason::MediaTimeout, EndedBy::Gateway)
-            }
+        match talking.silent_until() {
+            Some(at) if at <= now.mono => self.part(&talking, now.mono, now, Reason::MediaTimeout, EndedBy::Gateway),
             _ => State::Talking(talking),
         }
     }
 
-    /// `*6` and `*5`, one key soon after the other.
-    fn note_agents_key(&mut self, talking: &mut Talking, key: char, at: Now) {
+    /// `*6` and `*5`, one key soon after the other; or the code of a desk to which the caller goes.
+    fn note_agents_key(&mut self, talking: &mut Talking, key: char, at: Now) -> Option<(SentFor, Next)> {
         let before = talking.last_key.replace((key, at.mono));
         let starred = before.is_some_and(|(key, when)| key == '*' && at.mono.since(when) <= limits::KEYS_TOGETHER);
         let connected = matches!((&talking.stage, &talking.callee), (Stage::Connected, Callee::Agent(_)));
@@ -174,6 +200,7 @@ impl Call {
             '5' if starred && connected => self.toggle_pause(at),
             _ => {}
         }
+        if starred { self.desk_of(talking, key) } else { None }
     }
 
     /// Whoever is parked or joined anew is not muted: only the fact is due then.
@@ -181,6 +208,7 @@ impl Call {
         if std::mem::replace(&mut talking.muted, muted) != muted {
             self.fact(at, if muted { What::MuteStarted } else { What::MuteEnded });
             self.actions.push_back(Action::Mute { muted });
+            talking.scripts.mute(at.mono, muted);
         }
     }
 
@@ -195,20 +223,31 @@ impl Call {
     pub(super) fn join(&mut self, talking: &mut Talking, at: Now) {
         talking.stage = Stage::Connected;
         self.actions.push_back(Action::Bridge { attempt: talking.attempt, connected: at });
-        // A target is no agent: nobody has a number to say.
+        // A target is no agent: nobody has a number to say, and the gateway leaves the two alone.
         let Callee::Agent(agent) = &talking.callee else { return };
         self.guard_keys();
         let hotline = Arc::clone(&self.hotline);
-        if let Some(greeting) = hotline.greeting.of(agent, self.standing.internal, at.wall) {
-            let prompt = if talking.late { &greeting.late } else { &greeting.normal };
-            self.order_play(Play::Greeting, prompt, Some(agent.clone()), talking.late);
+        let greeting = hotline.greeting.of(agent, self.standing.internal, at.wall);
+        talking.scripts = Scripts::new(&hotline.scripts);
+        talking.scripts.join(at.mono, greeting.is_some());
+        if hotline.scripts.listens() {
+            self.actions.push_back(Action::Listen);
+        }
+        if let Some(greeting) = greeting {
+            let busy = || hotline.greeting.late_busy.get(agent).filter(|_| !self.standing.internal);
+            let prompt = match talking.late {
+                Promptness::InTime => &greeting.normal,
+                Promptness::Late => &greeting.late,
+                Promptness::WhileBusy => busy().unwrap_or(&greeting.late),
+            };
+            self.order_play(Play::Greeting, prompt, Some(agent.clone()), talking.late != Promptness::InTime);
         }
     }
 
     fn note_media(&mut self, talking: &mut Talking, at: Now, event: Media) {
         match event {
             Media::FirstPacket { side } => self.fact(at, What::MediaArrived { leg: side }),
-            Media::RingbackStarted => {}
+            Media::RingbackStarted | Media::Heard { .. } => {}
             Media::Silent { side } => {
                 talking.silent.insert(side, at.mono + (limits::MEDIA_TIMEOUT - limits::MEDIA_LOST));
                 self.fact(at, What::MediaLost { leg: side });

@@ -88,6 +88,7 @@ impl Call {
         self.transfers.granted += 1;
         let by = by.clone();
         self.mute(&mut talking, at, false);
+        talking.scripts.part(at.mono);
         let attempt = talking.next_attempt();
         let attended = consulted != Consulted::No;
         self.fact(at, What::TransferStarted { attempt, by, to: to.clone(), attended });
@@ -256,6 +257,7 @@ impl Call {
         }
         talking.callee = to;
         talking.stage = TalkingStage::Connected;
+        talking.scripts.take_over(at.mono, matches!(talking.callee, Callee::Agent(_)));
     }
 
     fn transfer_failed(
@@ -275,6 +277,7 @@ impl Call {
         self.actions.push_back(Action::Notify { attempt, status: status.unwrap_or_else(|| report(result)) });
         self.actions.push_back(Action::Bridge { attempt, connected: at });
         talking.stage = TalkingStage::Connected;
+        talking.scripts.take_over(at.mono, true);
         State::Talking(talking)
     }
 

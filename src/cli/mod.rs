@@ -94,14 +94,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let which = if *live { Which::Live } else { Which::Ended };
             Ok(reading::calls(&reader(&settings(file)?)?, which, since, *limit, style(*json), &mut out)?)
         }
-        Command::Agents { json } => {
-            let loaded = loaded(file)?;
-            let reader = match Reader::open(&loaded.config.data_directory) {
-                Err(StoreError::Absent(_)) => None,
-                opened => Some(opened.map_err(|error| Failure::Failed(error.into()))?),
-            };
-            Ok(agents::agents(&loaded, reader.as_ref(), RunClock::start().now(), style(*json), &mut out)?)
-        }
+        Command::Agents { json } => agents_now(file, *json, &mut out),
         Command::Call { id, json, numbers } => {
             let id = reading::parse_call_id(id)?;
             Ok(reading::call(&reader(&settings(file)?)?, id, style(*json), *numbers, &mut out)?)
@@ -131,6 +124,15 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+fn agents_now(file: Option<&Path>, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let loaded = loaded(file)?;
+    let reader = match Reader::open(&loaded.config.data_directory) {
+        Err(StoreError::Absent(_)) => None,
+        opened => Some(opened.map_err(|error| Failure::Failed(error.into()))?),
+    };
+    Ok(agents::agents(&loaded, reader.as_ref(), RunClock::start().now(), style(json), out)?)
 }
 
 /// The catalogue; with a target the rules for it instead.

@@ -1,6 +1,8 @@
 //! `hotline recordings …`: reading beside a running server; whatever changes something goes to it, or takes the directory's lock.
 
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Subcommand;
@@ -10,10 +12,12 @@ use super::{Failure, reader, reading};
 use crate::app;
 use crate::clock::Wall;
 use crate::config::Config;
+use crate::ids::CallId;
 use crate::io::clock::RunClock;
 use crate::io::control::{self, Answer, Request};
 use crate::io::custody::Order;
 use crate::io::inspection::{self, Finding, Summary};
+use crate::io::playback::{self, Recordings};
 use crate::store::{Kept, Reader};
 
 #[derive(Debug, Subcommand)]
@@ -48,6 +52,14 @@ pub(super) enum Command {
     /// Puts a call's recording under legal hold: nothing deletes it.
     Hold {
         id: String,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Writes a call's recording, opened if it is sealed, as one WAV file; who takes it and why is kept.
+    Export {
+        id: String,
+        /// The file to write; it must not be there.
+        out: PathBuf,
         #[command(flatten)]
         who: Who,
     },
@@ -88,10 +100,35 @@ pub(super) fn run(command: &Command, config: &Config, out: &mut dyn Write) -> Re
             let (by, why) = (who.by.clone(), who.why.clone());
             order(config, &Order::Hold { call: reading::parse_call_id(id)?, by, why }, out)
         }
+        Command::Export { id, out: file, who } => export(config, id, file, who, out),
         Command::Release { id } => order(config, &Order::Release { call: reading::parse_call_id(id)? }, out),
         Command::Destroy { id, who } => {
             let (by, why) = (who.by.clone(), who.why.clone());
             order(config, &Order::Destroy { call: reading::parse_call_id(id)?, by, why }, out)
+        }
+    }
+}
+
+fn export(config: &Config, id: &str, file: &Path, who: &Who, out: &mut dyn Write) -> Result<(), Failure> {
+    let call = reading::parse_call_id(id)?;
+    let mut into = File::create_new(file).with_context(|| format!("cannot write {}", file.display()))?;
+    let written = order(config, &Order::Export { call, by: who.by.clone(), why: who.why.clone() }, out)
+        .and_then(|()| Ok(copy(&Recordings::new(&config.data_directory, app::vault(config)), call, &mut into)?));
+    if written.is_err() {
+        // Half a recording is none.
+        let _ = fs::remove_file(file);
+    }
+    written
+}
+
+fn copy(recordings: &Recordings, call: CallId, into: &mut File) -> anyhow::Result<()> {
+    let mut at = 0;
+    loop {
+        let piece = recordings.read_range(call, at..at + playback::MOST)?;
+        into.write_all(&piece.bytes)?;
+        at += piece.bytes.len() as u64;
+        if at >= piece.total {
+            return Ok(into.sync_all()?);
         }
     }
 }
@@ -156,7 +193,8 @@ fn line(row: &Kept, out: &mut dyn Write) -> io::Result<()> {
 
 fn verify(reader: &Reader, config: &Config, since: Wall, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let mut tell = |finding: &Finding| if json { json_line(finding, out) } else { fault(finding, out) };
-    let summary = inspection::verify(reader, &config.data_directory, since, &mut tell).map_err(anyhow::Error::from)?;
+    let summary = inspection::verify(reader, (&config.data_directory, &app::vault(config)), since, &mut tell)
+        .map_err(anyhow::Error::from)?;
     if json {
         json_line(&summary, out)?;
     } else {

@@ -82,7 +82,7 @@ fn a_rule_is_explained_by_the_facts_of_a_call() {
     }
     let text = written(|out| explain_call(&pack, pack.rule("R-008").unwrap(), &call, out));
     assert!(text.contains(": na\n") && text.contains("接听未超时 / the answer was not late"), "{text}");
-    let text = written(|out| explain_call(&pack, pack.rule("R-104").unwrap(), &call, out));
+    let text = written(|out| explain_call(&pack, pack.rule("R-108").unwrap(), &call, out));
     assert!(text.ends_with(": unknown\n"), "{text}");
     let text = written(|out| of_record(&call.record, out));
     assert!(text.contains(&format!("pack {}", pack.hash())) && text.contains("R-200 fail"), "{text}");

@@ -117,7 +117,7 @@ pub(super) fn check_common(root: &mut Table<'_>, digest: &[Algorithm], agents: &
 }
 
 /// What is wrong, and the hint.
-type Fault = (String, String);
+pub(super) type Fault = (String, String);
 
 /// Lines of hex digits: 32 are MD5, 64 are SHA-256; each algorithm at most once. Blank lines and `#` are passed over.
 fn of_hashes(text: &str) -> Result<Option<Secrets>, Fault> {
@@ -139,7 +139,7 @@ fn of_hashes(text: &str) -> Result<Option<Secrets>, Fault> {
     if found.is_empty() { fault("has no hash".to_owned()) } else { Ok(Some(found.into_iter().collect())) }
 }
 
-fn read(file: &PathBuf) -> Result<String, Fault> {
+pub(super) fn read(file: &PathBuf) -> Result<String, Fault> {
     let unreadable = |error: std::io::Error| {
         let what = format!("{}: {error}", file.display());
         (what, "name a file that exists and can be read".to_owned())

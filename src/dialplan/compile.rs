@@ -2,6 +2,7 @@
 
 mod greeting;
 mod reception;
+mod scripts;
 mod speaker;
 mod steps;
 
@@ -131,6 +132,7 @@ fn hotline(
         reception: steps.reception,
         duty: written.duty,
         recording: written.recording,
+        scripts: steps.scripts,
         start: steps.start,
         steps: steps.steps,
     })

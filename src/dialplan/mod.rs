@@ -10,6 +10,7 @@ pub mod plan;
 pub mod prompt;
 pub mod reception;
 mod schema;
+pub mod scripts;
 mod spoken;
 
 pub use schema::{AGENT_NUMBER_HINT, is_agent_number};

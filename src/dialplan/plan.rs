@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::reception::Reception;
+use super::scripts::Scripts;
 use jiff::tz::TimeZone;
 
 use crate::clock::Wall;
@@ -58,6 +59,8 @@ pub struct Hotline {
     pub reception: Reception,
     pub duty: Duty,
     pub recording: Recording,
+    /// What the gateway does in a talk by itself.
+    pub scripts: Scripts,
     /// Where a call begins.
     pub start: Next,
     /// The file's `[step.NAME]`s, in its order.
@@ -135,6 +138,8 @@ pub struct Greeting {
     /// Where the time of day is read, if it matters.
     pub clock: Option<TimeZone>,
     pub notice: Option<Notice>,
+    /// Said instead of a late greeting if the line was busy in truth (C17).
+    pub late_busy: BTreeMap<AgentNo, Prompt>,
 }
 
 /// To whom, and when.

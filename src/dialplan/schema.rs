@@ -4,6 +4,7 @@ pub(super) mod callers;
 mod duty;
 pub(super) mod hours;
 mod recording;
+pub(super) mod scripts;
 pub(super) mod steps;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub(super) struct Written {
     pub(super) answer: Answer,
     pub(super) text: Option<At<String>>,
     pub(super) late: Option<At<String>>,
+    pub(super) late_busy: Option<At<String>>,
     pub(super) callers: callers::Callers,
     pub(super) notice: Option<callers::Notice>,
     pub(super) agents: Group,
@@ -32,6 +34,7 @@ pub(super) struct Written {
     pub(super) hours: Option<hours::Hours>,
     pub(super) outage: Option<hours::Outage>,
     pub(super) recording: Recording,
+    pub(super) scripts: scripts::Scripts,
     /// Where a call begins; left out: with the agents.
     pub(super) start: Option<At<String>>,
     pub(super) steps: Vec<steps::Step>,
@@ -66,6 +69,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         answer: read_answer(&mut answer),
         text: greeting.required_string("text"),
         late: greeting.string("late"),
+        late_busy: greeting.string("late_busy"),
         callers: callers::read(&mut greeting, &mut root.section("priority")),
         notice: callers::notice(&mut greeting),
         agents: group(&mut agents, "numbers", "nobody"),
@@ -74,6 +78,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         hours: hours::hours(hours),
         outage: hours::outage(outage),
         recording: recording::read(&mut root.section("recording")),
+        scripts: scripts::read(&mut root),
         start: hotline.string("start"),
         steps: steps::read(root.named_sections("step")),
     }

@@ -160,6 +160,7 @@ pub(super) fn plan_of(numbers: Vec<AgentNo>, nobody: Next, start: Next, steps: V
     let cadence = Cadence { name: "cn".to_owned(), burst: Duration::from_secs(1), period: Duration::from_secs(5) };
     Arc::new(Hotline {
         recording: crate::dialplan::plan::Recording::ALL,
+        scripts: crate::dialplan::scripts::Scripts::default(),
         id: "".into(),
         org: String::new(),
         numbers: Vec::new(),

@@ -58,7 +58,7 @@ impl Gateway {
             Action::AnswerRefer { attempt, status } => self.answer_refer(now, id, attempt, status),
             Action::Notify { attempt, status } => self.notify(now, id, attempt, status),
             Action::Park { hears } => self.outputs.push_back(Output::Media(Command::Park { call: id, hears })),
-            Action::Mute { muted } => self.outputs.push_back(Output::Media(Command::Mute { call: id, muted })),
+            Action::Mute { .. } | Action::Cue { .. } | Action::Hush | Action::Listen => self.order_sound(id, action),
             Action::AnswerAlone => {
                 let body = self.lone_answer(id).unwrap_or_default();
                 self.with_caller(id, |endpoint, session| endpoint.accept(now.mono, session, body));
@@ -84,6 +84,18 @@ impl Gateway {
             Action::CloseMedia { ended } => self.close_media(id, ended),
             Action::Sealed => self.seal(now, id),
         }
+    }
+
+    /// What concerns the sound of a talk alone.
+    fn order_sound(&mut self, call: CallId, action: Action) {
+        let command = match action {
+            Action::Mute { muted } => Command::Mute { call, muted },
+            Action::Cue { audio } => Command::Cue { call, audio },
+            Action::Hush => Command::Hush { call },
+            Action::Listen => Command::Listen { call },
+            _ => return,
+        };
+        self.outputs.push_back(Output::Media(command));
     }
 
     fn with_caller(

@@ -62,6 +62,7 @@ fn plans() -> Plans {
         },
         reception: crate::dialplan::reception::Reception::default(),
         duty: Duty::default(),
+        scripts: crate::dialplan::scripts::Scripts::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });

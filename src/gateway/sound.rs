@@ -59,6 +59,9 @@ impl Gateway {
             E::Voice { call, leg, live, .. } => {
                 tracing::debug!(%call, leg = leg.0, ?live, snr_db = live.snr_db(), "a voice begins or has ended");
             }
+            E::Heard { call, caller, agent, at } => {
+                self.inputs.push_back((call, at, Input::Media(Media::Heard { caller, agent })));
+            }
             E::PlayStarted { call, play, at } => {
                 self.inputs.push_back((call, at, Input::Media(Media::PlayStarted { play })));
             }

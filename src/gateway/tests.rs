@@ -58,6 +58,7 @@ pub(crate) fn plans() -> Plans {
         },
         reception: crate::dialplan::reception::Reception::default(),
         duty: Duty::default(),
+        scripts: crate::dialplan::scripts::Scripts::default(),
         start: Next::Agents,
         steps: Vec::new(),
     });

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::disk::unlink;
 use super::inspection::below;
+use super::vault::{Vault, VaultError};
 use super::{ledger, recording};
 use crate::call::fact::RecordingStatus;
 use crate::clock::Wall;
@@ -48,6 +50,12 @@ pub enum Order {
         by: String,
         why: String,
     },
+    /// Notes that somebody takes a copy of it out.
+    Export {
+        call: CallId,
+        by: String,
+        why: String,
+    },
     /// Erases a caller's number and the recordings of that caller.
     Erase {
         caller: String,
@@ -61,6 +69,8 @@ pub enum CustodyError {
     Store(#[from] StoreError),
     #[error("{0}: {1}")]
     File(PathBuf, io::Error),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     #[error("no key of this data directory: {0}")]
     Key(io::Error),
     #[error("{0}")]
@@ -71,6 +81,7 @@ pub struct Custodian {
     data: PathBuf,
     store: Custody,
     retention: Retention,
+    vault: Vault,
 }
 
 /// What was done, a line each; bounded.
@@ -99,9 +110,9 @@ impl Done {
 }
 
 impl Custodian {
-    pub fn open(data: &Path, retention: Retention) -> Result<Custodian, CustodyError> {
+    pub fn open(data: &Path, retention: Retention, vault: Vault) -> Result<Custodian, CustodyError> {
         let key = ledger::subject_key(data).map_err(CustodyError::Key)?;
-        Ok(Custodian { data: data.to_owned(), store: Custody::open(data, key)?, retention })
+        Ok(Custodian { data: data.to_owned(), store: Custody::open(data, key)?, retention, vault })
     }
 
     /// Carries an order out; says what was done, a line each.
@@ -118,6 +129,10 @@ impl Custodian {
                 Ok(vec![format!("{call} is no longer under legal hold")])
             }
             Order::Destroy { call, by, why } => self.destroy(*call, named(by)?, why, now),
+            Order::Export { call, by, why } => {
+                self.store.export(*call, named(by)?, reasoned(why)?, now)?;
+                Ok(vec![format!("{call}: taken out by {}", by.trim())])
+            }
             Order::Erase { caller, by } => self.erase(caller, named(by)?, now),
         }
     }
@@ -154,22 +169,26 @@ impl Custodian {
         match path::named(file) {
             Named::Recording(call) => match self.store.row(call)? {
                 Some(row) if !row.has_file() && (row.removed.is_some() || row.is_unwanted()) => {
-                    unlink(file)?;
+                    self.vault.forget(&path::first(file)).map_err(failed)?;
+                    unlink(file).map_err(failed)?;
                     Ok(Some("said to be gone: deleted"))
                 }
-                Some(row) => mend_header(file, self.hash_of(file, &row).as_deref()),
+                // What is sealed has no header that could be mended.
+                Some(_) if path::unsealed(file) != file => Ok(None),
+                Some(row) => mend_header(file, self.hash_of(file, &row).as_deref(), &self.vault),
                 None => Ok(None),
             },
             Named::Part(call) => {
                 let Some(row) = self.store.row(call)? else { return Ok(None) };
-                let Some((_, whole, _)) = path::of_part(file) else { return Ok(None) };
+                let Some((call, whole, is_sealed)) = path::of_part(file) else { return Ok(None) };
                 if row.status == RecordingStatus::None {
                     return Err(CustodyError::Wrong("its call is closed as not recorded"));
                 }
-                if whole.exists() {
+                if whole.exists() || path::sealed(&whole).exists() {
                     return Err(CustodyError::Wrong("there is a closed recording beside it"));
                 }
-                let closed = recording::close(&whole, u64::MAX).map_err(failed)?;
+                let key = is_sealed.then(|| self.vault.key(call, &path::first(&whole))).transpose()?;
+                let closed = recording::close(&whole, u64::MAX, key.as_ref()).map_err(failed)?;
                 match self.hash_of(&whole, &row).as_deref() == Some(closed.sha256.as_str()) {
                     true => Ok(Some("was never closed: mended, as the record has it")),
                     false => Ok(Some("was never closed: mended, but not what the record has")),
@@ -254,7 +273,8 @@ impl Custodian {
 
     fn size_of(&self, row: &Kept) -> u64 {
         let files = row.files().into_iter();
-        files.filter_map(|file| fs::metadata(self.data.join(file.path)).ok()).map(|file| file.len()).sum()
+        let both = files.map(|file| self.data.join(file.path)).flat_map(|file| [path::sealed(&file), file]);
+        both.filter_map(|file| fs::metadata(file).ok()).map(|file| file.len()).sum()
     }
 
     /// As the record has it.
@@ -262,12 +282,17 @@ impl Custodian {
         row.files().into_iter().find(|kept| self.data.join(&kept.path) == file)?.sha256
     }
 
-    /// The recording and its waveforms; what is gone already is as good as deleted.
+    /// The key first: from then on no copy of the recording is of use to anybody. What is gone already is as good as deleted.
     fn unlink_row(&self, row: &Kept) -> Result<(), CustodyError> {
-        for file in row.files() {
-            let path = self.data.join(file.path);
-            unlink(&path::peaks(&path))?;
-            unlink(&path)?;
+        let files: Vec<PathBuf> = row.files().into_iter().map(|file| self.data.join(file.path)).collect();
+        let Some(first) = files.first() else { return Ok(()) };
+        let failed = |error: io::Error| CustodyError::File(first.clone(), error);
+        self.vault.forget(first).map_err(failed)?;
+        for path in &files {
+            let waveform = path::peaks(path);
+            for file in [&path::sealed(&waveform), &waveform, &path::sealed(path), path] {
+                unlink(file).map_err(failed)?;
+            }
         }
         Ok(())
     }
@@ -284,7 +309,7 @@ fn reasoned(why: &str) -> Result<&str, CustodyError> {
 }
 
 /// Writes the header anew if that makes the file the one that was recorded. A file that is not is left for people to look at.
-fn mend_header(file: &Path, sha256: Option<&str>) -> Result<Option<&'static str>, CustodyError> {
+fn mend_header(file: &Path, sha256: Option<&str>, vault: &Vault) -> Result<Option<&'static str>, CustodyError> {
     let failed = |error: io::Error| CustodyError::File(file.to_owned(), error);
     let torn = |e: repair::RepairError| failed(io::Error::other(e));
     let length = fs::metadata(file).map_err(failed)?.len();
@@ -298,7 +323,7 @@ fn mend_header(file: &Path, sha256: Option<&str>) -> Result<Option<&'static str>
     let mended = OpenOptions::new().read(true).write(true).open(&trial).map_err(failed).and_then(|mut copy| {
         let kept = repair::repair(&mut copy).map_err(torn)?;
         copy.set_len(kept.length).and_then(|()| copy.sync_all()).map_err(failed)?;
-        recording::measure(&trial).map_err(failed)
+        recording::measure(&trial, vault).map_err(|error| failed(io::Error::other(error)))
     });
     match mended {
         Ok(whole) if Some(whole.sha256.as_str()) == sha256 => {
@@ -306,20 +331,13 @@ fn mend_header(file: &Path, sha256: Option<&str>) -> Result<Option<&'static str>
             Ok(Some("its header was torn: mended, as the record has it"))
         }
         Ok(_) => {
-            unlink(&trial)?;
+            unlink(&trial).map_err(failed)?;
             Err(CustodyError::Wrong("its header is torn, and mended it would not be what was recorded"))
         }
         Err(error) => {
-            unlink(&trial)?;
+            unlink(&trial).map_err(failed)?;
             Err(error)
         }
-    }
-}
-
-fn unlink(path: &Path) -> Result<(), CustodyError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(CustodyError::File(path.to_owned(), error)),
-        _ => Ok(()),
     }
 }
 

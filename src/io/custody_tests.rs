@@ -10,9 +10,12 @@ use crate::call::reason::{EndedBy, Reason};
 use crate::io::disk;
 use crate::io::inspection::{self, Fault, Summary};
 use crate::io::playback::{PlaybackError, Recordings};
+use crate::io::recording::Recording;
+use crate::io::sound_file::SoundError;
+use crate::io::vault::MasterKey;
 use crate::ledger::Subject;
 use crate::ledger::story::{self, Story};
-use crate::media::wav;
+use crate::media::{Block, wav};
 use crate::store::{Class, Reader, Writer};
 
 const NUMBER: &str = "13900000001";
@@ -49,7 +52,7 @@ impl House {
         let relative = path::recording(facts[0].at.wall(), call);
         let file = self.data().join(&relative);
         record(&file, recorded_ms);
-        let (_, hash) = disk::measure(&file).unwrap();
+        let (_, hash) = disk::measure(&file, &Vault::new(Path::new(""), &[])).unwrap();
         for fact in &mut facts {
             match &mut fact.what {
                 What::RecordingStarted { path } => *path = relative.to_string_lossy().into_owned(),
@@ -75,15 +78,25 @@ impl House {
     }
 
     fn custodian(&self, days: Option<u32>) -> Custodian {
-        Custodian::open(self.data(), Retention { days, classes: Vec::new() }).unwrap()
+        Custodian::open(self.data(), Retention { days, classes: Vec::new() }, self.vault()).unwrap()
+    }
+
+    /// Opens what is sealed; new recordings are as each test wants them.
+    fn vault(&self) -> Vault {
+        Vault::new(self.data(), &[MasterKey::new([5; 32])])
     }
 
     fn verify(&self) -> (BTreeMap<Fault, usize>, Summary) {
         let mut found = BTreeMap::new();
-        let summary = inspection::verify(&self.reader(), self.data(), Wall::from_micros(i64::MIN), &mut |finding| {
-            *found.entry(finding.fault).or_default() += 1;
-            Ok(())
-        });
+        let summary = inspection::verify(
+            &self.reader(),
+            (self.data(), &self.vault()),
+            Wall::from_micros(i64::MIN),
+            &mut |finding| {
+                *found.entry(finding.fault).or_default() += 1;
+                Ok(())
+            },
+        );
         (found, summary.unwrap())
     }
 }
@@ -127,7 +140,7 @@ fn with_parts() -> (House, Vec<u8>) {
         record(&part, ms);
         fs::write(path::peaks(&part), [0; 20]).unwrap();
         whole.extend(&fs::read(&part).unwrap()[44..]);
-        parts.push(RecordedPart { duration_ms: ms, sha256: disk::measure(&part).unwrap().1 });
+        parts.push(RecordedPart { duration_ms: ms, sha256: disk::measure(&part, &house.vault()).unwrap().1 });
     }
     for fact in &mut facts {
         if let What::RecordingStarted { path } = &mut fact.what {
@@ -149,7 +162,7 @@ fn with_parts() -> (House, Vec<u8>) {
 fn a_recording_of_several_files_is_one_for_whoever_checks_hears_or_deletes_it() {
     let (house, samples) = with_parts();
     assert_eq!(house.verify().0, BTreeMap::new());
-    let recordings = Recordings::new(house.data());
+    let recordings = Recordings::new(house.data(), house.vault());
     let read = |range| recordings.read_range(house.calls[2], range).unwrap();
     let whole = read(0..u64::MAX);
     assert_eq!((whole.first, whole.total), (0, 44 + samples.len() as u64));
@@ -206,7 +219,7 @@ fn sound_where_the_record_says_silence_is_found() {
         writer.frames(&samples).unwrap();
         writer.finish().unwrap();
         if silent {
-            let hash = disk::measure(&file).unwrap().1;
+            let hash = disk::measure(&file, &Vault::new(Path::new(""), &[])).unwrap().1;
             for fact in &mut facts {
                 match &mut fact.what {
                     What::RecordingStarted { path } => *path = relative.to_string_lossy().into_owned(),
@@ -222,8 +235,75 @@ fn sound_where_the_record_says_silence_is_found() {
     }
     assert_eq!(house.verify().0, BTreeMap::from([(Fault::Changed, 1)]), "told by its hash");
     let row = house.reader().recording(facts[0].call).unwrap().unwrap();
-    let at_ms = recording::first_sound(&file, row.blanked[0].from_ms, row.blanked[0].to_ms.unwrap()).unwrap();
+    let at_ms =
+        recording::first_sound(&file, &house.vault(), row.blanked[0].from_ms, row.blanked[0].to_ms.unwrap()).unwrap();
     assert_eq!(at_ms, Some(from as u64 + 500));
+}
+
+/// The second call's recording is sealed; the samples of its file.
+fn with_a_sealed_one() -> (House, PathBuf, Vec<u8>) {
+    let house = House::with(2);
+    let path = house.file(1);
+    let samples = fs::read(&path).unwrap().split_off(44);
+    fs::remove_file(&path).unwrap();
+    let key = house.vault().fresh(house.calls[1], &path).unwrap();
+    let mut recording = Recording::begin(&recording::Disk, house.calls[1], &path, key);
+    for (n, block) in samples.chunks(3_200).enumerate() {
+        let samples = block.chunks(2).map(|octets| i16::from_le_bytes([octets[0], octets[1]])).collect();
+        let first_frame = n as u64 * 800;
+        recording.block(&recording::Disk, &Block { call: house.calls[1], first_frame, rate_hz: 8_000, samples });
+    }
+    let closed = recording.end(4_999 * 8);
+    let row = house.reader().recording(house.calls[1]).unwrap().unwrap();
+    assert_eq!((closed.sha256, closed.duration_ms), (row.sha256, 4_999), "its hash is that of the plain file");
+    let sealed = path::sealed(&path);
+    assert!(!path.exists() && sealed.exists());
+    (house, sealed, samples)
+}
+
+#[test]
+fn a_sealed_recording_is_checked_heard_and_erased_by_its_key() {
+    let (house, sealed, samples) = with_a_sealed_one();
+    assert_eq!(house.verify().0, BTreeMap::new());
+    let recordings = Recordings::new(house.data(), house.vault());
+    let whole = recordings.read_range(house.calls[1], 0..u64::MAX).unwrap();
+    assert_eq!((whole.bytes[44..].to_vec(), whole.total), (samples.clone(), 44 + samples.len() as u64));
+    assert_eq!(recordings.read_range(house.calls[1], 70_001..70_100).unwrap().bytes, whole.bytes[70_001..70_100]);
+    assert_eq!(&recordings.waveform(house.calls[1]).unwrap().unwrap()[..4], b"HLPK");
+    let on_disk = fs::read(&sealed).unwrap();
+    let waveform = fs::read(path::sealed(&path::peaks(&path::unsealed(&sealed)))).unwrap();
+    assert!(!on_disk.windows(8).any(|octets| octets == &samples[..8]), "nothing of it is in the clear");
+    assert!(!waveform.windows(4).any(|octets| octets == b"HLPK"));
+
+    let without = Recordings::new(house.data(), Vault::new(house.data(), &[]));
+    assert!(
+        matches!(without.read_range(house.calls[1], 0..1), Err(PlaybackError::File(why)) if why.contains("key_file"))
+    );
+    let mut changed = on_disk.clone();
+    changed[20_000] ^= 1;
+    fs::write(&sealed, &changed).unwrap();
+    assert_eq!(house.verify().0, BTreeMap::from([(Fault::Changed, 1)]));
+    fs::write(&sealed, &on_disk[..20_000]).unwrap();
+    assert_eq!(house.verify().0, BTreeMap::from([(Fault::Changed, 1)]));
+    fs::write(&sealed, &on_disk).unwrap();
+    // Left open by a crash of the recorder: closed by repair.
+    let part = path::part(&sealed);
+    fs::rename(&sealed, &part).unwrap();
+    let length = fs::metadata(&part).unwrap().len();
+    OpenOptions::new().write(true).open(&part).unwrap().set_len(length - 36).unwrap();
+    let said = done(&mut house.custodian(None), &Order::Repair, later(1));
+    assert!(said.contains("as the record has it") && said.ends_with("1 files mended, 0 left as they are"), "{said}");
+    assert_eq!(house.verify().0, BTreeMap::new());
+
+    // A copy that somebody has kept is of no use once the key is gone.
+    let copy = fs::read(&sealed).unwrap();
+    let receipt = Order::Erase { caller: NUMBER.to_owned(), by: "Li".to_owned() };
+    done(&mut house.custodian(None), &receipt, later(1));
+    assert!(!sealed.exists());
+    assert!(!below(&house.data().join("keys")).any(|file| file.exists()), "no key is left");
+    fs::write(&sealed, copy).unwrap();
+    let found = recording::measure(&path::unsealed(&sealed), &house.vault());
+    assert!(matches!(found, Err(SoundError::Key(VaultError::Gone))), "{found:?}");
 }
 
 #[test]

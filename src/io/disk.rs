@@ -16,6 +16,7 @@ use std::time::Duration;
 pub use super::recording::Closed;
 use super::recording::{self, Disk, Medium, Recording};
 use super::space::Gauge;
+use super::vault::Vault;
 use crate::call::fact::RecordedPart;
 use crate::ids::CallId;
 use crate::ledger::recovery::Salvage;
@@ -58,14 +59,19 @@ enum Order {
 impl Recorder {
     /// `closed` is called on the recorder's thread, once for each call begun and ended.
     /// While the gauge says that the disk is full, calls that begin get no file.
-    pub fn start(disk: Gauge, closed: impl FnMut(Closed) + Send + 'static) -> io::Result<Self> {
-        Self::start_on(Disk, disk, closed)
+    pub fn start(disk: Gauge, vault: Vault, closed: impl FnMut(Closed) + Send + 'static) -> io::Result<Self> {
+        Self::start_on(Disk, (disk, vault), closed)
     }
 
-    fn start_on(medium: impl Medium, disk: Gauge, closed: impl FnMut(Closed) + Send + 'static) -> io::Result<Self> {
+    fn start_on(
+        medium: impl Medium,
+        (disk, vault): (Gauge, Vault),
+        closed: impl FnMut(Closed) + Send + 'static,
+    ) -> io::Result<Self> {
         let (orders, inbox) = mpsc::channel();
-        let thread =
-            thread::Builder::new().name("recorder".into()).spawn(move || run(&medium, &disk, &inbox, closed))?;
+        let thread = thread::Builder::new()
+            .name("recorder".into())
+            .spawn(move || run(&medium, (&disk, &vault), &inbox, closed))?;
         Ok(Recorder { orders, thread: Some(thread) })
     }
 
@@ -152,7 +158,12 @@ fn next(inbox: &Receiver<Order>, worked: &mut bool) -> Option<Order> {
     order.ok()
 }
 
-fn run<M: Medium>(medium: &M, disk: &Gauge, inbox: &Receiver<Order>, mut closed: impl FnMut(Closed)) {
+fn run<M: Medium>(
+    medium: &M,
+    (disk, vault): (&Gauge, &Vault),
+    inbox: &Receiver<Order>,
+    mut closed: impl FnMut(Closed),
+) {
     super::priority::behind();
     let mut open: BTreeMap<CallId, Recording<M::File>> = BTreeMap::new();
     let mut worked = false;
@@ -162,7 +173,10 @@ fn run<M: Medium>(medium: &M, disk: &Gauge, inbox: &Receiver<Order>, mut closed:
                 let _span = tracing::info_span!("recording", %call).entered();
                 let recording = match disk.is_full() {
                     true => Recording::refused(call, &path),
-                    false => Recording::begin(medium, call, &path),
+                    false => match vault.fresh(call, &path) {
+                        Ok(key) => Recording::begin(medium, call, &path, key),
+                        Err(error) => Recording::without_key(call, &path, error),
+                    },
                 };
                 open.insert(call, recording);
             }
@@ -180,7 +194,7 @@ fn run<M: Medium>(medium: &M, disk: &Gauge, inbox: &Receiver<Order>, mut closed:
             }
             Order::Forget { call } => {
                 if let Some(recording) = open.remove(&call) {
-                    recording.forget();
+                    recording.forget(vault);
                 }
             }
             Order::Stop => break,
@@ -204,7 +218,7 @@ pub struct Mended {
 
 /// Mends every `.part` file below `recordings` and gives it its final name. What cannot be mended stays, with a
 /// warning. To be called before anything is recorded.
-pub fn repair_all(recordings: &Path) -> Vec<Mended> {
+pub fn repair_all(recordings: &Path, vault: &Vault) -> Vec<Mended> {
     let mut mended = Vec::new();
     let mut folders = vec![recordings.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -214,7 +228,7 @@ pub fn repair_all(recordings: &Path) -> Vec<Mended> {
             let is_folder = entry.file_type().is_ok_and(|t| t.is_dir());
             match path::of_part(&entry.path()) {
                 _ if is_folder => folders.push(entry.path()),
-                Some((call, path, _)) => mended.extend(mend(call, path)),
+                Some((call, path, is_sealed)) => mended.extend(mend(call, path, is_sealed.then_some(vault))),
                 None => {}
             }
         }
@@ -241,12 +255,12 @@ fn make_durable(recordings: &Path) {
 }
 
 /// What there is of a recording after a crash, file by file; `path`: of the first one.
-pub fn salvage(mended: &[Mended], path: &Path) -> Option<Salvage> {
+pub fn salvage(mended: &[Mended], path: &Path, vault: &Vault) -> Option<Salvage> {
     let (mut frames, mut parts) = (0, Vec::new());
     for number in 1.. {
         let file = path::numbered(path, number);
         let here = mended.iter().find(|mended| mended.path == file);
-        let found = here.map(|mended| (mended.frames, mended.sha256.clone())).or_else(|| measure(&file));
+        let found = here.map(|mended| (mended.frames, mended.sha256.clone())).or_else(|| measure(&file, vault));
         let Some((units, sha256)) = found else { break };
         frames += units;
         parts.push(RecordedPart { duration_ms: units * 1_000 / u64::from(SAMPLE_RATE_HZ), sha256 });
@@ -259,21 +273,39 @@ pub fn salvage(mended: &[Mended], path: &Path) -> Option<Salvage> {
 }
 
 /// Deletes what a crash left of a recording that its caller did not want.
-pub fn discard(mended: &Mended) {
-    for file in [&path::peaks(&mended.path), &mended.path] {
-        if let Err(error) = fs::remove_file(file) {
-            tracing::error!(call = %mended.call, %error, "a recording that nobody wants could not be deleted");
-        }
+pub fn discard(mended: &Mended, vault: &Vault) {
+    let (file, waveform) = (&mended.path, path::peaks(&mended.path));
+    let gone = vault.forget(&path::first(file)).and_then(|()| {
+        [&path::sealed(file), file, &path::sealed(&waveform), &waveform].into_iter().try_for_each(|file| unlink(file))
+    });
+    if let Err(error) = gone {
+        tracing::error!(call = %mended.call, %error, "a recording that nobody wants could not be deleted");
     }
 }
 
-/// Length in 1/8000 s and hash of a recording that is closed already; `None` if it is not there.
-pub fn measure(path: &Path) -> Option<(u64, String)> {
-    recording::measure(path).ok().map(|file| (file.units(), file.sha256))
+/// What is not there is as good as deleted.
+pub(super) fn unlink(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
-fn mend(call: CallId, path: PathBuf) -> Option<Mended> {
-    match recording::mend(&path, u64::MAX).and_then(|(_, file)| recording::rename(&path).map(|()| file)) {
+/// Length in 1/8000 s and hash of a recording that is closed already; `None` if it is not there, or cannot be opened.
+pub fn measure(path: &Path, vault: &Vault) -> Option<(u64, String)> {
+    recording::measure(path, vault).ok().map(|file| (file.units(), file.sha256))
+}
+
+fn mend(call: CallId, path: PathBuf, sealed: Option<&Vault>) -> Option<Mended> {
+    let key = match sealed.map(|vault| vault.key(call, &path::first(&path))).transpose() {
+        Ok(key) => key,
+        Err(error) => {
+            tracing::warn!(%call, %error, "a cut recording could not be mended");
+            return None;
+        }
+    };
+    let mended = recording::mend(&path, u64::MAX, key.as_ref());
+    match mended.and_then(|(_, file)| recording::rename(&path, key.as_ref()).map(|()| file)) {
         Ok(file) => Some(Mended { call, path, frames: file.units(), bytes: file.bytes, sha256: file.sha256 }),
         Err(error) => {
             tracing::warn!(%call, %error, "a cut recording could not be mended");

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::super::faulty::FailsOnce;
+use super::super::vault::MasterKey;
 use super::*;
 use crate::call::fact::RecordingStatus;
 use crate::clock::Wall;
@@ -31,6 +32,11 @@ fn read(path: &Path) -> Vec<i16> {
     bytes[44..44 + data].chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect()
 }
 
+/// Of a directory in which nothing is sealed.
+fn nothing() -> Vault {
+    Vault::new(Path::new(""), &[])
+}
+
 struct Bench {
     recorder: Recorder,
     sink: DiskSink,
@@ -41,15 +47,24 @@ struct Bench {
 
 impl Bench {
     fn start(medium: impl Medium) -> Self {
+        Self::start_with(medium, &[])
+    }
+
+    fn start_with(medium: impl Medium, keys: &[MasterKey]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::new(folder.path(), keys);
         let (tell, closed) = mpsc::channel();
-        let recorder = Recorder::start_on(medium, Gauge::default(), move |closed| {
+        let recorder = Recorder::start_on(medium, (Gauge::default(), vault), move |closed| {
             let _ = tell.send(closed);
         })
         .unwrap();
         let path = folder.path().join(path::recording(Wall::from_micros(1_795_303_044_000_000), call(1)));
         recorder.begin(call(1), path.clone());
         Bench { sink: recorder.sink(), recorder, closed, path, folder }
+    }
+
+    fn vault(&self) -> Vault {
+        Vault::new(self.folder.path(), &[MasterKey::new([5; 32])])
     }
 
     fn closed(&self) -> Closed {
@@ -73,7 +88,7 @@ fn a_recording_is_exact_and_renamed_when_it_is_closed() {
     let samples = read(&bench.path);
     assert_eq!((samples.len(), samples[2 * 30_000], samples[2 * 30_000 + 1]), (2 * 57_600, 30_000, !30_000));
     assert!(!path::part(&bench.path).exists());
-    assert_eq!(repair_all(bench.folder.path()), []);
+    assert_eq!(repair_all(bench.folder.path(), &nothing()), []);
 }
 
 #[test]
@@ -122,7 +137,7 @@ fn a_kill_costs_less_than_a_second() {
         fs::copy(path::part(&bench.path), path::part(&killed)).unwrap();
         let readable = read(&path::part(&killed)).len() as u64 / 2;
         assert!(readable + 4_000 > blocks * 800, "{readable} of {}", blocks * 800);
-        let mended = repair_all(&bench.folder.path().join("killed"));
+        let mended = repair_all(&bench.folder.path().join("killed"), &nothing());
         assert_eq!((mended.len(), &mended[0].path, mended[0].call), (1, &killed, call(3)));
         assert!(mended[0].frames >= readable);
         let samples = read(&killed);
@@ -139,7 +154,7 @@ fn a_recorder_that_goes_leaves_everything_to_repair() {
     let Bench { recorder, mut sink, folder, path, .. } = bench;
     drop(recorder);
     assert_eq!(sink.block(block(call(1), 7)), Err(block(call(1), 7)));
-    let mended = repair_all(folder.path());
+    let mended = repair_all(folder.path(), &nothing());
     assert_eq!((mended.len(), mended[0].frames, &mended[0].path), (1, 5_600, &path));
 }
 
@@ -250,7 +265,7 @@ fn a_recording_that_fills_its_file_goes_on_in_the_next_one_on_the_same_time_line
     assert!(left.iter().zip(0..20_000).all(|(left, n)| *left == expected(n)));
     assert_eq!(closed.sha256.as_ref(), Some(&closed.parts[0].sha256));
     for (file, part) in files.iter().zip(&closed.parts) {
-        assert_eq!(measure(file).unwrap().1, part.sha256);
+        assert_eq!(measure(file, &nothing()).unwrap().1, part.sha256);
         assert!(path::peaks(file).exists());
     }
 }
@@ -262,13 +277,13 @@ fn a_kill_in_the_second_file_keeps_both_and_an_unwanted_recording_leaves_none() 
         bench.sink.block(block(call(1), n)).unwrap();
     }
     drop(bench.recorder);
-    let mended = repair_all(bench.folder.path());
+    let mended = repair_all(bench.folder.path(), &nothing());
     assert_eq!(mended.len(), 2);
-    let found = salvage(&mended, &bench.path).unwrap();
+    let found = salvage(&mended, &bench.path, &nothing()).unwrap();
     assert_eq!((found.frames, found.parts.len()), (13_600, 2));
     // The first one is closed when the next crash comes.
-    assert_eq!(salvage(&mended[1..], &bench.path).map(|found| found.frames), Some(13_600));
-    assert_eq!(salvage(&[], &bench.folder.path().join("other.wav")), None);
+    assert_eq!(salvage(&mended[1..], &bench.path, &nothing()).map(|found| found.frames), Some(13_600));
+    assert_eq!(salvage(&[], &bench.folder.path().join("other.wav"), &nothing()), None);
 
     let mut bench = Bench::start(SmallFiles);
     for n in 0..17 {
@@ -279,6 +294,33 @@ fn a_kill_in_the_second_file_keeps_both_and_an_unwanted_recording_leaves_none() 
     bench.recorder.end(call(2), 0);
     assert_eq!(bench.closed().call, call(2), "nobody is told of the other one");
     assert_eq!(fs::read_dir(bench.path.parent().unwrap()).unwrap().count(), 0);
+}
+
+/// What a kill leaves of a sealed recording: all but a quarter of a second of what was written.
+#[test]
+fn a_kill_costs_a_sealed_recording_one_chunk() {
+    let mut bench = Bench::start_with(SmallFiles, &[MasterKey::new([5; 32])]);
+    let vault = bench.vault();
+    for n in 0..17 {
+        bench.sink.block(block(call(1), n)).unwrap();
+    }
+    drop(bench.recorder);
+    // A torn chunk at the end of what was written last.
+    let hidden = path::part(&path::sealed(&path::numbered(&bench.path, 2)));
+    let length = fs::metadata(&hidden).unwrap().len();
+    std::fs::OpenOptions::new().write(true).open(&hidden).unwrap().set_len(length - 10).unwrap();
+    let mended = repair_all(bench.folder.path(), &vault);
+    assert_eq!(mended.len(), 2);
+    let found = salvage(&mended, &bench.path, &vault).unwrap();
+    // 5,600 frames were in the second file, of which two chunks of 2,048 were written, the last one torn.
+    assert_eq!((found.frames, found.parts.len()), (8_000 + 2_048, 2));
+    assert!(repair_all(bench.folder.path(), &vault).is_empty());
+    // Whoever has lost the key gets nothing, and destroys nothing.
+    let mut bench = Bench::start_with(Disk, &[MasterKey::new([5; 32])]);
+    bench.sink.block(block(call(1), 0)).unwrap();
+    drop(bench.recorder);
+    assert_eq!(repair_all(bench.folder.path(), &Vault::new(bench.folder.path(), &[])), []);
+    assert!(path::part(&path::sealed(&bench.path)).exists());
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::recording;
+use super::sound_file::SoundError;
+use super::vault::{Vault, VaultError};
 use crate::call::fact::RecordingStatus;
 use crate::clock::Wall;
 use crate::ids::CallId;
@@ -44,6 +46,8 @@ pub enum Fault {
     Header,
     /// The file is not as long as the record says, or a whole recording not as long as the two were connected.
     Length,
+    /// It is sealed, and the key is not at hand.
+    Locked,
     /// There is sound where the recording was paused, or digits were blanked.
     Heard,
     /// A connected call has no row.
@@ -65,6 +69,7 @@ impl Fault {
             Fault::Changed => "changed",
             Fault::Header => "header",
             Fault::Length => "length",
+            Fault::Locked => "locked",
             Fault::Heard => "heard",
             Fault::NoRow => "no_row",
             Fault::Unexpected => "unexpected",
@@ -100,11 +105,11 @@ pub struct Summary {
 /// Reads every recording of calls offered since then. `found` is told each fault as it is seen.
 pub fn verify(
     reader: &Reader,
-    data: &Path,
+    (data, vault): (&Path, &Vault),
     since: Wall,
     found: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<Summary, InspectionError> {
-    let mut inspection = Inspection { reader, data, summary: Summary::default(), found };
+    let mut inspection = Inspection { reader, data, vault, summary: Summary::default(), found };
     inspection.files(since)?;
     let mut last: Option<Kept> = None;
     loop {
@@ -144,6 +149,7 @@ pub enum InspectionError {
 struct Inspection<'a> {
     reader: &'a Reader,
     data: &'a Path,
+    vault: &'a Vault,
     summary: Summary,
     found: &'a mut dyn FnMut(&Finding) -> io::Result<()>,
 }
@@ -177,7 +183,7 @@ impl Inspection<'_> {
                 if row.status == RecordingStatus::Ok { expected } else { row.duration_ms.min(expected) };
         }
         if !row.has_file() {
-            return match row.files().into_iter().find(|file| self.data.join(&file.path).exists()) {
+            return match row.files().into_iter().find(|file| exists(&self.data.join(&file.path))) {
                 Some(file) => {
                     let why = row.removed.map_or("said never to have been recorded", |_| "said to be gone");
                     self.tell(Fault::Unexpected, Some(row.call), Some(file.path), why.to_owned())
@@ -185,7 +191,7 @@ impl Inspection<'_> {
                 None => Ok(()),
             };
         }
-        for (fault, path, detail) in faults_of(self.data, row) {
+        for (fault, path, detail) in faults_of(self.data, self.vault, row) {
             // It may have gone while we looked.
             if self.reader.recording(row.call)?.is_some_and(|row| row.removed.is_some()) {
                 return Ok(());
@@ -222,7 +228,8 @@ impl Inspection<'_> {
         match self.reader.recording(call)? {
             Some(row) if row.offered_at.0 < since => Ok(()),
             Some(row) => {
-                let own = |file: KeptFile| file.path == relative || path::peaks(&file.path) == relative;
+                let plain = path::unsealed(&relative);
+                let own = |file: KeptFile| file.path == plain || path::peaks(&file.path) == plain;
                 match row.files().into_iter().any(own) {
                     true => Ok(()),
                     false => self.orphan(call, relative),
@@ -246,16 +253,21 @@ impl Inspection<'_> {
 }
 
 /// What is wrong with the files of a row.
-fn faults_of(data: &Path, row: &Kept) -> Vec<(Fault, PathBuf, String)> {
+fn faults_of(data: &Path, vault: &Vault, row: &Kept) -> Vec<(Fault, PathBuf, String)> {
     let (mut faults, mut units) = (Vec::new(), 0);
     let files = row.files();
     for kept in &files {
         let path = data.join(&kept.path);
         let mut fault = |fault, detail| faults.push((fault, kept.path.clone(), detail));
-        let file = match recording::measure(&path) {
+        let file = match recording::measure(&path, vault) {
             Ok(file) => file,
             Err(error) => {
-                fault(Fault::Missing, error.to_string());
+                let kind = match &error {
+                    SoundError::Key(VaultError::Locked) => Fault::Locked,
+                    SoundError::Key(_) | SoundError::Io(_) => Fault::Missing,
+                    SoundError::Sealed(_) => Fault::Changed,
+                };
+                fault(kind, error.to_string());
                 continue;
             }
         };
@@ -264,12 +276,15 @@ fn faults_of(data: &Path, row: &Kept) -> Vec<(Fault, PathBuf, String)> {
         if file.sha256 != of_record {
             fault(Fault::Changed, format!("its hash is {}, the record has {of_record}", file.sha256));
         }
+        let plain = path.exists();
         match File::open(&path).map_err(Into::into).and_then(|mut file| repair::inspect(&mut file)) {
             Ok(header) if header.length == file.bytes && (file.bytes - HEADER_BYTES).is_multiple_of(FRAME_BYTES) => {}
             Ok(header) => {
                 fault(Fault::Header, format!("it speaks of {} bytes, there are {}", header.length, file.bytes));
             }
-            Err(error) => fault(Fault::Header, error.to_string()),
+            Err(error) if plain => fault(Fault::Header, error.to_string()),
+            // A sealed file has its sizes at its end, which was read.
+            Err(_) => {}
         }
         if file.millis() != kept.duration_ms {
             fault(Fault::Length, format!("{} ms, the record has {} ms", file.millis(), kept.duration_ms));
@@ -283,12 +298,12 @@ fn faults_of(data: &Path, row: &Kept) -> Vec<(Fault, PathBuf, String)> {
         let detail = format!("{length_ms} ms, the two were connected for {expected} ms");
         faults.push((Fault::Length, first.path.clone(), detail));
     }
-    faults.extend(heard_in_vain(data, row).map(|detail| (Fault::Heard, first.path, detail)));
+    faults.extend(heard_in_vain(data, vault, row).map(|detail| (Fault::Heard, first.path, detail)));
     faults
 }
 
 /// Where there is sound in what should be silence, in words.
-fn heard_in_vain(data: &Path, row: &Kept) -> Option<String> {
+fn heard_in_vain(data: &Path, vault: &Vault, row: &Kept) -> Option<String> {
     let spans =
         row.blanked.iter().map(|blanked| (blanked.from_ms + EDGE_MS, blanked.to_ms.map(|to| to - EDGE_MS.min(to))));
     for (from_ms, to_ms) in spans {
@@ -298,7 +313,7 @@ fn heard_in_vain(data: &Path, row: &Kept) -> Option<String> {
             let ends_ms = begins_ms + kept.duration_ms;
             let (from, to) = (from_ms.max(begins_ms) - begins_ms, to_ms.min(ends_ms).saturating_sub(begins_ms));
             if from < to
-                && let Ok(Some(at_ms)) = recording::first_sound(&data.join(&kept.path), from, to)
+                && let Ok(Some(at_ms)) = recording::first_sound(&data.join(&kept.path), vault, from, to)
             {
                 let at_s = (begins_ms + at_ms) as f64 / 1_000.0;
                 return Some(format!("at {at_s:.3} s there is sound, where the record says that there is none"));
@@ -307,6 +322,11 @@ fn heard_in_vain(data: &Path, row: &Kept) -> Option<String> {
         }
     }
     None
+}
+
+/// Plain or sealed.
+fn exists(file: &Path) -> bool {
+    file.exists() || path::sealed(file).exists()
 }
 
 /// Every file below a folder, in the order of names within each.

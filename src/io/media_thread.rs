@@ -256,7 +256,10 @@ impl MediaThread {
             | Command::Pause { call, .. }
             | Command::GuardKeys { call, .. }
             | Command::Keyed { call, .. }
-            | Command::Unrecord { call } => *call,
+            | Command::Unrecord { call }
+            | Command::Cue { call, .. }
+            | Command::Hush { call }
+            | Command::Listen { call } => *call,
         };
         let Some(slot) = self.slot_of.get(&call) else { return };
         let _span = tracing::info_span!("media", %call).entered();

@@ -2,14 +2,17 @@
 //! wherever it is kept. Blocks; who may ask is asked elsewhere.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::sound_file::{SoundError, SoundFile};
+use super::vault::Vault;
 use crate::ids::CallId;
 use crate::media::record::path;
 use crate::media::record::repair::{self, HEADER_BYTES};
-use crate::store::{Cause, Kept, Reader, StoreError};
+use crate::media::record::sealed::Reader;
+use crate::store::{self, Cause, Kept, KeptFile, StoreError};
 
 /// Most octets of one answer: 32 s of a narrowband call.
 pub const MOST: u64 = 1 << 20;
@@ -37,27 +40,42 @@ pub enum PlaybackError {
     Beyond { total: u64 },
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The file is not there, is not what was sealed, or its key is not at hand.
+    #[error("{0}")]
+    File(String),
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl From<SoundError> for PlaybackError {
+    fn from(error: SoundError) -> Self {
+        match error {
+            SoundError::Io(error) => error.into(),
+            other => PlaybackError::File(other.to_string()),
+        }
+    }
 }
 
 /// The recordings of a data directory.
 #[derive(Debug, Clone)]
 pub struct Recordings {
     data: PathBuf,
+    vault: Vault,
 }
 
 impl Recordings {
-    pub fn new(data: &Path) -> Recordings {
-        Recordings { data: data.to_owned() }
+    /// `vault`: for what is sealed.
+    pub fn new(data: &Path, vault: Vault) -> Recordings {
+        Recordings { data: data.to_owned(), vault }
     }
 
     /// Octets `range` of the call's recording. An empty range tells its length.
     pub fn read_range(&self, call: CallId, range: Range<u64>) -> Result<Piece, PlaybackError> {
-        let files = self.files(&self.kept(call)?)?;
-        let lengths = files.iter().map(|file| Ok(fs::metadata(file)?.len().saturating_sub(HEADER_BYTES)));
-        let lengths: Vec<u64> = lengths.collect::<io::Result<_>>()?;
-        let samples: u64 = lengths.iter().sum();
+        let row = self.kept(call)?;
+        let open = |file: KeptFile| SoundFile::open(&self.data.join(file.path), &self.vault);
+        let mut files = row.files().into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let rate_hz = files.first().ok_or(PlaybackError::None)?.rate_hz;
+        let samples: u64 = files.iter().map(|file| file.octets).sum();
         let total = HEADER_BYTES + samples;
         if range.start > total || (range.start == total && !range.is_empty()) {
             return Err(PlaybackError::Beyond { total });
@@ -65,50 +83,53 @@ impl Recordings {
         let end = range.end.min(total).min(range.start.saturating_add(MOST)).max(range.start);
         let mut bytes = Vec::new();
         if range.start < HEADER_BYTES {
-            let header = header_of(&files, samples)?;
+            // Beyond 4 GiB players read on to the end.
+            let size = u32::try_from(samples).unwrap_or(u32::MAX - HEADER_BYTES as u32);
+            let header = repair::header(rate_hz, size);
             bytes.extend(header.iter().skip(range.start as usize).take((end - range.start) as usize));
         }
         let mut begins = HEADER_BYTES;
-        for (file, length) in files.iter().zip(lengths) {
-            let (from, to) = (range.start.max(begins), end.min(begins + length));
+        for file in &mut files {
+            let ends = begins + file.octets;
+            let (from, to) = (range.start.max(begins), end.min(ends));
             if from < to {
-                let mut file = File::open(file)?;
-                file.seek(SeekFrom::Start(HEADER_BYTES + from - begins))?;
-                file.take(to - from).read_to_end(&mut bytes)?;
+                file.read(from - begins..to - begins, &mut |samples| bytes.extend_from_slice(samples))?;
             }
-            begins += length;
+            begins = ends;
         }
         Ok(Piece { first: range.start, bytes, total })
     }
 
     /// The waveform as [`crate::media::record::peaks`] writes it, of the first file; `None` if it was never drawn.
     pub fn waveform(&self, call: CallId) -> Result<Option<Vec<u8>>, PlaybackError> {
-        let files = self.files(&self.kept(call)?)?;
-        match fs::read(path::peaks(&files[0])) {
-            Ok(drawn) => Ok(Some(drawn)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
+        let row = self.kept(call)?;
+        let first = row.files().into_iter().next().ok_or(PlaybackError::None)?;
+        let path = self.data.join(first.path);
+        let waveform = path::peaks(&path);
+        let opened = match fs::read(&waveform) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(path::sealed(&waveform)),
+            drawn => return Ok(Some(drawn?)),
+        };
+        let file = match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        let key = self.vault.key(call, &path).map_err(SoundError::from)?;
+        let mut reader = Reader::open(file, &key).map_err(SoundError::from)?;
+        let (mut drawn, length) = (Vec::new(), reader.len().min(MOST));
+        while (drawn.len() as u64) < length {
+            let piece = reader.read_at(drawn.len() as u64, usize::MAX).map_err(SoundError::from)?;
+            drawn.extend_from_slice(piece);
         }
+        Ok(Some(drawn))
     }
 
     fn kept(&self, call: CallId) -> Result<Kept, PlaybackError> {
-        let row = Reader::open(&self.data)?.recording(call)?.ok_or(PlaybackError::None)?;
+        let row = store::Reader::open(&self.data)?.recording(call)?.ok_or(PlaybackError::None)?;
         match row.removed {
             Some(removed) => Err(PlaybackError::Gone(removed.cause)),
             None if row.has_file() => Ok(row),
             None => Err(PlaybackError::None),
         }
     }
-
-    /// At least one.
-    fn files(&self, row: &Kept) -> Result<Vec<PathBuf>, PlaybackError> {
-        let files: Vec<PathBuf> = row.files().into_iter().map(|file| self.data.join(file.path)).collect();
-        if files.is_empty() { Err(PlaybackError::None) } else { Ok(files) }
-    }
-}
-
-/// That of the first file with the sizes of all of them.
-fn header_of(files: &[PathBuf], samples: u64) -> io::Result<[u8; HEADER_BYTES as usize]> {
-    let mut first = File::open(&files[0])?;
-    Ok(repair::header(repair::rate_hz(&mut first)?, u32::try_from(samples).unwrap_or(u32::MAX - HEADER_BYTES as u32)))
 }

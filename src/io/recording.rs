@@ -3,16 +3,19 @@
 //! A call that is longer than one file may be goes on in the next one, on the same time line. The first error ends the writing, not the call: what is on disk by then is mended and kept.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::sound_file::{SoundError, SoundFile};
+use super::vault::{self, Vault};
 use crate::call::fact::{RecordedPart, RecordingStatus};
 use crate::ids::CallId;
 use crate::media::record::path;
 use crate::media::record::peaks::Peaks;
 use crate::media::record::repair::{self, FRAME_BYTES, HEADER_BYTES};
+use crate::media::record::sealed::{self, Content, DataKey, Header};
 use crate::media::wav::{WriteError, Writer};
 use crate::media::{Block, SAMPLE_RATE_HZ};
 
@@ -78,6 +81,8 @@ pub(crate) struct Recording<F: Write + Seek> {
     call: CallId,
     /// Final name of the first file.
     path: PathBuf,
+    /// `None`: it is not sealed.
+    key: Option<DataKey>,
     /// Frames of the files that are full; the last one is being written.
     full: Vec<u64>,
     /// Frames a second.
@@ -91,8 +96,46 @@ pub(crate) struct Recording<F: Write + Seek> {
     silent: u64,
 }
 
+/// What takes the samples of a file.
+enum Out<F: Write + Seek> {
+    Plain(Writer<BufWriter<F>>),
+    /// Unbuffered: it writes whole chunks.
+    Sealed(Box<sealed::Writer<F>>),
+}
+
+impl<F: Write + Seek> Out<F> {
+    fn frames(&mut self, samples: &[i16]) -> Result<(), WriteError> {
+        match self {
+            Out::Plain(writer) => writer.frames(samples),
+            Out::Sealed(writer) => Ok(writer.frames(samples)?),
+        }
+    }
+
+    fn silence(&mut self, frames: u64) -> Result<(), WriteError> {
+        match self {
+            Out::Plain(writer) => writer.silence(frames),
+            Out::Sealed(writer) => Ok(writer.silence(frames * FRAME_BYTES)?),
+        }
+    }
+
+    /// What is sealed is on its way already, but for less than a chunk.
+    fn checkpoint(&mut self) -> Result<(), WriteError> {
+        match self {
+            Out::Plain(writer) => writer.checkpoint(),
+            Out::Sealed(_) => Ok(()),
+        }
+    }
+
+    fn finish(self) -> Result<(), WriteError> {
+        match self {
+            Out::Plain(writer) => writer.finish(),
+            Out::Sealed(writer) => Ok((*writer).finish()?),
+        }
+    }
+}
+
 enum State<F: Write + Seek> {
-    Writing(Writer<BufWriter<F>>),
+    Writing(Out<F>),
     /// Ended by the first error; frames after it are only counted.
     Failed {
         reason: &'static str,
@@ -102,25 +145,29 @@ enum State<F: Write + Seek> {
 
 impl<F: Write + Seek> Recording<F> {
     /// Opens the file; folders are made. An error is that recording's end, and reported when it is closed.
-    pub(crate) fn begin(medium: &impl Medium<File = F>, call: CallId, path: &Path) -> Self {
-        let path = path.to_owned();
-        let state = match open(medium, &path, SAMPLE_RATE_HZ) {
+    pub(crate) fn begin(medium: &impl Medium<File = F>, call: CallId, path: &Path, key: Option<DataKey>) -> Self {
+        let state = match open(medium, call, (path, 1), SAMPLE_RATE_HZ, key.as_ref()) {
             Ok(writer) => State::Writing(writer),
             Err(error) => failed(call, &error),
         };
-        Recording::new(call, path, state)
+        Recording::new(call, path.to_owned(), key, state)
+    }
+
+    /// There is no key for it: rather none than one that anybody can hear.
+    pub(super) fn without_key(call: CallId, path: &Path, error: io::Error) -> Self {
+        Recording::new(call, path.to_owned(), None, failed(call, &error.into()))
     }
 
     /// The disk is full: there is no file, and the call is told so at its end.
     pub(super) fn refused(call: CallId, path: &Path) -> Self {
         tracing::warn!(%call, "not recorded: the disk is full");
         let state = State::Failed { reason: "disk_full", dropped: 0 };
-        Recording::new(call, path.to_owned(), state)
+        Recording::new(call, path.to_owned(), None, state)
     }
 
-    fn new(call: CallId, path: PathBuf, state: State<F>) -> Self {
+    fn new(call: CallId, path: PathBuf, key: Option<DataKey>, state: State<F>) -> Self {
         let (rate_hz, full) = (SAMPLE_RATE_HZ, Vec::new());
-        Recording { call, path, full, rate_hz, state, edge: 0, checkpointed: 0, synced: 0, silent: 0 }
+        Recording { call, path, key, full, rate_hz, state, edge: 0, checkpointed: 0, synced: 0, silent: 0 }
     }
 
     pub(crate) fn block(&mut self, medium: &impl Medium<File = F>, block: &Block) {
@@ -151,7 +198,7 @@ impl<F: Write + Seek> Recording<F> {
     fn change_rate(&mut self, medium: &impl Medium<File = F>, rate_hz: u32) {
         if self.edge == 0 && matches!(self.state, State::Writing(_)) {
             self.rate_hz = rate_hz;
-            self.state = match open(medium, &self.path, rate_hz) {
+            self.state = match open(medium, self.call, (&self.path, 1), rate_hz, self.key.as_ref()) {
                 Ok(writer) => State::Writing(writer),
                 Err(error) => failed(self.call, &error),
             };
@@ -161,8 +208,8 @@ impl<F: Write + Seek> Recording<F> {
     /// The file is full: it stays as it is until the call ends, and the next one goes on where it stops.
     fn roll(&mut self, medium: &impl Medium<File = F>, frames: u64) {
         let State::Writing(_) = self.state else { return };
-        let next = path::numbered(&self.path, self.last() + 1);
-        let open = open(medium, &next, self.rate_hz).map(State::Writing);
+        let next = (&*self.path, self.last() + 1);
+        let open = open(medium, self.call, next, self.rate_hz, self.key.as_ref()).map(State::Writing);
         let State::Writing(full) =
             std::mem::replace(&mut self.state, open.unwrap_or_else(|error| failed(self.call, &error)))
         else {
@@ -180,29 +227,30 @@ impl<F: Write + Seek> Recording<F> {
     }
 
     /// Deletes what there is.
-    pub(super) fn forget(self) {
+    pub(super) fn forget(self, vault: &Vault) {
         let Recording { path, full, state, call, .. } = self;
         drop(state);
         for number in (1..).take(full.len() + 1) {
             let file = path::numbered(&path, number);
-            for file in [path::part(&file), path::peaks(&file), file] {
-                match fs::remove_file(file) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        tracing::error!(%call, %error, "a recording that nobody wants could not be deleted");
-                    }
-                    _ => {}
+            let (hidden, waveform) = (path::sealed(&file), path::peaks(&file));
+            for file in [path::part(&hidden), path::part(&file), path::sealed(&waveform), waveform, hidden, file] {
+                if let Err(error) = super::disk::unlink(&file) {
+                    tracing::error!(%call, %error, "a recording that nobody wants could not be deleted");
                 }
             }
+        }
+        if let Err(error) = vault.forget(&path) {
+            tracing::error!(%call, %error, "the key of a recording that nobody wants could not be deleted");
         }
     }
 
     /// Makes what was written so far readable, now and then durable.
     pub(super) fn checkpoint(&mut self) {
         self.checkpointed = self.edge;
-        self.write(0, Writer::checkpoint);
+        self.write(0, Out::checkpoint);
         if self.edge - self.synced >= SYNC_FRAMES {
             self.synced = self.edge;
-            let part = path::part(&path::numbered(&self.path, self.last()));
+            let part = path::part(&shown(&path::numbered(&self.path, self.last()), self.key.as_ref()));
             self.write(0, |_| Ok(File::open(part)?.sync_data()?));
         }
     }
@@ -226,12 +274,12 @@ impl<F: Write + Seek> Recording<F> {
             }
         }
         let (call, frames_lost) = (self.call, lost.min(total_frames));
-        let files = close_all(call, &self.path, &self.full, total_frames, &mut reason);
+        let key = self.key.as_ref();
+        let files = close_all(call, (&self.path, key), &self.full, total_frames, &mut reason);
         let frames: u64 = files.iter().map(|file| file.frames).sum();
         let (Some(first), None) = (files.first(), reason.filter(|_| frames == 0)) else {
             // A header alone is of no use to anybody; if it cannot be removed, it is found empty.
-            let _ = fs::remove_file(&self.path);
-            let _ = fs::remove_file(path::peaks(&self.path));
+            remove(&self.path, key);
             let (status, parts, frames_lost) = (RecordingStatus::None, Vec::new(), total_frames);
             let reason = reason.or(Some("disk_error"));
             let (duration_ms, sha256, bytes, clipped) = (0, None, 0, [0; 2]);
@@ -252,7 +300,7 @@ impl<F: Write + Seek> Recording<F> {
         }
     }
 
-    fn write(&mut self, frames: u64, write: impl FnOnce(&mut Writer<BufWriter<F>>) -> Result<(), WriteError>) {
+    fn write(&mut self, frames: u64, write: impl FnOnce(&mut Out<F>) -> Result<(), WriteError>) {
         self.edge += frames;
         match &mut self.state {
             State::Writing(writer) => {
@@ -267,16 +315,35 @@ impl<F: Write + Seek> Recording<F> {
 
 fn open<F: Write + Seek>(
     medium: &impl Medium<File = F>,
-    path: &Path,
+    call: CallId,
+    (path, number): (&Path, u32),
     rate_hz: u32,
-) -> Result<Writer<BufWriter<F>>, WriteError> {
+    key: Option<&DataKey>,
+) -> Result<Out<F>, WriteError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let file = medium.create(&path::part(path))?;
-    let mut writer = Writer::create(BufWriter::with_capacity(BUFFER_BYTES, file), rate_hz)?;
-    writer.checkpoint()?;
-    Ok(writer)
+    let file = medium.create(&path::part(&shown(&path::numbered(path, number), key)))?;
+    let Some(key) = key else {
+        let mut writer = Writer::create(BufWriter::with_capacity(BUFFER_BYTES, file), rate_hz)?;
+        writer.checkpoint()?;
+        return Ok(Out::Plain(writer));
+    };
+    let number = u16::try_from(number).map_err(io::Error::other)?;
+    let header = Header { content: Content::Samples, number, rate_hz, call, salt: vault::random()? };
+    Ok(Out::Sealed(Box::new(sealed::Writer::create(file, key, &header)?)))
+}
+
+/// The name of a file on the disk.
+fn shown(path: &Path, key: Option<&DataKey>) -> PathBuf {
+    if key.is_some() { path::sealed(path) } else { path.to_owned() }
+}
+
+/// A file and its waveform; what is not there is as good as removed.
+fn remove(path: &Path, key: Option<&DataKey>) {
+    for file in [path.to_owned(), path::peaks(path)] {
+        let _ = fs::remove_file(shown(&file, key));
+    }
 }
 
 fn failed<F: Write + Seek>(call: CallId, error: &WriteError) -> State<F> {
@@ -325,7 +392,7 @@ impl Finished {
 /// time line any more.
 fn close_all(
     call: CallId,
-    path: &Path,
+    (path, key): (&Path, Option<&DataKey>),
     full: &[u64],
     total_frames: u64,
     reason: &mut Option<&'static str>,
@@ -335,12 +402,9 @@ fn close_all(
     for (number, frames) in (1..).zip(full.iter().copied().map(Some).chain([None])) {
         let name = path::numbered(path, number);
         let wanted = frames.map_or(left, |frames| frames.min(left));
-        match close(&name, wanted) {
+        match close(&name, wanted, key) {
             // The call ended where this one was to begin.
-            Ok(file) if file.frames == 0 && number > 1 => {
-                let _ = fs::remove_file(path::peaks(&name));
-                let _ = fs::remove_file(name);
-            }
+            Ok(file) if file.frames == 0 && number > 1 => remove(&name, key),
             Ok(file) => {
                 left -= file.frames;
                 let torn = frames.is_some() && file.frames < wanted;
@@ -362,10 +426,10 @@ fn close_all(
 }
 
 /// Mends a `.part` file if it needs to be, keeps at most `frames`, makes it durable under its final name.
-pub(super) fn close(path: &Path, frames: u64) -> io::Result<Finished> {
-    let (file, finished) = mend(path, frames)?;
+pub(super) fn close(path: &Path, frames: u64, key: Option<&DataKey>) -> io::Result<Finished> {
+    let (file, finished) = mend(path, frames, key)?;
     file.sync_all()?;
-    rename(path)?;
+    rename(path, key)?;
     if let Some(folder) = path.parent() {
         File::open(folder)?.sync_all()?;
     }
@@ -373,14 +437,19 @@ pub(super) fn close(path: &Path, frames: u64) -> io::Result<Finished> {
 }
 
 /// Gives a mended `.part` file its final name.
-pub(super) fn rename(path: &Path) -> io::Result<()> {
-    fs::rename(path::part(path), path)
+pub(super) fn rename(path: &Path, key: Option<&DataKey>) -> io::Result<()> {
+    let name = shown(path, key);
+    fs::rename(path::part(&name), name)
 }
 
 /// Mends a `.part` file, keeps at most `frames` and draws its waveform; it is neither durable nor renamed yet.
-pub(super) fn mend(path: &Path, frames: u64) -> io::Result<(File, Finished)> {
-    let part = path::part(path);
+pub(super) fn mend(path: &Path, frames: u64, key: Option<&DataKey>) -> io::Result<(File, Finished)> {
+    let part = path::part(&shown(path, key));
     let mut file = OpenOptions::new().read(true).write(true).open(&part)?;
+    if let Some(key) = key {
+        let finished = mend_sealed(&mut file, path, frames, key)?;
+        return Ok((file, finished));
+    }
     let kept = repair::keep(&mut file, frames).map_err(|error| match error {
         repair::RepairError::Io(error) => error,
         foreign => io::Error::other(foreign),
@@ -389,48 +458,71 @@ pub(super) fn mend(path: &Path, frames: u64) -> io::Result<(File, Finished)> {
     let mut peaks = Peaks::new(kept.rate_hz);
     let sha256 = hash(&mut file, |frame| peaks.frame(frame))?;
     let clipped = peaks.clipped();
-    draw(path, peaks);
+    draw_at(&path::peaks(path), Ok(peaks.finish()));
     debug_assert_eq!(kept.length, HEADER_BYTES + kept.frames * FRAME_BYTES);
     Ok((file, Finished { frames: kept.frames, rate_hz: kept.rate_hz, bytes: kept.length, sha256, clipped }))
 }
 
-/// A file that has its final name.
-pub(super) fn measure(path: &Path) -> io::Result<Finished> {
-    let mut file = File::open(path)?;
-    let bytes = file.metadata()?.len();
-    let rate_hz = repair::rate_hz(&mut file)?;
-    let sha256 = hash(&mut file, |_| {})?;
-    let frames = bytes.saturating_sub(HEADER_BYTES) / FRAME_BYTES;
-    Ok(Finished { frames, rate_hz, bytes, sha256, clipped: [0; 2] })
+fn mend_sealed(file: &mut File, path: &Path, frames: u64, key: &DataKey) -> io::Result<Finished> {
+    let most = frames.saturating_mul(FRAME_BYTES);
+    // Its sizes stand at the beginning of what is hashed: a first look counts, a second one hears.
+    let (rate_hz, octets) = sealed::survey(file, key, most, FRAME_BYTES).map_err(io::Error::other)?;
+    let mut hasher = Sha256::new();
+    hasher.update(repair::header(rate_hz, u32::try_from(octets).map_err(io::Error::other)?));
+    let mut peaks = Peaks::new(rate_hz);
+    let mut hear = |samples: &[u8]| {
+        hasher.update(samples);
+        samples.chunks_exact(4).for_each(|frame| peaks.frame(frame_of(frame)));
+    };
+    let closed = sealed::close(file, key, (octets, FRAME_BYTES), vault::random()?, &mut hear);
+    let closed = closed.map_err(io::Error::other)?;
+    file.set_len(closed.length)?;
+    let clipped = peaks.clipped();
+    let header = Header { content: Content::Waveform, salt: vault::random()?, ..closed.header };
+    let drawn = sealed::whole(key, &header, &peaks.finish(), vault::random()?);
+    draw_at(&path::sealed(&path::peaks(path)), drawn.map_err(io::Error::other));
+    let (frames, sha256) = (closed.octets / FRAME_BYTES, hex(hasher));
+    Ok(Finished { frames, rate_hz, bytes: closed.length, sha256, clipped })
+}
+
+/// A file that has its final name; `path`: its name if it is plain.
+pub(super) fn measure(path: &Path, vault: &Vault) -> Result<Finished, SoundError> {
+    let mut sound = SoundFile::open(path, vault)?;
+    let (rate_hz, clipped) = (sound.rate_hz, [0; 2]);
+    if !sound.is_sealed() {
+        let mut file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        let sha256 = hash(&mut file, |_| {})?;
+        let frames = bytes.saturating_sub(HEADER_BYTES) / FRAME_BYTES;
+        return Ok(Finished { frames, rate_hz, bytes, sha256, clipped });
+    }
+    let mut hasher = Sha256::new();
+    hasher.update(sound.header());
+    sound.read(0..u64::MAX, &mut |samples| hasher.update(samples))?;
+    let bytes = fs::metadata(path::sealed(path))?.len();
+    Ok(Finished { frames: sound.octets / FRAME_BYTES, rate_hz, bytes, sha256: hex(hasher), clipped })
 }
 
 /// The first instant between two, in ms from the file's beginning, at which a channel is not zero.
-pub(super) fn first_sound(path: &Path, from_ms: u64, to_ms: u64) -> io::Result<Option<u64>> {
-    let mut file = File::open(path)?;
-    let rate = u64::from(repair::rate_hz(&mut file)?);
-    let frame = |ms: u64| ms * rate / 1_000;
-    file.seek(SeekFrom::Start(HEADER_BYTES + frame(from_ms) * FRAME_BYTES))?;
-    let mut left = file.take((frame(to_ms) - frame(from_ms)) * FRAME_BYTES);
-    let (mut buffer, mut at) = (vec![0; 64 * 1024], 0);
-    loop {
-        match left.read(&mut buffer)? {
-            0 => return Ok(None),
-            n => match buffer[..n].iter().position(|octet| *octet != 0) {
-                Some(place) => {
-                    return Ok(Some(from_ms + (at + place as u64) / FRAME_BYTES * 1_000 / rate.max(1)));
-                }
-                None => at += n as u64,
-            },
+pub(super) fn first_sound(path: &Path, vault: &Vault, from_ms: u64, to_ms: u64) -> Result<Option<u64>, SoundError> {
+    let mut sound = SoundFile::open(path, vault)?;
+    let rate = u64::from(sound.rate_hz);
+    let at = |ms: u64| ms * rate / 1_000 * FRAME_BYTES;
+    let (mut passed, mut found) = (0, None);
+    sound.read(at(from_ms)..at(to_ms), &mut |samples| {
+        if found.is_none() {
+            found = samples.iter().position(|octet| *octet != 0).map(|place| passed + place as u64);
         }
-    }
+        passed += samples.len() as u64;
+    })?;
+    Ok(found.map(|octet| from_ms + octet / FRAME_BYTES * 1_000 / rate.max(1)))
 }
 
 /// The waveform is a convenience: without it the recording is as good.
-fn draw(path: &Path, peaks: Peaks) {
-    let path = path::peaks(path);
-    if let Err(error) = fs::write(&path, peaks.finish()) {
+fn draw_at(path: &Path, drawn: io::Result<Vec<u8>>) {
+    if let Err(error) = drawn.and_then(|drawn| fs::write(path, drawn)) {
         tracing::warn!(%error, path = %path.display(), "a recording has no waveform");
-        let _ = fs::remove_file(&path);
+        let _ = fs::remove_file(path);
     }
 }
 
@@ -456,8 +548,17 @@ fn hash(file: &mut File, mut frame: impl FnMut([i16; 2])) -> io::Result<String> 
         }
         hasher.update(&buffer[..filled]);
         for bytes in buffer[..filled].chunks_exact(4) {
-            frame([i16::from_le_bytes([bytes[0], bytes[1]]), i16::from_le_bytes([bytes[2], bytes[3]])]);
+            frame(frame_of(bytes));
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(hasher))
+}
+
+fn hex(hasher: Sha256) -> String {
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Of four octets.
+fn frame_of(octets: &[u8]) -> [i16; 2] {
+    [i16::from_le_bytes([octets[0], octets[1]]), i16::from_le_bytes([octets[2], octets[3]])]
 }

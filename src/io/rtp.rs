@@ -175,7 +175,10 @@ impl Routes {
             | Command::Pause { call, .. }
             | Command::GuardKeys { call, .. }
             | Command::Keyed { call, .. }
-            | Command::Unrecord { call } => Some(*call),
+            | Command::Unrecord { call }
+            | Command::Cue { call, .. }
+            | Command::Hush { call }
+            | Command::Listen { call } => Some(*call),
             Command::CloseLeg { leg } => {
                 let call = self.call_of.remove(leg)?;
                 if let Some(legs) = self.legs_of.get_mut(&call) {

@@ -3,10 +3,11 @@
 use crate::call::choice::{Choice, Why};
 use crate::call::fact::{
     AnswerRule, ClosedWhy, Fact, MessageEnd, Offered, PausedBy, RecordingStatus, RefusedTransfer, RingResult,
-    RingSource, Signal, StepKind, What,
+    RingSource, SentFor, Signal, StepKind, What,
 };
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
+use crate::call::script::{Cue, Deed, Script, Speaker};
 use crate::clock::{RunId, Stamp, Wall};
 use crate::dialplan::plan::{
     AgentGreeting, Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
@@ -111,6 +112,7 @@ pub(crate) fn plans() -> Plans {
     let cadence = Cadence { name: "cn".to_owned(), burst: ms(rule.burst_ms), period: ms(rule.period_ms) };
     let hotline = Hotline {
         recording: crate::dialplan::plan::Recording::ALL,
+        scripts: crate::dialplan::scripts::Scripts::default(),
         id: HotlineId::from("property"),
         org: "物业".to_owned(),
         numbers: vec!["4008001234".to_owned()],
@@ -165,7 +167,7 @@ pub(crate) fn every_kind() -> Vec<Fact> {
     let line =
         Line { packets: 500, lost: 2, unheard: 3, jitter_mean_us: 900, jitter_max_us: 2_100, rtt_us: Some(42_000) };
     let received = Received { packets: 750, lost: 3, jitter_us: 1_250, foreign: 1, invalid: 2, rtt_us: None };
-    Story::new(1)
+    let story = Story::new(1)
         .at(0, signal(Side::Caller, false, "INVITE sip:4008001234@127.0.0.1"))
         .at(1, What::AgentInvited { attempt, agent: agent.clone() })
         .at(900, What::AgentRinging { attempt, agent: agent.clone() })
@@ -214,7 +216,12 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_125, What::MediaUpset { leg: Side::Caller, upset: Upset::ClockDrift { ppm: 250.5, error_ppm: 1.5 } })
         .at(19_126, What::MoreTransfersRefused { count: 7 })
         .at(19_127, What::RemoteQuality { leg: Side::Agent, report: Box::new(report()) })
-        .at(19_128, What::Closed { why: ClosedWhy::Holiday, holiday: Some("国庆节".to_owned()) })
+        .at(19_128, What::Closed { why: ClosedWhy::Holiday, holiday: Some("国庆节".to_owned()) });
+    newer_kinds(story).facts()
+}
+
+fn newer_kinds(story: Story) -> Story {
+    story
         .at(19_129, What::CalendarUncovered { calendar: "cn".to_owned() })
         .at(19_130, What::Noticed { version: "0123456789abcdef".to_owned() })
         .at(19_131, What::Placed { priority: 2, waited_ms: Some(40_000) })
@@ -227,7 +234,10 @@ pub(crate) fn every_kind() -> Vec<Fact> {
         .at(19_138, What::OptedOut)
         .at(19_139, What::ListeningStarted)
         .at(19_140, What::Listened { reason: Some("crash".to_owned()), listening: None })
-        .facts()
+        .at(19_141, What::Scripted { script: Script::Silent, deed: Deed::Farewell, by: Speaker::Gateway })
+        .at(19_142, What::Cued { cue: Cue::TalkNearItsLength, sounded: true })
+        .at(19_143, What::Parted { by: Side::Agent, caller_quiet_ms: Some(1_200), agent_quiet_ms: None })
+        .at(19_144, What::SentToDesk { why: SentFor::Nuisance, agent: "8".into() })
 }
 
 /// What a phone says at the end of a call.

@@ -63,8 +63,11 @@ struct Joined {
     /// The caller is with nobody, and hears this.
     parked: Option<Hears>,
     ringback: Option<Box<Ringback>>,
-    /// `None`: this call is not recorded.
+    /// `None`: this call is neither recorded nor listened to.
     tap: Option<Tap>,
+    recorded: bool,
+    /// What the two are is told every second.
+    listened: bool,
     one_way: OneWay,
     connected: Instant,
     blanking: Blanking,
@@ -76,6 +79,8 @@ enum Sound {
     Relay,
     /// Both hear what the 20 ms clock sends them.
     Playing(Playout),
+    /// The agent does, with a cue in it; the caller hears the agent as in `Relay`.
+    Cueing(Playout),
 }
 
 /// For the recorder.
@@ -175,6 +180,9 @@ impl Bridge {
                 self.privacy(now, &command)
             }
             Command::Play { play, audio, .. } => self.play(now, play, audio),
+            Command::Cue { audio, .. } => self.cue(now, audio),
+            Command::Hush { .. } => self.end_play(now, false),
+            Command::Listen { .. } => self.listen(now),
             Command::CloseLeg { leg } => self.close_leg(now, leg),
             Command::CloseCall { ended, .. } => self.close_call(now, ended),
         }
@@ -322,9 +330,11 @@ impl Bridge {
             Command::GuardKeys { after, .. } => joined.blanking.guard(now.mono, Some(*after)),
             Command::Keyed { at, .. } => joined.blanking.key(at.mono),
             _ => {
-                if joined.tap.take().is_some() {
+                // Scripts may go on listening.
+                if std::mem::replace(&mut joined.recorded, false) {
                     self.recorded.push_back(Recorded::Forget { call: self.call });
                 }
+                joined.tap.take_if(|_| !joined.listened);
                 None
             }
         };
@@ -381,11 +391,35 @@ impl Bridge {
             parked,
             muted: false,
             ringback,
+            recorded: tap.is_some(),
+            listened: false,
             tap,
             one_way,
             connected: connected.mono,
             blanking: Blanking::default(),
         }));
+    }
+
+    fn listen(&mut self, now: Now) {
+        let wide = self.sessions.iter().any(Session::is_wideband);
+        let State::Joined(joined) = &mut self.state else { return };
+        joined.listened = true;
+        let call = self.call;
+        joined.tap.get_or_insert_with(|| Tap::new(call, now.mono, wide));
+    }
+
+    /// For the agent's ear alone.
+    fn cue(&mut self, now: Now, audio: Arc<[i16]>) {
+        let State::Joined(joined) = &self.state else { return };
+        if joined.parked.is_some() || matches!(joined.sound, Sound::Playing(_)) {
+            return;
+        }
+        self.end_play(now, false);
+        self.end_crossings();
+        if let State::Joined(joined) = &mut self.state {
+            joined.sound = Sound::Cueing(Playout::cue(audio, now.mono));
+        }
+        self.run_clock(now);
     }
 
     fn play(&mut self, now: Now, play: Play, audio: Arc<[i16]>) {
@@ -468,10 +502,14 @@ impl Bridge {
 
     fn run_playout(&mut self, now: Now) {
         let State::Joined(joined) = &mut self.state else { return };
-        let Sound::Playing(playout) = &mut joined.sound else { return };
+        let (playout, cue) = match &mut joined.sound {
+            Sound::Relay => return,
+            Sound::Playing(playout) => (playout, false),
+            Sound::Cueing(playout) => (playout, true),
+        };
         playout.wake(now.mono);
         while let Some(frame) = playout.frame(now.mono) {
-            let to_caller = find(&mut self.sessions, joined.caller);
+            let to_caller = find(&mut self.sessions, joined.caller).filter(|_| !cue);
             let heard = to_caller.is_some_and(|s| s.play(frame.at, &frame.caller, &mut self.outbox));
             if let (true, Some(tap)) = (heard, &mut joined.tap) {
                 tap.played(frame.at, &frame.caller);
@@ -510,7 +548,12 @@ impl Bridge {
         let held = if hold.by == *caller { *agent } else { *caller };
         while let Some((at, samples)) = hold.frame(now.mono) {
             // A prompt goes on for whoever can hear it.
-            let (Some(samples), Sound::Relay) = (samples, &*sound) else { continue };
+            let hears = match sound {
+                Sound::Relay => true,
+                Sound::Playing(_) => false,
+                Sound::Cueing(_) => held == *caller,
+            };
+            let Some(samples) = samples.filter(|_| hears) else { continue };
             let heard = find(&mut self.sessions, held).is_some_and(|s| s.play(at, &samples, &mut self.outbox));
             if let (true, true, Some(tap)) = (heard, held == *caller, tap.as_mut()) {
                 tap.played(at, &samples);
@@ -521,7 +564,11 @@ impl Bridge {
     /// Back to relaying, if a prompt is being played.
     fn end_play(&mut self, at: Now, to_end: bool) {
         let State::Joined(joined) = &mut self.state else { return };
-        let Sound::Playing(mut playout) = std::mem::replace(&mut joined.sound, Sound::Relay) else { return };
+        let (mut playout, cue) = match std::mem::replace(&mut joined.sound, Sound::Relay) {
+            Sound::Relay => return,
+            Sound::Playing(playout) => (playout, false),
+            Sound::Cueing(playout) => (playout, true),
+        };
         if let Some(to_agent) = find(&mut self.sessions, joined.agent) {
             // The caller's words that still waited for the clock are not lost.
             for frame in playout.rest() {
@@ -530,7 +577,9 @@ impl Bridge {
         }
         self.counters.fifo_overflow += playout.overflowed();
         self.counters.slipped_frames += playout.slipped();
-        self.events.push_back(Event::PlayEnded { call: self.call, play: playout.play, at, to_end });
+        if !cue {
+            self.events.push_back(Event::PlayEnded { call: self.call, play: playout.play, at, to_end });
+        }
     }
 
     fn flush(&mut self, now: Now) {
@@ -540,8 +589,13 @@ impl Bridge {
             && let Some(mut block) = tap.flush(now.mono)
         {
             joined.blanking.apply(joined.connected, &mut block);
-            self.recorded.push_back(Recorded::Block(block));
-            let (end, sounded) = tap.sounded();
+            let ((end, sounded), stretches) = (tap.sounded(), tap.stretches());
+            if joined.recorded {
+                self.recorded.push_back(Recorded::Block(block));
+            }
+            if let Some([caller, agent]) = stretches.filter(|_| joined.listened) {
+                self.events.push_back(Event::Heard { call: self.call, caller, agent, at: moment(now, end) });
+            }
             joined.one_way.sound(end, tap::BLOCK, sounded);
             for (leg, sound) in [joined.caller, joined.agent].into_iter().zip(sounded) {
                 if let Some(live) = sound.change {
@@ -585,7 +639,9 @@ impl Bridge {
             State::Joined(joined) => Some(joined),
             State::Apart | State::Ringing(_) | State::Ended => None,
         };
-        if let Some(Joined { tap: Some(tap), connected, blanking, .. }) = joined.as_deref_mut() {
+        if let Some(Joined { tap: Some(tap), connected, blanking, .. }) =
+            joined.as_deref_mut().filter(|joined| joined.recorded)
+        {
             let total = tap.total(ended.mono);
             while let Some(mut block) = tap.finish(total) {
                 blanking.apply(*connected, &mut block);
@@ -626,7 +682,11 @@ impl Joined {
                 let due = self.crossings.iter().flatten().filter_map(|crossing| crossing.deadline()).min();
                 due.map(|at| (at, "crossing"))
             }
-            Sound::Playing(playout) => Some((playout.deadline(), "play")),
+            Sound::Playing(playout) | Sound::Cueing(playout) => {
+                let play = Some((playout.deadline(), "play"));
+                let due = self.crossings.iter().flatten().filter_map(|crossing| crossing.deadline()).min();
+                due.map(|at| (at, "crossing")).into_iter().chain(play).min()
+            }
         };
         let hold = self.hold.as_ref().map(|hold| (hold.deadline(), "hold"));
         let relays = matches!(self.sound, Sound::Relay);
@@ -638,7 +698,7 @@ impl Joined {
     fn expect(&mut self, now: Instant, sessions: &[Session]) {
         let there = |leg: LegId| sessions.iter().any(|s| s.leg == leg && s.is_expected());
         let both = self.parked.is_none() && self.hold.is_none() && there(self.caller) && there(self.agent);
-        self.one_way.expect(now, both, matches!(self.sound, Sound::Relay));
+        self.one_way.expect(now, both, !matches!(self.sound, Sound::Playing(_)));
     }
 
     fn tell_one_way(&mut self, now: Now, events: &mut VecDeque<Event>, call: CallId) {
@@ -720,9 +780,14 @@ impl Joined {
                 false => tap.agent(arrival, &accepted.packet, what),
             }
         }
+        let relays = match self.sound {
+            Sound::Relay => true,
+            Sound::Cueing(_) => !is_caller,
+            Sound::Playing(_) => false,
+        };
         match (&mut self.sound, accepted.kind) {
             _ if self.parked.is_some() => {}
-            (Sound::Relay, _) => {
+            (Sound::Relay | Sound::Cueing(_), _) if relays => {
                 let Some(other) = find(sessions, across) else { return };
                 if instead || muted {
                     return other.leave_out(accepted);
@@ -739,15 +804,15 @@ impl Joined {
                     (None, _) => other.relay(now, accepted, outbox),
                 }
             }
-            (Sound::Playing(playout), Kind::Audio(codec)) if is_caller => {
+            (Sound::Playing(playout) | Sound::Cueing(playout), Kind::Audio(codec)) if is_caller => {
                 playout.hear_coded(codec, accepted.packet.payload);
             }
-            (Sound::Playing(_), Kind::Event) if is_caller => {
+            (Sound::Playing(_) | Sound::Cueing(_), Kind::Event) if is_caller => {
                 if let Some(other) = find(sessions, across) {
                     other.insert_event(now, accepted, outbox);
                 }
             }
-            (Sound::Playing(_), _) => {}
+            _ => {}
         }
     }
 }

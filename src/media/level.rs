@@ -145,7 +145,7 @@ fn is_flat(samples: &[i16]) -> bool {
     i32::from(high) - i32::from(low) <= FLAT
 }
 
-fn dbov(power: f64) -> f64 {
+pub(super) fn dbov(power: f64) -> f64 {
     10.0 * (power.max(LOWEST_FLOOR) / FULL_SCALE).log10()
 }
 

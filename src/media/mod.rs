@@ -16,6 +16,9 @@ mod coder;
 mod conceal;
 mod control;
 mod crossing;
+mod cue;
+#[cfg(test)]
+mod cue_tests;
 mod decoded;
 mod hold;
 #[cfg(test)]
@@ -38,6 +41,7 @@ mod ringback;
 mod ringing_tests;
 mod session;
 pub mod sound_file;
+mod stretch;
 mod tap;
 #[cfg(test)]
 mod tests;
@@ -48,10 +52,12 @@ pub mod wav;
 
 pub use beep::beep;
 pub use bridge::{Bridge, Counters, Recorded};
+pub use cue::cue_tone;
 pub use jitter_buffer::Buffered;
 pub use level::Live;
 pub use one_way::By as OneWayBy;
 pub use ports::Ports;
+pub use stretch::Stretch;
 pub use transmit::{Component, Transmit};
 
 use std::net::{IpAddr, SocketAddr};
@@ -116,6 +122,8 @@ pub enum Play {
     Message,
     /// The tone before a message.
     Beep,
+    /// What a script of the dialplan has to say in a talk: silence, noise, a hold.
+    Script,
 }
 
 /// What a caller hears who is with nobody, while no prompt is played.
@@ -192,6 +200,13 @@ pub enum Command {
     Keyed { call: CallId, at: Now },
     /// No recording of this call is wanted, nor what there is of it.
     Unrecord { call: CallId },
+    /// Plays this to the agent alone, in the place of what it covers of the caller's voice only where that is mixed: the caller
+    /// hears and records nothing of it. Nothing happens while a prompt is played, or to an agent who holds.
+    Cue { call: CallId, audio: Arc<[i16]> },
+    /// The prompt that is being played ends now.
+    Hush { call: CallId },
+    /// From now on what is heard of the two is told by [`Event::Heard`], recorded or not.
+    Listen { call: CallId },
     /// Stops and forgets one leg whose agent did not win, or has left the call. Answered by [`Event::Closed`].
     CloseLeg { leg: LegId },
     /// Ends the call's media; the recording's last sample is that of `ended`. Answered by one [`Event::Closed`] for each of its legs,
@@ -256,6 +271,14 @@ pub enum Event {
         call: CallId,
         leg: LegId,
         live: Live,
+        at: Now,
+    },
+    /// What the two were in the last second, or since they were told last: a voice that begins is told at once. `at` is where
+    /// that ends, on the recording's time line.
+    Heard {
+        call: CallId,
+        caller: Stretch,
+        agent: Stretch,
         at: Now,
     },
     /// The first sample of our ringing tone was sent.

@@ -65,6 +65,11 @@ impl Playout {
         }
     }
 
+    /// For the agent alone, at its own level; the caller's half of each frame is not to be used.
+    pub(super) fn cue(audio: Arc<[i16]>, start: Instant) -> Self {
+        Playout { gain: Gain::from_db(0.0), ..Playout::new(Play::Script, audio, start) }
+    }
+
     /// When the next frame is due, or the end.
     pub(super) fn deadline(&self) -> Instant {
         self.start + FRAME_TIME * u32::try_from(self.sent).unwrap_or(u32::MAX)

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::conceal::DELAY;
 use super::level::{Meter, Sounded};
 use super::listener::Listener;
+use super::stretch::{Ear, Stretch};
 use super::unit::Unit;
 use super::{Block, Codec, SAMPLE_RATE_HZ};
 use crate::clock::Instant;
@@ -74,6 +75,9 @@ struct Voice {
     listener: Listener,
     meter: Meter,
     sounded: Sounded,
+    ear: Ear,
+    /// It announced that it would be quiet (comfort noise), and has said nothing since.
+    announced: bool,
     /// Samples of the present block, and how many of the first ones are only the listener's delay.
     sound: Vec<i16>,
     ahead: bool,
@@ -151,6 +155,19 @@ impl Tap {
         (self.connected + Duration::from_nanos(self.edge * 125_000), [self.caller.sounded, self.agent.sounded])
     }
 
+    /// What caller and agent were in the last second, once a second, and as soon as one of the two begins to speak.
+    pub(super) fn stretches(&mut self) -> Option<[Stretch; 2]> {
+        if !self.caller.ear.is_due() && !self.agent.ear.is_due() {
+            return None;
+        }
+        Some([&mut self.caller, &mut self.agent].map(|voice| {
+            if voice.announced {
+                voice.ear.comes();
+            }
+            voice.ear.take()
+        }))
+    }
+
     /// The next block of the rest, up to `total` units.
     pub(super) fn finish(&mut self, total: u64) -> Option<Block> {
         let rest = total.saturating_sub(self.edge).min(BLOCK_UNITS);
@@ -221,6 +238,8 @@ impl Voice {
             listener: Listener::new(wide),
             meter: Meter::new(if wide { 2 } else { 1 } * SAMPLE_RATE_HZ),
             sounded: Sounded::default(),
+            ear: Ear::new(if wide { 2 } else { 1 } * SAMPLE_RATE_HZ),
+            announced: false,
             sound: Vec::new(),
             ahead: false,
         }
@@ -228,6 +247,8 @@ impl Voice {
 
     fn hear(&mut self, arrival: Instant, at: i64, packet: &Packet<'_>, what: Tapped) {
         let header = &packet.header;
+        self.announced = matches!(what, Tapped::Noise);
+        self.ear.comes();
         match what {
             Tapped::Audio(codec) => {
                 let position = self.position(arrival, at, packet);
@@ -281,6 +302,7 @@ impl Voice {
         let scale = self.sound.len() / wanted.max(1);
         let sound = &self.sound[delay * scale..];
         self.sounded = self.meter.hear(sound);
+        self.ear.hear(sound);
         sound
     }
 

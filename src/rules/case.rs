@@ -4,9 +4,10 @@
 use super::judged::{Finding, Judged, Why};
 use super::measure::About;
 use super::pack::{Pack, Rule};
-use crate::call::fact::{AnswerRule, Fact, RecordingStatus, RefusedTransfer, RingResult, StepKind, What};
+use crate::call::fact::{AnswerRule, Fact, RecordingStatus, RefusedTransfer, RingResult, SentFor, StepKind, What};
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
+use crate::call::script::{Deed, Script};
 use crate::cdr::{Fold, Record, Verdict, Word as _};
 use crate::clock::Stamp;
 use crate::ids::{AgentNo, Side};
@@ -101,6 +102,8 @@ pub(super) struct Seen {
     /// By the agent: the caller waits.
     pub(super) holds: Vec<Span>,
     pub(super) transfers: Vec<Transfer>,
+    pub(super) scripts: Vec<(Mark, Script, Deed)>,
+    pub(super) desk: Option<(Mark, SentFor)>,
     /// Agents who wanted to hand the caller on to somebody whom we do not call.
     pub(super) unlisted: Vec<Mark>,
     pub(super) caller: Line,
@@ -219,6 +222,8 @@ impl Seen {
             plays: Vec::new(),
             holds: Vec::new(),
             transfers: Vec::new(),
+            scripts: Vec::new(),
+            desk: None,
             unlisted: Vec::new(),
             caller: Line::default(),
             agent: Line::default(),
@@ -254,6 +259,8 @@ impl Seen {
             }
             What::HoldStarted { by: Side::Agent } => keep(&mut self.holds, open(now), &mut self.crowded),
             What::HoldEnded { by: Side::Agent } => close(self.holds.iter_mut(), now),
+            What::Scripted { script, deed, .. } => keep(&mut self.scripts, (now, *script, *deed), &mut self.crowded),
+            What::SentToDesk { why, .. } => self.desk = Some((now, *why)),
             What::Queued { .. } => drop(self.queued.get_or_insert(now)),
             What::Step { does: StepKind::Menu, .. } => drop(self.menu.get_or_insert(now)),
             What::Ended { reason, by } => self.ended = Some((now, *reason, *by)),

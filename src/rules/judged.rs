@@ -72,6 +72,8 @@ whys! {
     TrunkAtFault "trunk_at_fault" "the trunk or its offer was at fault" "中继线路方面的原因",
     CallerChoseNothing "caller_chose_nothing" "the caller chose nothing" "来电者未选择",
     WordsNeeded "words_needed" "it depends on what was said" "需要识别通话内容",
+    NotNeeded "not_needed" "nothing called for it, or the dialplan does not watch for it" "无此情形或方案未启用",
+    BadlyHeard "badly_heard" "the caller could not be understood, and was told goodbye first" "来电者声音不清,已先行告别",
     NoTime "no_time" "the times are of different runs of the gateway" "时间不可比",
     NotAsked "not_asked" "pack or dialplan ask nothing here" "参数或话务方案不作要求",
     TooManyFacts "too_many_facts" "the call had more facts than are kept for the rules" "事实过多",

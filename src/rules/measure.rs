@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::case::Seen;
 use super::judged::Judged;
-use super::measures::{answer, ending, greeting, hold, sound, transfer, way};
+use super::measures::{answer, ending, greeting, hold, script, sound, transfer, way};
 use super::pack::{Pack, Rule};
 use crate::cdr::Record;
 
@@ -101,11 +101,11 @@ measures! {
         "A greeting that names the time of day names the right one."
         "问候语中的时段与当地时间相符。";
     caller_hung_up_first ending::caller_first
-        ["agent_answered", "ended", "media_arrived", "media_lost", "one_way_audio"] []
+        ["agent_answered", "ended", "media_arrived", "media_lost", "one_way_audio", "scripted"] ["last_ms"]
         "Of the two the caller hangs up first, unless one could not be heard."
         "由来电者先挂机(听不到对方时除外)。";
     no_abrupt_hang_up ending::not_abrupt
-        ["agent_answered", "ended", "play_ended", "hold_ended", "media_arrived"] ["abrupt_ms"]
+        ["agent_answered", "ended", "play_ended", "hold_ended", "media_arrived", "scripted"] ["abrupt_ms", "last_ms"]
         "The agent does not hang up within abrupt_ms of taking the caller, of the greeting's end or of a hold's."
         "接听、问候语结束或恢复通话后 abrupt_ms 内接待员不挂机。";
     talk_at_most ending::talk_at_most
@@ -124,6 +124,22 @@ measures! {
         ["agent_answered", "play_ended", "hold_started", "hold_ended"] ["ask_ms"]
         "Before each hold the agent could be heard for at least ask_ms; whether consent was asked for is in the words."
         "每次保持前接待员至少有 ask_ms 可征询同意。";
+    silent_script script::silent
+        ["scripted", "play_ended", "ended"] ["last_ms"]
+        "A caller of whom nothing is heard is asked and told goodbye, and the agent hangs up no sooner than last_ms after that."
+        "无声来电:先询问、告别,告别 last_ms 后才挂机。";
+    low_script script::low
+        ["scripted", "play_ended", "ended"] ["last_ms"]
+        "A caller who is hardly heard is asked and told goodbye, and the agent hangs up no sooner than last_ms after that."
+        "音量过小的来电:先询问、告别,告别 last_ms 后才挂机。";
+    noise_script script::noise
+        ["scripted", "play_ended", "ended"] ["last_ms"]
+        "A caller who is drowned in noise is told so, and the agent hangs up no sooner than last_ms after that."
+        "杂音过大的来电:先告知,告别 last_ms 后才挂机。";
+    nuisance_to_desk script::nuisance
+        ["sent_to_desk", "step", "ended"] []
+        "A caller whom the agent calls a nuisance goes to a desk that speaks, and is not cut off."
+        "骚扰来电转自动台,不直接挂断。";
     wait_apology way::wait_apology
         ["queued", "play_started", "agent_answered", "ended"] ["wait_ms"]
         "A caller who waits in the queue longer than wait_ms hears an apology by then."

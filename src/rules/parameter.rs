@@ -32,6 +32,7 @@ pub const KEYS: &[Key] = &[
     ms("wait_ms", "wait in the queue from which on an apology is due"),
     ms("post_ms", "ring of an agent's phone that an agent at the desk has heard"),
     ms("abrupt_ms", "time an agent gives the caller before hanging up"),
+    ms("last_ms", "farewell to a caller who is not understood until the agent hangs up"),
     Key { name: "transfers", least: 0, most: 100, text: "times that a caller is handed on" },
     Key { name: "utc_offset_min", least: 0, most: 840, text: "minutes that the hotline's clock is ahead of UTC" },
 ];

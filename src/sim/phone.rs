@@ -288,6 +288,19 @@ impl Phone {
         self.work(now);
     }
 
+    /// Whoever talks with this phone is held, or not any more (re-INVITE, as a person's phone does it).
+    pub fn hold(&mut self, now: Now, held: bool) {
+        for (session, person) in self.people.iter_mut().filter(|(_, person)| person.connected) {
+            let local = Local { version: person.local.version + 1, ..person.local };
+            let offer = String::from_utf8_lossy(&negotiate::offer(&local, &self.codecs, Some(101))).into_owned();
+            let offer = if held { offer.replace("sendrecv", "sendonly") } else { offer };
+            if self.endpoint.reoffer(now.mono, *session, offer.into_bytes()).is_ok() {
+                person.local = local;
+            }
+        }
+        self.work(now);
+    }
+
     pub fn handle_datagram(&mut self, now: Now, source: SocketAddr, bytes: &[u8]) {
         let flow = Flow { transport: Transport::Udp, local: self.address, remote: source, connection: None };
         if !self.tricks.hear(bytes) {

@@ -223,6 +223,7 @@ impl Line {
         };
         Hotline {
             recording: crate::dialplan::plan::Recording::ALL,
+            scripts: crate::dialplan::scripts::Scripts::default(),
             id: HotlineId::from(self.id.as_str()),
             org: self.id.clone(),
             numbers: vec![self.number.clone()],

@@ -163,6 +163,9 @@ impl Sound {
             | Command::GuardKeys { call, .. }
             | Command::Keyed { call, .. }
             | Command::Unrecord { call }
+            | Command::Cue { call, .. }
+            | Command::Hush { call }
+            | Command::Listen { call }
             | Command::CloseCall { call, .. } => *call,
         };
         self.with_bridge(now, call, |bridge| bridge.handle(now, command));

@@ -43,7 +43,7 @@ struct Files {
 
 impl Tape for Files {
     fn begin(&mut self, call: CallId, path: &str) {
-        self.open.insert(call, Recording::begin(&self.disk, call, &self.folder.join(path)));
+        self.open.insert(call, Recording::begin(&self.disk, call, &self.folder.join(path), None));
     }
 
     fn block(&mut self, block: Block) {

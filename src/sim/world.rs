@@ -156,6 +156,18 @@ impl World {
         session
     }
 
+    /// The caller of this session hangs up.
+    pub fn hang_up(&mut self, session: SessionId) {
+        self.trunk.hang_up(self.now, session);
+        self.settle();
+    }
+
+    /// All agents who talk hold their callers, or come back.
+    pub fn hold(&mut self, held: bool) {
+        self.agents.hold(self.now, held);
+        self.settle();
+    }
+
     /// A datagram out of nowhere reaches the gateway's SIP port.
     pub fn hear_from(&mut self, from: SocketAddr, bytes: &[u8]) {
         let flow = Flow { transport: Transport::Udp, local: self.gateway_address(), remote: from, connection: None };
@@ -408,10 +420,13 @@ impl Media {
                 self.at(now.mono, Input::Media(media::Event::Bound { call, leg }));
             }
             Command::Mute { .. }
+            | Command::Cue { .. }
+            | Command::Listen { .. }
             | Command::Pause { .. }
             | Command::GuardKeys { .. }
             | Command::Keyed { .. }
             | Command::Unrecord { .. } => {}
+            Command::Hush { call } => self.stop_play(now, call),
             Command::Park { call, hears } => {
                 self.stop_play(now, call);
                 if let (Hears::Ringing { .. }, Some((leg, _))) = (hears, self.legs.iter().find(|(_, c)| **c == call)) {

@@ -93,6 +93,16 @@ impl Custody {
         }
     }
 
+    /// Somebody takes a copy out. Refused if there is none to take.
+    pub fn export(&mut self, call: CallId, by: &str, why: &str, at: Wall) -> Result<(), StoreError> {
+        if !self.expect(call)?.has_file() {
+            return Err(refused(format!("there is no recording of {call}")));
+        }
+        let sql = "INSERT INTO export (call, by_whom, why, at_wall_us) VALUES (?1, ?2, ?3, ?4)";
+        self.db.execute(sql, (sqlite::id(call), by, why, at.as_micros()))?;
+        Ok(())
+    }
+
     /// Notes that a recording goes. False if a hold forbids it, or it is gone already; to be asked right before the file goes.
     pub fn remove(&mut self, call: CallId, cause: Cause, by: Option<&str>, at: Wall) -> Result<bool, StoreError> {
         let mut insert = self.db.prepare_cached(

@@ -38,12 +38,12 @@ impl Backend for Silent {
         None
     }
 
-    fn calls(&self) -> Result<Vec<serde_json::Value>, String> {
-        Ok(Vec::new())
-    }
-
     fn pause_recording(&self, _: CallId, _: bool) -> Option<Answer<Result<(), NotPaused>>> {
         None
+    }
+
+    fn calls(&self) -> Result<Vec<serde_json::Value>, String> {
+        Ok(Vec::new())
     }
 }
 

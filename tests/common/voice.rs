@@ -49,12 +49,28 @@ pub(crate) struct Voice {
 impl Voice {
     /// Silent until [`Voice::sound_from`].
     pub(crate) fn new(port: u16, hz: f64) -> Voice {
+        Voice::with(port, hz, None)
+    }
+
+    /// Plays these samples from its begin on, and silence after them.
+    pub(crate) fn playing(port: u16, samples: Vec<i16>) -> Voice {
+        Voice::with(port, 0.0, Some(samples))
+    }
+
+    fn with(port: u16, hz: f64, samples: Option<Vec<i16>>) -> Voice {
         let socket = UdpSocket::bind(("127.0.0.1", port)).expect("the voice's port");
         setsockopt(&socket, sockopt::ReceiveTimestampns, &true).expect("kernel stamps");
         let streams = Arc::new(Mutex::new(Vec::new()));
         let tone_from_us = Arc::new(AtomicI64::new(i64::MAX));
         let stop = Arc::new(AtomicBool::new(false));
-        let run = Run { socket, hz, streams: streams.clone(), tone_from_us: tone_from_us.clone(), stop: stop.clone() };
+        let run = Run {
+            socket,
+            hz,
+            samples,
+            streams: streams.clone(),
+            tone_from_us: tone_from_us.clone(),
+            stop: stop.clone(),
+        };
         let thread = std::thread::Builder::new().name("voice".into()).spawn(move || run.run()).expect("a thread");
         Voice { port, streams, tone_from_us, stop, thread: Some(thread) }
     }
@@ -107,6 +123,7 @@ impl Drop for Voice {
 struct Run {
     socket: UdpSocket,
     hz: f64,
+    samples: Option<Vec<i16>>,
     streams: Arc<Mutex<Vec<Stream>>>,
     tone_from_us: Arc<AtomicI64>,
     stop: Arc<AtomicBool>,
@@ -142,6 +159,11 @@ impl Run {
         packet.extend_from_slice(&(0x5150_0000 + u32::from(self.hz as u16)).to_be_bytes());
         for i in 0..PACKET as i64 {
             let sample_us = at_us + i * 125;
+            if let Some(samples) = &self.samples {
+                let played = samples.get((i64::from(tick - 1) * PACKET as i64 + i) as usize);
+                packet.push(played.map_or(SILENCE, |sample| to_alaw(*sample)));
+                continue;
+            }
             packet.push(if sample_us < from_us {
                 SILENCE
             } else {

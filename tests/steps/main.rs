@@ -5,6 +5,7 @@ mod common;
 mod greeting;
 mod hours;
 mod real;
+mod scripts;
 mod sixteen;
 
 use std::time::Duration;

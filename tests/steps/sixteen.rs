@@ -221,7 +221,12 @@ fn s07_the_complaint_goes_up_and_each_who_did_not_answer_is_told() {
 #[test]
 fn s08_an_apology_after_the_third_ring_and_a_list_of_callbacks_in_an_outage() {
     let late = call(OPEN, "4008000108", &[answers(16.0)]);
-    assert_eq!(late.greeting(), "对不起，刚才因为线路忙，让您久等了！请问有什么可以帮助您？", "R-008");
+    assert!(late.greeting().starts_with("不好意思,让您久等了您好"), "R-008, C17: the line was not busy");
+    // A phone that is engaged, and then a slow one.
+    let busy = Conduct { rings: false, then: Then::Refuse { after: secs(0.1), status: 486 } };
+    let late_busy = call(OPEN, "4008000108", &[busy, answers(16.0)]);
+    assert_eq!(late_busy.greeting(), "对不起，刚才因为线路忙，让您久等了！请问有什么可以帮助您？", "C17: it was");
+    assert!(late_busy.record.greeting.as_ref().is_some_and(|greeting| greeting.late));
     assert_eq!(late.record.rings, Some(4));
 
     let mut files = BuiltIn::examples();

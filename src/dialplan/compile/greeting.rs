@@ -30,6 +30,10 @@ pub(super) fn compile(written: &Written, speaker: &mut Speaker<'_, '_>) -> Greet
             greeting.variants.insert(Variant { internal, time: None }, texts.said(written, None, speaker));
         }
     }
+    if let Some(text) = &written.late_busy {
+        let agents: Vec<&str> = everybody(written).into_iter().map(|agent| agent.value.as_str()).collect();
+        greeting.late_busy = speaker.for_each_agent("greeting.late_busy", &with_notice(written, text), agents);
+    }
     let usual = [Some(TimeOfDay::Morning), None].map(|time| Variant { internal: false, time });
     greeting.by_agent = usual.iter().find_map(|usual| greeting.variants.get(usual)).cloned().unwrap_or_default();
     greeting.variants.retain(|variant, _| *variant != usual[1]);

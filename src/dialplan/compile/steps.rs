@@ -8,6 +8,7 @@ use crate::dialplan::plan::{self, Agents, Menu, Message, Next, Prompt, Queue, Sa
 use crate::dialplan::reception::Reception;
 use crate::dialplan::schema::steps::{self as written, Does};
 use crate::dialplan::schema::{Group, Written};
+use crate::dialplan::scripts::Scripts;
 use crate::fault::{did_you_mean, nearest};
 use crate::ids::{AgentNo, TargetName};
 use crate::written::{At, Document};
@@ -18,6 +19,7 @@ const AHEAD: u32 = 20;
 pub(super) struct Steps {
     pub(super) agents: Agents,
     pub(super) reception: Reception,
+    pub(super) scripts: Scripts,
     pub(super) start: Next,
     pub(super) steps: Vec<Step>,
 }
@@ -35,6 +37,7 @@ impl Steps {
         let agents = ways.agents(&file.agents, queue.as_ref(), "agents");
         let start = ways.next("hotline.start", file.start.as_ref(), Next::Agents);
         let reception = ways.reception(file, speaker);
+        let scripts = ways.scripts(&file.scripts, speaker);
         let steps = file.steps.iter().map(|step| {
             let name = step.name.value.clone();
             let path = format!("step.{name}");
@@ -42,7 +45,7 @@ impl Steps {
         });
         let steps: Option<Vec<Step>> = steps.collect();
         // A step without its prompt has its fault; the plan is not whole then, and nobody runs it.
-        let compiled = Steps { agents, reception, start, steps: steps.unwrap_or_default() };
+        let compiled = Steps { agents, reception, scripts, start, steps: steps.unwrap_or_default() };
         if compiled.steps.len() == file.steps.len() {
             compiled.all_led_to(document, &file.steps);
         }
@@ -53,6 +56,7 @@ impl Steps {
     fn all_led_to(&self, document: &Document<'_>, written: &[written::Step]) {
         let mut found: BTreeSet<StepNo> = BTreeSet::new();
         let mut open: Vec<&Next> = std::iter::once(&self.start).chain(self.reception.leads_to()).collect();
+        open.extend([&self.scripts.nuisance, &self.scripts.wrong_number].into_iter().flatten().map(|desk| &desk.then));
         let (mut agents, mut queued) = (false, BTreeSet::new());
         while let Some(next) = open.pop() {
             match next {

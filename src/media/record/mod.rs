@@ -3,3 +3,4 @@
 pub mod path;
 pub mod peaks;
 pub mod repair;
+pub mod sealed;

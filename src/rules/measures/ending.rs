@@ -3,6 +3,7 @@
 use super::super::case::Mark;
 use super::super::judged::{Judged, On, Why};
 use super::super::measure::About;
+use super::script;
 use crate::call::reason::Reason;
 use crate::cdr::Outcome;
 use crate::media::Play;
@@ -67,6 +68,11 @@ fn end(about: &About<'_>) -> End {
         Reason::AgentHungUp => {
             if let Some(mark) = seen.caller.broken_at_end(ended, true) {
                 return End::Excused(Judged::na(Why::CallerNotHeard).seen([mark, ended]));
+            }
+            // Five seconds after the farewell, one of grace for a person's hand.
+            let given = |said: &Mark| ended.at.millis_since(said.at).is_some_and(|ms| ms >= about.number("last_ms"));
+            if let Some(mark) = script::farewell(about).filter(given) {
+                return End::Excused(Judged::na(Why::BadlyHeard).seen([mark, ended]));
             }
             if let Some(mark) = seen.agent.broken_at_end(ended, false) {
                 return End::Excused(Judged::na(Why::AgentNotHeard).seen([mark, ended]));

@@ -4,6 +4,7 @@ pub(super) mod answer;
 pub(super) mod ending;
 pub(super) mod greeting;
 pub(super) mod hold;
+pub(super) mod script;
 pub(super) mod sound;
 pub(super) mod transfer;
 pub(super) mod way;

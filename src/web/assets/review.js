@@ -39,7 +39,8 @@
     by("answered").textContent = `${found.answered} / ${found.items}`;
     for (const [id, points] of Object.entries(found.sections)) by(`s-${id}`).textContent = points;
     for (const item of items) item.classList.toggle("lacks", found.missing.includes(item.dataset.item));
-    saved.textContent = saved.dataset.saved;
+    // A decision is not saved before it is taken.
+    saved.textContent = sheet.action.endsWith("/submit") ? saved.dataset.saved : "";
   };
   const save = () => {
     const headers = { "x-token": document.body.dataset.token };

@@ -1,0 +1,73 @@
+//! Callers who are not heard, or badly, and what was done about it; nuisance calls. What the gateway heard and did is in the facts;
+//! where a dialplan has no such script, nothing is known and nothing is judged.
+
+use super::super::case::Mark;
+use super::super::judged::{Judged, On, Why};
+use super::super::measure::About;
+use crate::call::fact::SentFor;
+use crate::call::reason::Reason;
+use crate::call::script::{Deed, Script};
+use crate::media::Play;
+
+///
+pub(in super::super) fn silent(about: &About<'_>) -> Judged {
+    kept(about, Script::Silent)
+}
+
+///
+pub(in super::super) fn low(about: &About<'_>) -> Judged {
+    kept(about, Script::LowVolume)
+}
+
+///
+pub(in super::super) fn noise(about: &About<'_>) -> Judged {
+    kept(about, Script::Noise)
+}
+
+/// Nobody but the agent knows that a call is a nuisance.
+pub(in super::super) fn nuisance(about: &About<'_>) -> Judged {
+    let Some((mark, _)) = about.seen.desk.filter(|(_, why)| *why == SentFor::Nuisance) else {
+        return Judged::na(Why::NotNeeded);
+    };
+    // A desk that is none cuts the caller off.
+    let cut_off = about.record.reason == Some(Reason::SentToDesk);
+    Judged::if_kept(!cut_off, Judged::fail(On::Hotline)).seen([mark, about.seen.end()])
+}
+
+/// A farewell that nothing has overtaken, of a caller who cannot be understood: since when, if it was said (C2).
+pub(super) fn farewell(about: &About<'_>) -> Option<Mark> {
+    let (mark, script, deed) = about.seen.scripts.iter().rfind(|(_, script, _)| *script != Script::Hold)?;
+    let badly_heard = matches!(script, Script::Silent | Script::LowVolume | Script::Noise);
+    (badly_heard && *deed == Deed::Farewell).then(|| said_until(about, *mark))
+}
+
+/// Whoever was begun with is asked, told goodbye and given `last_ms`, or is heard.
+fn kept(about: &About<'_>, wanted: Script) -> Judged {
+    let seen = about.seen;
+    let deeds = || seen.scripts.iter().filter(move |(_, script, _)| *script == wanted);
+    let (Some((mark, _, last)), Some((ended, reason, _))) = (deeds().next_back(), seen.ended) else {
+        return Judged::na(Why::NotNeeded);
+    };
+    let marks = deeds().map(|(mark, ..)| *mark);
+    match (reason, last) {
+        (_, Deed::Heard | Deed::LeftToAgent | Deed::Close) => Judged::pass().seen(marks),
+        (Reason::AgentHungUp, _) => {
+            let bound_ms = about.number("last_ms");
+            let said = (*last == Deed::Farewell).then(|| said_until(about, *mark));
+            let given_ms = said.and_then(|said| ended.at.millis_since(said.at)).unwrap_or(0);
+            let agent = about.record.segments.last().map(|segment| segment.agent.clone());
+            let judged = Judged::if_kept(said.is_some() && given_ms >= bound_ms, Judged::fail_of(agent));
+            judged.seen(marks).seen([ended]).with("given_ms", given_ms).with("last_ms", bound_ms)
+        }
+        (Reason::CallerHungUp, _) => Judged::na(Why::CallerLeft).seen(marks),
+        _ => Judged::na(Why::EndedOtherwise).seen(marks),
+    }
+}
+
+/// The end of what the gateway said, or (said by the agent) when it was due.
+fn said_until(about: &About<'_>, farewell: Mark) -> Mark {
+    let plays = about.seen.plays.iter().filter(|played| played.play == Play::Script);
+    let said =
+        plays.filter(|played| played.span.from.at.mono_ns >= farewell.at.mono_ns).find_map(|played| played.span.to);
+    said.unwrap_or(farewell)
+}
