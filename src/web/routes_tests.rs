@@ -43,6 +43,10 @@ impl Backend for Silent {
         None
     }
 
+    fn pause_recording(&self, _: CallId, _: bool) -> Option<Answer<Result<(), NotPaused>>> {
+        None
+    }
+
     fn calls(&self) -> Result<Vec<serde_json::Value>, String> {
         Ok(Vec::new())
     }
