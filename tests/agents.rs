@@ -124,7 +124,7 @@ fn the_api_says_what_is_wrong() {
     assert_eq!(code(post(&gateway, "/api/v1/agents/8/dance", "")), is(404, "no_such_path"));
     assert_eq!(code(post(&gateway, "/api/v1/agents/8/pause", "{\"raison\": 1}")), is(400, "bad_body"));
     assert_eq!(code(curl(&gateway, TOKEN, &["-X", "DELETE"], "/api/v1/agents")), is(405, "method_not_allowed"));
-    assert_eq!(code(curl(&gateway, TOKEN, &[], "/elsewhere")), is(404, "no_such_path"));
+    assert_eq!(code(curl(&gateway, TOKEN, &[], "/api/elsewhere")), is(404, "no_such_path"));
     assert_eq!(code(curl(&gateway, "wrong", &["-X", "POST"], "/api/v1/agents/8/ready")), is(401, "unauthorized"));
     assert_eq!(presence(&gateway), "logged_out");
     let limited = until("too many", seconds(9), || {

@@ -218,8 +218,9 @@ fn every_command_on_recordings_works_beside_the_server_and_without_it() {
     let answering = answering.start();
     calling.run();
     answering.finish();
-    let sealed = |record: &Value| record.text("recording.status") != "pending";
-    let records = until("all recordings' end", seconds(5), || {
+    // What is heard in them is known too: then their rows are written.
+    let sealed = |record: &Value| record["rule_pack"].is_string();
+    let records = until("all calls sealed", seconds(20), || {
         Some(gateway.records(CALLS)).filter(|records| records.iter().all(sealed))
     });
 
@@ -337,9 +338,10 @@ fn a_pause_by_http_is_silence_in_the_file_and_the_voices_go_on() {
     assert!(order("erase").contains("no_such_path"));
     calling.finish();
     answering.finish();
-    assert!(order("pause").contains("no_call"));
 
     let record = gateway.sealed();
+    let late = order("pause");
+    assert!(late.contains("not_talking") || late.contains("no_call"), "{late}");
     assert_eq!(record.text("recording.status"), "ok", "{record:#}");
     let (from, to) = (record.number("recording.blanked.0.from_ms"), record.number("recording.blanked.0.to_ms"));
     within("the pause, ms", to - from, 1_300..=2_200);

@@ -49,7 +49,7 @@ impl House<'_> {
         let mut router = routes::router(&desk);
         if let Some(token) = self.config.api_token.clone() {
             let gate = auth::Gate::new(token, self.clock.now().mono);
-            router = router.route_service("/api/{*rest}", api::router(gate, asking));
+            router = router.nest("/api", api::router(gate, asking));
         }
         tokio::runtime::Handle::current().spawn(web::serve(listener, router));
         Ok(Some(desk))

@@ -24,6 +24,10 @@ use crate::clock::{Instant, Now, Wall};
 use crate::ids::{CallId, LegId, Random};
 use crate::protocol::rtp::event::Pressed;
 
+mod orders;
+
+use orders::tell_blanked;
+
 #[derive(Debug)]
 pub struct Bridge {
     call: CallId,
@@ -315,32 +319,6 @@ impl Bridge {
         self.note_hold(now);
     }
 
-    /// What may not be heard in the recording.
-    fn privacy(&mut self, now: Now, command: &Command) {
-        let State::Joined(joined) = &mut self.state else { return };
-        let told = match command {
-            Command::Pause { paused: true, at, .. } => {
-                joined.blanking.pause(at.mono);
-                None
-            }
-            Command::Pause { paused: false, at, .. } => {
-                joined.blanking.resume(at.mono);
-                None
-            }
-            Command::GuardKeys { after, .. } => joined.blanking.guard(now.mono, Some(*after)),
-            Command::Keyed { at, .. } => joined.blanking.key(at.mono),
-            _ => {
-                // Scripts may go on listening.
-                if std::mem::replace(&mut joined.recorded, false) {
-                    self.recorded.push_back(Recorded::Forget { call: self.call });
-                }
-                joined.tap.take_if(|_| !joined.listened);
-                None
-            }
-        };
-        tell_blanked(told, now, self.call, &mut self.events);
-    }
-
     fn park(&mut self, now: Now, hears: Hears) {
         self.end_play(now, false);
         self.end_crossings();
@@ -398,28 +376,6 @@ impl Bridge {
             connected: connected.mono,
             blanking: Blanking::default(),
         }));
-    }
-
-    fn listen(&mut self, now: Now) {
-        let wide = self.sessions.iter().any(Session::is_wideband);
-        let State::Joined(joined) = &mut self.state else { return };
-        joined.listened = true;
-        let call = self.call;
-        joined.tap.get_or_insert_with(|| Tap::new(call, now.mono, wide));
-    }
-
-    /// For the agent's ear alone.
-    fn cue(&mut self, now: Now, audio: Arc<[i16]>) {
-        let State::Joined(joined) = &self.state else { return };
-        if joined.parked.is_some() || matches!(joined.sound, Sound::Playing(_)) {
-            return;
-        }
-        self.end_play(now, false);
-        self.end_crossings();
-        if let State::Joined(joined) = &mut self.state {
-            joined.sound = Sound::Cueing(Playout::cue(audio, now.mono));
-        }
-        self.run_clock(now);
     }
 
     fn play(&mut self, now: Now, play: Play, audio: Arc<[i16]>) {
@@ -815,13 +771,6 @@ impl Joined {
             _ => {}
         }
     }
-}
-
-fn tell_blanked(told: Option<Told>, now: Now, call: CallId, events: &mut VecDeque<Event>) {
-    events.extend(told.map(|told| match told {
-        Told::Begun(at) => Event::Blanked { call, on: true, at: moment(now, at) },
-        Told::Ended(at) => Event::Blanked { call, on: false, at: moment(now, at) },
-    }));
 }
 
 /// `now` is not before the key's begin.

@@ -297,23 +297,7 @@ impl Live {
                 }
                 self.handed_on.insert(*attempt);
             }
-            What::TransferCompleted { attempt, to } => {
-                if self.parked.take() != Some(*attempt) {
-                    faults.push(format!("transfer {attempt} is completed and was not under way"));
-                }
-                // Whoever handed on is free with the BYE.
-                let next = match to {
-                    Callee::Agent(agent) => Some(agent.clone()),
-                    Callee::Target(_) => None,
-                };
-                let before = std::mem::replace(&mut self.winner, next);
-                free(engaged, before.as_ref(), fact.call);
-                if let Some(agent) = &self.winner
-                    && let Some(other) = engaged.insert(agent.clone(), fact.call).filter(|other| *other != fact.call)
-                {
-                    faults.push(format!("agent {agent} gets a caller while in call {other}"));
-                }
-            }
+            What::TransferCompleted { attempt, to } => faults.extend(self.hand_over(fact.call, *attempt, to, engaged)),
             What::TransferFailed { attempt, .. } => {
                 if self.parked.take() != Some(*attempt) {
                     faults.push(format!("transfer {attempt} fails and was not under way"));
@@ -322,6 +306,32 @@ impl Live {
             }
             What::AgentLeft { agent, .. } => free(engaged, Some(agent), fact.call),
             _ => {}
+        }
+        faults
+    }
+
+    /// The caller comes to the next one; whoever handed on is free with the BYE.
+    fn hand_over(
+        &mut self,
+        call: CallId,
+        attempt: u32,
+        to: &Callee,
+        engaged: &mut BTreeMap<AgentNo, CallId>,
+    ) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.parked.take() != Some(attempt) {
+            faults.push(format!("transfer {attempt} is completed and was not under way"));
+        }
+        let next = match to {
+            Callee::Agent(agent) => Some(agent.clone()),
+            Callee::Target(_) => None,
+        };
+        let before = std::mem::replace(&mut self.winner, next);
+        free(engaged, before.as_ref(), call);
+        if let Some(agent) = &self.winner
+            && let Some(other) = engaged.insert(agent.clone(), call).filter(|other| *other != call)
+        {
+            faults.push(format!("agent {agent} gets a caller while in call {other}"));
         }
         faults
     }

@@ -19,7 +19,6 @@ use crate::protocol::sip::header::Name;
 use crate::protocol::sip::uri::Uri;
 use crate::schedule::Schedule;
 
-#[path = "consulting.rs"]
 pub mod consulting;
 
 /// What these phones speak unless they are told otherwise.

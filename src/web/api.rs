@@ -95,17 +95,18 @@ fn json(value: &impl Serialize) -> Response {
     }
 }
 
+/// Stands below `/api`.
 pub fn router(gate: Gate, backend: Arc<dyn Backend>) -> Router {
     let api = Api { gate: Arc::new(gate), backend };
     let nothing = || async { Fault::new(StatusCode::NOT_FOUND, "no_such_path", "there is nothing at this path") };
     let other =
         || async { Fault::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes another method") };
     Router::new()
-        .route("/api/v1/agents", get(agents))
-        .route("/api/v1/agents/{no}", get(agent))
-        .route("/api/v1/agents/{no}/{order}", post(ordered))
-        .route("/api/v1/calls", get(calls))
-        .route("/api/v1/calls/{id}/recording/{order}", post(recording))
+        .route("/v1/agents", get(agents))
+        .route("/v1/agents/{no}", get(agent))
+        .route("/v1/agents/{no}/{order}", post(ordered))
+        .route("/v1/calls", get(calls))
+        .route("/v1/calls/{id}/recording/{order}", post(recording))
         .fallback(nothing)
         .method_not_allowed_fallback(other)
         .layer(DefaultBodyLimit::max(API_BODY_BYTES))
