@@ -136,6 +136,7 @@ fn silence(quiet: &Quiet, out: &mut dyn Write) -> io::Result<()> {
 
 fn word(cause: Cause) -> &'static str {
     match cause {
+        Cause::Paused => "paused",
         Cause::NoPackets => "no packets",
         Cause::ComfortNoise => "comfort noise",
         Cause::DigitalSilence => "digital silence",
