@@ -52,6 +52,7 @@ use crate::store::{Retention, Writer};
 use crate::web;
 
 mod console;
+pub mod inspecting;
 mod keeping;
 mod reload;
 
@@ -132,6 +133,8 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let keeping = house.keeping(pulse, wires.disk.gauge())?;
     let switch = start_switch(gateway, inbox, wires)?;
     metrics.counters().config_in_force(clock.now().wall);
+    inspecting::publish(&config, clock.now().wall)?;
+    inspecting::tend_from_now_on(&config.data_directory, &plans, clock);
     Ok(Running {
         addresses,
         mailbox,

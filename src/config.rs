@@ -27,6 +27,7 @@ use crate::gateway::{MediaSettings, Trunk};
 use crate::ids::{AgentNo, TargetName, TrunkName};
 use crate::io::clock::RunClock;
 use crate::io::dialplans::{BuiltIn, Directory};
+use crate::io::scorecards;
 use crate::io::tls;
 use crate::media::keying::Policy;
 use crate::media::negotiate::CODECS;
@@ -106,6 +107,16 @@ pub enum DialplanSource {
     BuiltIn,
 }
 
+impl DialplanSource {
+    /// `None`: the built-in ones.
+    pub fn directory(&self) -> Option<&Path> {
+        match self {
+            DialplanSource::Directory(path) => Some(path),
+            DialplanSource::BuiltIn => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentSettings {
     pub number: AgentNo,
@@ -151,6 +162,7 @@ fn check_from(directory: &Path, file: Option<&Path>) -> Result<Loaded, Vec<Fault
     }
     let (plans, found) = plans(&config, default_agents);
     faults.extend(found);
+    faults.extend(scorecards::forms(config.dialplans.directory()).1);
     if default_agents {
         config.agents = agents_of(&plans);
     }

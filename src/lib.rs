@@ -25,7 +25,7 @@
 //! 8  app  config  sim                       composition; settings; the other side of the switch
 //! 7  io  web                                sockets, threads, clocks, files; HTTP
 //! 6  store  metrics                         SQLite; names as data
-//! 5  cdr  report  rules                     computed from facts; pure
+//! 5  cdr  report  rules  qa                 computed from facts; pure
 //! 4  gateway  ledger                        the switch without a socket; encoding and recovery of facts
 //! 3  call  capture                          one call; agents; what a capture holds
 //! 2  media  peer  dialplan  quality         bridge, playout, tap, recording format; trunks; plans and prompts; meters, E-model
@@ -75,6 +75,7 @@ pub mod media;
 pub mod metrics;
 pub mod peer;
 pub mod protocol;
+pub mod qa;
 pub mod quality;
 pub mod report;
 pub mod rules;

@@ -22,6 +22,8 @@ const CLOCKS: [&str; 5] = ["Instant::now", "SystemTime::now", "Utc::now", "Times
 /// Files that may read a clock, and why. An entry that is not needed fails.
 const CLOCK_READERS: &[(&str, &str)] = &[
     ("media/tests.rs", "`packet_cost`, ignored by default, measures the machine"),
+    ("qa/draw/tests.rs", "`measure_draw`, ignored by default, measures the machine"),
+    ("store/qa/tests.rs", "`measure_a_months_draw`, ignored by default, measures the machine"),
     ("store/tests.rs", "`measure_appending`, ignored by default, measures the machine"),
 ];
 /// The same for `benches`.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tokio::sync::mpsc;
 
-use super::{House, Pulse, ledger_writer, lock_data, recover, vault};
+use super::{House, Pulse, inspecting, ledger_writer, lock_data, recover, vault};
 use crate::config::Config;
 use crate::io::clock::RunClock;
 use crate::io::control::{Answer, Control, Request};
@@ -16,6 +16,7 @@ use crate::io::custody::{Custodian, Order};
 use crate::io::space::{Duties, Gauge, Level, Mounted, Usage, Watch};
 use crate::io::vault::Vault;
 use crate::metrics::{LabelSets, Metrics};
+use crate::store::qa::By;
 use crate::store::{People, Retention, people};
 
 /// A reload must be answered within this time; reading prompts takes a moment.
@@ -86,6 +87,11 @@ impl Desk {
             Request::Status => Answer::Done(vec![self.status()]),
             Request::Reload => self.reload(),
             Request::People { order, by } => self.people(order, by),
+            Request::Qa { order, places, by } => {
+                let by = By { who: by, at: self.clock.now().wall };
+                let done = inspecting::carry_out(&self.data, places, order, by);
+                done.map_or_else(|error| Answer::Failed(format!("{error:#}")), Answer::Done)
+            }
             Request::Recordings(order) => {
                 let kept = self.retention.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let done = Custodian::open(&self.data, kept, self.vault.clone())

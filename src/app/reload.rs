@@ -56,6 +56,7 @@ impl Running {
         let reload = gateway::Reload { trunks, phones, named_phones, targets, accounts, plans };
         self.mailbox.event(Input::Reload(Box::new(reload)));
         *self.keeping.retention.lock().unwrap_or_else(PoisonError::into_inner) = config.recordings.retention.clone();
+        super::inspecting::publish(&config, self.clock.now().wall)?;
         self.config = with_fixed(config, &self.config);
         self.metrics.counters().config_in_force(self.clock.now().wall);
         Ok(())

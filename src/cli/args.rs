@@ -136,6 +136,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: super::user::Command,
     },
+    /// Inspection: which calls are heard, drawn by lot, and whether that was right.
+    Qa {
+        #[command(subcommand)]
+        command: super::qa::Command,
+    },
     /// The log of what people did.
     Audit {
         #[command(subcommand)]

@@ -8,6 +8,7 @@ mod audit;
 mod demo;
 mod erase;
 mod ladder;
+mod qa;
 pub mod reading;
 mod recordings;
 mod route_test;
@@ -112,6 +113,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
         Command::Recordings { command } => recordings::run(command, &settings(file)?, &mut out),
         Command::Erase { caller, by } => erase::run(caller, by, &settings(file)?, &mut out),
         Command::User { command } => user::run(command, &settings(file)?, &mut out),
+        Command::Qa { command } => qa::run(command, file, &mut out),
         Command::Audit { command } => audit::run(command, &settings(file)?, &mut out),
         Command::Reload => recordings::ask_running(&settings(file)?, &Request::Reload, &mut out),
         Command::Status => recordings::ask_running(&settings(file)?, &Request::Status, &mut out),

@@ -221,7 +221,7 @@ fn fault(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{:<10} {call} {path}: {}", finding.fault.word(), finding.detail)
 }
 
-fn json_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn json_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     writeln!(out)
 }

@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::custody::Order;
-use crate::store::people;
+use crate::qa::draw::places::Places;
+use crate::store::{people, qa};
 
 /// The socket's name in the data directory.
 const NAME: &str = "control.sock";
@@ -45,6 +46,8 @@ pub enum Request {
     Recordings(Order),
     /// About people who work with the console; and who asks, as the audit log names them.
     People { order: people::Order, by: String },
+    /// About inspection; where the hotlines are, and who asks.
+    Qa { order: qa::Order, places: Places, by: String },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

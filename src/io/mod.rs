@@ -27,6 +27,7 @@ pub(crate) mod recording;
 pub mod refusals;
 pub mod resolver;
 pub mod rtp;
+pub mod scorecards;
 mod socket;
 mod sound_file;
 pub mod space;

@@ -64,7 +64,7 @@ impl Zones {
         Ok(Zones { by_hotline, otherwise })
     }
 
-    fn of(&self, hotline: &HotlineId) -> &TimeZone {
+    pub fn of(&self, hotline: &HotlineId) -> &TimeZone {
         self.by_hotline.get(hotline).unwrap_or(&self.otherwise)
     }
 

@@ -2,13 +2,14 @@
 //!
 //! One [`Writer`] a directory; any number of [`Reader`]s beside it, and one [`Custody`] for what people decide about recordings
 //! and numbers. Rows of `call`, `recording` and `listed` are computed from facts and can be rebuilt. [`People`] are those who work
-//! with the console; what they do is in the [`audit`] log.
+//! with the console; what they do is in the [`audit`] log. [`qa`] has draws and scores.
 
 pub mod audit;
 mod custody;
 mod listing;
 pub mod password;
 pub mod people;
+pub mod qa;
 mod reader;
 mod recordings;
 mod retention;

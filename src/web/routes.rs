@@ -9,7 +9,7 @@ use axum::routing::{MethodFilter, MethodRouter, get as get_method, on};
 use super::desk::Desk;
 use super::door;
 use super::page::{Nav, Refusal};
-use super::pages::{account, admin, agent, calls, home, live, login, one_call, sound};
+use super::pages::{account, admin, agent, calls, home, live, login, one_call, qa, sound};
 use crate::store::people::Role::{Admin, Agent, Auditor, Lead, Operator, Qa};
 use crate::store::people::Roles;
 
@@ -56,6 +56,14 @@ pub const DOWNLOADS: Roles = Roles::of(&[Lead]);
 pub const SEES_NUMBERS: Roles = Roles::of(&[Lead, Operator]);
 /// Sees what happens now.
 pub const WATCHES: Roles = Roles::of(&[Lead, Operator]);
+/// Scores calls that are drawn for them.
+const SCORES: Roles = Roles::of(&[Qa]);
+const LEADS: Roles = Roles::of(&[Lead]);
+/// May look at how calls were drawn.
+const CHECKS: Roles = Roles::of(&[Qa, Lead, Auditor]);
+/// May open some review: whose, the page asks.
+const REVIEWS: Roles = Roles::of(&[Qa, Lead, Auditor, Agent]);
+const CARDS: Roles = Roles::of(&[Lead, Auditor, Agent]);
 const AUDITS: Roles = Roles::of(&[Auditor, Admin]);
 const TENDS: Roles = Roles::of(&[Admin, Operator]);
 
@@ -89,6 +97,26 @@ pub fn table() -> Vec<Route> {
         get("/agent", Only(Roles::of(&[Agent])), agent::page).nav("nav-agent"),
         get("/agent/state", Only(Roles::of(&[Agent])), agent::state),
         post("/agent/{order}", Only(Roles::of(&[Agent])), agent::order),
+        get("/qa/tasks", Only(SCORES), qa::tasks::page).nav("nav-qa-tasks"),
+        get("/qa/next", Only(SCORES), qa::tasks::next),
+        get("/qa/review/{id}", Only(REVIEWS), qa::review::page),
+        post("/qa/review/{id}/save", Only(REVIEWS), qa::review::save),
+        post("/qa/review/{id}/submit", Only(SCORES), qa::review::submit),
+        post("/qa/review/{id}/replace", Only(SCORES), qa::review::replace),
+        post("/qa/review/{id}/step/{order}", Only(REVIEWS), qa::review::take_step),
+        get("/qa/sampling", Only(CHECKS), qa::sampling::page).nav("nav-qa-sampling"),
+        post("/qa/sampling/verify", Only(CHECKS), qa::sampling::verify),
+        post("/qa/sampling/draw", Only(LEADS), qa::sampling::draw),
+        post("/qa/sampling/close", Only(LEADS), qa::sampling::close),
+        post("/qa/sampling/consent", Only(LEADS), qa::sampling::consent),
+        get("/qa/sampling/export", Only(CHECKS), qa::sampling::exported),
+        get("/qa/disputes", Only(LEADS), qa::disputes::page).nav("nav-qa-disputes"),
+        get("/qa/agreement", Only(CHECKS), qa::agreement::page).nav("nav-qa-agreement"),
+        get("/qa/forms", Only(CHECKS), qa::forms::page).nav("nav-qa-forms"),
+        get("/scorecards", Only(CARDS), qa::scorecard::team).nav("nav-scorecards"),
+        get("/scorecards/{name}", Only(CARDS), qa::scorecard::page),
+        post("/scorecards/{name}/seen", Only(Roles::of(&[Agent])), qa::scorecard::seen),
+        get("/training", Only(LEADS), qa::training::page).nav("nav-training"),
         get("/admin/people", Only(Roles::of(&[Admin])), admin::people::page).nav("nav-people"),
         post("/admin/people", Only(Roles::of(&[Admin])), admin::people::add),
         post("/admin/people/{name}", Only(Roles::of(&[Admin])), admin::people::change),

@@ -8,4 +8,5 @@ pub(super) mod home;
 pub(super) mod live;
 pub(super) mod login;
 pub(super) mod one_call;
+pub(super) mod qa;
 pub(super) mod sound;

@@ -1,0 +1,262 @@
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+
+use super::*;
+use crate::call::fact::{Fact, What};
+use crate::call::reason::{EndedBy, Reason};
+use crate::cdr::Word as _;
+use crate::ids::{AgentNo, HotlineId, Random};
+use crate::ledger::Subject;
+use crate::ledger::story::{Story, recording_ok};
+use crate::qa::draw::assign::Reviewer;
+use crate::qa::draw::frame::Bounds;
+use crate::qa::draw::replace::Reason as Why;
+use crate::qa::form::{Answer, Form};
+use crate::qa::review::{Person, State, Step};
+use crate::store::{FILE, SubjectKey, Writer};
+
+/// 2026-11-01T00:00 in Shanghai.
+const FROM: i64 = 1_793_462_400_000_000;
+const DAY: i64 = 86_400_000_000;
+
+fn wall(day: f64) -> Wall {
+    Wall::from_micros(FROM + (day * DAY as f64) as i64)
+}
+
+fn by(who: &str, day: f64) -> By<'_> {
+    By { who, at: wall(day) }
+}
+
+fn bounds(day: f64) -> Bounds {
+    let (from, to) = (wall(0.0), wall(30.0));
+    Bounds { period: "2026-11".to_owned(), from, to, now: wall(day), cut: None, committed: from }
+}
+
+fn shanghai(_: &HotlineId) -> TimeZone {
+    TimeZone::fixed(jiff::tz::offset(8))
+}
+
+/// A call of a minute that agent 8 or 9 answers; some come again from the same number.
+fn call(n: u64, day: f64) -> (Vec<Fact>, Subject) {
+    let agent = AgentNo::from(if n.is_multiple_of(2) { "8" } else { "9" });
+    let story = Story::offered(n, wall(day), "property")
+        .at(20, What::AgentInvited { attempt: 1, agent: agent.clone() })
+        .at(1_000, What::Ring)
+        .at(4_000, What::AgentAnswered { attempt: 1, agent })
+        .at(4_001, What::Connected)
+        .at(4_002, What::RecordingStarted { path: format!("recordings/{n}.wav") })
+        .ended(64_000, Reason::CallerHungUp, EndedBy::Caller)
+        .at(64_050, recording_ok(60_000));
+    let facts = story.facts();
+    let What::Offered(offered) = &facts[0].what else { panic!("no call") };
+    let subject = Subject { id: offered.caller, number: format!("139{:08}", n % 70) };
+    (facts, subject)
+}
+
+fn store(calls: u64) -> (tempfile::TempDir, Inspection) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), SubjectKey::new([7; 32])).unwrap();
+    for n in 0..calls {
+        let (facts, subject) = call(n, 1.0 + n as f64 * 28.0 / calls as f64);
+        writer.append(&facts, &[subject]).unwrap();
+    }
+    let mut store = Inspection::open(dir.path()).unwrap();
+    let seed = Seed::new(Random::from_number(1).bytes());
+    assert!(store.commit("2026-11", &seed, &Policy::default(), by("hotline", -3.0)).unwrap());
+    (dir, store)
+}
+
+fn reviewers() -> Vec<Reviewer> {
+    let reviewer = |name: &str| Reviewer { name: name.to_owned(), agent: None, not_of: Vec::new() };
+    vec![reviewer("wang"), reviewer("li")]
+}
+
+fn person(name: &str, agent: Option<&str>) -> Person {
+    Person { name: name.to_owned(), agent: agent.map(AgentNo::from), decides: name == "lead" }
+}
+
+fn form() -> (Form, String) {
+    let found = crate::qa::form::read("f", SHIPPED.as_bytes(), |_| true);
+    (found.0.unwrap(), SHIPPED.to_owned())
+}
+
+const SHIPPED: &str = include_str!("../../../dialplans/scorecards/appraisal.toml");
+
+fn deeds(dir: &Path) -> Vec<(String, String)> {
+    let db = Connection::open(dir.join(FILE)).unwrap();
+    let mut query = db.prepare("SELECT what, who FROM audit ORDER BY n").unwrap();
+    query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_month_is_committed_drawn_verified_and_revealed() {
+    let (dir, mut store) = store(200);
+    // The hash is told before, the seed only after; another seed cannot take its place.
+    let told = store.month("2026-11").unwrap();
+    assert_eq!((told.seed.clone(), told.closed_at), (None, None));
+    assert!(!store.commit("2026-11", &Seed::new([1; 32]), &Policy::default(), by("x", 1.0)).unwrap());
+    assert_eq!(store.month("2026-11").unwrap(), told);
+    let (mid, some) = store.draw(&bounds(16.0), &shanghai, &reviewers(), by("hotline", 16.0)).unwrap();
+    assert_eq!((mid.n, some.len()), (1, 4));
+    assert_eq!(store.draw(&bounds(16.5), &shanghai, &reviewers(), by("hotline", 16.5)).unwrap().1, []);
+    let (_, rest) = store.draw(&bounds(30.0), &shanghai, &reviewers(), by("hotline", 30.0)).unwrap();
+    assert_eq!((rest.len(), store.picks("2026-11").unwrap().len()), (6, 10));
+    let verified = store.verify(&bounds(40.0), &shanghai).unwrap();
+    assert_eq!((verified.faults, verified.draws.len()), (Vec::<String>::new(), 2));
+    assert!(matches!(store.close("2026-11", wall(30.0), by("lead", 29.9)), Err(StoreError::Refused(_))));
+    let closed = store.close("2026-11", wall(30.0), by("lead", 31.0)).unwrap();
+    assert_eq!(closed.seed.unwrap().parse::<Seed>().unwrap().commitment(), told.commitment);
+    let late = store.draw(&bounds(32.0), &shanghai, &reviewers(), by("hotline", 32.0));
+    assert!(matches!(late, Err(StoreError::Refused(_))));
+    let expected = ["qa.committed", "qa.drawn", "qa.drawn", "qa.closed"];
+    assert_eq!(deeds(dir.path()).iter().map(|(what, _)| what.as_str()).collect::<Vec<_>>(), expected);
+}
+
+/// A changed pick, a call that is gone, one that was slipped in: each is named.
+#[test]
+fn what_was_changed_behind_our_back_is_named() {
+    let (dir, mut store) = store(120);
+    store.draw(&bounds(30.0), &shanghai, &reviewers(), by("hotline", 30.0)).unwrap();
+    let faults = |store: &Inspection| store.verify(&bounds(40.0), &shanghai).unwrap().faults.join("\n");
+    assert_eq!(faults(&store), "");
+    let picks = store.picks("2026-11").unwrap();
+    let db = Connection::open(dir.path().join(FILE)).unwrap();
+    assert!(db.execute("UPDATE qa_pick SET n = n", []).is_err());
+    assert!(db.execute("UPDATE qa_period SET seed = zeroblob(32)", []).is_err());
+    db.execute_batch("DROP TRIGGER qa_pick_is_never_changed").unwrap();
+    let (first, other) = (&picks[0], sqlite::id(picks[1].call));
+    db.execute("UPDATE qa_pick SET call = ?1 WHERE agent = ?2 AND n = ?3", (other, first.agent.as_str(), first.n))
+        .unwrap();
+    let told = faults(&store);
+    assert!(told.contains(&format!("{} instead of {}", picks[1].call, first.call)), "{told}");
+    let mut writer = Writer::open(dir.path(), SubjectKey::new([7; 32])).unwrap();
+    let (facts, subject) = call(999, 10.0);
+    writer.append(&facts, &[subject]).unwrap();
+    assert!(faults(&store).contains("the frame is another one now: 120 calls then, 121 now"), "{}", faults(&store));
+}
+
+/// A recording that is deleted after the draw, as retention does, changes nothing of what was drawn.
+#[test]
+fn recordings_that_go_later_had_their_chance() {
+    let (dir, mut store) = store(60);
+    store.draw(&bounds(30.0), &shanghai, &reviewers(), by("hotline", 30.0)).unwrap();
+    let db = Connection::open(dir.path().join(FILE)).unwrap();
+    let call = sqlite::id(store.picks("2026-11").unwrap()[0].call);
+    let sql = "INSERT INTO removal (call, cause, at_wall_us) VALUES (?1, 'retention', ?2)";
+    db.execute(sql, (call, wall(31.0).as_micros())).unwrap();
+    assert_eq!(store.verify(&bounds(40.0), &shanghai).unwrap().faults, Vec::<String>::new());
+}
+
+#[test]
+fn replacements_beyond_one_in_ten_wait_for_another_person() {
+    let (_dir, mut store) = store(200);
+    store.draw(&bounds(30.0), &shanghai, &reviewers(), by("hotline", 30.0)).unwrap();
+    let agent = AgentNo::from("8");
+    // Ten picks: the first replacement is free.
+    let mut replace = |n: u32, who: &str| {
+        let found = store.replace(&bounds(30.0), &shanghai, (&agent, n), Why::NoSpeech, by(who, 31.0));
+        (found.map_err(|error| error.to_string()), store.picks("2026-11").unwrap()[0].call)
+    };
+    let first = replace(0, "wang").0.unwrap().unwrap();
+    assert_eq!(replace(1, "wang").0, Ok(None));
+    assert_eq!(replace(1, "wang").0, Err("another person's consent is waited for".to_owned()));
+    assert!(replace(9, "wang").0.is_err());
+    assert!(store.consent("2026-11", &agent, 1, by("wang", 31.0)).is_err());
+    let second = store.consent("2026-11", &agent, 1, by("lead", 31.0)).unwrap();
+    let heard: Vec<_> = store.tasks(Wanted::Period("2026-11"), 99).unwrap().iter().map(|task| task.call).collect();
+    assert!(heard.contains(&first) && heard.contains(&second));
+    assert_eq!(store.verify(&bounds(40.0), &shanghai).unwrap().faults, Vec::<String>::new());
+}
+
+#[test]
+fn a_score_from_draft_to_decision() {
+    let (dir, mut store) = store(200);
+    store.draw(&bounds(30.0), &shanghai, &reviewers(), by("hotline", 30.0)).unwrap();
+    let (form, text) = form();
+    let task = store.tasks(Wanted::Open("wang"), 1).unwrap().remove(0);
+    let id = task.id;
+    let filled = BTreeMap::from([(
+        "1.1".to_owned(),
+        crate::qa::fill::Found { answer: Some(Answer::Pass), evidence: Vec::new() },
+    )]);
+    store.begin(id, &form, &text, &filled, by("wang", 31.0)).unwrap();
+    let mut sheet = store.review(id).unwrap().unwrap().draft;
+    assert_eq!(sheet.answers, [("1.1".to_owned(), Answer::Pass)].into());
+    for item in form.items() {
+        sheet.answers.insert(item.id.clone(), crate::qa::form::score::best(item));
+    }
+    sheet.answers.insert("2.1".to_owned(), Answer::Points(2));
+    sheet.comments.insert("2.1".to_owned(), "打断两次".to_owned());
+    sheet.pins.push(Pin { at_ms: 41_000, text: "interrupts".to_owned(), shown: true });
+    store.save(id, &sheet, by("wang", 31.0)).unwrap();
+    assert!(store.save(id, &sheet, by("li", 31.0)).is_err());
+    assert!(store.submit(id, &form, &person("li", None), wall(38.0), by("li", 31.0)).is_err());
+    let score = store.submit(id, &form, &person("wang", None), wall(38.0), by("wang", 31.0)).unwrap();
+    assert_eq!(score.total.unwrap().to_string(), "98");
+    assert!(store.save(id, &sheet, by("wang", 32.0)).is_err(), "it is no draft any more");
+    let (own, lead) = (person("agent", Some(task.agent.as_str())), person("lead", None));
+    let mut take = |step, who: &Person, why: &str, changed: Option<(&Form, &Sheet)>| {
+        let by = By { who: &who.name, at: wall(33.0) };
+        store.take_step(id, step, Some(who), why, changed, by).map_err(|error| error.to_string())
+    };
+    assert!(take(Step::Dispute, &lead, "no", None).is_err());
+    assert_eq!(take(Step::Dispute, &own, "一次而已", None), Ok(State::Disputed));
+    sheet.answers.insert("2.1".to_owned(), Answer::Points(3));
+    assert!(take(Step::Change, &person("wang", None), "x", Some((&form, &sheet))).is_err());
+    assert_eq!(take(Step::Change, &lead, "once", Some((&form, &sheet))), Ok(State::Changed));
+    let review = store.review(id).unwrap().unwrap();
+    let totals: Vec<String> = review.revisions.iter().map(|r| r.score.total.unwrap().to_string()).collect();
+    assert_eq!((totals, review.words.len()), (vec!["98".to_owned(), "99".to_owned()], 2));
+    assert_eq!(review.heard().unwrap().score.total.unwrap().to_string(), "99");
+    let db = Connection::open(dir.path().join(FILE)).unwrap();
+    assert!(db.execute("UPDATE qa_revision SET why = 'x'", []).is_err());
+    assert!(db.execute("DELETE FROM qa_form", []).is_err());
+    let audited: Vec<_> = deeds(dir.path()).into_iter().skip(2).collect();
+    let expected = [("qa.begun", "wang"), ("qa.submitted", "wang"), ("qa.disputed", "agent"), ("qa.changed", "lead")];
+    assert_eq!(audited, expected.map(|(what, who)| (what.to_owned(), who.to_owned())));
+}
+
+#[test]
+fn what_nobody_objects_to_is_closed_in_time() {
+    let (_dir, mut store) = store(100);
+    store.draw(&bounds(30.0), &shanghai, &reviewers(), by("hotline", 30.0)).unwrap();
+    let (form, text) = form();
+    let ids: Vec<i64> = store.tasks(Wanted::Open("li"), 99).unwrap().iter().map(|task| task.id).collect();
+    for (n, id) in ids.iter().enumerate() {
+        store.begin(*id, &form, &text, &BTreeMap::new(), by("li", 31.0)).unwrap();
+        let until = wall(33.0 + n as f64);
+        store.submit(*id, &form, &person("li", None), until, by("li", 31.0)).unwrap();
+    }
+    let firsts = ids.iter().filter(|id| !store.review(**id).unwrap().unwrap().second).count();
+    assert_eq!(store.close_due(by("hotline", 32.9)).unwrap(), 0);
+    assert_eq!(store.close_due(by("hotline", 99.0)).unwrap(), firsts);
+    let state = store.review(ids[0]).unwrap().unwrap().state;
+    assert_eq!(state.word(), "closed");
+    // What was given away again starts anew; what was submitted stays.
+    let other = store.tasks(Wanted::Open("wang"), 1).unwrap()[0].id;
+    assert!(store.give(ids[0], "wang", by("lead", 99.0)).is_err());
+    store.give(other, "zhao", by("lead", 99.0)).unwrap();
+    assert_eq!(store.tasks(Wanted::Open("zhao"), 9).unwrap().len(), 1);
+}
+
+/// Not a limit, a measurement: `cargo test --release --lib -- --ignored measure_a_months_draw --nocapture`.
+#[test]
+#[ignore = "measures the machine"]
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "measures the machine")]
+fn measure_a_months_draw() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), SubjectKey::new([7; 32])).unwrap();
+    const CALLS: u64 = 100_000;
+    for group in 0..CALLS / 1_000 {
+        let made = (0..1_000).map(|n| group * 1_000 + n).map(|n| call(n, n as f64 * 30.0 / CALLS as f64));
+        let (facts, subjects): (Vec<Vec<Fact>>, Vec<Subject>) = made.unzip();
+        writer.append(&facts.concat(), &subjects).unwrap();
+    }
+    let mut store = Inspection::open(dir.path()).unwrap();
+    store.commit("2026-11", &Seed::new([3; 32]), &Policy::default(), by("hotline", -1.0)).unwrap();
+    let began = std::time::Instant::now();
+    let (drawing, picks) = store.draw(&bounds(30.0), &shanghai, &reviewers(), by("hotline", 30.0)).unwrap();
+    let took = began.elapsed();
+    println!("{} picks from {} calls in {took:?}", picks.len(), drawing.candidates);
+}
