@@ -203,6 +203,21 @@ fn digital_silence_and_a_muted_side() {
 }
 
 #[test]
+fn a_loud_prompt_and_hold_music_are_no_noise_over_which_nobody_is_heard() {
+    let (caller, mut agent) = (Tape::new(20.0), Tape::new(20.0));
+    // No voice, and no steady tone either: the detector hears nobody.
+    for (n, place) in agent.0[..32_000].iter_mut().enumerate() {
+        let seconds = n as f64 / 8_000.0;
+        *place = 8_000.0 * (TAU * (300.0 * seconds + 350.0 * seconds * seconds)).sin();
+    }
+    music(&mut agent, 5_000, 10_000);
+    let said = agent.say(12_000, 0.0, "hold.lookup.wav");
+    let scene = Scene { played: vec![Span::new(0, 4_000)], ..Scene::default() };
+    let heard = listen(&caller.heard(), Some(&agent.heard()), &scene);
+    near_ms(heard.together.unwrap().agent_ms, said.ms(), 250);
+}
+
+#[test]
 fn what_was_paused_is_nobodys_silence() {
     let (mut caller, mut agent) = (Tape::new(60.0), Tape::new(60.0));
     let asked = caller.say(1_000, 0.0, "hold.comfort.wav");
