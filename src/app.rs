@@ -415,7 +415,8 @@ impl House<'_> {
     fn listener(&self) -> Result<Listener> {
         let mailbox = self.mailbox.clone();
         let listened = move |call, listened| mailbox.event(Input::Listened { call, listened });
-        Listener::start(self.config.data_directory.clone(), listened).context("cannot start the listener's thread")
+        Listener::start(self.config.data_directory.clone(), vault(self.config), listened)
+            .context("cannot start the listener's thread")
     }
 
     fn recorder(&self, counters: &Counters, gauge: Gauge, listener: &Listener) -> Result<Recorder> {

@@ -26,9 +26,7 @@ struct Recorded {
     sound: common::sound::Stereo,
 }
 
-fn record_a_call() -> Recorded {
-    let mut bench = Bench::new();
-    let phone = bench.agent("8");
+fn greet_by_a_sweep(bench: &mut Bench) -> Vec<i16> {
     bench.greeting = "text = \"测试提示\"".into();
     let greeting = sweep(GREETING_MS);
     let prompts = bench.path().join("dialplans/prompts/zh-CN");
@@ -36,6 +34,13 @@ fn record_a_call() -> Recorded {
     write_wav(&prompts.join("sweep.wav"), &greeting);
     // The late greeting's beginning is not in this set; the built-in one has it.
     std::fs::write(prompts.join("catalogue.tsv"), "测试提示\tsweep.wav\n").expect("the catalogue");
+    greeting
+}
+
+fn record_a_call() -> Recorded {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    let greeting = greet_by_a_sweep(&mut bench);
 
     let caller = Voice::new(bench.ports.even(), CALLER_HZ);
     let agent = Voice::new(bench.ports.even(), AGENT_HZ);
@@ -111,6 +116,52 @@ fn the_caller_is_left_and_the_agent_is_right() {
         assert!((level_db(heard, hz) + 12.2).abs() < 1.5, "the {name} heard the other at {}", level_db(heard, hz));
         assert!(level_db(heard, own_hz) < -55.0, "the {name} heard itself at {:.1} dB", level_db(heard, own_hz));
     }
+}
+
+/// Speech of a spoken prompt, which is cut to 50 ms of silence at both ends.
+fn prompt(name: &str) -> Vec<i16> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans/prompts/zh-CN").join(name);
+    let file = std::fs::File::open(path).expect("a prompt");
+    let (samples, rate) = ::hotline::media::wav::read_mono(file).expect("a WAV file");
+    samples.into_iter().step_by(rate as usize / RATE).collect()
+}
+
+#[test]
+fn who_spoke_and_for_how_long_is_what_was_played() {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    // Voices begin with the first packet of the greeting, and the two wait for its end.
+    greet_by_a_sweep(&mut bench);
+    let (asks, answers) = (prompt("hold.comfort.wav"), prompt("hold.lookup.wav"));
+    let silence = |ms: usize| vec![0; ms * RATE / 1000];
+    let (asks_ms, answers_ms, gap_ms) = (ms(asks.len()) - 100, ms(answers.len()) - 100, 900);
+    let agent_at = 1_800 + asks.len() * 1000 / RATE + 800;
+    let caller = Voice::playing(bench.ports.even(), [silence(1_800), asks].concat());
+    let agent = Voice::playing(bench.ports.even(), [silence(agent_at), answers].concat());
+    let pause_ms = agent_at as u64 + answers_ms as u64 + 1_000;
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(pause_ms).voice(caller.port);
+    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(300).voice(agent.port);
+    let gateway = bench.serve();
+    let (answering, calling) = (answering.start(), calling.start());
+    calling.finish();
+    answering.finish();
+
+    let record = until("what the listener heard", seconds(10), || {
+        let record = gateway.record();
+        (!record["listening"].is_null()).then_some(record)
+    });
+    let heard = &record["listening"];
+    within("caller's speech", heard.number("caller.speech_ms") - asks_ms, -300..=300);
+    within("agent's speech", heard.number("agent.speech_ms") - answers_ms, -300..=300);
+    within("caller's talk", heard.number("together.caller_ms") - asks_ms, -300..=300);
+    within("agent's talk", heard.number("together.agent_ms") - answers_ms, -300..=300);
+    assert_eq!((heard.number("together.responses.count"), heard.number("together.cuts")), (1, 0), "{heard:#}");
+    within("the agent's reply", heard.number("together.responses.median_ms") - gap_ms, -300..=300);
+    let of = |rule: &str| {
+        let verdicts = record["verdicts"].as_array().expect("verdicts");
+        verdicts.iter().find(|verdict| verdict["rule"] == rule).expect("a verdict")["verdict"].clone()
+    };
+    assert_eq!((of("R-056"), of("R-058")), ("pass".into(), "pass".into()));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What the facts tell to whoever listens to a recording: when an agent had the caller, what was played, who held, and when
-//! nothing came. Times count from *connected*, as in the recording.
+//! nothing came or was kept. Times count from *connected*, as in the recording.
 
 use super::Fold;
 use crate::call::fact::{Fact, What};
@@ -28,6 +28,7 @@ pub fn scene(facts: &[Fact]) -> Option<Scene> {
         held: held(facts, length_ms, &since),
         absent: [Side::Caller, Side::Agent].map(|leg| absent(facts, leg, length_ms, &since)),
         comfort: [Vec::new(), Vec::new()],
+        paused: record.recording.blanked.iter().filter_map(|b| span(Some(b.from_ms), b.to_ms)).collect(),
     })
 }
 
@@ -83,6 +84,7 @@ fn absent(facts: &[Fact], of: Side, length_ms: u64, since: &dyn Fn(Stamp) -> u64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::fact::PausedBy;
     use crate::call::reason::{EndedBy, Reason};
     use crate::ledger::story::Story;
     use crate::media::Play;
@@ -96,8 +98,11 @@ mod tests {
             .at(4_201, What::MediaArrived { leg: Side::Caller })
             .at(8_001, What::PlayEnded { play: Play::Greeting, to_end: true })
             .at(10_001, What::HoldStarted { by: Side::Agent })
+            .at(12_001, What::RecordingPaused { by: PausedBy::Digits })
+            .at(13_001, What::RecordingResumed { by: PausedBy::Digits })
             .at(14_001, What::HoldEnded { by: Side::Agent })
             .at(34_001, What::MediaLost { leg: Side::Caller })
+            .at(39_001, What::RecordingPaused { by: PausedBy::Api })
             .at(40_001, What::HoldStarted { by: Side::Caller })
             .ended(44_001, Reason::CallerHungUp, EndedBy::Caller)
             .facts();
@@ -106,6 +111,7 @@ mod tests {
         assert_eq!(scene.played, [Span::new(100, 4_000)]);
         let held = [(Side::Agent, Span::new(6_000, 10_000)), (Side::Caller, Span::new(36_000, 40_000))];
         assert_eq!(scene.held, held);
+        assert_eq!(scene.paused, [Span::new(8_000, 9_000), Span::new(35_000, 40_000)]);
         assert_eq!(scene.absent, [vec![Span::new(0, 200), Span::new(20_000, 40_000)], vec![Span::new(0, 40_000)]]);
     }
 }

@@ -129,6 +129,9 @@ pub(super) fn text(listening: &Listening, out: &mut dyn Write) -> io::Result<()>
 }
 
 fn silence(quiet: &Quiet, out: &mut dyn Write) -> io::Result<()> {
+    if quiet.is_paused() {
+        return writeln!(out, "  the recording was paused {}", at(&quiet.span));
+    }
     let [caller, agent] = [quiet.caller, quiet.agent].map(word);
     let hold = if quiet.hold { ", on hold" } else { "" };
     writeln!(out, "  nobody speaks {} (caller: {caller}, agent: {agent}{hold})", at(&quiet.span))
@@ -136,6 +139,7 @@ fn silence(quiet: &Quiet, out: &mut dyn Write) -> io::Result<()> {
 
 fn word(cause: Cause) -> &'static str {
     match cause {
+        Cause::Paused => "paused",
         Cause::NoPackets => "no packets",
         Cause::ComfortNoise => "comfort noise",
         Cause::DigitalSilence => "digital silence",

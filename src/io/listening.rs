@@ -3,8 +3,7 @@
 //! It hears the file, not the call: what it says can be computed again by anybody who has the recording and the facts. The file's
 //! right channel is mixed, so the times of prompts are left out of what is said of the agent ([`crate::cdr::scene`]).
 
-use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,11 +11,13 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::sound_file::{SoundError, SoundFile};
+use super::vault::Vault;
 use crate::call::fact::{Fact, What};
 use crate::call::leg::Listened;
 use crate::cdr;
 use crate::ids::CallId;
-use crate::media::sound_file::{SoundError, SoundFile};
+use crate::media::record::path::numbered;
 use crate::quality::speech::{Ear, Listening, Scene, listen};
 use crate::store::Reader;
 
@@ -25,6 +26,8 @@ const MOST_WAITING: usize = 10_000;
 /// The facts of a call are on disk 100 ms after they are said; so often, and so long, are they looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 100;
+/// Two channels of 16 bits.
+const FRAME_BYTES: u64 = 4;
 
 /// The thread. When it is dropped it ends after the call that it is at.
 #[derive(Debug)]
@@ -40,13 +43,18 @@ pub struct Orders(SyncSender<CallId>);
 
 impl Listener {
     /// `listened` is called on its thread, once for each order that was taken.
-    pub fn start(directory: PathBuf, listened: impl FnMut(CallId, Listened) + Send + 'static) -> io::Result<Self> {
+    /// `vault`: for recordings that are sealed.
+    pub fn start(
+        directory: PathBuf,
+        vault: Vault,
+        listened: impl FnMut(CallId, Listened) + Send + 'static,
+    ) -> io::Result<Self> {
         let (orders, inbox) = mpsc::sync_channel(MOST_WAITING);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new()
             .name("listener".into())
-            .spawn(move || run(&directory, &inbox, &stopped, listened))?;
+            .spawn(move || run((&directory, &vault), &inbox, &stopped, listened))?;
         Ok(Listener { orders: Some(orders), stop, thread: Some(thread) })
     }
 
@@ -81,7 +89,7 @@ impl Drop for Listener {
 }
 
 fn run(
-    directory: &Path,
+    (directory, vault): (&Path, &Vault),
     inbox: &Receiver<CallId>,
     stop: &AtomicBool,
     mut listened: impl FnMut(CallId, Listened) + Send,
@@ -92,7 +100,7 @@ fn run(
         if stop.load(Ordering::Acquire) {
             break;
         }
-        let result = heard(directory, &mut reader, call, stop);
+        let result = heard((directory, vault), &mut reader, call, stop);
         if let Err(reason) = &result {
             tracing::warn!(%call, reason, "a recording was not listened to");
         }
@@ -100,22 +108,32 @@ fn run(
     }
 }
 
-fn heard(directory: &Path, reader: &mut Option<Reader>, call: CallId, stop: &AtomicBool) -> Listened {
+fn heard(
+    (directory, vault): (&Path, &Vault),
+    reader: &mut Option<Reader>,
+    call: CallId,
+    stop: &AtomicBool,
+) -> Listened {
     let facts = facts(directory, reader, call, stop).ok_or("no_facts")?;
-    let path = facts.iter().find_map(|fact| match &fact.what {
+    let scene = cdr::scene(&facts).ok_or("no_facts")?;
+    let files = files(directory, &facts).ok_or("no_facts")?;
+    hear(&files, vault, &scene).map(Box::new).map_err(|error| {
+        tracing::warn!(%call, %error, "a recording cannot be read");
+        "unreadable"
+    })
+}
+
+/// Of a closed recording, in order, by their names as plain files.
+fn files(directory: &Path, facts: &[Fact]) -> Option<Vec<PathBuf>> {
+    let first = facts.iter().find_map(|fact| match &fact.what {
         What::RecordingStarted { path } => Some(directory.join(path)),
         _ => None,
-    });
-    let scene = cdr::scene(&facts).ok_or("no_facts")?;
-    let heard = path.map(|path| hear(&path, &scene));
-    match heard {
-        Some(Ok(listening)) => Ok(Box::new(listening)),
-        Some(Err(error)) => {
-            tracing::warn!(%call, %error, "a recording cannot be read");
-            Err("unreadable")
-        }
-        None => Err("no_facts"),
-    }
+    })?;
+    let parts = facts.iter().find_map(|fact| match &fact.what {
+        What::RecordingClosed { parts, .. } => u32::try_from(parts.len()).ok(),
+        _ => None,
+    })?;
+    Some(if parts == 0 { vec![first] } else { (1..=parts).map(|number| numbered(&first, number)).collect() })
 }
 
 /// The facts of a call whose recording is closed.
@@ -135,19 +153,44 @@ fn facts(directory: &Path, reader: &mut Option<Reader>, call: CallId, stop: &Ato
     None
 }
 
-/// Both channels of a recording of ours.
-pub fn hear(path: &Path, scene: &Scene) -> Result<Listening, SoundError> {
-    let mut sound = SoundFile::open(BufReader::new(File::open(path)?))?;
-    let mut ears = [Ear::new(sound.rate_hz()), Ear::new(sound.rate_hz())];
-    let (mut left, mut right) = (Vec::new(), Vec::new());
-    loop {
-        sound.read(&mut left, &mut right)?;
-        if left.is_empty() {
-            break;
+/// Both channels of a recording of ours, its files one behind the other.
+fn hear(files: &[PathBuf], vault: &Vault, scene: &Scene) -> Result<Listening, SoundError> {
+    let mut ears: Option<(u32, [Ear; 2])> = None;
+    for path in files {
+        let mut sound = SoundFile::open(path, vault)?;
+        let rate_hz = sound.rate_hz;
+        if !matches!(rate_hz, 8_000 | 16_000) {
+            return Err(odd(format!("{rate_hz} Hz")).into());
         }
-        ears[0].hear(&left);
-        ears[1].hear(&right);
+        let (first_hz, ears) = ears.get_or_insert_with(|| (rate_hz, [Ear::new(rate_hz), Ear::new(rate_hz)]));
+        if *first_hz != rate_hz {
+            return Err(odd(format!("{rate_hz} Hz after {first_hz} Hz")).into());
+        }
+        let (whole, mut cut) = (sound.octets - sound.octets % FRAME_BYTES, Vec::new());
+        sound.read(0..whole, &mut |octets| {
+            // A piece may end within a frame.
+            cut.extend_from_slice(octets);
+            let frames = cut.len() - cut.len() % FRAME_BYTES as usize;
+            for (side, ear) in ears.iter_mut().enumerate() {
+                ear.hear(&channel(&cut[..frames], side));
+            }
+            cut.drain(..frames);
+        })?;
     }
+    let (_, ears) = ears.ok_or_else(|| odd("no file".to_owned()))?;
     let [caller, agent] = ears.map(Ear::finish);
     Ok(listen(&caller, Some(&agent), scene))
 }
+
+/// Samples of one of the two: 16 bits, least octet first.
+fn channel(frames: &[u8], side: usize) -> Vec<i16> {
+    frames.chunks_exact(4).map(|frame| i16::from_le_bytes([frame[2 * side], frame[2 * side + 1]])).collect()
+}
+
+fn odd(what: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+#[cfg(test)]
+#[path = "listening_tests.rs"]
+mod tests;

@@ -112,6 +112,8 @@ pub(super) struct Seen {
     pub(super) menu: Option<Mark>,
     pub(super) ended: Option<(Mark, Reason, EndedBy)>,
     pub(super) recorded: Option<Recorded>,
+    /// Somebody listened to the recording, or it is told why not.
+    pub(super) listened: Option<Mark>,
     /// More than [`KEPT`] of something.
     pub(super) crowded: bool,
 }
@@ -231,6 +233,7 @@ impl Seen {
             menu: None,
             ended: None,
             recorded: None,
+            listened: None,
             crowded: false,
         }
     }
@@ -325,6 +328,7 @@ impl Seen {
                 let (status, hashed) = (*status, sha256.is_some());
                 self.recorded = Some(Recorded { mark: now, status, hashed, left_out });
             }
+            What::Listened { .. } => self.listened = Some(now),
             _ => {}
         }
     }

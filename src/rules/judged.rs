@@ -76,6 +76,10 @@ whys! {
     BadlyHeard "badly_heard" "the caller could not be understood, and was told goodbye first" "来电者声音不清,已先行告别",
     NoTime "no_time" "the times are of different runs of the gateway" "时间不可比",
     NotAsked "not_asked" "pack or dialplan ask nothing here" "参数或话务方案不作要求",
+    NotHeard "not_heard" "nobody could listen to the whole recording" "录音未经机器监听或不完整",
+    NoSpeech "no_speech" "there was too little speech to tell" "语音过少,无法判断",
+    Noisy "noisy" "it was too noisy to tell" "噪声过大,无法判断",
+    SeveralAgents "several_agents" "which of several agents it was is not told" "无法区分是哪位接待员",
     TooManyFacts "too_many_facts" "the call had more facts than are kept for the rules" "事实过多",
 }
 

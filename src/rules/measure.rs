@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::case::Seen;
 use super::judged::Judged;
-use super::measures::{answer, ending, greeting, hold, script, sound, transfer, way};
+use super::measures::{answer, ending, greeting, hold, script, silence, sound, speech, transfer, way};
 use super::pack::{Pack, Rule};
 use crate::cdr::Record;
 
@@ -172,4 +172,47 @@ measures! {
         ["connected", "media_arrived", "media_lost", "media_resumed", "one_way_audio"] []
         "While an agent had the caller, packets came from both."
         "通话期间双方语音均送达。";
+    voice_in_band speech::voice_in_band
+        ["listened", "recording_closed"]
+        ["voice_ms", "softest_minus_dbov", "loudest_minus_dbov", "least_syllables_per_min", "most_syllables_per_min"]
+        "An agent who speaks for voice_ms does so in the band of level (P.56) and pace; below an SNR of 16 dB nobody tells."
+        "接待员语音音量与语速在规定范围内(信噪比低于 16 dB 不判)。";
+    voice_not_too_loud speech::voice_not_too_loud
+        ["listened", "recording_closed"] ["voice_ms", "loudest_minus_dbov"]
+        "An agent who speaks for voice_ms or more is not too loud."
+        "接待员语音音量不过高。";
+    voice_and_replies speech::voice_and_replies
+        ["listened", "recording_closed"]
+        ["voice_ms", "softest_minus_dbov", "loudest_minus_dbov", "least_syllables_per_min", "most_syllables_per_min",
+         "reply_ms"]
+        "The agent's voice is in the band, and the median of the answers comes within reply_ms."
+        "接待员音量、语速适中,应答时间中位数不超过 reply_ms。";
+    caller_not_left_unanswered speech::caller_not_left_unanswered
+        ["listened", "recording_closed", "media_arrived", "media_lost"] ["unanswered_ms"]
+        "The caller never speaks for longer than unanswered_ms without hearing a word of the agent."
+        "来电者讲话时,接待员沉默不超过 unanswered_ms。";
+    agent_listens speech::agent_listens
+        ["listened", "recording_closed"] ["voice_ms", "talk_share_percent"]
+        "Of all speech the agent's share is at most talk_share_percent, once the caller spoke for voice_ms."
+        "接待员讲话占比不超过 talk_share_percent。";
+    no_cut_in speech::no_cut_in
+        ["listened", "recording_closed"] []
+        "The agent never begins while the caller has spoken for a second and stops within another."
+        "接待员不打断来电者讲话。";
+    put_down_softly speech::put_down_softly
+        ["listened", "recording_closed", "ended"] []
+        "In the last half second before an agent hangs up nothing bangs (over -6 dB of full scale, crest over 20 dB)."
+        "接待员挂机前半秒内无摔听筒声。";
+    no_temper speech::no_temper
+        ["listened", "recording_closed", "ended"] []
+        "The same, and the agent does not hang up while the caller is speaking."
+        "同上,且不在来电者讲话时挂机。";
+    low_caller_asked speech::low_caller_asked
+        ["listened", "recording_closed", "scripted"] ["voice_ms", "low_caller_minus_dbov"]
+        "A caller who speaks lower than low_caller_minus_dbov is asked to speak up; what the agent said is in the words."
+        "来电者音量过小时请其大声些。";
+    dead_air_at_most silence::dead_air
+        ["listened", "recording_closed"] ["dead_air_ms"]
+        "Both are never silent for longer than dead_air_ms; holds, pauses of the recording and lost packets are no such silence."
+        "双方同时沉默不超过 dead_air_ms(保持、暂停录音、丢包除外)。";
 }

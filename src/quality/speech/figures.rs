@@ -10,7 +10,8 @@ use super::{FRAME_MS, decibels, pace, rounded};
 use crate::ids;
 
 /// Of the meaning of these figures. Another way to compute one of them is another version.
-pub const VERSION: u32 = 1;
+/// 2: a recording that was paused is nobody's silence.
+pub const VERSION: u32 = 2;
 
 /// Of each list of a channel.
 const KEPT: usize = 64;
@@ -28,6 +29,8 @@ pub struct Scene {
     pub absent: [Vec<Span>; 2],
     /// Comfort noise came instead of sound (RFC 3389).
     pub comfort: [Vec<Span>; 2],
+    /// The recording was paused, or keys were blanked: what is silent there says nothing of the talk.
+    pub paused: Vec<Span>,
 }
 
 /// All that was heard; times in ms from the begin of the recording.
@@ -78,7 +81,7 @@ pub struct SideFigures {
     pub keys: Vec<Span>,
 }
 
-/// An agent while having the caller; prompts and holds are left out.
+/// An agent while having the caller; prompts, holds and pauses of the recording are left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SegmentFigures {
     #[serde(flatten)]
@@ -90,7 +93,8 @@ pub struct SegmentFigures {
     pub syllables_per_min: Option<u64>,
 }
 
-/// Both, while they could speak to each other: an agent had the caller, nothing was played, nobody held.
+/// Both, while they could be heard to speak to each other: an agent had the caller, nothing was played, nobody held, and the
+/// recording was not paused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TogetherFigures {
     /// The agent's share of all speech, 0 to 1.
@@ -101,9 +105,9 @@ pub struct TogetherFigures {
     /// Times that one cut in on the other, the first 64 of which are told.
     pub cuts: u64,
     pub cut_in: Vec<Cut>,
-    /// Of both, holds included.
+    /// Of both, holds included; what was paused is none.
     pub longest_silence: Option<Quiet>,
-    /// From 3 s on, the first 64.
+    /// From 3 s on, the first 64; what was paused stands apart, as a silence with that cause.
     pub silences: Vec<Quiet>,
     pub responses: Responses,
     /// The longest that the caller spoke, with pauses below 2 s, without a word of the agent.
@@ -136,6 +140,8 @@ pub struct Quiet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
+    /// The recording was paused, or keys were blanked.
+    Paused,
     NoPackets,
     ComfortNoise,
     DigitalSilence,
@@ -169,6 +175,13 @@ pub struct Key {
     pub span: Span,
 }
 
+impl Quiet {
+    /// Nothing is known of that time.
+    pub fn is_paused(&self) -> bool {
+        self.caller == Cause::Paused || self.agent == Cause::Paused
+    }
+}
+
 impl Heard {
     pub fn length_ms(&self) -> u64 {
         self.length_ms
@@ -187,9 +200,10 @@ impl Heard {
 /// The figures of a caller's channel, or of that and an agent's.
 pub fn listen(caller: &Heard, agent: Option<&Heard>, scene: &Scene) -> Listening {
     let whole = [Span::new(0, caller.length_ms)];
+    let paused = merged(scene.paused.clone(), 0);
     let held_by = |who: ids::Side| merged(scene.held.iter().filter(|(by, _)| *by == who).map(|(_, s)| *s).collect(), 0);
     let side = Side::of(caller, &[]);
-    let caller_within = without(&whole, &held_by(ids::Side::Caller));
+    let caller_within = without(&without(&whole, &held_by(ids::Side::Caller)), &paused);
     let mut listening = Listening {
         version: VERSION,
         length_ms: caller.length_ms,
@@ -202,7 +216,7 @@ pub fn listen(caller: &Heard, agent: Option<&Heard>, scene: &Scene) -> Listening
     let scene = Scene { talks: talks(scene, whole[0]), ..scene.clone() };
     let played = merged(scene.played.clone(), 0);
     let held = merged(scene.held.iter().map(|(_, span)| *span).collect(), 0);
-    let within = without(&scene.talks, &merged([played.clone(), held].concat(), 0));
+    let within = without(&scene.talks, &merged([played.clone(), held, paused].concat(), 0));
     let other = Side::of(agent, &played);
     let mut figures = figures(agent, &other, &within);
     // Music of a phone that holds is music all the same.

@@ -59,7 +59,8 @@ impl Side {
         let music = without(&long(music(frames), SHORTEST_MUSIC_MS), apart);
         let tones = without(&without(&tones, &music), apart);
         let other = merged([&keys[..], &tones, &music, apart].concat(), 0);
-        let least = (floor(frames) * OVER_FLOOR).max(QUIETEST);
+        let whole = [Span::new(0, heard.length_ms)];
+        let least = (floor(frames, &without(&whole, &other)) * OVER_FLOOR).max(QUIETEST);
         let voice = spans_of(frames, |frame| frame.voice >= VOICE && frame.power >= least && !frame.flat);
         let speech = without(&long(merged(without(&voice, &other), PAUSE_MS - 1), SHORTEST_MS), &other);
         let flat = without(&merged(spans_of(frames, |frame| frame.flat), 0), apart);
@@ -133,9 +134,9 @@ pub(super) fn frames_in<'a>(frames: &'a [Frame], spans: &'a [Span]) -> impl Iter
     })
 }
 
-/// Median power of the frames in which the detector hears nobody, though there is a sound.
-fn floor(frames: &[Frame]) -> f32 {
-    let quiet = frames.iter().filter(|frame| frame.voice < VOICE && !frame.flat);
+/// Median power of the frames in which the detector hears nobody, though there is a sound. Loud music or a prompt is no floor.
+fn floor(frames: &[Frame], within: &[Span]) -> f32 {
+    let quiet = frames_in(frames, within).filter(|frame| frame.voice < VOICE && !frame.flat);
     let mut powers: Vec<f32> = quiet.map(|frame| frame.power).collect();
     if powers.len() < FEWEST_QUIET {
         return 0.0;

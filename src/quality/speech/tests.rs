@@ -203,6 +203,55 @@ fn digital_silence_and_a_muted_side() {
 }
 
 #[test]
+fn a_loud_prompt_and_hold_music_are_no_noise_over_which_nobody_is_heard() {
+    let (caller, mut agent) = (Tape::new(20.0), Tape::new(20.0));
+    // No voice, and no steady tone either: the detector hears nobody.
+    for (n, place) in agent.0[..32_000].iter_mut().enumerate() {
+        let seconds = n as f64 / 8_000.0;
+        *place = 8_000.0 * (TAU * (300.0 * seconds + 350.0 * seconds * seconds)).sin();
+    }
+    music(&mut agent, 5_000, 10_000);
+    let said = agent.say(12_000, 0.0, "hold.lookup.wav");
+    let scene = Scene { played: vec![Span::new(0, 4_000)], ..Scene::default() };
+    let heard = listen(&caller.heard(), Some(&agent.heard()), &scene);
+    near_ms(heard.together.unwrap().agent_ms, said.ms(), 250);
+}
+
+#[test]
+fn what_was_paused_is_nobodys_silence() {
+    let (mut caller, mut agent) = (Tape::new(60.0), Tape::new(60.0));
+    let asked = caller.say(1_000, 0.0, "hold.comfort.wav");
+    let told = agent.say(35_000, 0.0, "hold.lookup.wav");
+    let paused = Span::new(10_000, 30_000);
+    // A room, of which nothing is kept while paused.
+    let room = |tape: Tape| {
+        let silent = |(n, s): (usize, &f64)| if paused.holds(n as u64 / 8) { 0.0 } else { *s };
+        Tape(tape.noise(-60.0).0.iter().enumerate().map(silent).collect())
+    };
+    let scene = Scene { paused: vec![Span::new(12_000, paused.to_ms), Span::new(10_000, 20_000)], ..Scene::default() };
+    let listening = listen(&room(caller).heard(), Some(&room(agent).heard()), &scene);
+    let of_agent = listening.agent.unwrap();
+    assert_eq!((of_agent.digital_silence_ms, listening.caller.digital_silence_ms), (0, 0));
+    let told_after = told.from_ms - paused.to_ms;
+    near_ms(of_agent.longest_silence.unwrap().ms(), 60_000 - told.to_ms, 100);
+    let together = listening.together.unwrap();
+    assert_eq!(together.responses.count, 0, "what was said meanwhile is not known");
+    let spans: Vec<(u64, Cause)> = together.silences.iter().map(|quiet| (quiet.span.ms(), quiet.agent)).collect();
+    let wanted = [
+        (paused.from_ms - asked.to_ms, Cause::Quiet),
+        (paused.ms(), Cause::Paused),
+        (told_after, Cause::Quiet),
+        (60_000 - told.to_ms, Cause::Quiet),
+    ];
+    assert_eq!(spans.len(), wanted.len(), "{spans:?}");
+    for (found, wanted) in spans.iter().zip(wanted) {
+        near_ms(found.0, wanted.0, 120);
+        assert_eq!(found.1, wanted.1);
+    }
+    near_ms(together.longest_silence.unwrap().span.from_ms, told.to_ms, 100);
+}
+
+#[test]
 fn what_was_played_and_held_is_not_the_agents() {
     let (mut caller, mut agent) = (Tape::new(40.0), Tape::new(40.0));
     let played = agent.say(0, 6.0, "greet/property/8.wav");

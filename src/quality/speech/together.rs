@@ -55,7 +55,11 @@ impl Pair<'_> {
             double_talk_ms: total_ms(&shared(&caller, &agent)),
             cuts: cuts.len() as u64,
             cut_in: cuts.into_iter().take(KEPT).collect(),
-            longest_silence: silences.iter().max_by_key(|quiet| quiet.span.ms()).cloned(),
+            longest_silence: silences
+                .iter()
+                .filter(|quiet| !quiet.is_paused())
+                .max_by_key(|quiet| quiet.span.ms())
+                .cloned(),
             silences: silences.into_iter().take(KEPT).collect(),
             responses: self.responses(&caller, &agent),
             unanswered: self.unanswered(&caller, &agent),
@@ -71,12 +75,16 @@ impl Pair<'_> {
         cuts
     }
 
-    /// Holds are among them, prompts are not.
+    /// Holds are among them, prompts are not; a pause of the recording cuts a silence in two and is one of its own.
     fn silences(&self) -> Vec<Quiet> {
         let there = without(&self.scene.talks, &merged(self.scene.played.clone(), 0));
         let spoken = merged([&self.sides[0].speech[..], &self.sides[1].speech].concat(), 0);
-        let quiet = without(&there, &spoken).into_iter().filter(|span| span.ms() >= QUIET_MS);
-        quiet.map(|span| self.quiet(span)).collect()
+        let paused = merged(self.scene.paused.clone(), 0);
+        let mut quiet = without(&without(&there, &paused), &spoken);
+        quiet.extend(shared(&there, &paused));
+        quiet.retain(|span| span.ms() >= QUIET_MS);
+        quiet.sort_unstable();
+        quiet.into_iter().map(|span| self.quiet(span)).collect()
     }
 
     fn quiet(&self, span: Span) -> Quiet {
@@ -85,6 +93,7 @@ impl Pair<'_> {
         let cause = |n: usize| {
             let side = self.sides[n];
             match () {
+                () if most(&merged(self.scene.paused.clone(), 0)) => Cause::Paused,
                 () if most(&merged(self.scene.absent[n].clone(), 0)) => Cause::NoPackets,
                 () if most(&merged(self.scene.comfort[n].clone(), 0)) => Cause::ComfortNoise,
                 () if most(&side.flat) => Cause::DigitalSilence,

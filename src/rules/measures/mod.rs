@@ -5,6 +5,8 @@ pub(super) mod ending;
 pub(super) mod greeting;
 pub(super) mod hold;
 pub(super) mod script;
+pub(super) mod silence;
 pub(super) mod sound;
+pub(super) mod speech;
 pub(super) mod transfer;
 pub(super) mod way;
