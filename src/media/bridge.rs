@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::blanking::{Blanking, Told};
+use super::blanking::Blanking;
 use super::crossing::Crossing;
 use super::decoded;
 use super::hold::Hold;
