@@ -498,8 +498,7 @@ impl Sockets {
         }
         let address = config.metrics_listen;
         let metrics = tcp::bind(address).with_context(|| format!("cannot listen on {address} for metrics"))?;
-        let bind = |address| tcp::bind(address).with_context(|| format!("cannot listen on {address} for the console"));
-        Ok(Sockets { udp, tcp, metrics, http: config.http_listen.map(bind).transpose()? })
+        Ok(Sockets { udp, tcp, metrics, http: console::bind(config)? })
     }
 
     fn addresses(&self, config: &Config) -> Result<Addresses> {

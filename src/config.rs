@@ -54,6 +54,8 @@ pub struct Config {
     pub media: MediaSettings,
     /// Console and API; `None` if it is switched off.
     pub http_listen: Option<SocketAddr>,
+    /// Somebody wants the console or the API at that address: without it the gateway does not start.
+    pub http_is_asked: bool,
     /// A proxy before the console speaks TLS.
     pub http_behind_tls: bool,
     /// Whoever knows it may use the API; `None`: there is no API.
@@ -256,7 +258,8 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
     let agents = agents(&mut root, base, &sip);
     let default_agents = agents.is_none() && dialplans == DialplanSource::BuiltIn;
     let targets = trunks::targets(&mut root, &trunks);
-    let Web { http_listen, http_behind_tls, api_token, metrics_listen } = web(&mut root, &sip.listen, base);
+    let Web { http_listen, http_is_asked, http_behind_tls, api_token, metrics_listen } =
+        web(&mut root, &sip.listen, base);
     let mut rtp = root.section("rtp");
     let data = path(&mut root.section("data"), "directory").map_or_else(|| "data".to_owned(), |at| at.value);
     let data_directory = base.join(data);
@@ -267,6 +270,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         rtp_ports: ports(&mut rtp),
         media: carrying(&mut rtp),
         http_listen,
+        http_is_asked,
         http_behind_tls,
         api_token,
         metrics_listen,
@@ -447,6 +451,7 @@ fn carrying(rtp: &mut Table<'_>) -> MediaSettings {
 /// What is said over HTTP, and where.
 struct Web {
     http_listen: Option<SocketAddr>,
+    http_is_asked: bool,
     http_behind_tls: bool,
     api_token: Option<Token>,
     metrics_listen: SocketAddr,
@@ -461,6 +466,7 @@ fn web(root: &mut Table<'_>, sip: &[Listen], base: &Path) -> Web {
         Some(written) if written.value == "off" => None,
         _ => Some(address(&mut http, "listen").unwrap_or_else(|| loopback(8080))),
     };
+    let http_is_asked = http.line_of("listen").is_some() || http_behind_tls || api_token.is_some();
     let metrics_listen = address(&mut metrics, "listen").unwrap_or_else(|| loopback(9464));
     let mut taken: Vec<SocketAddr> =
         sip.iter().filter(|l| l.transport != Transport::Udp).map(|listen| listen.address).collect();
@@ -476,7 +482,7 @@ fn web(root: &mut Table<'_>, sip: &[Listen], base: &Path) -> Web {
         }
         taken.push(listen);
     }
-    Web { http_listen, http_behind_tls, api_token, metrics_listen }
+    Web { http_listen, http_is_asked, http_behind_tls, api_token, metrics_listen }
 }
 
 fn address(table: &mut Table<'_>, key: &'static str) -> Option<SocketAddr> {

@@ -6,14 +6,29 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 
 use super::{House, Running, Shared, os_seed, vault};
+use crate::config::Config;
 use crate::dialplan::plan::Plans;
 use crate::ids::Random;
 use crate::io::questions::{Asking, Questions};
 use crate::io::space::{Gauge, Mounted, Space as _};
+use crate::io::tcp;
 use crate::metrics::Metrics;
 use crate::store::People;
 use crate::web::desk::{Desk, Opens, Settings, Surroundings};
 use crate::web::{self, api, auth, routes};
+
+/// Calls are answered all the same if another program has the port that nobody asked for.
+pub(super) fn bind(config: &Config) -> Result<Option<TcpListener>> {
+    let Some(address) = config.http_listen else { return Ok(None) };
+    match tcp::bind(address) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if !config.http_is_asked => {
+            tracing::warn!(%address, %error, "there is no console: name another [http] listen, or \"off\"");
+            Ok(None)
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot listen on {address} for the console")),
+    }
+}
 
 impl House<'_> {
     /// `None`: `[http] listen` is off.
@@ -78,5 +93,30 @@ impl Running {
 
     pub fn desk(&self) -> Option<&Desk> {
         self.desk.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A gateway without a console answers calls; one that was told to have it says why it cannot.
+    #[test]
+    fn a_port_that_nobody_asked_for_may_be_taken() {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("hotline.toml");
+        let of = |text: String| {
+            std::fs::write(&file, text).unwrap();
+            crate::config::read(Some(&file)).unwrap()
+        };
+        let taken = other.local_addr().unwrap();
+        let asked = of(format!("[http]\nlisten = \"{taken}\"\n"));
+        assert!(asked.http_is_asked);
+        let error = bind(&asked).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot listen on {taken} for the console"));
+        let unasked = of(String::new());
+        assert!(!unasked.http_is_asked);
+        assert!(bind(&Config { http_listen: Some(taken), ..unasked }).unwrap().is_none());
     }
 }

@@ -100,6 +100,8 @@ fn with_fixed(new: Config, old: &Config) -> Config {
             ..new.recordings
         },
         http_listen: old.http_listen,
+        http_is_asked: old.http_is_asked,
+        http_behind_tls: old.http_behind_tls,
         api_token: old.api_token.clone(),
         metrics_listen: old.metrics_listen,
         ..new
