@@ -54,7 +54,7 @@ fn transferred(gateway: &Gateway) -> Option<()> {
 
 /// Both agents had the caller, one after the other, and nothing is left.
 fn shared(gateway: &Gateway) {
-    let record = gateway.record();
+    let record = gateway.sealed();
     assert_eq!((record.text("outcome"), record.text("reason")), ("answered", "caller_hung_up"), "{record:#}");
     let segments = record["segments"].as_array().expect("segments");
     let agents: Vec<&str> = segments.iter().map(|segment| segment.text("agent")).collect();
