@@ -175,6 +175,9 @@ fn world(agents: usize) -> World {
             never_ack: 0,
             early_bye: 0,
             hold: 0,
+            impatient: 0,
+            nuisance: 0,
+            repeat: 0,
         },
         staff: Staff {
             hand_on: 0,
@@ -187,11 +190,16 @@ fn world(agents: usize) -> World {
             unavailable: 0,
             vanish: 0,
             silent: 0,
+            slow: 0,
+            forgetful: 0,
+            hold: 0,
+            held: nobody,
         },
         weather: Weather::FINE,
         troubles: Troubles::default(),
         stopped_at: None,
         voices: None,
+        day: None,
     };
     let mut world = World::new(scenario.plans(), 1);
     world.network.weather = Weather::FINE;

@@ -62,6 +62,13 @@ pub(super) enum Command {
         /// Instead of the scenario's own.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
         calls: Option<u32>,
+        /// Instead of the days of the scenario's [day].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        days: Option<u32>,
+        /// What if there were so many agents more or fewer: 10:00=-1 (for an hour), 10:00-12:30=2. May be given again; runs the days twice
+        /// and shows both side by side.
+        #[arg(long, value_name = "CHANGE", allow_hyphen_values = true)]
+        agents_at: Vec<String>,
     },
     /// Ended calls, newest first.
     Calls {
@@ -122,7 +129,24 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: super::recordings::Command,
     },
-    /// Erases a caller's number and the recordings of that caller, and prints the receipt. What is under legal hold stays.
+    /// Callers whom agents sent to the desk for nuisance calls (key *7), the most frequent first.
+    Nuisance {
+        /// Of calls offered since: a time or a duration.
+        #[arg(long, value_name = "T", default_value = "30d")]
+        since: String,
+        /// Of at least so many such calls.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        least: u32,
+        /// Shows the numbers, which are masked otherwise.
+        #[arg(long)]
+        numbers: bool,
+    },
+    /// What a recogniser outside the process heard in a call: words, by which further rules are decided.
+    Transcript {
+        #[command(subcommand)]
+        command: super::transcript::Command,
+    },
+    /// Erases a caller's number, words and the recordings of that caller, and prints the receipt. What is under legal hold stays.
     Erase {
         /// The number as records show it.
         #[arg(long, value_name = "NUMBER")]

@@ -8,15 +8,19 @@ mod audit;
 mod demo;
 mod erase;
 mod ladder;
+mod nuisance;
 mod qa;
 pub mod reading;
 mod recordings;
 mod route_test;
+mod rulebook;
 mod rules;
 mod serve;
 mod simulate;
 mod sound;
+mod transcript;
 mod user;
+mod what_if;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
@@ -107,10 +111,18 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let (period, form) = (((*span).into(), date), ((*format).into(), (*per).into()));
             Ok(reading::report(&reader(&config)?, period, &zones, now, form, &mut out)?)
         }
-        Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
+        Command::Simulate { file, seed, calls, days, agents_at } => {
+            simulate::simulate(file, (*seed, *calls, *days), agents_at, &mut out)
+        }
         Command::Rules { ask } => rules::run(ask, file, &mut out),
         Command::Analyze { file, json } => analyze::run(file, style(*json), &mut out),
         Command::Recordings { command } => recordings::run(command, &settings(file)?, &mut out),
+        Command::Nuisance { since, least, numbers } => {
+            let now = RunClock::start().now().wall;
+            let since = reading::parse_since(since, now)?;
+            Ok(nuisance::list(&reader(&settings(file)?)?, since, (*least, *numbers), &mut out)?)
+        }
+        Command::Transcript { command } => transcript::run(command, &settings(file)?, &mut out),
         Command::Erase { caller, by } => erase::run(caller, by, &settings(file)?, &mut out),
         Command::User { command } => user::run(command, &settings(file)?, &mut out),
         Command::Qa { command } => qa::run(command, file, &mut out),

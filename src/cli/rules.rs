@@ -7,10 +7,10 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::reading::{self, ReadingError, Style, json_line};
-use super::{Failure, reader, settings, style};
+use super::{Failure, reader, rulebook, settings, style};
 use crate::cdr::{Record, Verdict, Word as _};
 use crate::io::clock::RunClock;
-use crate::rules::{Case, Decided, KEYS, Pack, Rule, Scores, State, Tally};
+use crate::rules::{Case, Decided, KEYS, Pack, Rule, Scores, Slot, State, Tally, Transcript};
 use crate::store::Call;
 use crate::written::text_of;
 
@@ -24,6 +24,12 @@ pub(super) enum Ask {
         /// Only those: machine, hinted, unknown, words, kept_record or human.
         #[arg(long, value_name = "S")]
         state: Option<String>,
+        /// The built-in pack with this file laid over it.
+        #[arg(long, value_name = "FILE")]
+        pack: Option<PathBuf>,
+    },
+    /// The whole book as Markdown: what each rule asks, how it is decided or why it is not.
+    Book {
         /// The built-in pack with this file laid over it.
         #[arg(long, value_name = "FILE")]
         pack: Option<PathBuf>,
@@ -62,19 +68,22 @@ pub(super) fn run(ask: &Ask, config: Option<&Path>, out: &mut dyn Write) -> Resu
             let state = state.as_deref().map(parse_state).transpose()?;
             Ok(list(&*read_pack(pack.as_deref())?, state, style(*json), out)?)
         }
+        Ask::Book { pack } => Ok(rulebook::write(&*read_pack(pack.as_deref())?, out)?),
         Ask::Explain { rule, call, pack } => {
             let pack = read_pack(pack.as_deref())?;
             let rule = find(&pack, rule)?;
             let call = match call {
                 Some(id) => {
                     let id = reading::parse_call_id(id)?;
-                    let found = reader(&settings(config)?)?.call(id).map_err(ReadingError::from)?;
-                    Some(found.ok_or(ReadingError::NoCall(id))?)
+                    let reader = reader(&settings(config)?)?;
+                    let found = reader.call(id).map_err(ReadingError::from)?;
+                    let words = reader.transcript(id).map_err(ReadingError::from)?;
+                    Some((found.ok_or(ReadingError::NoCall(id))?, words))
                 }
                 None => None,
             };
             explain(&pack, rule, out)?;
-            call.map_or(Ok(()), |call| Ok(explain_call(&pack, rule, &call, out)?))
+            call.map_or(Ok(()), |(call, words)| Ok(explain_call(&pack, rule, (&call, words), out)?))
         }
         Ask::Replay { pack, from, to, json } => {
             let now = RunClock::start().now().wall;
@@ -83,7 +92,7 @@ pub(super) fn run(ask: &Ask, config: Option<&Path>, out: &mut dyn Write) -> Resu
             let (before, after) = (Pack::built_in(), read_pack(Some(pack))?);
             let mut scores = Scores::new(&before, &after);
             let reader = reader(&settings(config)?)?;
-            reader.each_call(from, to, |facts| scores.add(facts)).map_err(ReadingError::from)?;
+            reader.each_case(from, to, |case| scores.add(case)).map_err(ReadingError::from)?;
             Ok(replay(&scores, &before, style(*json), out)?)
         }
     }
@@ -190,12 +199,22 @@ fn explain(pack: &Pack, rule: &Rule, out: &mut dyn Write) -> Result<(), ReadingE
             writeln!(out, "  parameter  {name} = {value} ({text})")?;
         }
     }
+    for &slot in Slot::ALL {
+        for name in rule.phrases(slot) {
+            let written =
+                pack.phrases().find(|(known, _)| known == name).map_or(&[][..], |(_, phrase)| &phrase.written);
+            writeln!(out, "  {slot:<9}  {name}: {}", written.join(", "))?;
+        }
+    }
     let how = match rule.decided {
         Decided::Machine => "by the facts",
         Decided::Hinted => "the facts give a hint, a person confirms a failure",
+        Decided::Words if rule.measure.is_some() => "by a transcript of what was said, a person confirms a failure",
         Decided::Words => "by what was said",
         Decided::KeptRecord => "by a record that is kept elsewhere",
         Decided::Human => "by a person",
+        Decided::Product => "by no single call: the product keeps or shows it",
+        Decided::Elsewhere => "by nothing that passes the gateway",
     };
     writeln!(out, "  decided    {how}")?;
     if rule.state() == State::Unknown
@@ -209,13 +228,17 @@ fn explain(pack: &Pack, rule: &Rule, out: &mut dyn Write) -> Result<(), ReadingE
     Ok(())
 }
 
-fn explain_call(pack: &Pack, rule: &Rule, call: &Call, out: &mut dyn Write) -> Result<(), ReadingError> {
-    let case = Case::of(&call.facts).filter(|case| case.fold().is_closed());
+fn explain_call(
+    pack: &Pack,
+    rule: &Rule,
+    (call, words): (&Call, Option<Transcript>),
+    out: &mut dyn Write,
+) -> Result<(), ReadingError> {
+    let case = Case::of(&call.facts).map(|case| case.hear(words)).filter(|case| case.fold().is_closed());
     let Some(case) = case else {
         return Ok(writeln!(out, "\n  call {} is not sealed: no verdict yet", call.record.id)?);
     };
-    let judged = case.judged(pack).into_iter().find(|(found, _)| found.id == rule.id);
-    let Some((_, judged)) = judged else {
+    let Some(judged) = case.judged_of(pack, rule) else {
         return Ok(writeln!(out, "\n  call {}: unknown", call.record.id)?);
     };
     writeln!(out, "\n  call {}: {}", call.record.id, judged.finding)?;

@@ -54,7 +54,7 @@ fn the_book_is_listed_whole_and_by_state() {
     let of = |state: State| pack.rules().filter(|rule| rule.state() == state).count();
     assert_eq!(unknown.lines().count(), of(State::Unknown));
     let text = written(|out| list(&pack, None, Style::Text, out));
-    assert!(text.ends_with(&format!("{} human; pack {}\n", of(State::Human), pack.hash())), "{text}");
+    assert!(text.ends_with(&format!("{} elsewhere; pack {}\n", of(State::Elsewhere), pack.hash())), "{text}");
 }
 
 #[test]
@@ -76,13 +76,13 @@ fn a_rule_is_explained_by_the_facts_of_a_call() {
     let (_dir, reader) = store();
     let pack = Pack::built_in();
     let call = reader.call(calls()[0][0].call).unwrap().unwrap();
-    let text = written(|out| explain_call(&pack, pack.rule("R-195").unwrap(), &call, out));
+    let text = written(|out| explain_call(&pack, pack.rule("R-195").unwrap(), (&call, None), out));
     for part in [": fail\n", "需人工确认", "\"agents\":[\"8\"]", "+244.000  ended\n"] {
         assert!(text.contains(part), "no `{part}` in {text}");
     }
-    let text = written(|out| explain_call(&pack, pack.rule("R-008").unwrap(), &call, out));
+    let text = written(|out| explain_call(&pack, pack.rule("R-008").unwrap(), (&call, None), out));
     assert!(text.contains(": na\n") && text.contains("接听未超时 / the answer was not late"), "{text}");
-    let text = written(|out| explain_call(&pack, pack.rule("R-108").unwrap(), &call, out));
+    let text = written(|out| explain_call(&pack, pack.rule("R-220").unwrap(), (&call, None), out));
     assert!(text.ends_with(": unknown\n"), "{text}");
     let text = written(|out| of_record(&call.record, out));
     assert!(text.contains(&format!("pack {}", pack.hash())) && text.contains("R-200 fail"), "{text}");
@@ -96,7 +96,7 @@ fn other_numbers_score_the_same_calls_anew_and_change_nothing() {
     let recorded = reader.call(calls()[0][0].call).unwrap();
     let mut scores = Scores::new(&before, &after);
     let later = crate::clock::Wall::from_micros(MORNING.as_micros() + 1);
-    reader.each_call(MORNING, later, |facts| scores.add(facts)).unwrap();
+    reader.each_case(MORNING, later, |case| scores.add(case)).unwrap();
     assert_eq!((scores.calls(), scores.changed()), (2, 2));
     let text = written(|out| replay(&scores, &before, Style::Text, out));
     let row = |agent: &str| text.lines().find(|line| line.starts_with(&format!("R-200  {agent} "))).map(str::to_owned);
@@ -110,10 +110,10 @@ fn other_numbers_score_the_same_calls_anew_and_change_nothing() {
     assert_eq!(last, serde_json::json!({ "calls": 2, "changed": 2 }));
     assert_eq!(reader.call(calls()[0][0].call).unwrap(), recorded);
     let mut none = Scores::new(&before, &before);
-    reader.each_call(MORNING, later, |facts| none.add(facts)).unwrap();
+    reader.each_case(MORNING, later, |case| none.add(case)).unwrap();
     assert_eq!((none.calls(), none.changed()), (2, 0));
     let mut outside = Scores::new(&before, &after);
-    reader.each_call(later, later, |facts| outside.add(facts)).unwrap();
+    reader.each_case(later, later, |case| outside.add(case)).unwrap();
     assert_eq!(outside.calls(), 0);
 }
 
@@ -147,6 +147,6 @@ fn measure_replaying() {
     let after = before.overlaid("other", "[parameters]\ntalk_ms = 170000\n").unwrap();
     let mut scores = Scores::new(&before, &after);
     let later = crate::clock::Wall::from_micros(MORNING.as_micros() + 1);
-    Reader::open(dir).unwrap().each_call(MORNING, later, |facts| scores.add(facts)).unwrap();
+    Reader::open(dir).unwrap().each_case(MORNING, later, |case| scores.add(case)).unwrap();
     assert_eq!(scores.calls(), 100_000);
 }

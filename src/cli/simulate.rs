@@ -5,19 +5,30 @@ use std::path::Path;
 
 use anyhow::anyhow;
 
-use super::Failure;
+use super::{Failure, what_if};
 use crate::cdr::{Record, Word as _};
 use crate::report::{Figures, Share, Summary};
 use crate::sim::file;
 use crate::sim::run::{run, shrink};
 use crate::sim::scenario::Scenario;
 
-pub(super) fn simulate(path: &Path, seed: Option<u64>, calls: Option<u32>, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn simulate(
+    path: &Path,
+    (seed, calls, days): (Option<u64>, Option<u32>, Option<u32>),
+    agents_at: &[String],
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let name = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|error| Failure::Usage(format!("cannot read {name}: {error}")))?;
     let mut scenario = file::read(&name, &bytes).map_err(Failure::Faults)?;
     scenario.seed = seed.unwrap_or(scenario.seed);
     scenario.calls = calls.unwrap_or(scenario.calls);
+    if let Some(day) = &mut scenario.day {
+        day.days = days.unwrap_or(day.days);
+    }
+    if !agents_at.is_empty() {
+        return what_if::compare(&scenario, &what_if::changed(&scenario, agents_at)?, out);
+    }
     let result = run(&scenario);
     summary(&result.records, out)?;
     writeln!(out, "Virtual time {} s; seed {}", result.lasted.as_secs(), scenario.seed)?;

@@ -24,7 +24,8 @@ use crate::store::{people, qa};
 /// The socket's name in the data directory.
 const NAME: &str = "control.sock";
 
-const REQUEST_BYTES: u64 = 64 * 1024;
+/// The longest is a transcript, whose texts may be written a little longer.
+const REQUEST_BYTES: u64 = 2 * crate::rules::transcript::MOST_BYTES as u64;
 
 /// A thousand lines of an answer are far less.
 const ANSWER_BYTES: u64 = 4 * 1024 * 1024;

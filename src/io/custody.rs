@@ -15,9 +15,11 @@ use super::vault::{Vault, VaultError};
 use super::{ledger, recording};
 use crate::call::fact::RecordingStatus;
 use crate::clock::Wall;
+use crate::fault::Fault;
 use crate::ids::CallId;
 use crate::media::record::path::{self, Named};
 use crate::media::record::repair;
+use crate::rules::Transcript;
 use crate::store::{Asked, Cause, Custody, Kept, Retention, StoreError};
 
 /// Rows read at once.
@@ -56,6 +58,13 @@ pub enum Order {
         by: String,
         why: String,
     },
+    /// Takes what a recogniser heard in a call; `file` is what faults are known by.
+    Transcribe {
+        call: CallId,
+        file: String,
+        transcript: Transcript,
+        by: String,
+    },
     /// Erases a caller's number and the recordings of that caller.
     Erase {
         caller: String,
@@ -75,6 +84,14 @@ pub enum CustodyError {
     Key(io::Error),
     #[error("{0}")]
     Wrong(&'static str),
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Faults(Vec<Fault>),
+}
+
+impl From<Vec<Fault>> for CustodyError {
+    fn from(faults: Vec<Fault>) -> CustodyError {
+        CustodyError::Faults(faults)
+    }
 }
 
 pub struct Custodian {
@@ -132,6 +149,10 @@ impl Custodian {
             Order::Export { call, by, why } => {
                 self.store.export(*call, named(by)?, reasoned(why)?, now)?;
                 Ok(vec![format!("{call}: taken out by {}", by.trim())])
+            }
+            Order::Transcribe { call, file, transcript, by } => {
+                self.store.transcribe(*call, (file, transcript), named(by)?, now)??;
+                Ok(vec![format!("{call}: {} utterances", transcript.utterances.len())])
             }
             Order::Erase { caller, by } => self.erase(caller, named(by)?, now),
         }

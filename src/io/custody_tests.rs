@@ -463,3 +463,51 @@ fn an_erased_number_is_found_nowhere_on_the_disk() {
     assert_eq!(house.reader().recording(house.calls[0]).unwrap().unwrap().removed.unwrap().cause, Cause::Erasure);
     assert_eq!(house.verify().0, BTreeMap::new());
 }
+
+/// Words are kept beside the facts, judged, judged again when rows are rebuilt, and go with the recording or the number.
+#[test]
+fn a_transcript_decides_the_rules_of_words_and_goes_with_its_recording() {
+    let mut house = House::with(3);
+    let mut custodian = house.custodian(None);
+    let said = |to_ms: u64| {
+        let text = format!(
+            "{{\"transcript\":1,\"recogniser\":\"by hand\",\"version\":\"1\",\"language\":\"zh-CN\"}}\n\
+             {{\"channel\":\"agent\",\"from_ms\":100,\"to_ms\":{to_ms},\"text\":\"喂,不知道,关键词\"}}\n"
+        );
+        Transcript::read("words.jsonl", &text).unwrap()
+    };
+    let order = |call, transcript| {
+        let (file, by) = ("words.jsonl".to_owned(), "recogniser".to_owned());
+        Order::Transcribe { call, file, transcript, by }
+    };
+    let verdict = |house: &House, call, rule: &str| {
+        let record = house.reader().call(call).unwrap().unwrap().record;
+        record.verdicts.into_iter().find(|found| found.rule == rule).map(|found| found.verdict)
+    };
+    let calls = house.calls.clone();
+    assert_eq!(verdict(&house, calls[0], "R-045"), None, "nobody told what was said");
+    let late = custodian.carry_out(&order(calls[0], said(9_000)), later(0)).unwrap_err();
+    assert!(late.to_string().starts_with("words.jsonl:2: it ends at 9000 ms, the call at 4999 ms"), "{late}");
+    for call in &calls {
+        custodian.carry_out(&order(*call, said(2_000)), later(0)).unwrap();
+    }
+    for _ in 0..2 {
+        assert_eq!(verdict(&house, calls[0], "R-045").as_deref(), Some("fail"));
+        house.writer.rebuild().unwrap();
+    }
+    assert_eq!(house.reader().transcript(calls[0]).unwrap(), Some(said(2_000)));
+    for by in ["one", "another"] {
+        let (by, why) = (by.to_owned(), "order".to_owned());
+        custodian.carry_out(&Order::Destroy { call: calls[0], by, why }, later(1)).unwrap();
+    }
+    assert_eq!((house.reader().transcript(calls[0]).unwrap(), verdict(&house, calls[0], "R-045")), (None, None));
+    assert!(custodian.carry_out(&order(calls[0], said(2_000)), later(1)).is_err(), "its recording is gone");
+    let (by, why) = ("lead".to_owned(), "a claim".to_owned());
+    custodian.carry_out(&Order::Hold { call: calls[2], by: by.clone(), why }, later(1)).unwrap();
+    custodian.carry_out(&Order::Erase { caller: NUMBER.to_owned(), by }, later(2)).unwrap();
+    let kept = |call| house.reader().transcript(call).unwrap().is_some();
+    assert_eq!((kept(calls[1]), kept(calls[2])), (false, true));
+    let files = fs::read_dir(house.data()).unwrap().filter_map(|file| fs::read(file.unwrap().path()).ok());
+    let of_one: usize = files.map(|bytes| bytes.windows(9).filter(|found| *found == "关键词".as_bytes()).count()).sum();
+    assert_eq!(of_one, 1, "only the words under legal hold are on the disk");
+}

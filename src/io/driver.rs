@@ -132,6 +132,8 @@ impl Driver {
                 self.wires.counters.loop_lag(now.mono.since(at));
                 self.handle(Input::Timeout);
             }
+            // A warning that a rule is about to be broken may be as late as the switch sleeps: a second.
+            self.wires.call_metrics.handle_timeout(now.mono);
             self.hand_over_facts();
             self.report();
             self.wires.refusals.flush(now.mono);

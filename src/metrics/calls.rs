@@ -11,11 +11,11 @@ use super::table::{AgentCall, AgentState, CallState, Id};
 use crate::call::fact::{Fact, RecordingStatus, RingResult, What};
 use crate::call::presence::{self, AgentFact, Kind};
 use crate::cdr::{Fold, Outcome, Phase, QualityStatus, Word};
-use crate::clock::Stamp;
+use crate::clock::{Instant, Stamp};
 use crate::ids::{AgentNo, CallId, HotlineId, Side};
 use crate::protocol::rtp::Received;
 use crate::quality::Heard;
-use crate::rules::{Case, Pack};
+use crate::rules::{Case, Pack, Watches};
 
 /// Ended calls that wait for their measurements: a second's worth at 1,000 calls a second, and most have none to wait for.
 const UNRATED: usize = 1_000;
@@ -37,6 +37,10 @@ pub struct CallMetrics {
     /// Ended calls whose recording is still open: the oldest give way, unjudged.
     unsealed: BTreeMap<CallId, Case>,
     pack: Arc<Pack>,
+    /// The rules that have series.
+    counted: BTreeSet<String>,
+    /// What is about to be broken.
+    watches: Watches,
     /// Ended calls whose measurements are not both there: the oldest give way.
     unrated: BTreeMap<CallId, Fold>,
     /// Since when each attempt rings, and whose phone.
@@ -60,7 +64,9 @@ impl CallMetrics {
             whole,
             live,
             unsealed,
+            counted: pack.distinct().map(|rule| rule.id.clone()).collect(),
             pack,
+            watches: Watches::default(),
             unrated,
             rings,
             ringing,
@@ -80,6 +86,7 @@ impl CallMetrics {
         let whole = self.whole.clone();
         let _held = whole.hold();
         self.count_at_once(fact);
+        self.watches.handle_fact(fact, &self.pack);
         self.count_ring(fact);
         self.rate(fact);
         self.seal(fact);
@@ -97,6 +104,18 @@ impl CallMetrics {
             self.await_seal(case);
         } else {
             self.live.insert(fact.call, case);
+        }
+    }
+
+    /// When somebody is to be warned next.
+    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        self.watches.poll_timeout()
+    }
+
+    /// Counts the warnings that are due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for (_, cue) in self.watches.handle_timeout(now) {
+            self.families.add(Id::RuleCues, &[cue.word()], 1);
         }
     }
 
@@ -160,7 +179,7 @@ impl CallMetrics {
     }
 
     fn count_verdicts(&self, case: &Case) {
-        for (rule, judged) in case.judged(&self.pack) {
+        for (rule, judged) in case.judged(&self.pack).iter().filter(|(rule, _)| self.counted.contains(&rule.id)) {
             self.families.add(Id::RuleChecks, &[&rule.id, judged.finding.word()], 1);
         }
     }

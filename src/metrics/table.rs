@@ -5,7 +5,7 @@ use super::counters::{Direction, Method, Reload, SipRejection, has_response, res
 use super::registry::LabelSets;
 use crate::call::reason::EndedBy;
 use crate::cdr::{Outcome, Word, words};
-use crate::rules::{Finding, Pack};
+use crate::rules::{Cue, Finding, Pack};
 
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
@@ -178,7 +178,8 @@ const RELOAD: Label = closed("result", words_of::<Reload>);
 const LEG: Label = closed("leg", || owned(&["caller", "agent"]));
 const MADE_UP: Label = closed("for", || owned(&["leg", "recording"]));
 const UPSET: Label = closed("what", || owned(&["ssrc_change", "timestamp_jump", "clock_drift"]));
-const RULE: Label = closed("rule", || Pack::built_in().decided().map(|(rule, _)| rule.id.clone()).collect());
+const RULE: Label = closed("rule", || Pack::built_in().distinct().map(|rule| rule.id.clone()).collect());
+const CUE: Label = closed("cue", words_of::<Cue>);
 const VERDICT: Label = closed("verdict", words_of::<Finding>);
 const VERSION: Label = closed("version", || owned(&[env!("CARGO_PKG_VERSION")]));
 
@@ -277,7 +278,9 @@ metrics! {
     Transfers "hotline_transfers_total" Counter [HOTLINE, TRANSFER] None
         "Times that an agent handed a caller on, by result; refused: a REFER that nobody may make, or to somebody whom we do not call.";
     RuleChecks "hotline_rule_checks_total" Counter [RULE, VERDICT] None
-        "Verdicts of sealed calls, of the rules that this pack decides; a hinted failure counts before anybody confirmed it.";
+        "Verdicts of sealed calls, of the rules that this pack decides, one for those that ask the same; a hint counts before it is confirmed.";
+    RuleCues "hotline_rule_cues_total" Counter [CUE] None
+        "Warnings that a rule was about to be broken in a live call, by what was about to happen.";
     TrunkUp "hotline_trunk_up" Gauge [PROBED_TRUNK] None
         "1 if a target of the trunk answers OPTIONS. Trunks that get none have no series.";
     TrunkOptionsRtt "hotline_trunk_options_rtt_seconds" Histogram [PROBED_TRUNK] RoundTrip

@@ -2,9 +2,13 @@
 //! Figures that the record has are taken from the record; nothing here computes them again.
 
 use super::judged::{Finding, Judged, Why};
-use super::measure::About;
+use super::measure::{About, Measure};
 use super::pack::{Pack, Rule};
-use crate::call::fact::{AnswerRule, Fact, RecordingStatus, RefusedTransfer, RingResult, SentFor, StepKind, What};
+use super::transcript::Transcript;
+use super::words::Words;
+use crate::call::fact::{
+    AnswerRule, ClosedWhy, Fact, RecordingStatus, RefusedTransfer, RingResult, SentFor, StepKind, What,
+};
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
 use crate::call::script::{Deed, Script};
@@ -47,6 +51,7 @@ pub(super) struct Played {
     pub(super) agent: Option<AgentNo>,
     pub(super) late: bool,
     pub(super) span: Span,
+    pub(super) to_end: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -110,6 +115,9 @@ pub(super) struct Seen {
     pub(super) agent: Line,
     pub(super) queued: Option<Mark>,
     pub(super) menu: Option<Mark>,
+    pub(super) closed: Option<(Mark, ClosedWhy)>,
+    /// In the queue, and how much before others.
+    pub(super) placed: Option<(Mark, u32)>,
     pub(super) ended: Option<(Mark, Reason, EndedBy)>,
     pub(super) recorded: Option<Recorded>,
     /// Somebody listened to the recording, or it is told why not.
@@ -125,6 +133,7 @@ pub struct Case {
     /// The number of the next fact; lower ones have been seen.
     next: u32,
     seen: Seen,
+    transcript: Option<Transcript>,
 }
 
 impl Case {
@@ -132,7 +141,7 @@ impl Case {
     pub fn begin(first: &Fact) -> Option<Case> {
         let fold = Fold::begin(first)?;
         let What::Offered(offered) = &first.what else { return None };
-        Some(Case { fold, next: first.n + 1, seen: Seen::new(mark(first), offered.answer.clone()) })
+        Some(Case { fold, next: first.n + 1, seen: Seen::new(mark(first), offered.answer.clone()), transcript: None })
     }
 
     /// Of facts in any order, each with its number; `None` if the lowest is not `offered`.
@@ -158,6 +167,17 @@ impl Case {
         self.seen.push_always(fact);
     }
 
+    /// What was said: from now on the rules of words are decided too.
+    #[must_use]
+    pub fn hear(self, transcript: Option<Transcript>) -> Case {
+        Case { transcript, ..self }
+    }
+
+    /// Connected → ended: the length of the time line that a transcript's times are on; `None` while it is not known.
+    pub fn talk_line_ms(&self) -> Option<u64> {
+        self.seen.ended?.0.at.millis_since(self.seen.connected?.at)
+    }
+
     pub fn fold(&self) -> &Fold {
         &self.fold
     }
@@ -172,7 +192,7 @@ impl Case {
         record
     }
 
-    /// What each rule that the pack decides says; nothing before the call is sealed.
+    /// What each rule that the pack decides says, with a transcript those of words too; nothing before the call is sealed.
     pub fn judged<'p>(&self, pack: &'p Pack) -> Vec<(&'p Rule, Judged)> {
         if self.fold.is_closed() { self.judge(&self.fold.record(), pack).collect() } else { Vec::new() }
     }
@@ -189,15 +209,29 @@ impl Case {
     where
         'p: 'a,
     {
-        pack.decided().map(move |(rule, measure)| {
-            let about = About { record, seen: &self.seen, pack, rule };
-            let mut judged = match self.excuse(record) {
-                Some(why) => Judged::unknown(why),
-                None => (measure.judge)(&about),
-            };
-            judged.confirm = judged.finding == Finding::Fail && rule.is_hinted();
-            (rule, judged)
+        let words = self.transcript.as_ref().map(|transcript| Words::of(transcript, &self.seen));
+        let by_words = pack.decided_by_words().filter(move |_| self.transcript.is_some());
+        pack.decided().chain(by_words).map(move |(rule, measure)| {
+            let about = About { record, seen: &self.seen, words: words.as_ref(), pack, rule };
+            (rule, self.judge_one(&about, measure))
         })
+    }
+
+    /// What one rule with a measure says, whether there are words or not; `None` before the call is sealed.
+    pub fn judged_of(&self, pack: &Pack, rule: &Rule) -> Option<Judged> {
+        let measure = rule.measure.filter(|_| self.fold.is_closed())?;
+        let words = self.transcript.as_ref().map(|transcript| Words::of(transcript, &self.seen));
+        let record = self.fold.record();
+        Some(self.judge_one(&About { record: &record, seen: &self.seen, words: words.as_ref(), pack, rule }, measure))
+    }
+
+    fn judge_one(&self, about: &About<'_>, measure: &Measure) -> Judged {
+        let mut judged = match self.excuse(about.record) {
+            Some(why) => Judged::unknown(why),
+            None => (measure.judge)(about),
+        };
+        judged.confirm = judged.finding == Finding::Fail && about.rule.is_hinted();
+        judged
     }
 
     /// Why nothing can be said of this call.
@@ -231,6 +265,8 @@ impl Seen {
             agent: Line::default(),
             queued: None,
             menu: None,
+            closed: None,
+            placed: None,
             ended: None,
             recorded: None,
             listened: None,
@@ -257,7 +293,7 @@ impl Seen {
             }
             What::PlayStarted { play, prompt, agent, late } => {
                 let (text, agent, late) = (prompt.clone(), agent.clone(), *late);
-                let played = Played { play: *play, text, agent, late, span: open(now) };
+                let played = Played { play: *play, text, agent, late, span: open(now), to_end: false };
                 keep(&mut self.plays, played, &mut self.crowded);
             }
             What::HoldStarted { by: Side::Agent } => keep(&mut self.holds, open(now), &mut self.crowded),
@@ -266,6 +302,8 @@ impl Seen {
             What::SentToDesk { why, .. } => self.desk = Some((now, *why)),
             What::Queued { .. } => drop(self.queued.get_or_insert(now)),
             What::Step { does: StepKind::Menu, .. } => drop(self.menu.get_or_insert(now)),
+            What::Closed { why, .. } => drop(self.closed.get_or_insert((now, *why))),
+            What::Placed { priority, .. } => drop(self.placed.get_or_insert((now, *priority))),
             What::Ended { reason, by } => self.ended = Some((now, *reason, *by)),
             _ => {
                 self.push_media(now, &fact.what);
@@ -320,8 +358,11 @@ impl Seen {
                     ring.released.get_or_insert((now, *result));
                 }
             }
-            What::PlayEnded { play, .. } => {
-                close(self.plays.iter_mut().filter(|played| played.play == *play).map(|played| &mut played.span), now);
+            What::PlayEnded { play, to_end } => {
+                let mut open = self.plays.iter_mut().rev().filter(|played| played.play == *play);
+                if let Some(played) = open.find(|played| played.span.to.is_none()) {
+                    (played.span.to, played.to_end) = (Some(now), *to_end);
+                }
             }
             What::RecordingClosed { status, sha256, reason, .. } => {
                 let left_out = reason.as_deref() == Some("policy");

@@ -75,8 +75,10 @@ whys! {
     NotNeeded "not_needed" "nothing called for it, or the dialplan does not watch for it" "无此情形或方案未启用",
     BadlyHeard "badly_heard" "the caller could not be understood, and was told goodbye first" "来电者声音不清,已先行告别",
     NoTime "no_time" "the times are of different runs of the gateway" "时间不可比",
+    Closed "closed" "it was an hour or a day off" "非服务时间",
     NotAsked "not_asked" "pack or dialplan ask nothing here" "参数或话务方案不作要求",
     NotHeard "not_heard" "nobody could listen to the whole recording" "录音未经机器监听或不完整",
+    Unsure "unsure" "the recogniser was not sure of the words" "识别置信度不足",
     NoSpeech "no_speech" "there was too little speech to tell" "语音过少,无法判断",
     Noisy "noisy" "it was too noisy to tell" "噪声过大,无法判断",
     SeveralAgents "several_agents" "which of several agents it was is not told" "无法区分是哪位接待员",
@@ -93,6 +95,8 @@ pub struct Judged {
     pub agents: Vec<AgentNo>,
     /// A person has to confirm the failure before it counts.
     pub confirm: bool,
+    /// Of the pack: those that were missing, or said and forbidden.
+    phrases: Vec<String>,
     marks: Vec<Mark>,
     numbers: Vec<(&'static str, u64)>,
 }
@@ -105,6 +109,7 @@ impl Judged {
             on: None,
             agents: Vec::new(),
             confirm: false,
+            phrases: Vec::new(),
             marks: Vec::new(),
             numbers: Vec::new(),
         }
@@ -151,12 +156,19 @@ impl Judged {
         }
     }
 
+    pub(super) fn phrases(mut self, names: impl IntoIterator<Item = String>) -> Judged {
+        self.phrases.extend(names);
+        self.phrases.sort();
+        self.phrases.dedup();
+        self
+    }
+
     pub(super) fn seen(mut self, marks: impl IntoIterator<Item = Mark>) -> Judged {
         self.marks.extend(marks);
         self
     }
 
-    /// As the record keeps it: `why`, `on`, `agents`, `confirm`, the numbers of the `facts`, their times `at_ms` since
+    /// As the record keeps it: `why`, `on`, `agents`, `confirm`, `phrases`, the numbers of the `facts`, their times `at_ms` since
     /// *offered* (null: another run of the gateway), and figures.
     pub(super) fn evidence(&self, offered: Stamp) -> Value {
         let mut found = Map::new();
@@ -171,6 +183,9 @@ impl Judged {
         }
         if self.confirm {
             found.insert("confirm".to_owned(), json!(true));
+        }
+        if !self.phrases.is_empty() {
+            found.insert("phrases".to_owned(), json!(self.phrases));
         }
         if !self.marks.is_empty() {
             let mut marks = self.marks.clone();

@@ -4,14 +4,17 @@ use std::fmt;
 
 use super::case::Seen;
 use super::judged::Judged;
-use super::measures::{answer, ending, greeting, hold, script, silence, sound, speech, transfer, way};
+use super::measures::{answer, ending, greeting, hold, hours, script, silence, sound, speech, transfer, way, words};
 use super::pack::{Pack, Rule};
+use super::words::Words;
 use crate::cdr::Record;
 
 /// One call, as one rule of one pack looks at it.
 pub(super) struct About<'a> {
     pub(super) record: &'a Record,
     pub(super) seen: &'a Seen,
+    /// What was said, if there is a transcript.
+    pub(super) words: Option<&'a Words>,
     pub(super) pack: &'a Pack,
     pub(super) rule: &'a Rule,
 }
@@ -105,7 +108,8 @@ measures! {
         "Of the two the caller hangs up first, unless one could not be heard."
         "由来电者先挂机(听不到对方时除外)。";
     no_abrupt_hang_up ending::not_abrupt
-        ["agent_answered", "ended", "play_ended", "hold_ended", "media_arrived", "scripted"] ["abrupt_ms", "last_ms"]
+        ["agent_answered", "ended", "play_ended", "hold_ended", "media_arrived", "scripted", "transcript"]
+        ["abrupt_ms", "last_ms", "closing_ms", "least_confidence_percent"]
         "The agent does not hang up within abrupt_ms of taking the caller, of the greeting's end or of a hold's."
         "接听、问候语结束或恢复通话后 abrupt_ms 内接待员不挂机。";
     talk_at_most ending::talk_at_most
@@ -121,8 +125,9 @@ measures! {
         "All holds by the agent together last at most held_ms."
         "保持总时长不超过 held_ms。";
     time_to_ask_before_hold hold::time_to_ask
-        ["agent_answered", "play_ended", "hold_started", "hold_ended"] ["ask_ms"]
-        "Before each hold the agent could be heard for at least ask_ms; whether consent was asked for is in the words."
+        ["agent_answered", "play_ended", "hold_started", "hold_ended", "transcript"]
+        ["ask_ms", "before_ms", "resumed_ms", "least_confidence_percent"]
+        "Before each hold the agent could be heard for at least ask_ms; with a transcript: the phrases before and after it."
         "每次保持前接待员至少有 ask_ms 可征询同意。";
     silent_script script::silent
         ["scripted", "play_ended", "ended"] ["last_ms"]
@@ -208,11 +213,61 @@ measures! {
         "The same, and the agent does not hang up while the caller is speaking."
         "同上,且不在来电者讲话时挂机。";
     low_caller_asked speech::low_caller_asked
-        ["listened", "recording_closed", "scripted"] ["voice_ms", "low_caller_minus_dbov"]
-        "A caller who speaks lower than low_caller_minus_dbov is asked to speak up; what the agent said is in the words."
+        ["listened", "recording_closed", "scripted", "transcript"] ["voice_ms", "low_caller_minus_dbov"]
+        "A caller who speaks lower than low_caller_minus_dbov is asked to speak up, by the gateway or (with a transcript) the agent."
         "来电者音量过小时请其大声些。";
     dead_air_at_most silence::dead_air
         ["listened", "recording_closed"] ["dead_air_ms"]
         "Both are never silent for longer than dead_air_ms; holds, pauses of the recording and lost packets are no such silence."
         "双方同时沉默不超过 dead_air_ms(保持、暂停录音、丢包除外)。";
+    served_when_closed hours::served_when_closed
+        ["closed", "ended"] []
+        "A call on a holiday that the hotline is closed on reaches somebody, or can leave a message."
+        "节假日来电仍有人接听或可留言。";
+    closed_told hours::closed_told
+        ["closed", "play_started", "play_ended", "ended"] []
+        "A caller in an hour or on a day off is told so."
+        "非服务时间来电播放告知语。";
+    outage_told hours::outage_told
+        ["closed", "play_started", "play_ended", "ended"] []
+        "While the hotline is out of order callers are told, and sorry is said."
+        "设备故障时播放致歉告知语。";
+    open_at hours::open_at
+        ["offered", "closed"] ["open_from_min", "open_to_min", "utc_offset_min"]
+        "From open_from_min to open_to_min (minutes of the day) the hotline is not closed for the hour's sake."
+        "每日 open_from_min 至 open_to_min 分之间热线开放。";
+    priority_served hours::priority_served
+        ["queued", "placed", "ended"] ["priority_wait_ms"]
+        "A caller who goes before others waits in the queue for priority_wait_ms at most."
+        "优先客户排队不超过 priority_wait_ms。";
+    no_quarrel speech::no_quarrel
+        ["listened", "recording_closed"] ["overlap_percent"]
+        "Not both cut in on each other while more than overlap_percent of their speech is said at once."
+        "双方互相打断且重叠讲话不超过 overlap_percent。";
+    voice_not_too_fast speech::voice_not_too_fast
+        ["listened", "recording_closed"] ["voice_ms", "most_syllables_per_min"]
+        "An agent who speaks for voice_ms or more is not too fast."
+        "接待员语速不过快。";
+    voice_loud_enough speech::voice_loud_enough
+        ["listened", "recording_closed"] ["voice_ms", "softest_minus_dbov"]
+        "An agent who speaks for voice_ms or more is not too low."
+        "接待员语音音量不过低。";
+    own_voice_kept speech::own_voice_kept
+        ["listened", "recording_closed"] ["voice_ms", "low_caller_minus_dbov", "loudest_minus_dbov"]
+        "To a caller who speaks too low the agent does not speak too loud."
+        "来电者音量过小时,接待员自身音量不过高。";
+    words_said words::said
+        ["transcript", "play_started", "play_ended", "ended"]
+        ["opening_ms", "closing_ms", "answer_ms", "least_confidence_percent"]
+        "The rule's phrases are said at the opening, at the closing or at all, and those that are forbidden never."
+        "规定用语在开头、结尾或通话中说出,忌语不出现。";
+    words_replied words::replied
+        ["transcript", "play_started", "play_ended", "ended"] ["answer_ms", "least_confidence_percent"]
+        "What the caller says is answered by one of the rule's phrases within answer_ms."
+        "来电者说出后 answer_ms 内以规定用语回应。";
+    words_around_hold words::around_hold
+        ["transcript", "play_started", "play_ended", "hold_started", "hold_ended", "ended"]
+        ["before_ms", "resumed_ms", "least_confidence_percent"]
+        "Before each hold, within before_ms, and after it, within resumed_ms, the rule's phrases are said."
+        "保持前 before_ms 内、恢复后 resumed_ms 内说出规定用语。";
 }

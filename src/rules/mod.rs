@@ -5,6 +5,8 @@
 //! call as the rules read it; once the call is sealed, [`Case::record`] is its record with a verdict for each rule that
 //! the pack decides. [`Watch`] tells in time what is about to be broken. Pure: facts in, verdicts out.
 //!
+//! What was said is in no fact: a [`Transcript`] of a recogniser outside the process tells it, and [`Case::hear`] takes one.
+//!
 //! Who is to blame is part of the evidence ([`On`]): a person only for what that person did or left undone. What a
 //! crash cut is `unknown`, never `fail`.
 
@@ -14,15 +16,19 @@ pub mod measure;
 mod measures;
 mod pack;
 mod parameter;
+mod phrase;
 mod scores;
+pub mod transcript;
 mod watch;
+mod words;
 
 pub use case::Case;
 pub use judged::{Finding, Judged, On, Why};
-pub use pack::{Decided, Pack, Rule, Severity, State};
+pub use pack::{Decided, Pack, Phrase, Rule, Severity, Slot, State};
 pub use parameter::{KEYS, Key};
 pub use scores::{Change, Line, Scores, Tally};
-pub use watch::{Cue, Watch};
+pub use transcript::Transcript;
+pub use watch::{Cue, Watch, Watches};
 
 #[cfg(test)]
 mod golden_tests;

@@ -12,13 +12,14 @@
 //! severity = "major"
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest as _, Sha256};
 
 use super::measure::{self, Measure};
 use super::parameter::{KEYS, Key};
+use super::phrase::Wording;
 use crate::cdr::{Word, words};
 use crate::fault::{Fault, did_you_mean};
 use crate::written::{At, Document, Table};
@@ -41,6 +42,10 @@ words! {
         KeptRecord "kept_record",
         /// By a person.
         Human "human",
+        /// By no call: the product keeps or shows it over many calls, and the reason says where.
+        Product "product",
+        /// By nothing that passes the gateway; the reason says why.
+        Elsewhere "elsewhere",
     }
 }
 
@@ -60,12 +65,43 @@ words! {
     State {
         Machine "machine",
         Hinted "hinted",
+        /// By words, as soon as there is a transcript of the call; a person confirms a failure.
+        Transcript "transcript",
         /// Facts that it reads are not there yet: [`Rule::missing`] names them.
         Unknown "unknown",
         Words "words",
         KeptRecord "kept_record",
         Human "human",
+        Product "product",
+        Elsewhere "elsewhere",
     }
+}
+
+words! {
+    /// Where a rule's phrases belong; each is a key of the rule.
+    Slot {
+        /// Said by the agent (or played) when the caller comes to the first one.
+        Opening "opening",
+        /// Said by the last agent before the end.
+        Closing "closing",
+        Said "said",
+        Never "never",
+        /// What excuses a forbidden phrase in the same turn.
+        Unless "unless",
+        /// Said by the caller: `reply` follows.
+        When "when",
+        Reply "reply",
+        /// Before a hold, and after it.
+        Before "before",
+        After "after",
+    }
+}
+
+/// Wordings of one meaning, any of which will do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phrase {
+    pub written: Vec<String>,
+    wordings: Vec<Wording>,
 }
 
 #[derive(Debug, Clone)]
@@ -88,22 +124,31 @@ pub struct Rule {
     /// Why it is not decided by machine, or not wholly.
     pub reason: Option<String>,
     parameters: BTreeMap<&'static str, u32>,
+    phrases: BTreeMap<Slot, Vec<String>>,
 }
 
 impl Rule {
+    /// The names of the phrases in this place.
+    pub fn phrases(&self, slot: Slot) -> &[String] {
+        self.phrases.get(&slot).map_or(&[], Vec::as_slice)
+    }
+
     pub fn state(&self) -> State {
         match (self.decided, self.measure) {
             (Decided::Machine, Some(_)) => State::Machine,
             (Decided::Hinted, Some(_)) => State::Hinted,
             (Decided::Machine | Decided::Hinted, None) => State::Unknown,
-            (Decided::Words, _) => State::Words,
+            (Decided::Words, Some(_)) => State::Transcript,
+            (Decided::Words, None) => State::Words,
             (Decided::KeptRecord, _) => State::KeptRecord,
             (Decided::Human, _) => State::Human,
+            (Decided::Product, _) => State::Product,
+            (Decided::Elsewhere, _) => State::Elsewhere,
         }
     }
 
     pub(super) fn is_hinted(&self) -> bool {
-        self.decided == Decided::Hinted
+        matches!(self.decided, Decided::Hinted | Decided::Words)
     }
 }
 
@@ -113,6 +158,7 @@ pub struct Pack {
     parameters: BTreeMap<&'static str, u32>,
     /// By id, as texts say sorry.
     apology: Vec<String>,
+    phrases: BTreeMap<String, Phrase>,
     rules: BTreeMap<String, Rule>,
 }
 
@@ -120,8 +166,13 @@ impl Pack {
     /// The book as it is shipped.
     pub fn built_in() -> Arc<Pack> {
         static PACK: LazyLock<Arc<Pack>> = LazyLock::new(|| {
-            let nothing =
-                Pack { hash: String::new(), parameters: BTreeMap::new(), apology: Vec::new(), rules: BTreeMap::new() };
+            let nothing = Pack {
+                hash: String::new(),
+                parameters: BTreeMap::new(),
+                apology: Vec::new(),
+                phrases: BTreeMap::new(),
+                rules: BTreeMap::new(),
+            };
             Arc::new(nothing.overlaid(FILE, BUILT_IN).expect("a test reads the built-in pack"))
         });
         PACK.clone()
@@ -138,8 +189,13 @@ impl Pack {
             if let Some(words) = root.section("words").strings("apology") {
                 pack.apology = words.value.into_iter().map(|at| at.value).collect();
             }
+            for (name, mut table) in root.named_sections("phrase") {
+                if let Some(phrase) = read_phrase(&mut table) {
+                    pack.phrases.insert(name.value, phrase);
+                }
+            }
             for (id, mut table) in root.named_sections("rule") {
-                if let Some(rule) = self.read_rule(&id, &mut table) {
+                if let Some(rule) = pack.read_rule(&id, &mut table) {
                     pack.rules.insert(id.value, rule);
                 }
             }
@@ -172,6 +228,31 @@ impl Pack {
         self.rules().filter(move |rule| decided(rule)).filter_map(|rule| Some((rule, rule.measure?)))
     }
 
+    /// Of the decided rules those before which none asks the same by the same numbers: what they say the others say too.
+    pub fn distinct(&self) -> impl Iterator<Item = &Rule> {
+        let mut asked = BTreeSet::new();
+        let is_new = move |(rule, measure): &(&Rule, &'static Measure)| {
+            let numbers: Vec<_> = measure.parameters.iter().map(|name| self.parameter(rule, name)).collect();
+            asked.insert((measure.word, numbers, rule.phrases.clone()))
+        };
+        self.decided().filter(is_new).map(|(rule, _)| rule)
+    }
+
+    /// The rules that get a verdict in each call with a transcript, with their conditions.
+    pub fn decided_by_words(&self) -> impl Iterator<Item = (&Rule, &'static Measure)> {
+        let by_words = |rule: &&Rule| rule.state() == State::Transcript;
+        self.rules().filter(by_words).filter_map(|rule| Some((rule, rule.measure?)))
+    }
+
+    /// By name, all phrases that rules may use.
+    pub fn phrases(&self) -> impl Iterator<Item = (&str, &Phrase)> {
+        self.phrases.iter().map(|(name, phrase)| (name.as_str(), phrase))
+    }
+
+    pub(super) fn phrase(&self, name: &str) -> &[Wording] {
+        self.phrases.get(name).map_or(&[], |phrase| &phrase.wordings)
+    }
+
     /// The number that this rule goes by, if it is set.
     pub fn parameter(&self, rule: &Rule, name: &str) -> Option<u32> {
         rule.parameters.get(name).or_else(|| self.parameters.get(name)).copied()
@@ -201,6 +282,12 @@ impl Pack {
         let reason = table.string("reason").map(|at| at.value).or_else(|| before?.reason.clone());
         let mut parameters = before.map(|rule| rule.parameters.clone()).unwrap_or_default();
         parameters.extend(numbers(table));
+        let mut phrases = before.map(|rule| rule.phrases.clone()).unwrap_or_default();
+        for &slot in Slot::ALL {
+            if let Some(names) = self.read_names(table, slot) {
+                phrases.insert(slot, names);
+            }
+        }
         let (severity, decided) = (severity?, decided?);
         let rule = Rule {
             id: id.value.clone(),
@@ -215,9 +302,33 @@ impl Pack {
             missing,
             reason,
             parameters,
+            phrases,
         };
         explained(&rule, id.line, table).then_some(rule)
     }
+
+    /// Phrases that there are.
+    fn read_names(&self, table: &mut Table<'_>, slot: Slot) -> Option<Vec<String>> {
+        let written = table.strings(slot.word())?;
+        let known: Vec<&str> = self.phrases.keys().map(String::as_str).collect();
+        for name in written.value.iter().filter(|name| !known.contains(&name.value.as_str())) {
+            let what = format!("{}: there is no phrase \"{}\"", table.path(slot.word()), name.value);
+            table.fault(name.line, what, did_you_mean(&name.value, &known));
+        }
+        Some(written.value.into_iter().map(|name| name.value).collect())
+    }
+}
+
+fn read_phrase(table: &mut Table<'_>) -> Option<Phrase> {
+    let any = table.required_strings("any")?;
+    let mut wordings = Vec::new();
+    for at in &any.value {
+        match Wording::of(&at.value) {
+            Some(wording) => wordings.push(wording),
+            None => table.fault(at.line, format!("\"{}\" is nothing that could be said", at.value), "write words"),
+        }
+    }
+    Some(Phrase { written: any.value.into_iter().map(|at| at.value).collect(), wordings })
 }
 
 /// Whoever is not decided by machine says why.
@@ -226,7 +337,9 @@ fn explained(rule: &Rule, line: u32, table: &Table<'_>) -> bool {
         State::Unknown if rule.missing.is_none() => {
             ("has neither a measure nor \"missing\"", "name the facts that it lacks")
         }
-        State::Hinted | State::Words | State::KeptRecord | State::Human if rule.reason.is_none() => {
+        State::Hinted | State::Words | State::KeptRecord | State::Human | State::Product | State::Elsewhere
+            if rule.reason.is_none() =>
+        {
             ("is not decided by machine and has no \"reason\"", "say why")
         }
         _ => return true,

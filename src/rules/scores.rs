@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::case::Case;
 use super::judged::{Finding, Judged, On};
 use super::pack::Pack;
-use crate::call::fact::Fact;
 use crate::cdr::Word as _;
 use crate::ids::{AgentNo, CallId};
 
@@ -65,9 +64,11 @@ impl<'p> Scores<'p> {
         Scores { before, after, lines: BTreeMap::new(), changes: Vec::new(), changed: 0, calls: 0 }
     }
 
-    /// One call's facts; a call that is not sealed counts for nothing.
-    pub fn add(&mut self, facts: &[Fact]) {
-        let Some(case) = Case::of(facts).filter(|case| case.fold().is_closed()) else { return };
+    /// One call; one that is not sealed counts for nothing.
+    pub fn add(&mut self, case: &Case) {
+        if !case.fold().is_closed() {
+            return;
+        }
         self.calls += 1;
         let answered_by = case.fold().record().agent;
         let mut found: BTreeMap<&str, (Option<Finding>, Option<Finding>)> = BTreeMap::new();

@@ -1,28 +1,32 @@
 //! What is about to be broken in a live call: a machine over its facts and time that yields cues. It acts on no call.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::pack::Pack;
 use crate::call::fact::{AnswerRule, Fact, What};
+use crate::cdr::words;
 use crate::clock::Instant;
-use crate::ids::Side;
+use crate::ids::{CallId, Side};
+use crate::schedule::Schedule;
 
 /// How long before the length of a talk its agent is told.
 const AHEAD: Duration = Duration::from_secs(30);
 
-/// A warning, once; of a hold, once for each hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cue {
-    /// The second ring begins, and nobody has answered.
-    SecondRing,
-    /// Half a minute is left of the length that a talk should have.
-    TalkNearItsLength,
-    /// That length is reached.
-    TalkAtItsLength,
-    /// The agent has held the caller as long as a hold may last.
-    HoldAtItsLength,
-    /// Twice as long.
-    HoldAtTwiceItsLength,
+words! {
+    /// A warning, once; of a hold, once for each hold.
+    Cue {
+        /// The second ring begins, and nobody has answered.
+        SecondRing "second_ring",
+        /// Half a minute is left of the length that a talk should have.
+        TalkNearItsLength "talk_near_its_length",
+        /// That length is reached.
+        TalkAtItsLength "talk_at_its_length",
+        /// The agent has held the caller as long as a hold may last.
+        HoldAtItsLength "hold_at_its_length",
+        /// Twice as long.
+        HoldAtTwiceItsLength "hold_at_twice_its_length",
+    }
 }
 
 impl Cue {
@@ -137,6 +141,27 @@ impl Watch {
         cues
     }
 
+    /// What was told and still holds, the gravest: it goes when the phone is answered, the hold ends, the call is over.
+    pub fn standing(&self) -> Option<Cue> {
+        match &self.state {
+            State::Waiting { told: true, .. } => Some(Cue::SecondRing),
+            State::Talking(talking) => talking.standing(),
+            State::Waiting { told: false, .. } | State::Over => None,
+        }
+    }
+
+    /// What stands now of a call whose facts are read back.
+    pub fn standing_of(facts: &[Fact], pack: &Pack, now: Instant) -> Option<Cue> {
+        let (first, rest) = facts.split_first()?;
+        let mut watch = Watch::begin(first, pack)?;
+        for fact in rest {
+            watch.handle_timeout(Instant::from_nanos(fact.at.mono_ns));
+            watch.handle_fact(fact);
+        }
+        watch.handle_timeout(now);
+        watch.standing()
+    }
+
     fn due(&self) -> Option<(Instant, Cue)> {
         match &self.state {
             // Where one ring is all there is, the second is no warning.
@@ -196,6 +221,17 @@ impl Talking {
         }
     }
 
+    fn standing(&self) -> Option<Cue> {
+        let held = self.held[index(Side::Agent)].is_some();
+        match (held, self.hold_told, self.talk_told) {
+            (true, 2.., _) => Some(Cue::HoldAtTwiceItsLength),
+            (true, 1, _) => Some(Cue::HoldAtItsLength),
+            (_, _, 2..) => Some(Cue::TalkAtItsLength),
+            (_, _, 1) => Some(Cue::TalkNearItsLength),
+            _ => None,
+        }
+    }
+
     fn talk_due(&self, length: Duration) -> Option<(Instant, Cue)> {
         let (after, cue) = match self.talk_told {
             0 => (length.saturating_sub(AHEAD), Cue::TalkNearItsLength),
@@ -219,6 +255,46 @@ fn index(side: Side) -> usize {
     match side {
         Side::Caller => 0,
         Side::Agent => 1,
+    }
+}
+
+/// The live calls of a switch: cues as they fall due, by whoever asks often enough.
+#[derive(Debug, Default)]
+pub struct Watches {
+    live: BTreeMap<CallId, Watch>,
+    due: Schedule<CallId>,
+}
+
+impl Watches {
+    /// Feed it every fact of this run, in order.
+    pub fn handle_fact(&mut self, fact: &Fact, pack: &Pack) {
+        match self.live.get_mut(&fact.call) {
+            Some(watch) => watch.handle_fact(fact),
+            None => match Watch::begin(fact, pack) {
+                Some(watch) => drop(self.live.insert(fact.call, watch)),
+                None => return,
+            },
+        }
+        if let What::Ended { .. } = fact.what {
+            self.live.remove(&fact.call);
+        }
+        let next = self.live.get(&fact.call).and_then(|watch| watch.poll_timeout());
+        self.due.set(fact.call, next.map(|(at, _)| at));
+    }
+
+    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        self.due.next().map(|(at, _)| (at, "a rule is about to be broken"))
+    }
+
+    /// The cues that are due by now.
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<(CallId, Cue)> {
+        let mut told = Vec::new();
+        while let Some(call) = self.due.pop_due(now) {
+            let Some(watch) = self.live.get_mut(&call) else { continue };
+            told.extend(watch.handle_timeout(now).into_iter().map(|cue| (call, cue)));
+            self.due.set(call, watch.poll_timeout().map(|(at, _)| at));
+        }
+        told
     }
 }
 

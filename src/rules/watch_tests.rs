@@ -91,3 +91,40 @@ fn whoever_looks_late_gets_all_that_is_due_in_order_and_nothing_that_is_over() {
     assert_eq!(watch.handle_timeout(offered + Duration::from_secs(100)), []);
     assert!(Cue::SecondRing.rule() == "R-001" && Pack::built_in().rule(Cue::HoldAtItsLength.rule()).is_some());
 }
+
+#[test]
+fn what_was_told_stands_until_it_is_over() {
+    let held = Story::talking(1).at(10_000, held(Side::Agent));
+    let offered = Instant::from_nanos(held.clone().facts()[0].at.mono_ns);
+    let at = |story: &Story, ms: u64| {
+        Watch::standing_of(&story.clone().facts(), &Pack::built_in(), offered + Duration::from_millis(ms))
+    };
+    let told = [(69_999, None), (70_000, Some(Cue::HoldAtItsLength)), (130_000, Some(Cue::HoldAtTwiceItsLength))];
+    for (ms, cue) in told {
+        assert_eq!(at(&held, ms), cue, "{ms}");
+    }
+    let back = held.at(131_000, What::HoldEnded { by: Side::Agent });
+    assert_eq!((at(&back, 132_000), at(&back, 275_000)), (None, Some(Cue::TalkNearItsLength)));
+    assert_eq!(at(&back.ended(280_000, Reason::CallerHungUp, EndedBy::Caller), 281_000), None);
+    let ringing = Story::new(2).at(1_000, What::Ring);
+    assert_eq!((at(&ringing, 5_999), at(&ringing, 6_000)), (None, Some(Cue::SecondRing)));
+    assert_eq!(at(&ringing.answered(6_001), 6_002), None);
+}
+
+#[test]
+fn the_watches_of_a_switch_tell_each_calls_cues_once_and_forget_calls_that_are_over() {
+    let pack = Pack::built_in();
+    let mut watches = Watches::default();
+    let calls = [Story::new(1).at(1_000, What::Ring), Story::new(2).at(2_000, What::Ring)].map(Story::facts);
+    calls.iter().flatten().for_each(|fact| watches.handle_fact(fact, &pack));
+    let offered = Instant::from_nanos(calls[0][0].at.mono_ns);
+    assert_eq!(watches.poll_timeout().map(|(at, _)| at), Some(offered + Duration::from_secs(6)));
+    assert_eq!(watches.handle_timeout(offered + Duration::from_secs(6)), [(calls[0][0].call, Cue::SecondRing)]);
+    assert_eq!(watches.handle_timeout(offered + Duration::from_secs(9)), [(calls[1][0].call, Cue::SecondRing)]);
+    assert_eq!((watches.handle_timeout(offered + Duration::from_secs(99)), watches.poll_timeout()), (vec![], None));
+    for seed in [1, 2] {
+        let left = Story::new(seed).at(1_000, What::Ring).ended(9_500, Reason::CallerCancelled, EndedBy::Caller);
+        watches.handle_fact(left.facts().last().unwrap(), &pack);
+    }
+    assert!(watches.live.is_empty());
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::day::Day;
 use super::network::Weather;
 use super::scenario::{Around, Callers, Line, Percent, Scenario, Span, Staff};
 use super::world::Troubles;
@@ -30,7 +31,8 @@ fn scenario(root: &mut Table<'_>) -> Scenario {
         hotlines.push(line(0, &mut root.section("hotline")));
     }
     let (troubles, stopped_at, voices) = (Troubles::default(), None, None);
-    Scenario { calls, seed: seed.into(), hotlines, callers, staff, weather, troubles, stopped_at, voices }
+    let day = day(&mut root.section("day"));
+    Scenario { calls, seed: seed.into(), hotlines, callers, staff, weather, troubles, stopped_at, voices, day }
 }
 
 fn line(place: usize, table: &mut Table<'_>) -> Line {
@@ -72,6 +74,9 @@ fn callers(table: &mut Table<'_>) -> Callers {
         never_ack: percent(table, "never_ack_percent"),
         early_bye: percent(table, "early_bye_percent"),
         hold: percent(table, "hold_percent"),
+        impatient: percent(table, "impatient_percent"),
+        nuisance: percent(table, "nuisance_percent"),
+        repeat: percent(table, "repeat_percent"),
     };
     let all = [callers.vanish, callers.never_ack, callers.early_bye, callers.hold];
     at_most_all(table, &all);
@@ -90,9 +95,30 @@ fn staff(table: &mut Table<'_>) -> Staff {
         unavailable: percent(table, "unavailable_percent"),
         vanish: percent(table, "vanish_percent"),
         silent: percent(table, "silent_percent"),
+        slow: percent(table, "slow_percent"),
+        forgetful: percent(table, "forgetful_percent"),
+        hold: percent(table, "hold_percent"),
+        held: span(table, "held_s", Span::secs(5.0, 90.0)),
     };
     at_most_all(table, &[staff.ignore, staff.busy, staff.decline, staff.unavailable, staff.vanish]);
     staff
+}
+
+/// `[day]`: `from_hour = 9` and `calls = ["40", "60", "30"]`, one for each hour; left out: calls come as `[run]` and `[callers]` say.
+fn day(table: &mut Table<'_>) -> Option<Day> {
+    let (from_hour, days) = (whole(table, "from_hour", 0, 23, 9), whole(table, "days", 1, 1_000, 1));
+    let written = table.strings("calls")?;
+    let mut calls = Vec::new();
+    for at in &written.value {
+        match at.value.parse::<u32>() {
+            Ok(count) if count <= 10_000 => calls.push(count),
+            _ => table.fault(at.line, format!("day.calls \"{}\" is no number of calls", at.value), "write 0 to 10000"),
+        }
+    }
+    if calls.is_empty() || calls.len() > 23 {
+        table.fault(written.line, format!("day.calls has {} hours", calls.len()), "write 1 to 23 of them");
+    }
+    Some(Day { from_hour, calls, days, changes: Vec::new() })
 }
 
 fn weather(table: &mut Table<'_>) -> Weather {

@@ -44,6 +44,8 @@ pub struct Invariants {
     /// Of sealed calls, in the order of their sealing.
     pub records: Vec<Record>,
     pub violations: Vec<String>,
+    /// The facts of calls that were sealed since somebody took them from here.
+    pub stories: Vec<Vec<Fact>>,
 }
 
 #[derive(Debug)]
@@ -247,6 +249,7 @@ impl Invariants {
             Err(error) => self.violation(format!("call {id}: {error}")),
         }
         self.records.push(record);
+        self.stories.push(live.facts);
     }
 }
 

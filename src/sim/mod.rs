@@ -3,6 +3,7 @@
 //! [`phone`] is a SIP phone without IO, driven by a script; [`world`] puts a switch and phones on a virtual network and clock;
 //! [`scenario`] says who people are; [`run`] lets them call, and [`invariants`] watches.
 
+pub mod day;
 pub mod file;
 pub mod hearing;
 pub mod invariants;

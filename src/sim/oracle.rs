@@ -127,7 +127,7 @@ impl Room<'_> {
         let decides = match conduct.then {
             Then::Answer { after, .. } | Then::Refuse { after, .. } => back + us(after),
             Then::Ignore => u64::MAX,
-            Then::Vanish { .. } | Then::HandOn { .. } | Then::Consult(_) => return Err(TooClose),
+            Then::Vanish { .. } | Then::Hold { .. } | Then::HandOn { .. } | Then::Consult(_) => return Err(TooClose),
         };
         let (leaves, gives_up) = (w.leaves, w.offered + LONGEST_WAIT_US);
         let first = first_of(&[decides, rung_out, leaves, gives_up])?;
@@ -278,9 +278,11 @@ impl Script {
         line.around = super::scenario::Around::default();
         line.strategy = if random.below(2) == 0 { Strategy::InOrder } else { Strategy::RoundRobin };
         let alone = super::scenario::Staff { vanish: 0, hand_on: 0, consult: 0, ..scenario.staff };
+        let alone = super::scenario::Staff { slow: 0, forgetful: 0, hold: 0, ..alone };
         let staff = super::scenario::Staff { talk: Span::secs(5.0, 60.0), ..alone };
         let habits = line.agents.iter().map(|agent| (agent.clone(), staff.draw(random))).collect();
         let callers = super::scenario::Callers { vanish: 0, never_ack: 0, early_bye: 0, hold: 0, ..scenario.callers };
+        let callers = super::scenario::Callers { impatient: 0, nuisance: 0, repeat: 0, ..callers };
         let mut at = Instant::START;
         let calls = (0..calls)
             .map(|_| {

@@ -39,6 +39,13 @@ pub enum Then {
         /// `None`: the other side hangs up.
         hang_up_after: Option<Duration>,
     },
+    /// Answers, and some time later holds the caller for a while.
+    Hold {
+        after: Duration,
+        hold_after: Duration,
+        length: Duration,
+        hang_up_after: Duration,
+    },
     /// Answers, and some time later asks to have the caller handed on to one of the colleagues (REFER).
     HandOn {
         after: Duration,
@@ -369,7 +376,7 @@ impl Phone {
                 if let Then::Consult(_) = conduct.then {
                     self.consulting.note_desk(session, &user, flow.remote);
                 }
-                if let Then::Vanish { .. } | Then::HandOn { .. } | Then::Consult(_) = conduct.then {
+                if let Then::Vanish { .. } | Then::HandOn { .. } | Then::Hold { .. } | Then::Consult(_) = conduct.then {
                     self.tricks.know(session, request.headers.text(&Name::CALL_ID).unwrap_or_default());
                 }
                 self.offers.insert(session, request.body);
@@ -418,6 +425,7 @@ impl Phone {
         }
         match conduct.then {
             Then::Answer { after, .. }
+            | Then::Hold { after, .. }
             | Then::HandOn { after, .. }
             | Then::Consult(Consult { after, .. })
             | Then::Refuse { after, .. } => {
@@ -461,7 +469,12 @@ impl Phone {
                 let offer = if step == Step::Hold { offer.replace("sendrecv", "sendonly") } else { offer };
                 self.tricks.reinvite(session, self.address, &self.random.token(), &offer);
                 self.steps.set((session, Step::Repeat), Some(now.mono + REPEAT));
-                if let (Step::Hold, Script::Calling(_, Trick::Hold { length, .. })) = (step, side) {
+                let length = match side {
+                    Script::Calling(_, Trick::Hold { length, .. })
+                    | Script::Called(Conduct { then: Then::Hold { length, .. }, .. }) => Some(length),
+                    _ => None,
+                };
+                if let Some(length) = length.filter(|_| step == Step::Hold) {
                     self.steps.set((session, Step::Resume), Some(now.mono + length));
                 }
                 if let Some(person) = self.people.get_mut(&session) {
@@ -518,6 +531,10 @@ impl Phone {
                 patience.talk
             }
             Script::Called(Conduct { then: Then::Answer { hang_up_after, .. }, .. }) => hang_up_after,
+            Script::Called(Conduct { then: Then::Hold { hold_after, hang_up_after, .. }, .. }) => {
+                self.steps.set((session, Step::Hold), Some(now.mono + hold_after));
+                Some(hang_up_after)
+            }
             Script::Called(Conduct { then: Then::HandOn { refer_after, hang_up_after, .. }, .. }) => {
                 self.steps.set((session, Step::Refer), Some(now.mono + refer_after));
                 Some(hang_up_after)

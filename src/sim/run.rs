@@ -1,15 +1,20 @@
 //! One run of a scenario in virtual time, with every invariant held against it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::day::Turn;
 use super::invariants::Invariants;
 use super::network::Weather;
 use super::scenario::Scenario;
 use super::world::{Troubles, World};
+use crate::call::fact::{Fact, What};
+use crate::call::presence::Order;
+use crate::call::reason::Reason;
 use crate::cdr::Record;
 use crate::clock::Instant;
 use crate::gateway::Input;
-use crate::ids::Random;
+use crate::ids::{AgentNo, Random, SubjectId};
 
 /// Conducts that are kept ready: more than phones that can be rung in one instant.
 const READY: usize = 64;
@@ -33,12 +38,16 @@ impl Run {
 
 /// Runs a scenario to rest, or to its first violation.
 pub fn run(scenario: &Scenario) -> Run {
+    tell(scenario, |_| {})
+}
+
+/// The same, and tells the facts of each call once the switch has forgotten it.
+pub fn tell(scenario: &Scenario, mut each: impl FnMut(&[Fact])) -> Run {
     let mut people = Random::from_number(scenario.seed);
     let mut world = World::new(scenario.plans(), scenario.seed);
     world.network.weather = scenario.weather;
     world.log_wire = false;
-    let all = scenario.hotlines.iter().flat_map(|line| line.agents.iter().cloned());
-    world.agents.colleagues = all.collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+    world.agents.colleagues = scenario.agents();
     world.troubles = scenario.troubles;
     if let Some(voices) = scenario.voices {
         world.with_sound(voices, None);
@@ -47,19 +56,18 @@ pub fn run(scenario: &Scenario) -> Run {
     let mut invariants = Invariants::default();
     invariants.troubled = troubled;
     let mut stop = scenario.stopped_at.map(|after| Instant::START + after);
-    let (mut left, mut next_call) = (scenario.calls, Instant::START);
+    let mut coming = Coming::new(scenario, &mut people);
     while invariants.violations.is_empty() {
         let missing = READY - world.agents.expected().min(READY);
         world.agents.expect((0..missing).map(|_| scenario.staff.draw(&mut people)));
-        if let Some(at) = stop.filter(|at| world.next_at().is_some_and(|next| next >= *at)) {
+        let next = world.next_at();
+        if let Some(at) = stop.filter(|at| next.is_some_and(|next| next >= *at)) {
             world.pass_to(at);
             world.tell(Input::Shutdown);
             stop = None;
-        } else if left > 0 && world.next_at().is_none_or(|at| next_call <= at) {
-            world.pass_to(next_call);
-            call(&mut world, scenario, &mut people);
-            left -= 1;
-            next_call = next_call + scenario.callers.gap(&mut people);
+        } else if let Some(at) = coming.next().filter(|at| next.is_none_or(|next| *at <= next)) {
+            world.pass_to(at);
+            coming.happen(&mut world, scenario, &mut people);
         } else if !world.step() {
             break;
         }
@@ -68,9 +76,13 @@ pub fn run(scenario: &Scenario) -> Run {
         }
         world.caller_saw.clear();
         world.agent_saw.clear();
-        world.numbers.clear();
+        coming.note(&mut world);
         invariants.check(&mut world);
-        if !invariants.check_time(world.now().mono, next_call) {
+        for facts in invariants.stories.drain(..) {
+            coming.is_over(&facts, scenario, &mut people);
+            each(&facts);
+        }
+        if !invariants.check_time(world.now().mono, coming.last()) {
             break;
         }
     }
@@ -82,10 +94,93 @@ pub fn run(scenario: &Scenario) -> Run {
     Run { records, violations, joined, lasted }
 }
 
+/// What comes from outside: new calls, callers who try again, agents who come and go.
+struct Coming {
+    left: u32,
+    call: Option<Instant>,
+    /// The next one last.
+    turns: Vec<Turn>,
+    again: BTreeSet<(Instant, String, String)>,
+    /// The numbers of live callers, while somebody may try again.
+    numbers: BTreeMap<SubjectId, String>,
+    last: Instant,
+}
+
+/// Numbers that nuisance calls come from.
+const NUISANCES: u32 = 3;
+
+impl Coming {
+    fn new(scenario: &Scenario, people: &mut Random) -> Coming {
+        let mut turns = scenario.day.as_ref().map_or_else(Vec::new, |day| {
+            let Some(line) = scenario.hotlines.first() else { return Vec::new() };
+            let usual = line.agents.len().saturating_sub(day.spare());
+            day.turns(&line.agents[..usual], &line.agents[usual..])
+        });
+        turns.reverse();
+        let call = match &scenario.day {
+            Some(day) => day.next_call(Instant::START, people),
+            None => (scenario.calls > 0).then_some(Instant::START),
+        };
+        let (again, numbers) = (BTreeSet::new(), BTreeMap::new());
+        Coming { left: scenario.calls, call, turns, again, numbers, last: Instant::START }
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let turn = self.turns.last().map(|turn| turn.at);
+        [self.call, turn, self.again.first().map(|(at, ..)| *at)].into_iter().flatten().min()
+    }
+
+    /// When the last of what has happened did.
+    fn last(&self) -> Instant {
+        self.call.unwrap_or(self.last).max(self.last)
+    }
+
+    fn happen(&mut self, world: &mut World, scenario: &Scenario, people: &mut Random) {
+        let now = world.now().mono;
+        self.last = now;
+        if let Some(turn) = self.turns.pop_if(|turn| turn.at <= now) {
+            let order = if turn.there { Order::Ready } else { Order::LogOut };
+            world.tell(Input::Order { ticket: 0, agent: AgentNo::from(turn.agent), order });
+        } else if self.again.first().is_some_and(|(at, ..)| *at <= now) {
+            let (patience, trick) = scenario.callers.draw(people);
+            if let Some((_, caller, called)) = self.again.pop_first() {
+                world.call_as(&caller, &called, patience, trick);
+            }
+        } else {
+            call(world, scenario, people);
+            self.left = self.left.saturating_sub(1);
+            self.call = match &scenario.day {
+                Some(day) => day.next_call(now, people),
+                // Drawn after the last one too: what people do later is found by its seed.
+                None => Some(now + scenario.callers.gap(people)).filter(|_| self.left > 0),
+            };
+        }
+    }
+
+    fn note(&mut self, world: &mut World) {
+        self.numbers.append(&mut world.numbers);
+    }
+
+    /// Who gave up may call again.
+    fn is_over(&mut self, facts: &[Fact], scenario: &Scenario, people: &mut Random) {
+        let Some((first, last)) = facts.first().zip(facts.last()) else { return };
+        let What::Offered(offered) = &first.what else { return };
+        let number = self.numbers.remove(&offered.caller);
+        let gave_up = |fact: &Fact| matches!(fact.what, What::Ended { reason: Reason::CallerCancelled, .. });
+        if scenario.callers.repeat > 0 && people.below(100) < scenario.callers.repeat && facts.iter().any(gave_up) {
+            let wait = Duration::from_millis(u64::from(30_000 + people.below(90_000)));
+            let at = Instant::from_nanos(last.at.mono_ns) + wait;
+            self.again.extend(number.map(|number| (at, number, offered.called.clone())));
+        }
+    }
+}
+
 fn call(world: &mut World, scenario: &Scenario, people: &mut Random) {
     let (patience, trick) = scenario.callers.draw(people);
     let line = people.below(u32::try_from(scenario.hotlines.len()).unwrap_or(1)) as usize;
-    let caller = format!("139{:08}", people.below(100_000_000));
+    let brief = scenario.callers.nuisance > 0 && patience.talk.is_some_and(|talk| talk < Duration::from_secs(3));
+    let among = if brief { NUISANCES } else { 100_000_000 };
+    let caller = format!("139{:08}", people.below(among));
     if let Some(line) = scenario.hotlines.get(line) {
         world.call_as(&caller, &line.number, patience, trick);
     }

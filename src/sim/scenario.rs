@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::day::Day;
 use super::network::Weather;
 use super::phone::consulting::Consult;
 use super::phone::{Conduct, Patience, Then, Trick};
@@ -30,6 +31,8 @@ pub struct Scenario {
     pub stopped_at: Option<Duration>,
     /// People really speak.
     pub voices: Option<Voices>,
+    /// Calls come by the hour, day after day, instead of `calls` of them `every` so often.
+    pub day: Option<Day>,
 }
 
 /// One hotline.
@@ -78,6 +81,12 @@ pub struct Callers {
     pub never_ack: Percent,
     pub early_bye: Percent,
     pub hold: Percent,
+    /// Those who give up in a fifth of the time.
+    pub impatient: Percent,
+    /// Those who hang up as soon as they are answered, always the same few.
+    pub nuisance: Percent,
+    /// Of those who gave up, who call again a minute or two later.
+    pub repeat: Percent,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -96,6 +105,13 @@ pub struct Staff {
     pub hand_on: Percent,
     /// Those of the others who ask a colleague before they do.
     pub consult: Percent,
+    /// Those who take three times as long to answer.
+    pub slow: Percent,
+    /// Those who hang up first, in the middle of the talk.
+    pub forgetful: Percent,
+    /// Those who hold the caller once, and for how long.
+    pub hold: Percent,
+    pub held: Span,
 }
 
 impl Span {
@@ -134,7 +150,7 @@ impl Scenario {
             nobody: [Next::BusyTone, Next::Unavailable][one_of(random, &[0, 1])].clone(),
             around: Around::default(),
         });
-        let mut hotlines: Vec<Line> = lines.filter(|line| !line.agents.is_empty()).collect();
+        let hotlines: Vec<Line> = lines.filter(|line| !line.agents.is_empty()).collect();
         let percent = |random: &mut Random, most: u32| if random.below(2) == 0 { 0 } else { random.below(most + 1) };
         let callers = Callers {
             every: Duration::from_millis(one_of(random, &[5, 1_000, 5_000, 20_000, 60_000])),
@@ -144,6 +160,9 @@ impl Scenario {
             never_ack: percent(random, 20),
             early_bye: percent(random, 20),
             hold: percent(random, 30),
+            impatient: 0,
+            nuisance: 0,
+            repeat: 0,
         };
         let staff = Staff {
             pickup: one_of(random, &[Span::secs(0.0, 0.1), Span::secs(0.2, 3.0), Span::secs(1.0, 25.0)]),
@@ -156,6 +175,10 @@ impl Scenario {
             silent: percent(random, 40),
             hand_on: 0,
             consult: 0,
+            slow: 0,
+            forgetful: 0,
+            hold: 0,
+            held: Span::secs(1.0, 100.0),
         };
         let ms = Duration::from_millis;
         let weather = match random.below(3) {
@@ -178,7 +201,15 @@ impl Scenario {
         };
         // Packets are most of the work where there are any.
         let voices = (random.below(10) == 0).then_some(voices);
-        // Drawn last, so that what was found by seed is found by it again.
+        let day = None;
+        let drawn = Scenario { calls, seed, hotlines, callers, staff, weather, troubles, stopped_at, voices, day };
+        drawn.with_later(random)
+    }
+
+    /// What later versions draw, in the order of its coming, so that what was found by a seed is found by it again.
+    fn with_later(self, random: &mut Random) -> Scenario {
+        let percent = |random: &mut Random, most: u32| if random.below(2) == 0 { 0 } else { random.below(most + 1) };
+        let Scenario { mut hotlines, staff, callers, .. } = self;
         let staff = Staff { hand_on: percent(random, 60), ..staff };
         for line in &mut hotlines {
             line.around = Around {
@@ -187,7 +218,17 @@ impl Scenario {
             };
         }
         let staff = Staff { consult: percent(random, 60), ..staff };
-        Scenario { calls, seed, hotlines, callers, staff, weather, troubles, stopped_at, voices }
+        let staff = Staff { hold: percent(random, 40), slow: percent(random, 40), ..staff };
+        let staff = Staff { forgetful: percent(random, 30), ..staff };
+        let callers = Callers { impatient: percent(random, 40), repeat: percent(random, 60), ..callers };
+        let callers = Callers { nuisance: percent(random, 10), ..callers };
+        Scenario { hotlines, staff, callers, ..self }
+    }
+
+    /// All that are rung, each once.
+    pub fn agents(&self) -> Vec<String> {
+        let all = self.hotlines.iter().flat_map(|line| line.agents.iter().cloned());
+        all.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
     }
 
     pub fn plans(&self) -> Plans {
@@ -304,14 +345,28 @@ impl Callers {
         } else {
             Trick::None
         };
-        (patience, trick)
+        (self.mood(patience, random), trick)
+    }
+
+    fn mood(&self, patience: Patience, random: &mut Random) -> Patience {
+        // Nobody's lot is drawn where there are none, so that older scenarios go as they did.
+        if self.nuisance > 0 && random.below(100) < self.nuisance {
+            return Patience { talk: Some(Span::secs(0.5, 3.0).draw(random)), ..patience };
+        }
+        if self.impatient > 0 && random.below(100) < self.impatient {
+            return Patience { wait: patience.wait / 5, ..patience };
+        }
+        patience
     }
 }
 
 impl Staff {
     pub fn draw(&self, random: &mut Random) -> Conduct {
         let rings = random.below(100) >= self.silent;
-        let (after, lot) = (self.pickup.draw(random), random.below(100));
+        let (mut after, lot) = (self.pickup.draw(random), random.below(100));
+        if self.slow > 0 && random.below(100) < self.slow {
+            after *= 3;
+        }
         let mut below = 0;
         let mut is = |percent: Percent| {
             below += percent;
@@ -343,8 +398,20 @@ impl Staff {
                 hang_up_after: call_after + refer_after + rest,
             })
         } else {
-            Then::Answer { after, hang_up_after: Some(self.talk.draw(random)) }
+            self.talking(after, random)
         };
         Conduct { rings, then }
+    }
+
+    fn talking(&self, after: Duration, random: &mut Random) -> Then {
+        let mut talk = self.talk.draw(random);
+        if self.forgetful > 0 && random.below(100) < self.forgetful {
+            talk /= 10;
+        }
+        if self.hold > 0 && random.below(100) < self.hold {
+            let hold_after = Span(Duration::ZERO, talk / 2).draw(random);
+            return Then::Hold { after, hold_after, length: self.held.draw(random), hang_up_after: talk };
+        }
+        Then::Answer { after, hang_up_after: Some(talk) }
     }
 }

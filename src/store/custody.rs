@@ -6,12 +6,16 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use serde::Serialize;
+use serde_json::json;
 
-use super::writer::{case_of, keyed_hash};
-use super::{Cause, Kept, StoreError, SubjectKey, recordings, sqlite};
+use super::audit::{self, Deed};
+use super::writer::{case_of, keyed_hash, write_call};
+use super::{Cause, Kept, StoreError, SubjectKey, recordings, sqlite, transcripts};
 use crate::cdr::Time;
 use crate::clock::Wall;
+use crate::fault::Fault;
 use crate::ids::CallId;
+use crate::rules::{Pack, Transcript};
 
 #[derive(Debug)]
 pub struct Custody {
@@ -103,13 +107,65 @@ impl Custody {
         Ok(())
     }
 
-    /// Notes that a recording goes. False if a hold forbids it, or it is gone already; to be asked right before the file goes.
+    /// Takes a transcript of a call that is closed, in place of an older one, and judges the call's words by it. The faults are those
+    /// that only the call can tell; `file` is what they are known by.
+    pub fn transcribe(
+        &mut self,
+        call: CallId,
+        (file, transcript): (&str, &Transcript),
+        by: &str,
+        at: Wall,
+    ) -> Result<Result<(), Vec<Fault>>, StoreError> {
+        let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let case = case_of(&work, call)?.ok_or_else(|| refused(format!("there is no call {call}")))?;
+        if !case.fold().is_closed() {
+            return Err(refused(format!("call {call} is not closed yet")));
+        }
+        let Some(length_ms) = case.talk_line_ms() else {
+            return Err(refused(format!("call {call} was never connected: nothing was said in it")));
+        };
+        if recordings::row(&work, call)?.is_some_and(|row| row.removed.is_some()) {
+            return Err(refused(format!("the recording of {call} is gone on purpose, and its words with it")));
+        }
+        let faults = transcript.beyond(file, length_ms);
+        if !faults.is_empty() {
+            return Ok(Err(faults));
+        }
+        transcripts::write(&work, call, transcript, by, at)?;
+        write_call(&work, call, &case.hear(Some(transcript.clone())), &Pack::built_in())?;
+        let named = &transcript.by;
+        let details = json!({
+            "recogniser": named.recogniser, "version": named.version, "utterances": transcript.utterances.len(),
+        });
+        let about = call.to_string();
+        audit::append(&work, Deed { at, who: by, what: "transcript.added", about: &about, details: &details })?;
+        work.commit()?;
+        Ok(Ok(()))
+    }
+
+    /// The words of a call go; true if there were any.
+    fn forget_words(&mut self, call: CallId) -> Result<bool, StoreError> {
+        let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let gone = transcripts::remove(&work, call)?;
+        if gone && let Some(case) = case_of(&work, call)? {
+            write_call(&work, call, &case, &Pack::built_in())?;
+        }
+        work.commit()?;
+        Ok(gone)
+    }
+
+    /// Notes that a recording goes, and with it the words. False if a hold forbids it, or it is gone already; to be asked right before the file goes.
     pub fn remove(&mut self, call: CallId, cause: Cause, by: Option<&str>, at: Wall) -> Result<bool, StoreError> {
         let mut insert = self.db.prepare_cached(
             "INSERT INTO removal (call, cause, by_whom, at_wall_us) SELECT ?1, ?2, ?3, ?4
              WHERE NOT EXISTS (SELECT 1 FROM legal_hold WHERE call = ?1) ON CONFLICT (call) DO NOTHING",
         )?;
-        Ok(insert.execute((sqlite::id(call), cause.word(), by, at.as_micros()))? > 0)
+        let goes = insert.execute((sqlite::id(call), cause.word(), by, at.as_micros()))? > 0;
+        drop(insert);
+        if goes {
+            self.forget_words(call)?;
+        }
+        Ok(goes)
     }
 
     /// The first person asks, another one confirms.
@@ -179,6 +235,12 @@ impl Custody {
             open,
         };
         work.commit()?;
+        // Words of calls without a recording are nobody's evidence: they go too.
+        for (call, _) in &calls {
+            if !self.row(*call)?.is_some_and(|row| row.held) {
+                self.forget_words(*call)?;
+            }
+        }
         self.forget_pages()?;
         Ok((receipt, going))
     }

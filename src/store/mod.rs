@@ -1,7 +1,7 @@
 //! The database of a data directory: the ledger of facts, the callers' numbers, one row a call and one a recording.
 //!
 //! One [`Writer`] a directory; any number of [`Reader`]s beside it, and one [`Custody`] for what people decide about recordings
-//! and numbers. Rows of `call`, `recording` and `listed` are computed from facts and can be rebuilt. [`People`] are those who work
+//! and numbers, and for what recognisers heard. Rows of `call`, `recording` and `listed` are computed from facts and can be rebuilt. [`People`] are those who work
 //! with the console; what they do is in the [`audit`] log. [`qa`] has draws and scores.
 
 pub mod audit;
@@ -15,12 +15,13 @@ mod recordings;
 mod retention;
 pub mod session;
 mod sqlite;
+mod transcripts;
 mod writer;
 
 pub use custody::{Asked, Custody, Receipt};
 pub use listing::{Filter, Page, Place, Since};
 pub use people::People;
-pub use reader::{Call, Reader, Which};
+pub use reader::{Call, Nuisance, Reader, Which};
 pub use recordings::{Cause, Kept, KeptFile, Removed};
 pub use retention::{Class, Retention};
 pub use writer::{Appended, Writer};

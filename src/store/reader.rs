@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, ToSql};
 
 use super::audit::{self, Audited, Chain, Hash};
-use super::{Filter, Kept, Page, Place, Since, StoreError, listing, recordings, sqlite};
+use super::{Filter, Kept, Page, Place, Since, StoreError, listing, recordings, sqlite, transcripts};
 use crate::call::fact::Fact;
 use crate::call::presence::AgentFact;
 use crate::cdr::Record;
@@ -13,6 +13,7 @@ use crate::clock::{RunId, Wall};
 use crate::ids::{CallId, HotlineId, SubjectId};
 use crate::ledger::codec;
 use crate::report::Run;
+use crate::rules::{Case, Transcript};
 
 #[derive(Debug)]
 pub struct Reader {
@@ -32,6 +33,16 @@ pub enum Which {
 pub struct Call {
     pub record: Record,
     pub facts: Vec<Fact>,
+}
+
+/// Somebody whom agents call a nuisance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nuisance {
+    /// `None`: it was erased.
+    pub number: Option<String>,
+    pub calls: u32,
+    /// When the last one was offered.
+    pub last: Wall,
 }
 
 const COLUMNS: &str = "SELECT call.record, subject.number FROM call LEFT JOIN subject ON subject.id = call.subject";
@@ -125,6 +136,23 @@ impl Reader {
         calls.into_iter().map(|call| sqlite::facts_of(&moment, call)).collect()
     }
 
+    /// Callers of calls offered at or after `since` that agents sent to the desk for nuisance calls: the most frequent first. One person
+    /// may have several entries of one number; a number counts once.
+    pub fn nuisances(&self, since: Wall) -> Result<Vec<Nuisance>, StoreError> {
+        let mut query = self.db.prepare_cached(
+            "SELECT max(subject.number), count(DISTINCT call.id), max(call.offered_wall_us)
+             FROM call JOIN fact ON fact.call = call.id AND fact.kind = 'sent_to_desk'
+             JOIN subject ON subject.id = call.subject
+             WHERE call.offered_wall_us >= ?1 AND json_extract(fact.body, '$.why') = 'nuisance'
+             GROUP BY subject.keyed_hash ORDER BY 2 DESC, 3 DESC",
+        )?;
+        let rows = query.query_map([since.as_micros()], |row| {
+            let last = Wall::from_micros(row.get(2)?);
+            Ok(Nuisance { number: row.get(0)?, calls: row.get(1)?, last })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The newest start of the gateway.
     pub fn last_run(&self) -> Result<Option<RunId>, StoreError> {
         let last: Option<u32> = self.db.query_row("SELECT max(id) FROM run", [], |row| row.get(0))?;
@@ -151,9 +179,21 @@ impl Reader {
         Ok(find.query_row([sqlite::id(call)], |row| row.get(0)).optional()?)
     }
 
-    /// The facts of each ended call offered from `from` up to but not including `to`, oldest first; without what only
-    /// the ladder and the figures of quality are made of.
-    pub fn each_call(&self, from: Wall, to: Wall, mut each: impl FnMut(&[Fact])) -> Result<(), StoreError> {
+    /// What was said in a call, if a recogniser told it.
+    pub fn transcript(&self, call: CallId) -> Result<Option<Transcript>, StoreError> {
+        transcripts::of(&self.db, call)
+    }
+
+    /// Each ended call offered from `from` up to but not including `to`, oldest first, with its words; its
+    /// facts without what only the ladder and the figures of quality are made of.
+    pub fn each_case(&self, from: Wall, to: Wall, mut each: impl FnMut(&Case)) -> Result<(), StoreError> {
+        let any_words = transcripts::any(&self.db)?;
+        let mut tell = |facts: &[Fact]| -> Result<(), StoreError> {
+            let Some((case, first)) = Case::of(facts).zip(facts.first()) else { return Ok(()) };
+            let words = if any_words { transcripts::of(&self.db, first.call)? } else { None };
+            each(&case.hear(words));
+            Ok(())
+        };
         let mut query = self.db.prepare_cached(
             "SELECT fact.call, n, run, mono_ns, wall_us, version, kind, body FROM call JOIN fact ON fact.call = call.id
              WHERE call.offered_wall_us >= ?1 AND call.offered_wall_us < ?2 AND call.ended_wall_us IS NOT NULL
@@ -165,15 +205,12 @@ impl Reader {
         for row in rows {
             let fact = codec::decode(&row?)?;
             if facts.first().is_some_and(|first| first.call != fact.call) {
-                each(&facts);
+                tell(&facts)?;
                 facts.clear();
             }
             facts.push(fact);
         }
-        if !facts.is_empty() {
-            each(&facts);
-        }
-        Ok(())
+        tell(&facts)
     }
 
     /// The page of ended calls after a place (without one: the newest), at most `limit`.

@@ -356,3 +356,31 @@ fn pages_follow_each_other_whatever_the_filter() {
     assert_eq!(writer.rebuild().unwrap(), 25);
     assert_eq!(all(&Filter::default(), 100), expected(&|_| true));
 }
+
+#[test]
+fn who_is_sent_to_the_desk_again_and_again_is_listed_first() {
+    use crate::call::fact::SentFor;
+    let (dir, mut writer) = new_store();
+    let sent = |seed: u64, why: SentFor, number: &str| {
+        let facts = Story::talking(seed)
+            .at(9_000, What::SentToDesk { why, agent: story::agent("8") })
+            .ended(9_500, Reason::SentToDesk, EndedBy::Gateway)
+            .facts();
+        let What::Offered(offered) = &facts[0].what else { panic!("no call") };
+        (Subject { id: offered.caller, number: number.to_owned() }, facts)
+    };
+    for (seed, why, number) in [
+        (1, SentFor::Nuisance, "139"),
+        (2, SentFor::Nuisance, "138"),
+        (3, SentFor::Nuisance, "138"),
+        (4, SentFor::WrongNumber, "137"),
+    ] {
+        let (subject, facts) = sent(seed, why, number);
+        writer.append(&facts, &[subject]).unwrap();
+    }
+    let reader = Reader::open(dir.path()).unwrap();
+    let found: Vec<(String, u32)> =
+        reader.nuisances(MORNING).unwrap().into_iter().map(|caller| (caller.number.unwrap(), caller.calls)).collect();
+    assert_eq!(found, [("138".to_owned(), 2), ("139".to_owned(), 1)]);
+    assert_eq!(reader.nuisances(MORNING + Duration::from_secs(1)).unwrap(), []);
+}

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use rusqlite::{Connection, TransactionBehavior};
 use sha2::Sha256;
 
-use super::{StoreError, SubjectKey, listing, recordings, sqlite};
+use super::{StoreError, SubjectKey, listing, recordings, sqlite, transcripts};
 use crate::call::fact::Fact;
 use crate::call::presence::AgentFact;
 use crate::cdr::Word as _;
@@ -169,10 +169,11 @@ fn fold_fact(db: &Connection, open: &mut BTreeMap<CallId, Case>, fact: &Fact) ->
 }
 
 pub(super) fn case_of(db: &Connection, call: CallId) -> Result<Option<Case>, StoreError> {
-    Ok(Case::of(&sqlite::facts_of(db, call)?))
+    let Some(case) = Case::of(&sqlite::facts_of(db, call)?) else { return Ok(None) };
+    Ok(Some(case.hear(transcripts::of(db, call)?)))
 }
 
-fn write_call(db: &Connection, call: CallId, case: &Case, pack: &Pack) -> Result<(), StoreError> {
+pub(super) fn write_call(db: &Connection, call: CallId, case: &Case, pack: &Pack) -> Result<(), StoreError> {
     let (fold, record) = (case.fold(), case.record(pack));
     let mut replace = db.prepare_cached(
         "INSERT OR REPLACE INTO call (id, hotline, subject, offered_wall_us, ended_wall_us, outcome, closed, record)

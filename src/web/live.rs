@@ -8,13 +8,16 @@ use tokio::sync::Mutex;
 
 use super::desk::Desk;
 use super::page::Refusal;
+use crate::call::fact::Fact;
 use crate::call::presence::{Kind, PhoneDoes, Shown};
-use crate::cdr::Record;
 use crate::cdr::ladder::masked;
-use crate::clock::Wall;
+use crate::cdr::{Record, Word as _};
+use crate::clock::{Instant, Now as Moment, Wall};
 use crate::dialplan::plan::{Answer, Plans};
+use crate::ids::CallId;
 use crate::limits::API_PATIENCE;
 use crate::report::{Period, Span};
+use crate::rules::{Cue, Pack, Watch};
 use crate::store::{Since, Which};
 
 /// Calls that a board shows.
@@ -58,6 +61,8 @@ pub(super) struct Talking {
     pub(super) caller: String,
     pub(super) agent: Option<String>,
     pub(super) for_ms: u64,
+    /// The word of a rule that is about to be broken, or just was.
+    pub(super) cue: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -103,7 +108,7 @@ impl Now {
 /// The board of this moment.
 pub(super) async fn now(desk: &Desk) -> Result<Arc<Now>, Refusal> {
     let mut last = desk.board().0.lock().await;
-    let at = desk.now().wall;
+    let Moment { wall: at, mono } = desk.now();
     if let Some((made, board)) = last.as_ref()
         && at < *made + FRESH
     {
@@ -124,9 +129,11 @@ pub(super) async fn now(desk: &Desk) -> Result<Arc<Now>, Refusal> {
                 rows.iter().filter(|(hotline, _)| hotlines.is_empty() || hotlines.contains(&hotline.to_string()));
             ours.for_each(|(_, since)| add(&mut today, since));
         }
-        Ok((reader.calls(Which::Live, None, CALLS)?, today))
+        let records = reader.calls(Which::Live, None, CALLS)?;
+        let cues = cues(&reader.live_facts()?, mono);
+        Ok((records, cues, today))
     });
-    let (records, mut today) = read.await?;
+    let (records, cues, mut today) = read.await?;
     today.offered += records.len() as u64;
     // Of calls in progress those count that an agent has answered in time already, as in the report.
     today.in_time += records.iter().filter(|record| record.answered_within_target == Some(true)).count() as u64;
@@ -137,7 +144,7 @@ pub(super) async fn now(desk: &Desk) -> Result<Arc<Now>, Refusal> {
     let trunks = Arc::clone(&desk.surroundings().trunks);
     let board = Arc::new(Now {
         waiting,
-        talking: talking.into_iter().map(|record| talk(record, &plans, at)).collect(),
+        talking: talking.into_iter().map(|record| talk(record, &cues, &plans, at)).collect(),
         agents: agents.iter().map(agent).collect(),
         trunks: tokio::task::spawn_blocking(move || trunks()).await.map_err(|_| Refusal::Busy)?,
         today,
@@ -204,12 +211,20 @@ fn wait(record: &Record, plans: &Plans, at: Wall) -> Waiting {
     }
 }
 
-fn talk(record: &Record, plans: &Plans, at: Wall) -> Talking {
+/// What is about to be broken in each call, or just was.
+fn cues(calls: &[Vec<Fact>], now: Instant) -> BTreeMap<CallId, Cue> {
+    let pack = Pack::built_in();
+    let of = |facts: &Vec<Fact>| Some((facts.first()?.call, Watch::standing_of(facts, &pack, now)?));
+    calls.iter().filter_map(of).collect()
+}
+
+fn talk(record: &Record, cues: &BTreeMap<CallId, Cue>, plans: &Plans, at: Wall) -> Talking {
     Talking {
         org: rule(record, plans).0,
         caller: shown_number(record.caller.as_deref()),
         agent: record.segments.last().map(|segment| segment.agent.to_string()),
         for_ms: record.answered_at.map_or(0, |answered| since(at, answered.0)),
+        cue: cues.get(&record.id).map(|cue| cue.word()),
     }
 }
 

@@ -3,10 +3,10 @@
 use super::super::case::Ring;
 use super::super::judged::{Judged, On, Why};
 use super::super::measure::About;
-use crate::call::fact::RingResult;
+use crate::call::fact::{ClosedWhy, RingResult};
 use crate::call::leg::Callee;
 use crate::call::reason::Reason;
-use crate::cdr::{Outcome, Record};
+use crate::cdr::Outcome;
 use crate::ids::AgentNo;
 
 /// R-001 and its likes. A late answer is the agent's only if that agent's own phone rang too long: who waited in a queue,
@@ -34,7 +34,7 @@ pub(in super::super) fn within_rings(about: &About<'_>) -> Judged {
         }
         Some(Outcome::Overflow) if !late => Judged::na(Why::NotAnswered),
         Some(Outcome::Overflow) => Judged::fail(On::Hotline).seen(seen.ring).seen([seen.end()]),
-        Some(Outcome::Rejected | Outcome::Failed) | None => unreached(record).seen([seen.end()]),
+        Some(Outcome::Rejected | Outcome::Failed) | None => unreached(about).seen([seen.end()]),
     };
     let judged = judged.with("rings", rings.into()).with("max_rings", max.into());
     judged.with_some("ring_to_answer_ms", record.ring_to_answer_ms)
@@ -91,14 +91,17 @@ pub(in super::super) fn got_through(about: &About<'_>) -> Judged {
                 Judged::na(Why::CallerLeft)
             }
         }
-        Some(Outcome::Rejected | Outcome::Failed) | None => unreached(record),
+        Some(Outcome::Rejected | Outcome::Failed) | None => unreached(about),
     };
     judged.seen([seen.end()]).with_some("wait_ms", record.wait_ms)
 }
 
-/// Whose doing it is that the call reached nobody.
-fn unreached(record: &Record) -> Judged {
-    match record.reason {
+/// Whose doing it is that the call reached nobody. A hotline in its hours off need not answer; one that is out of order should.
+fn unreached(about: &About<'_>) -> Judged {
+    if about.seen.closed.is_some_and(|(_, why)| why != ClosedWhy::Outage) {
+        return Judged::na(Why::Closed);
+    }
+    match about.record.reason {
         Some(Reason::NoCodec | Reason::TrunkFault | Reason::NoAck | Reason::SessionLost | Reason::MediaTimeout) => {
             Judged::na(Why::TrunkAtFault)
         }

@@ -3,7 +3,7 @@
 use super::super::case::Mark;
 use super::super::judged::{Judged, On, Why};
 use super::super::measure::About;
-use super::script;
+use super::{script, words};
 use crate::call::reason::Reason;
 use crate::cdr::Outcome;
 use crate::media::Play;
@@ -37,7 +37,12 @@ pub(in super::super) fn not_abrupt(about: &About<'_>) -> Judged {
     if given_ms < bound_ms {
         by_agent(about, ended).seen(begun(about, ended)).with("given_ms", given_ms).with("abrupt_ms", bound_ms)
     } else {
-        Judged::unknown(Why::WordsNeeded).seen([ended]).with("given_ms", given_ms)
+        let judged = match words::farewell_said(about) {
+            Some(true) => Judged::pass(),
+            Some(false) => by_agent(about, ended),
+            None => Judged::unknown(Why::WordsNeeded),
+        };
+        judged.seen([ended]).with("given_ms", given_ms)
     }
 }
 

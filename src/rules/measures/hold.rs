@@ -3,6 +3,7 @@
 use super::super::case::{Mark, Seen, Span};
 use super::super::judged::{Judged, Why};
 use super::super::measure::About;
+use super::words;
 use crate::cdr::Outcome;
 use crate::ids::AgentNo;
 use crate::media::Play;
@@ -49,6 +50,7 @@ pub(in super::super) fn time_to_ask(about: &About<'_>) -> Judged {
         Some((mark, ms)) => {
             Judged::fail_of(holder(about, mark)).seen([mark]).with("heard_ms", ms).with("ask_ms", ask_ms)
         }
+        None if about.words.is_some() => words::around_hold(about),
         None => Judged::unknown(Why::WordsNeeded).seen(holds.iter().map(|(span, _)| span.from)),
     }
 }

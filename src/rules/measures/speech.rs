@@ -5,6 +5,7 @@
 use super::super::case::Mark;
 use super::super::judged::{Judged, Why};
 use super::super::measure::About;
+use super::super::pack::Slot;
 use crate::call::fact::RecordingStatus;
 use crate::call::reason::Reason;
 use crate::call::script::Script;
@@ -66,6 +67,55 @@ pub(in super::super) fn voice_not_too_loud(about: &About<'_>) -> Judged {
         Ok(heard) => voice(about, &heard, &|level, _| is_too_loud(about, level)),
         Err(judged) => judged,
     }
+}
+
+///
+pub(in super::super) fn voice_loud_enough(about: &About<'_>) -> Judged {
+    match heard(about) {
+        Ok(heard) => voice(about, &heard, &|level, _| is_too_low(about, level)),
+        Err(judged) => judged,
+    }
+}
+
+///
+pub(in super::super) fn voice_not_too_fast(about: &About<'_>) -> Judged {
+    let most = about.number("most_syllables_per_min");
+    match heard(about) {
+        Ok(heard) => voice(about, &heard, &|_, segment| segment.syllables_per_min.is_some_and(|pace| pace > most)),
+        Err(judged) => judged,
+    }
+}
+
+/// nobody shouts at a caller who is hard to hear.
+pub(in super::super) fn own_voice_kept(about: &About<'_>) -> Judged {
+    match low_caller(about) {
+        Ok((heard, level)) => {
+            let judged = voice(about, &heard, &|level, _| is_too_loud(about, level));
+            judged.with("caller_minus_dbov", below_zero(level))
+        }
+        Err(judged) => judged,
+    }
+}
+
+/// a hint at a quarrel. Whoever only agrees at once with the other cuts nobody off.
+pub(in super::super) fn no_quarrel(about: &About<'_>) -> Judged {
+    let heard = match heard(about) {
+        Ok(heard) => heard,
+        Err(judged) => return judged,
+    };
+    let together = heard.together;
+    if together.caller_ms == 0 || together.agent_ms == 0 {
+        return Judged::na(Why::NoSpeech).seen([heard.mark]);
+    }
+    let most = about.number("overlap_percent");
+    // Of the time in which anybody spoke.
+    let speech_ms = (together.caller_ms + together.agent_ms).saturating_sub(together.double_talk_ms).max(1);
+    let percent = together.double_talk_ms * 100 / speech_ms;
+    let cuts = |side: Side| together.cut_in.iter().filter(move |cut| cut.by == side);
+    let both = cuts(Side::Caller).next().is_some() && cuts(Side::Agent).next().is_some();
+    let fail = || Judged::fail_of(cuts(Side::Agent).filter_map(|cut| agent_at(about, cut.at_ms)));
+    let judged = if both && percent > most { fail() } else { Judged::pass() };
+    judged.seen([heard.mark]).with("double_talk_percent", percent).with("cuts", together.cuts)
 }
 
 /// the same band, and answers that come soon: the median from the caller's last word to the agent's first.
@@ -164,20 +214,27 @@ fn parted(about: &About<'_>, speaking_counts: bool) -> Judged {
 
 /// a caller who speaks too low is asked to speak up. What the agent asked is in the words.
 pub(in super::super) fn low_caller_asked(about: &About<'_>) -> Judged {
-    let heard = match heard(about) {
-        Ok(heard) => heard,
+    let (heard, level) = match low_caller(about) {
+        Ok(low) => low,
         Err(judged) => return judged,
     };
-    let caller = &heard.all.caller;
-    let Some(level) = caller.speech_dbov.filter(|_| caller.speech_ms >= about.number("voice_ms")) else {
-        return Judged::na(Why::NoSpeech).seen([heard.mark]);
-    };
-    if level >= minus(about, "low_caller_minus_dbov") {
-        return Judged::na(Why::NotNeeded).seen([heard.mark]);
-    }
     let asked = about.seen.scripts.iter().find(|(_, script, _)| *script == Script::LowVolume).map(|(mark, ..)| *mark);
-    let judged = Judged::if_kept(asked.is_some(), Judged::fail_of(agents(about)));
+    let said = super::words::is_said(about, Slot::Said) == Some(true);
+    let judged = Judged::if_kept(asked.is_some() || said, Judged::fail_of(agents(about)));
     judged.seen([heard.mark]).seen(asked).with("caller_minus_dbov", below_zero(level))
+}
+
+/// What was heard of a call whose caller speaks too low, and how low.
+fn low_caller<'a>(about: &About<'a>) -> Result<(Heard<'a>, f64), Judged> {
+    let heard = heard(about)?;
+    let caller = &heard.all.caller;
+    match caller.speech_dbov.filter(|_| caller.speech_ms >= about.number("voice_ms")) {
+        None => Err(Judged::na(Why::NoSpeech).seen([heard.mark])),
+        Some(level) if level >= minus(about, "low_caller_minus_dbov") => {
+            Err(Judged::na(Why::NotNeeded).seen([heard.mark]))
+        }
+        Some(level) => Ok((heard, level)),
+    }
 }
 
 /// What is wrong with the voice of each agent who spoke enough, over little enough noise.

@@ -1,0 +1,149 @@
+//! `hotline simulate … --agents-at 10:00=-1`: the same days twice, as they are and with other staffing, side by side. The same seed draws
+//! the callers of both; what differs is within the ranges, or is the staffing's doing.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use anyhow::anyhow;
+
+use super::Failure;
+use crate::call::fact::Fact;
+use crate::cdr::{Outcome, Word as _};
+use crate::clock::Instant;
+use crate::qa::estimate::wilson;
+use crate::rules::{Case, Finding, Pack};
+use crate::sim::day::{Change, Day};
+use crate::sim::run::tell;
+use crate::sim::scenario::Scenario;
+
+/// Rules whose pass rates are shown: what staffing can change, and what it cannot.
+const RULES: [&str; 6] = ["R-001", "R-009", "R-125", "R-195", "R-200", "R-123"];
+
+/// Of `n` so many.
+#[derive(Debug, Clone, Copy, Default)]
+struct Share {
+    count: u64,
+    n: u64,
+}
+
+impl Share {
+    fn add(&mut self, counts: bool) {
+        self.count += u64::from(counts);
+        self.n += 1;
+    }
+
+    fn shown(self) -> String {
+        let Some(ratio) = wilson(self.count, self.n) else { return "-".to_owned() };
+        let percent = |share: f64| share * 100.0;
+        format!("{:.1} % ({:.1}–{:.1})", percent(ratio.ratio), percent(ratio.low), percent(ratio.high))
+    }
+
+    fn ratio(self) -> Option<f64> {
+        (self.n > 0).then(|| self.count as f64 / self.n as f64)
+    }
+}
+
+/// What came of the days.
+#[derive(Debug, Default)]
+struct Days {
+    calls: u64,
+    in_time: Share,
+    abandoned: Share,
+    answered: u64,
+    ring_to_answer_ms: u64,
+    by_hour: BTreeMap<u32, Share>,
+    rules: BTreeMap<&'static str, Share>,
+}
+
+impl Days {
+    fn simulate(scenario: &Scenario) -> Result<Days, Failure> {
+        let (pack, mut days) = (Pack::built_in(), Days::default());
+        let run = tell(scenario, |facts| days.add(scenario.day.as_ref(), facts, &pack));
+        match run.violations.first() {
+            None => Ok(days),
+            Some(first) => Err(Failure::Failed(anyhow!("an invariant was violated: {first}"))),
+        }
+    }
+
+    fn add(&mut self, day: Option<&Day>, facts: &[Fact], pack: &Pack) {
+        let Some((case, first)) = Case::of(facts).zip(facts.first()) else { return };
+        let record = case.record(pack);
+        let left = matches!(record.outcome, Some(Outcome::Abandoned | Outcome::ShortAbandoned));
+        let in_time = record.answered_within_target == Some(true);
+        self.calls += 1;
+        self.in_time.add(in_time);
+        self.abandoned.add(left);
+        if let Some(ms) = record.ring_to_answer_ms {
+            self.answered += 1;
+            self.ring_to_answer_ms += ms;
+        }
+        let hour = day.map_or(0, |day| day.hour(Instant::from_nanos(first.at.mono_ns)));
+        self.by_hour.entry(hour).or_default().add(in_time);
+        for verdict in &record.verdicts {
+            let Some(rule) = RULES.iter().find(|rule| **rule == verdict.rule) else { continue };
+            let kept = [(Finding::Pass, true), (Finding::Fail, false)];
+            if let Some((_, kept)) = kept.iter().find(|(finding, _)| finding.word() == verdict.verdict) {
+                self.rules.entry(*rule).or_default().add(*kept);
+            }
+        }
+    }
+
+    fn mean_s(&self) -> String {
+        let mean = |n: u64| format!("{:.2} s", self.ring_to_answer_ms as f64 / n as f64 / 1_000.0);
+        if self.answered == 0 { "-".to_owned() } else { mean(self.answered) }
+    }
+}
+
+/// The scenario with what `changes` ask for.
+pub(super) fn changed(scenario: &Scenario, changes: &[String]) -> Result<Scenario, Failure> {
+    let mut other = scenario.clone();
+    let day = other.day.as_mut();
+    let day = day.ok_or_else(|| Failure::Usage("--agents-at needs the scenario's [day] with its calls".to_owned()))?;
+    for text in changes {
+        let change = Change::parse(text).ok_or_else(|| {
+            Failure::Usage(format!("`{text}` is no change of staffing: write 10:00=-1 or 10:00-12:30=2"))
+        })?;
+        day.changes.push(change);
+    }
+    let spare = day.spare();
+    if let Some(line) = other.hotlines.first_mut() {
+        // Who comes in addition has a number that nobody has.
+        line.agents.extend((0..spare).map(|n| format!("{}", 90_000 + n)));
+    }
+    Ok(other)
+}
+
+pub(super) fn compare(scenario: &Scenario, other: &Scenario, out: &mut dyn Write) -> Result<(), Failure> {
+    let (before, after) = (Days::simulate(scenario)?, Days::simulate(other)?);
+    let hours = scenario.day.as_ref().map_or(0, |day| u64::from(day.days) * day.calls.len() as u64);
+    writeln!(out, "{hours} hours, seed {}; in brackets the 95 % range\n", scenario.seed)?;
+    let mut row = |name: &str, before: String, after: String| writeln!(out, "{name:<36} {before:>24} {after:>24}");
+    row("", "as it is".to_owned(), "what if".to_owned())?;
+    row("calls", before.calls.to_string(), after.calls.to_string())?;
+    row("answered within three rings", before.in_time.shown(), after.in_time.shown())?;
+    row("abandoned", before.abandoned.shown(), after.abandoned.shown())?;
+    row("mean ring to answer", before.mean_s(), after.mean_s())?;
+    for rule in RULES {
+        let of = |days: &Days| days.rules.get(rule).copied().unwrap_or_default().shown();
+        row(&format!("{rule} kept"), of(&before), of(&after))?;
+    }
+    plot(&before, &after, out)?;
+    Ok(())
+}
+
+/// The share that was answered in time, hour by hour, as bars.
+fn plot(before: &Days, after: &Days, out: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(out, "\nanswered within three rings, by the hour")?;
+    for (hour, share) in &before.by_hour {
+        let of = |share: Option<&Share>| share.and_then(|share| share.ratio()).unwrap_or(0.0);
+        let (was, is) = (of(Some(share)), of(after.by_hour.get(hour)));
+        let (was_bar, is_bar) = (bar(was), bar(is));
+        writeln!(out, "{hour:02}:00 {was_bar:<20} {:>5.1} %   {is_bar:<20} {:>5.1} %", was * 100.0, is * 100.0)?;
+    }
+    Ok(())
+}
+
+/// Twenty characters are all.
+fn bar(share: f64) -> String {
+    "█".repeat((share * 20.0).round() as usize)
+}
