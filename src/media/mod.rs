@@ -3,6 +3,7 @@
 //! A *leg* owns one RTP port pair. A *bridge* joins a caller's leg and an agent's leg, plays prompts into them, and taps
 //! both onto one time line for the recorder. `io::rtp` owns the bound sockets and drives these machines.
 
+mod about;
 #[cfg(test)]
 mod appendix_i_tests;
 #[cfg(test)]
@@ -50,6 +51,7 @@ mod unit;
 mod watchdog;
 pub mod wav;
 
+pub use about::About;
 pub use beep::beep;
 pub use bridge::{Bridge, Counters, Recorded};
 pub use cue::cue_tone;
