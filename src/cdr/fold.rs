@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::attempts::Attempts;
 use super::quality::{About, Leg};
 use super::record::{Blanked, Greeting, Outcome, Played, Quality, Record, Recording, Segment, TargetSegment, Time};
+use super::supervised::Stretches;
 use super::way::Way;
 use crate::call::fact::{AnswerRule, Fact, Offered, PausedBy, RecordingStatus, What};
 use crate::call::leg::Callee;
@@ -28,6 +29,7 @@ pub struct Fold {
     answers: Vec<Answer>,
     way: Way,
     attempts: Attempts,
+    supervised: Stretches,
     connected: Option<Stamp>,
     plays: Vec<PlaySpan>,
     holds: Vec<Hold>,
@@ -119,6 +121,7 @@ impl Fold {
             answers: Vec::new(),
             way: Way::default(),
             attempts: Attempts::default(),
+            supervised: Stretches::default(),
             connected: None,
             plays: Vec::new(),
             holds: Vec::new(),
@@ -141,6 +144,7 @@ impl Fold {
         }
         self.next = fact.n + 1;
         self.attempts.push(fact);
+        self.supervised.push(fact);
         if self.ended.is_none() {
             self.push_live(fact);
         }
@@ -268,6 +272,7 @@ impl Fold {
             duration_ms: ended_at.and_then(|at| at.millis_since(self.offered_at)),
             greeting: self.greeting(),
             played: self.played(),
+            supervised: self.supervised.list(self.connected),
             recording: self.recording.clone(),
             listening: self.listening.clone(),
             steps: self.way.steps(self.offered_at),

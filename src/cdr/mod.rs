@@ -6,6 +6,7 @@ pub mod ladder;
 mod quality;
 mod record;
 mod scene;
+mod supervised;
 mod way;
 
 pub use attempts::{Attempt, RingEnd};
@@ -16,6 +17,7 @@ pub use record::{
     Time, TimeError, Verdict, Word,
 };
 pub use scene::scene;
+pub use supervised::Supervised;
 
 #[cfg(test)]
 mod bounds_tests;
@@ -27,5 +29,7 @@ mod machine_tests;
 mod privacy_tests;
 #[cfg(test)]
 mod replacing_tests;
+#[cfg(test)]
+mod supervised_tests;
 #[cfg(test)]
 mod transfer_tests;

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Attempt, Fold};
+use super::{Attempt, Fold, Supervised};
 use crate::call::fact::{ClosedWhy, Fact, PausedBy, RecordedPart, RecordingStatus, RingSource, StepKind};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Wall;
@@ -91,6 +91,9 @@ pub struct Record {
     pub queue: Option<Queue>,
     /// The message that the caller left: a stretch of the recording.
     pub message: Option<Message>,
+    /// Who listened to the call, whispered or broke in.
+    #[serde(default)]
+    pub supervised: Vec<Supervised>,
     pub recording: Recording,
     /// What can be heard in the recording; null: nobody listened to it.
     #[serde(default)]

@@ -3,7 +3,7 @@
 use crate::call::choice::{Choice, Why};
 use crate::call::fact::{
     AnswerRule, ClosedWhy, Fact, MessageEnd, Offered, PausedBy, RecordingStatus, RefusedTransfer, RingResult,
-    RingSource, SentFor, Signal, StepKind, What,
+    RingSource, SentFor, Signal, StepKind, Supervision, SupervisionEnd, What,
 };
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
@@ -238,6 +238,9 @@ fn newer_kinds(story: Story) -> Story {
         .at(19_142, What::Cued { cue: Cue::TalkNearItsLength, sounded: true })
         .at(19_143, What::Parted { by: Side::Agent, caller_quiet_ms: Some(1_200), agent_quiet_ms: None })
         .at(19_144, What::SentToDesk { why: SentFor::Nuisance, agent: "8".into() })
+        .at(19_145, What::SupervisionStarted { attempt: 2, by: "7".into(), mode: Supervision::Listen })
+        .at(19_146, What::SupervisionChanged { attempt: 2, by: "7".into(), mode: Supervision::Barge })
+        .at(19_147, What::SupervisionEnded { attempt: 2, by: "7".into(), why: SupervisionEnd::TalkOver })
 }
 
 /// What a phone says at the end of a call.

@@ -27,6 +27,7 @@ impl Command {
             | Command::Cue { call, .. }
             | Command::Hush { call }
             | Command::Listen { call }
+            | Command::Admit { call, .. }
             | Command::CloseCall { call, .. } => About::Call(*call),
         }
     }
