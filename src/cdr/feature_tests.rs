@@ -68,6 +68,7 @@ fn an_agent_logs_in_pauses_and_comes_back_by_code() {
         pause_reasons: vec!["lunch".into()],
         longest_pause: Some(Duration::from_secs(600)),
         probe: None,
+        classes: Vec::new(),
     };
     let mut switch = switch(&duty);
     let refused = switch.tell(TRUNK, &theirs("INVITE", 1, "", SDP));
