@@ -4,7 +4,7 @@
 use super::counters::{Direction, Method, Reload, SipRejection, has_response, response_codes};
 use super::registry::LabelSets;
 use crate::call::reason::EndedBy;
-use crate::cdr::{Outcome, Word, words};
+use crate::cdr::{Outcome, WhyOwed, Word, words};
 use crate::rules::{Finding, Pack};
 
 #[derive(Debug, Clone, Copy)]
@@ -181,6 +181,11 @@ const UPSET: Label = closed("what", || owned(&["ssrc_change", "timestamp_jump", 
 const RULE: Label = closed("rule", || Pack::built_in().decided().map(|(rule, _)| rule.id.clone()).collect());
 const VERDICT: Label = closed("verdict", words_of::<Finding>);
 const VERSION: Label = closed("version", || owned(&[env!("CARGO_PKG_VERSION")]));
+
+const SURVEY_END: Label = closed("result", || owned(&["complete", "no_grade", "hung_up"]));
+const QUESTION: Label = closed("question", || owned(&["1", "2", "3", "4"]));
+const GRADE: Label = closed("grade", || owned(&["1", "2", "3", "4"]));
+const OWED: Label = closed("why", words_of::<WhyOwed>);
 
 const fn closed(name: &'static str, words: fn() -> Vec<String>) -> Label {
     Label { name, values: Values::Words(words) }
@@ -372,4 +377,10 @@ metrics! {
         "When the configuration in force was read, since 1970.";
     BuildInfo "hotline_build_info" Gauge [VERSION] None
         "Always 1; the label says which program this is.";
+    Surveys "hotline_surveys_total" Counter [HOTLINE, SURVEY_END] None
+        "Callers who were asked after their call, by how far that went.";
+    SurveyGrades "hotline_survey_grades_total" Counter [HOTLINE, QUESTION, GRADE] None
+        "Grades by question, from 1 (very satisfied) to 4 (poor).";
+    CallbacksOwed "hotline_callbacks_owed_total" Counter [HOTLINE, OWED] None
+        "Ended calls whose callers reached nobody and are to be called back.";
 }
