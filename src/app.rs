@@ -5,6 +5,7 @@
 //! drain ─► calls end (or are ended) ─► switch ─► media ─► recorder ─► ledger ─► unlock
 //! ```
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -46,6 +47,7 @@ use crate::media;
 use crate::metrics::{Counters, LabelSets, Metrics};
 use crate::peer::registrar;
 use crate::peer::route::Destination;
+use crate::peer::token::Token;
 use crate::protocol::sip::endpoint::{self, Transport};
 use crate::protocol::sip::uri::Uri;
 use crate::store::{Retention, Writer};
@@ -113,6 +115,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let mut gateway = Gateway::new(settings, Arc::clone(&plans), Random::from_seed(os_seed()?));
     gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
     gateway.use_codes(config.codes.clone());
+    gateway.use_supervisors(supervisors(&config));
     gateway.restore_agents(clock.now(), &presences);
     let shared = Shared::new(&ledger.ledger());
     let tls = open_tls(&config, clock)?;
@@ -631,6 +634,11 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
         targets: targets(config),
         run,
     })
+}
+
+/// Who may listen to whom, by which PIN.
+fn supervisors(config: &Config) -> BTreeMap<AgentNo, Token> {
+    config.agents.iter().filter_map(|a| Some((a.number.clone(), a.supervisor_pin.clone()?))).collect()
 }
 
 /// The agents who may register.

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use anyhow::{Result, bail};
 
-use super::{Running, accounts, label_sets, phones, targets};
+use super::{Running, accounts, label_sets, phones, supervisors, targets};
 use crate::config::{Config, Loaded, RecordingSettings, SipSettings};
 use crate::fault::Fault;
 use crate::gateway::{self, Input};
@@ -53,7 +53,8 @@ impl Running {
         if let Some(desk) = &self.desk {
             desk.renew(Arc::clone(&plans));
         }
-        let reload = gateway::Reload { trunks, phones, named_phones, targets, accounts, plans };
+        let supervisors = supervisors(&config);
+        let reload = gateway::Reload { trunks, phones, named_phones, targets, accounts, supervisors, plans };
         self.mailbox.event(Input::Reload(Box::new(reload)));
         *self.keeping.retention.lock().unwrap_or_else(PoisonError::into_inner) = config.recordings.retention.clone();
         super::inspecting::publish(&config, self.clock.now().wall)?;

@@ -333,6 +333,23 @@ pub enum What {
         why: SentFor,
         agent: AgentNo,
     },
+    /// A supervisor has dialled into the talk with the agent who has the caller; `attempt` goes on counting.
+    SupervisionStarted {
+        attempt: u32,
+        by: AgentNo,
+        mode: Supervision,
+    },
+    /// By a key of the supervisor's.
+    SupervisionChanged {
+        attempt: u32,
+        by: AgentNo,
+        mode: Supervision,
+    },
+    SupervisionEnded {
+        attempt: u32,
+        by: AgentNo,
+        why: SupervisionEnd,
+    },
     /// The agent has left, and the caller is asked so many questions.
     SurveyStarted {
         questions: u32,
@@ -351,6 +368,31 @@ pub enum What {
         class: String,
         by: ClassedBy,
     },
+}
+
+/// What a supervisor does in a talk: who hears it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Supervision {
+    /// 监听: nobody.
+    Listen,
+    /// The agent alone.
+    Whisper,
+    /// Both; it is recorded as what the caller heard.
+    Barge,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SupervisionEnd {
+    /// The supervisor hung up.
+    Left,
+    /// That agent and the caller talk no more.
+    TalkOver,
+    /// Nothing came from the supervisor's phone for [`crate::limits::MEDIA_TIMEOUT`].
+    NoMedia,
+    /// The session of that phone was lost.
+    Lost,
 }
 
 /// How the agent left the caller to a survey.

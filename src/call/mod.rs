@@ -29,6 +29,7 @@ mod acting;
 mod attending;
 mod callee;
 mod closing;
+mod conference;
 mod hunting;
 pub mod queue;
 mod route;
@@ -250,6 +251,9 @@ impl Call {
             Input::Transfer { attempt, .. } if !matches!(self.state, State::Talking(_)) => {
                 return self.actions.push_back(Action::AnswerRefer { attempt, status: 481 });
             }
+            Input::Supervise { attempt, .. } if !matches!(self.state, State::Talking(_)) => {
+                return self.actions.push_back(Action::ReleaseAgent { attempt, parting: leg::Parting::HungUp });
+            }
             Input::LegLeft { attempt, received, heard } => {
                 if !matches!(self.state, State::Sealed) {
                     self.fact(at, What::MediaOfLeft { attempt, received, heard });
@@ -266,7 +270,10 @@ impl Call {
             State::Rejecting { reason } => self.handle_rejecting(reason, now, at, &input),
             State::Talking(mut talking) => {
                 talking.scripts.note(at.mono, &input);
-                let state = self.handle_talking(talking, now, at, input, agents);
+                let state = match self.handle_conference(&mut talking, at, input) {
+                    Ok(()) => State::Talking(talking),
+                    Err(input) => self.handle_talking(talking, now, at, input, agents),
+                };
                 self.act(state, now, at)
             }
             State::Surveying(surveying) => self.handle_surveying(surveying, now, at, input),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::agent::Agents;
+use super::conference::Conference;
 use super::fact::{SentFor, SurveyBy, What};
 use super::leg::{Action, Callee, Input, Media, Parting, Sent};
 use super::privacy::Pressed;
@@ -36,6 +37,7 @@ pub(super) struct Talking {
     /// `*8` was pressed then: a digit tells the call's class.
     pub(super) class_begun: Option<Instant>,
     pub(super) scripts: Scripts,
+    pub(super) conference: Conference,
 }
 
 /// Which greeting is due.
@@ -72,6 +74,7 @@ impl Talking {
             last_key: None,
             class_begun: None,
             scripts: Scripts::default(),
+            conference: Conference::default(),
         }
     }
 
@@ -95,7 +98,8 @@ impl Talking {
             Stage::Answering | Stage::Connected => None,
         };
         let lost = self.silent_until().map(|at| (at, "media is lost"));
-        lost.into_iter().chain(transfer).chain(self.scripts.poll_timeout()).min()
+        let beside = self.conference.poll_timeout();
+        lost.into_iter().chain(transfer).chain(beside).chain(self.scripts.poll_timeout()).min()
     }
 
     /// When the call ends because nothing comes from somebody. A script that deals with that goes before.
@@ -167,7 +171,7 @@ impl Call {
             Input::Media(event) => self.note_media(&mut talking, at, event),
             Input::HungUp { side: Side::Caller } => {
                 self.note_parting(&talking, at, Side::Caller);
-                return self.part(&talking, now, at, Reason::CallerHungUp, EndedBy::Caller);
+                return self.part(talking, now, at, Reason::CallerHungUp, EndedBy::Caller);
             }
             Input::HungUp { side: Side::Agent } => {
                 let (reason, by) = match talking.callee {
@@ -178,24 +182,25 @@ impl Call {
                 if self.is_surveyed(&talking) {
                     return self.begin_survey(talking, SurveyBy::HangUp, now, at);
                 }
-                return self.part(&talking, now, at, reason, by);
+                return self.part(talking, now, at, reason, by);
             }
-            Input::CallerLeft => return self.part(&talking, now, at, Reason::CrossedCancel, EndedBy::Caller),
-            Input::CallerNeverAcknowledged => return self.part(&talking, now, at, Reason::NoAck, EndedBy::Gateway),
+            Input::CallerLeft => return self.part(talking, now, at, Reason::CrossedCancel, EndedBy::Caller),
+            Input::CallerNeverAcknowledged => return self.part(talking, now, at, Reason::NoAck, EndedBy::Gateway),
             Input::Lost { side } => {
                 let by = match (side, &talking.callee) {
                     (Side::Agent, Callee::Agent(_)) => EndedBy::Agent,
                     (Side::Caller, _) | (Side::Agent, Callee::Target(_)) => EndedBy::Trunk,
                 };
-                return self.part(&talking, now, at, Reason::SessionLost, by);
+                return self.part(talking, now, at, Reason::SessionLost, by);
             }
-            Input::Shutdown => return self.part(&talking, now, at, Reason::Shutdown, EndedBy::Gateway),
+            Input::Shutdown => return self.part(talking, now, at, Reason::Shutdown, EndedBy::Gateway),
             _ => {}
         }
         State::Talking(talking)
     }
 
-    pub(super) fn handle_talking_timeout(&mut self, talking: Box<Talking>, now: Now) -> State {
+    pub(super) fn handle_talking_timeout(&mut self, mut talking: Box<Talking>, now: Now) -> State {
+        self.conference_timed_out(&mut talking, now);
         if let Stage::Transferring(transfer) = &talking.stage
             && transfer.poll_timeout().is_some_and(|(until, _)| until <= now.mono)
         {
@@ -203,7 +208,7 @@ impl Call {
             return self.transfer_timed_out(talking, &transfer, now);
         }
         match talking.silent_until() {
-            Some(at) if at <= now.mono => self.part(&talking, now.mono, now, Reason::MediaTimeout, EndedBy::Gateway),
+            Some(at) if at <= now.mono => self.part(talking, now.mono, now, Reason::MediaTimeout, EndedBy::Gateway),
             _ => State::Talking(talking),
         }
     }
@@ -289,7 +294,15 @@ impl Call {
         }
     }
 
-    pub(super) fn part(&mut self, talking: &Talking, now: Instant, at: Now, reason: Reason, by: EndedBy) -> State {
+    pub(super) fn part(
+        &mut self,
+        mut talking: Box<Talking>,
+        now: Instant,
+        at: Now,
+        reason: Reason,
+        by: EndedBy,
+    ) -> State {
+        self.dismiss_supervisors(&mut talking, at);
         let mut state = self.end(now, at, reason, by);
         let parting = match reason {
             Reason::CallerHungUp | Reason::AgentHungUp => Parting::HungUp,
@@ -302,7 +315,7 @@ impl Call {
             Stage::Connected => Some(Transferor::Waits),
             Stage::Transferring(transfer) => {
                 if reason != Reason::TransferFailed {
-                    self.abandon_transfer(talking, transfer, at);
+                    self.abandon_transfer(&talking, transfer, at);
                 }
                 Some(transfer.transferor)
             }

@@ -7,6 +7,7 @@ use super::attempts::Attempts;
 use super::owed::{self, Owed};
 use super::quality::{About, Leg};
 use super::record::{Blanked, Greeting, Outcome, Played, Quality, Record, Recording, Segment, TargetSegment, Time};
+use super::supervised::Stretches;
 use super::way::Way;
 use crate::call::fact::{AnswerRule, Fact, Offered, PausedBy, RecordingStatus, What};
 use crate::call::leg::Callee;
@@ -31,6 +32,7 @@ pub struct Fold {
     way: Way,
     after: After,
     attempts: Attempts,
+    supervised: Stretches,
     connected: Option<Stamp>,
     plays: Vec<PlaySpan>,
     holds: Vec<Hold>,
@@ -123,6 +125,7 @@ impl Fold {
             way: Way::default(),
             after: After::default(),
             attempts: Attempts::default(),
+            supervised: Stretches::default(),
             connected: None,
             plays: Vec::new(),
             holds: Vec::new(),
@@ -145,6 +148,7 @@ impl Fold {
         }
         self.next = fact.n + 1;
         self.attempts.push(fact);
+        self.supervised.push(fact);
         if self.ended.is_none() {
             self.push_live(fact);
         }
@@ -272,6 +276,7 @@ impl Fold {
             duration_ms: ended_at.and_then(|at| at.millis_since(self.offered_at)),
             greeting: self.greeting(),
             played: self.played(),
+            supervised: self.supervised.list(self.connected),
             recording: self.recording.clone(),
             listening: self.listening.clone(),
             steps: self.way.steps(self.offered_at),

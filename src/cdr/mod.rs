@@ -8,6 +8,7 @@ mod owed;
 mod quality;
 mod record;
 mod scene;
+mod supervised;
 mod way;
 
 pub use after::Survey;
@@ -20,6 +21,7 @@ pub use record::{
     Time, TimeError, Verdict, Word,
 };
 pub use scene::scene;
+pub use supervised::Supervised;
 
 #[cfg(test)]
 mod bounds_tests;
@@ -31,5 +33,7 @@ mod machine_tests;
 mod privacy_tests;
 #[cfg(test)]
 mod replacing_tests;
+#[cfg(test)]
+mod supervised_tests;
 #[cfg(test)]
 mod transfer_tests;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::after::Survey;
 use super::owed::Owed;
-use super::{Attempt, Fold};
+use super::{Attempt, Fold, Supervised};
 use crate::call::fact::{ClosedWhy, Fact, PausedBy, RecordedPart, RecordingStatus, RingSource, StepKind};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Wall;
@@ -102,6 +102,9 @@ pub struct Record {
     /// The caller reached nobody and is to be called back; null: is not, or the dialplan has no `[callback]`.
     #[serde(default)]
     pub callback: Option<Owed>,
+    /// Who listened to the call, whispered or broke in.
+    #[serde(default)]
+    pub supervised: Vec<Supervised>,
     pub recording: Recording,
     /// What can be heard in the recording; null: nobody listened to it.
     #[serde(default)]

@@ -271,6 +271,12 @@ fn summary(call: &Call, out: &mut dyn Write) -> Result<(), ReadingError> {
         let to_end = yes_no(greeting.played_to_end);
         writeln!(out, "  greeting   {}; began after {began}, to its end {to_end}", greeting.text)?;
     }
+    for supervised in &record.supervised {
+        let (mode, till) = (serde_json::to_value(supervised.mode)?, |ms: Option<u64>| ms.map_or_else(dash, seconds));
+        let (by, mode) = (&supervised.by, mode.as_str().unwrap_or("-").to_owned());
+        let (from, to) = (till(supervised.from_ms), till(supervised.to_ms));
+        writeln!(out, "  supervisor {by}: {mode}, {from} to {to} s after connected")?;
+    }
     let recording = &record.recording;
     let path = recording.path.as_deref().unwrap_or("-");
     let status = serde_json::to_value(recording.status)?;

@@ -7,6 +7,7 @@ pub mod compile;
 mod cut;
 pub mod hours;
 mod join;
+pub mod notes;
 pub mod plan;
 pub mod prompt;
 pub mod reception;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::after::After;
+use super::notes::{self, Class};
 use super::reception::Reception;
 use super::scripts::Scripts;
 use jiff::tz::TimeZone;
@@ -235,6 +236,15 @@ pub struct Duty {
     pub longest_pause: Option<Duration>,
     /// How often agents' phones are asked whether they are there.
     pub probe: Option<Duration>,
+    /// What calls are about, for their notes; empty: the usual classes.
+    pub classes: Vec<Class>,
+}
+
+impl Duty {
+    /// Of call notes; never empty.
+    pub fn note_classes(&self) -> Vec<Class> {
+        if self.classes.is_empty() { notes::usual() } else { self.classes.clone() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -79,7 +79,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         callers: callers::read(&mut greeting, &mut root.section("priority")),
         notice: callers::notice(&mut greeting),
         agents: group(&mut agents, "numbers", "nobody"),
-        duty: duty::read(&mut agents),
+        duty: duty::read(&mut agents, &mut root.section("notes")),
         queue: steps::queue(queue),
         hours: hours::hours(hours),
         outage: hours::outage(outage),

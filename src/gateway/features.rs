@@ -8,6 +8,7 @@ use super::Gateway;
 use super::among_agents::plan_of;
 use super::book::{Link, Role};
 use super::orders::cause;
+use super::supervising::Wish;
 use crate::call::agent::State;
 use crate::call::fact::PausedBy;
 use crate::call::feature::{Asked, Codes};
@@ -48,6 +49,12 @@ impl Gateway {
             None => 404,
             Some(Asked::PickUp(colleague)) => {
                 match self.pick_up(now, at, (session, flow), request, (&agent, &colleague)) {
+                    Ok(()) => return,
+                    Err(status) => status,
+                }
+            }
+            Some(Asked::Supervise { mode, of, pin }) => {
+                match self.supervise(now, at, (session, flow), request, (&agent, Wish { mode, of: &of, pin: &pin })) {
                     Ok(()) => return,
                     Err(status) => status,
                 }
@@ -110,11 +117,11 @@ impl Gateway {
     }
 
     /// The call in which this agent talks.
-    fn talk_of(&self, agent: &AgentNo) -> Result<CallId, NotPaused> {
-        match self.agents.state(agent) {
-            Some(State::Talking { call }) => Ok(*call),
-            _ => Err(NotPaused::NoCall),
-        }
+    pub(super) fn talk_of(&self, agent: &AgentNo) -> Result<CallId, NotPaused> {
+        let Some(State::Talking { call }) = self.agents.state(agent) else { return Err(NotPaused::NoCall) };
+        // Whoever only listens to others has no talk.
+        let talks = self.calls.get(call).is_some_and(|entry| entry.call.talking_agent() == Some(agent));
+        talks.then_some(*call).ok_or(NotPaused::NoCall)
     }
 
     /// The agent takes the call that rings at the colleague: 480 if nothing rings there, 403 if the agent does not serve that hotline,

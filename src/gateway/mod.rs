@@ -8,11 +8,13 @@
 //! actions → SIP, media, recorder), `sound` (media events, ports), `trunks` (where they are, health, registration, limits),
 //! `outbound` (calls of ours through them), `registering` (phones that register), `forks` (several phones of one agent), `reload`
 //! (another configuration), `reports` (voice quality, as peers tell it), `ladder` (what is kept of each message), `transferring` (REFER), `replacing` (Replaces), `among_agents` (calls that agents make),
-//! `calling_back` (callers of our own list), `parting` (when an agent is free again), `presence` (whether agents are there for callers), `features` (codes that they dial), `reaching` (whether their phones are there).
+//! `calling_back` (callers of our own list), `parting` (when an agent is free again), `presence` (whether agents are there for callers), `features` (codes that they dial), `reaching` (whether their phones are there), `supervising` (who may listen to whom),
+//! `conferring` (whoever takes part beside caller and agent).
 
 mod among_agents;
 mod book;
 mod calling_back;
+mod conferring;
 mod features;
 mod forks;
 mod guests;
@@ -34,6 +36,7 @@ mod replacing;
 mod reports;
 mod signalling;
 mod sound;
+mod supervising;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transferring;
@@ -306,6 +309,8 @@ pub enum Rejected {
     WrongPassword,
     /// From a source that has guessed too often.
     LockedOut,
+    /// The code of a supervisor with a wrong PIN, or from a source with too many of them.
+    WrongPin,
 }
 
 #[derive(Debug)]
@@ -318,6 +323,7 @@ pub struct Gateway {
     endpoint: Endpoint,
     agents: Agents,
     codes: Codes,
+    supervisors: supervising::Supervisors,
     reaching: reaching::Reaching,
     phones: BTreeMap<AgentNo, Phone>,
     trunks: Trunks,
@@ -360,6 +366,7 @@ impl Gateway {
         let mut gateway = Gateway {
             endpoint: Endpoint::new(settings.sip.clone(), endpoint_random),
             codes: Codes::default(),
+            supervisors: supervising::Supervisors::default(),
             reaching: reaching::Reaching::default(),
             agents: Agents::new(numbers, &plans, agents_random),
             phones: settings.phones.iter().map(|p| (p.agent.clone(), p.clone())).collect(),

@@ -74,6 +74,8 @@ impl Gateway {
                 let attend = self.attend(id, connected);
                 self.outputs.extend(attend.map(Output::Media));
             }
+            Action::AcceptPhone { attempt } => self.accept_phone(now, id, attempt),
+            Action::Admit { attempt, audible } => self.let_take_part(id, attempt, audible),
             Action::OpenMoved { attempt } => self.open_moved(now, id, attempt),
             Action::MoveAgent { attempt } => self.move_agent(now, id, attempt),
             Action::Bridge { attempt, connected } => {

@@ -500,6 +500,7 @@ fn reload(switch: &mut Switch, accounts: &[(&str, &str)], realm: &str) {
         named_phones: Vec::new(),
         targets: Vec::new(),
         accounts: registrar::Settings { realm: realm.into(), algorithms: Algorithm::ALL.to_vec(), accounts },
+        supervisors: BTreeMap::new(),
         plans: Arc::new(plans()),
     };
     switch.gateway.handle(switch.now, Input::Reload(Box::new(reload)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::book::{LegMedia, PortLink, Role};
 use super::{Gateway, Output};
 use crate::call::fact::KeyPath;
-use crate::call::leg::{Callee, Input, Media};
+use crate::call::leg::{Beside, Callee, Input, Media};
 use crate::clock::Now;
 use crate::ids::{CallId, LegId, Side};
 use crate::limits;
@@ -47,8 +47,14 @@ impl Gateway {
             E::RingbackStarted { call, at, .. } => {
                 self.inputs.push_back((call, at, Input::Media(Media::RingbackStarted)));
             }
-            E::Silent { call, leg, at } => self.heard_of(call, leg, at, |side| Media::Silent { side }),
-            E::Resumed { call, leg, at } => self.heard_of(call, leg, at, |side| Media::Resumed { side }),
+            E::Silent { call, leg, at } => {
+                self.beside_does(call, leg, at, Beside::FallsSilent);
+                self.heard_of(call, leg, at, |side| Media::Silent { side });
+            }
+            E::Resumed { call, leg, at } => {
+                self.beside_does(call, leg, at, Beside::IsHeard);
+                self.heard_of(call, leg, at, |side| Media::Resumed { side });
+            }
             E::OneWay { call, leg, by, lasted, at } => {
                 self.heard_of(call, leg, at, |side| Media::OneWay { side, by, lasted })
             }
@@ -69,9 +75,10 @@ impl Gateway {
                 self.inputs.push_back((call, at, Input::Media(Media::PlayEnded { play, to_end })));
             }
             E::Key { call, leg, key, duration, at } => {
-                if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
-                    self.inputs.push_back((call, at, Input::Key { side, key, duration, via: KeyPath::Rtp }));
+                if let Some(role) = self.by_leg.get(&leg).map(|link| link.role.clone()) {
+                    let pressed = Input::Key { side: role.side(), key, duration, via: KeyPath::Rtp };
+                    let input = self.of_whom(call, &role, pressed);
+                    self.inputs.extend(input.map(|input| (call, at, input)));
                 }
             }
             E::Blanked { call, on, at } => self.inputs.push_back((call, at, Input::Media(Media::Blanked { on }))),
@@ -112,7 +119,7 @@ impl Gateway {
         let PortLink { role, left: None, .. } = self.by_leg.get(&leg)? else { return None };
         if let Role::Agent { attempt, .. } = role {
             let attempt = self.calls.get(&call)?.attempts.get(attempt)?;
-            return (attempt.bridged || !attempt.released).then_some(Side::Agent);
+            return (!attempt.beside && (attempt.bridged || !attempt.released)).then_some(Side::Agent);
         }
         Some(role.side())
     }

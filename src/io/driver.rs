@@ -239,6 +239,7 @@ impl Driver {
             }
             Output::Rejected(Rejected::FromPhone) => self.refuse(SipRejection::FromPhone),
             Output::Rejected(Rejected::WrongPassword) => self.refuse(SipRejection::WrongPassword),
+            Output::Rejected(Rejected::WrongPin) => self.refuse(SipRejection::WrongPin),
             Output::Rejected(Rejected::LockedOut) => self.refuse(SipRejection::LockedOut),
         }
     }

@@ -3,7 +3,7 @@
 use crate::call::choice::{Choice, Why};
 use crate::call::fact::{
     AnswerRule, ClassedBy, ClosedWhy, Fact, MessageEnd, Offered, PausedBy, RecordingStatus, RefusedTransfer,
-    RingResult, RingSource, SentFor, Signal, StepKind, SurveyBy, SurveyEnd, What,
+    RingResult, RingSource, SentFor, Signal, StepKind, Supervision, SupervisionEnd, SurveyBy, SurveyEnd, What,
 };
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
@@ -240,10 +240,13 @@ fn newer_kinds(story: Story) -> Story {
         .at(19_142, What::Cued { cue: Cue::TalkNearItsLength, sounded: true })
         .at(19_143, What::Parted { by: Side::Agent, caller_quiet_ms: Some(1_200), agent_quiet_ms: None })
         .at(19_144, What::SentToDesk { why: SentFor::Nuisance, agent: "8".into() })
-        .at(19_145, What::SurveyStarted { questions: 4, by: SurveyBy::HangUp })
-        .at(19_146, What::SurveyGraded { question: 1, grade: 2 })
-        .at(19_147, What::SurveyEnded { by: SurveyEnd::NoGrade })
-        .at(19_148, What::Classed { class: "技术质量".to_owned(), by: ClassedBy::Agent })
+        .at(19_145, What::SupervisionStarted { attempt: 2, by: "7".into(), mode: Supervision::Listen })
+        .at(19_146, What::SupervisionChanged { attempt: 2, by: "7".into(), mode: Supervision::Barge })
+        .at(19_147, What::SupervisionEnded { attempt: 2, by: "7".into(), why: SupervisionEnd::TalkOver })
+        .at(19_148, What::SurveyStarted { questions: 4, by: SurveyBy::HangUp })
+        .at(19_149, What::SurveyGraded { question: 1, grade: 2 })
+        .at(19_150, What::SurveyEnded { by: SurveyEnd::NoGrade })
+        .at(19_151, What::Classed { class: "技术质量".to_owned(), by: ClassedBy::Agent })
 }
 
 /// What a phone says at the end of a call.

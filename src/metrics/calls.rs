@@ -104,7 +104,7 @@ impl CallMetrics {
     pub fn agent_fact(&mut self, fact: &AgentFact) {
         let agent = fact.agent.clone();
         let presence = match fact.what {
-            presence::What::LoggedIn { .. } => return,
+            presence::What::LoggedIn { .. } | presence::What::SupervisionRefused { .. } => return,
             presence::What::Unreachable => {
                 self.unreachable.insert(agent);
                 return self.show_agents();

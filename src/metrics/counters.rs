@@ -73,6 +73,8 @@ words! {
         WrongPassword "wrong_password",
         /// REGISTER from a source that has guessed too often: answered with silence.
         LockedOut "locked_out",
+        /// The code of a supervisor with a wrong PIN, or too many of them (403).
+        WrongPin "wrong_pin",
         /// A connection beyond the bound of its source or of all sources together: it, or an older one that had said nothing.
         Connections "connections",
         /// A connection whose peer did not say anything, or did not complete what it had begun, in time.
@@ -106,7 +108,7 @@ impl SipRejection {
             SipRejection::Connections | SipRejection::Slow | SipRejection::Handshake => "closed",
             SipRejection::UnknownNumber => "404",
             SipRejection::WrongPassword => "401",
-            SipRejection::FromPhone => "403",
+            SipRejection::FromPhone | SipRejection::WrongPin => "403",
             SipRejection::Unsupported => "405 ...",
             SipRejection::Malformed => "400 ...",
             SipRejection::NoDialog => "481",
@@ -125,6 +127,7 @@ impl SipRejection {
             }
             SipRejection::Connections => "A connection beyond the bound of its source or of all sources together.",
             SipRejection::WrongPassword => "REGISTER of an unknown user or with a wrong password.",
+            SipRejection::WrongPin => "The code of a supervisor with a wrong PIN, or after too many of them.",
             SipRejection::LockedOut => "REGISTER from a source that has guessed too often.",
             SipRejection::Slow => "A connection on which nothing was said, or nothing completed, in time.",
             SipRejection::Handshake => {

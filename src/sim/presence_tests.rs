@@ -76,6 +76,7 @@ fn run(seed: u64) -> usize {
         pause_reasons: vec!["lunch".to_owned()],
         longest_pause: Some(LONGEST_PAUSE),
         probe: None,
+        classes: Vec::new(),
     };
     let scenario = Scenario::random(seed, CALLS);
     let plans = plans_with(&scenario, &duty);

@@ -189,6 +189,7 @@ impl World {
             named_phones: Vec::new(),
             targets: Vec::new(),
             accounts: crate::peer::registrar::Settings::default(),
+            supervisors: BTreeMap::new(),
             plans: Arc::new(plans),
         })));
     }
@@ -424,6 +425,7 @@ impl Media {
             Command::Mute { .. }
             | Command::Cue { .. }
             | Command::Listen { .. }
+            | Command::Admit { .. }
             | Command::Pause { .. }
             | Command::GuardKeys { .. }
             | Command::Keyed { .. }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use serde::Serialize;
 
 use super::writer::{case_of, keyed_hash};
-use super::{Cause, Kept, StoreError, SubjectKey, recordings, sqlite};
+use super::{Cause, Kept, StoreError, SubjectKey, notes, recordings, sqlite};
 use crate::cdr::Time;
 use crate::clock::Wall;
 use crate::ids::CallId;
@@ -39,6 +39,8 @@ pub struct Receipt {
     /// Entries that held the number.
     pub subjects: usize,
     pub calls: usize,
+    /// Call notes whose words were blanked.
+    pub notes: usize,
     /// Recordings that go.
     pub recordings: usize,
     /// Recordings that stay because of a legal hold.
@@ -157,6 +159,7 @@ impl Custody {
         }
         drop(erase);
         let calls = calls_of(&work, &subjects)?;
+        let noted = notes::erase(&work, number, &calls.iter().map(|(call, _)| *call).collect::<Vec<_>>())?;
         let open = calls.iter().filter(|(_, closed)| !closed).count();
         let rows = calls.iter().filter_map(|(call, _)| recordings::row(&work, *call).transpose());
         let rows = rows.filter(|row| row.as_ref().is_ok_and(Kept::has_file) || row.is_err());
@@ -174,6 +177,7 @@ impl Custody {
             number_hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
             subjects: erased,
             calls: calls.len(),
+            notes: noted,
             recordings: going.len(),
             held: held.len(),
             open,

@@ -205,6 +205,26 @@ impl Page {
         self.local(time.0, "%H:%M:%S")
     }
 
+    /// As [`Page::time`], to the minute.
+    pub fn moment(&self, at: &Wall) -> String {
+        self.local(*at, "%Y-%m-%d %H:%M")
+    }
+
+    /// As the field of a moment takes it.
+    pub fn field(&self, at: Wall) -> String {
+        self.local(at, "%Y-%m-%dT%H:%M")
+    }
+
+    /// Days and hours, hours and minutes, or minutes.
+    pub fn span(&self, ms: impl Amount) -> String {
+        let minutes = ms.amount() / 60_000;
+        match (minutes / 1_440, minutes / 60 % 24, minutes % 60) {
+            (0, 0, minutes) => self.with("span-minutes", "n", minutes),
+            (0, hours, minutes) => self.of("span-hours", hours, minutes),
+            (days, hours, _) => self.of("span-days", days, hours),
+        }
+    }
+
     fn local(&self, wall: Wall, format: &str) -> String {
         let there = jiff::Timestamp::from_microsecond(wall.as_micros()).unwrap_or_default().to_zoned(self.zone.clone());
         there.strftime(format).to_string()

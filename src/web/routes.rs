@@ -9,7 +9,7 @@ use axum::routing::{MethodFilter, MethodRouter, get as get_method, on};
 use super::desk::Desk;
 use super::door;
 use super::page::{Nav, Refusal};
-use super::pages::{account, admin, agent, callbacks, calls, home, live, login, one_call, qa, sound};
+use super::pages::{account, admin, agent, callbacks, calls, home, live, login, notes, one_call, qa, sound};
 use crate::store::people::Role::{Admin, Agent, Auditor, Lead, Operator, Qa};
 use crate::store::people::Roles;
 
@@ -66,6 +66,10 @@ const CHECKS: Roles = Roles::of(&[Qa, Lead, Auditor]);
 /// May open some review: whose, the page asks.
 const REVIEWS: Roles = Roles::of(&[Qa, Lead, Auditor, Agent]);
 const CARDS: Roles = Roles::of(&[Lead, Auditor, Agent]);
+/// Reads call notes: agents those that concern them, the others all.
+pub const READS_NOTES: Roles = Roles::of(&[Agent, Lead, Qa]);
+/// May do something with a note: which, the page asks.
+const SETTLES: Roles = Roles::of(&[Agent, Lead]);
 const AUDITS: Roles = Roles::of(&[Auditor, Admin]);
 const TENDS: Roles = Roles::of(&[Admin, Operator]);
 
@@ -101,6 +105,12 @@ pub fn table() -> Vec<Route> {
         get("/agent", Only(Roles::of(&[Agent])), agent::page).nav("nav-agent"),
         get("/agent/state", Only(Roles::of(&[Agent])), agent::state),
         post("/agent/{order}", Only(Roles::of(&[Agent])), agent::order),
+        get("/notes", Only(READS_NOTES), notes::page).nav("nav-notes"),
+        post("/notes", Only(Roles::of(&[Agent])), notes::write),
+        get("/notes/new", Only(Roles::of(&[Agent])), notes::new),
+        post("/notes/seen", Only(Roles::of(&[Agent])), notes::seen),
+        get("/notes/{id}", Only(READS_NOTES), notes::one),
+        post("/notes/{id}/step/{order}", Only(SETTLES), notes::step),
         get("/qa/tasks", Only(SCORES), qa::tasks::page).nav("nav-qa-tasks"),
         get("/qa/next", Only(SCORES), qa::tasks::next),
         get("/qa/review/{id}", Only(REVIEWS), qa::review::page),

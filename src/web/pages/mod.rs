@@ -8,6 +8,7 @@ pub(super) mod calls;
 pub(super) mod home;
 pub(super) mod live;
 pub(super) mod login;
+pub(super) mod notes;
 pub(super) mod one_call;
 pub(super) mod qa;
 pub(super) mod sound;
