@@ -59,7 +59,7 @@ pub mod inspecting;
 mod keeping;
 mod reload;
 
-pub use keeping::{Reloaded, carry_out_alone, people_alone};
+pub use keeping::{Reloaded, callbacks_alone, carry_out_alone, people_alone};
 
 /// A gateway that is up.
 pub struct Running {

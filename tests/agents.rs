@@ -5,7 +5,7 @@ mod common;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use common::phone::{Phone, follow, invite};
+use common::phone::{Phone, follow, invite, pcma_at};
 use common::softphone::Linphone;
 use common::sound::{level_db, play};
 use common::voice::Voice;
@@ -20,11 +20,15 @@ fn gateway(more: &str) -> Gateway {
     bench.peers = "\"127.0.0.2\"".into();
     bench.agent_registers("8", "a-secret");
     bench.ringing = format!("login = true\nwrap_up_s = 2\npause_reasons = [\"lunch\", \"training\"]\n{more}");
+    open_api(&mut bench);
+    bench.serve()
+}
+
+fn open_api(bench: &mut Bench) {
     let token = bench.path().join("api.token");
     std::fs::write(&token, format!("{TOKEN}\n")).expect("writing the token");
     std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).expect("its mode");
     bench.http_keys = "token_file = \"api.token\"".into();
-    bench.serve()
 }
 
 /// Status and body of a request by curl.
@@ -135,6 +139,77 @@ fn the_api_says_what_is_wrong() {
     });
     assert_eq!(code(limited), is(429, "too_many_requests"));
     assert_eq!(presence(&gateway), "logged_out", "whoever knows the token is heard");
+}
+
+/// A caller hears it ring and hangs up.
+fn leaves(caller: &Phone, agent: &Phone, gateway: &Gateway, call_id: &str) {
+    let to = gateway.bench.sip_address();
+    let call = invite(caller.address(), to, HOTLINE_NUMBER, call_id);
+    caller.send(&call, to);
+    let ring = agent.expect("INVITE ", seconds(3));
+    agent.send(&ring.response("180 Ringing", call_id, agent.address(), None), ring.from);
+    caller.expect("SIP/2.0 180", seconds(3));
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    caller.send(&follow(&call, "CANCEL", None), to);
+    let cancel = agent.expect("CANCEL ", seconds(3));
+    agent.send(&cancel.response("200 OK", call_id, agent.address(), None), cancel.from);
+    agent.send(&ring.response("487 Request Terminated", call_id, agent.address(), None), ring.from);
+    caller.expect("SIP/2.0 487", seconds(3));
+    caller.send(&follow(&call, "ACK", None), to);
+}
+
+fn callbacks(gateway: &Gateway, all: bool) -> Vec<Value> {
+    let config = gateway.config.to_str().expect("a path in UTF-8");
+    let mut arguments = vec!["callbacks", "list", "--json", "--config", config];
+    arguments.extend(all.then_some("--all"));
+    let listed = common::bench::hotline(&arguments);
+    assert!(listed.status.success(), "{listed:?}");
+    let text = String::from_utf8(listed.stdout).expect("JSON");
+    text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
+}
+
+/// The agent's phone rings first, then the number of our own list is called through the trunk; and no other number ever is.
+#[test]
+fn who_left_is_called_back() {
+    let mut bench = Bench::new();
+    open_api(&mut bench);
+    let port = bench.agent("8");
+    let trunk = bench.ports.one();
+    bench.trunk = format!("server = \"sip:127.0.0.1:{trunk}\"\noptions_s = 0");
+    bench.ringing += "\n[answer]\nshort_abandon_ms = 50\n[callback]\nhours = [\"daily 00:00-24:00\"]\n";
+    let (agent, caller) = (Phone::at("127.0.0.1", port), Phone::at("127.0.0.1", trunk));
+    let gateway = bench.serve();
+    leaves(&caller, &agent, &gateway, "left");
+    let record = gateway.record();
+    assert_eq!((record.text("outcome"), record.text("callback.why")), ("abandoned", "abandoned"));
+    let id = record.text("id").to_owned();
+    let rows = callbacks(&gateway, false);
+    assert_eq!((rows.len(), rows[0].text("state"), rows[0].text("caller")), (1, "open", "13900009999"));
+
+    let post = |id: &str, order: &str, body: &str| post(&gateway, &format!("/api/v1/callbacks/{id}/{order}"), body);
+    assert_eq!(post("01900000-0000-7000-8000-000000000000", "call", "{\"by\": \"8\"}").0, 409, "on no list");
+    let (status, body) = post(&id, "call", "{\"by\": \"8\", \"number\": \"00442012345678\"}");
+    assert_eq!(status, 422, "nobody names a number: {body}");
+    assert_eq!(post(&id, "call", "{\"by\": \"8\"}").0, 200);
+
+    let ring = agent.expect("INVITE ", seconds(3));
+    assert!(ring.headers(&["From"]).contains("13900009999"), "the agent sees whom: {}", ring.text);
+    assert_eq!(post(&id, "take", "{\"by\": \"9\"}").0, 409, "it is taken");
+    assert!(caller.next(std::time::Duration::from_millis(300)).is_none(), "nobody is called before the agent answers");
+    agent.send(&ring.response("200 OK", "back", agent.address(), Some(&pcma_at(9))), ring.from);
+    agent.expect("ACK ", seconds(3));
+    let called = caller.expect("INVITE ", seconds(3));
+    assert!(called.text.starts_with(&format!("INVITE sip:13900009999@127.0.0.1:{trunk} ")), "{}", called.text);
+    assert!(called.headers(&["From"]).contains(HOTLINE_NUMBER), "{}", called.text);
+    caller.send(&called.response("200 OK", "called", caller.address(), Some(&pcma_at(11))), called.from);
+    caller.expect("ACK ", seconds(3));
+    let row = until("the result", seconds(3), || {
+        callbacks(&gateway, true).into_iter().find(|row| row.text("state") == "reached")
+    });
+    assert_eq!((row.number("tries"), row.text("deeds.1.by")), (1, "api:8"));
+    assert_eq!(callbacks(&gateway, false).len(), 0);
+    assert_eq!(post(&id, "call", "{\"by\": \"8\"}").0, 409, "it is done");
+    gateway.settled(1);
 }
 
 /// An INVITE whose SDP names this port.

@@ -17,8 +17,10 @@ use crate::io::space::{Duties, Gauge, Level, Mounted, Usage, Watch};
 use crate::io::vault::Vault;
 use crate::metrics::{LabelSets, Metrics};
 use crate::qa::draw::policy::Policy;
+use crate::report::callbacks;
+use crate::store::callbacks::CallbackList;
 use crate::store::qa::By;
-use crate::store::{People, Retention, people};
+use crate::store::{self, People, Retention, StoreError, people};
 
 /// A reload must be answered within this time; reading prompts takes a moment.
 const RELOAD: Duration = Duration::from_secs(60);
@@ -95,6 +97,11 @@ impl Desk {
                 let done = inspecting::carry_out(&self.data, (places, &self.policy), order, by);
                 done.map_or_else(|error| Answer::Failed(format!("{error:#}")), Answer::Done)
             }
+            Request::Callbacks { order, by } => {
+                let by = By { who: by, at: self.clock.now().wall };
+                let done = CallbackList::open(&self.data).and_then(|mut list| in_json(&list.carry_out(order, by)?));
+                done.map_or_else(|error| Answer::Failed(error.to_string()), Answer::Done)
+            }
             Request::Recordings(order) => {
                 let kept = self.retention.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let done = Custodian::open(&self.data, kept, self.vault.clone())
@@ -161,6 +168,19 @@ pub fn carry_out_alone(config: &Config, order: &Order) -> Result<Vec<String>> {
     drop(writer);
     let mut custodian = Custodian::open(data, config.recordings.retention.clone(), vault(config))?;
     Ok(custodian.carry_out(order, RunClock::start().now().wall)?)
+}
+
+fn in_json(row: &callbacks::Row) -> Result<Vec<String>, StoreError> {
+    Ok(vec![serde_json::to_string(row)?])
+}
+
+/// The same for an order about callers who are owed a call.
+pub fn callbacks_alone(config: &Config, order: &store::callbacks::Order, by: &str) -> Result<Vec<String>> {
+    let data = &config.data_directory;
+    let _lock = lock_data(data)?;
+    drop(ledger_writer(data)?);
+    let by = By { who: by, at: RunClock::start().now().wall };
+    Ok(in_json(&CallbackList::open(data)?.carry_out(order, by)?)?)
 }
 
 /// The same for an order about people.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::agent::Agents;
 use super::conference::Conference;
-use super::fact::{SentFor, What};
+use super::fact::{SentFor, SurveyBy, What};
 use super::leg::{Action, Callee, Input, Media, Parting, Sent};
 use super::privacy::Pressed;
 use super::reason::{EndedBy, Reason};
@@ -34,6 +34,8 @@ pub(super) struct Talking {
     pub(super) muted: bool,
     /// The agent's last key and when it was.
     last_key: Option<(char, Instant)>,
+    /// `*8` was pressed then: a digit tells the call's class.
+    pub(super) class_begun: Option<Instant>,
     pub(super) scripts: Scripts,
     pub(super) conference: Conference,
 }
@@ -70,9 +72,15 @@ impl Talking {
             held,
             muted: false,
             last_key: None,
+            class_begun: None,
             scripts: Scripts::default(),
             conference: Conference::default(),
         }
+    }
+
+    /// The agent pressed `*` just now.
+    fn is_starred(&self, at: Now) -> bool {
+        self.last_key.is_some_and(|(key, when)| key == '*' && at.mono.since(when) <= limits::KEYS_TOGETHER)
     }
 
     pub(super) fn last_attempt(&self) -> u32 {
@@ -147,6 +155,13 @@ impl Call {
             }
             Input::Key { side, key, duration, via } => {
                 self.note_key(at, Pressed { side, key, duration, via }, Some(&talking));
+                let starred = talking.is_starred(at);
+                if side == Side::Agent && starred && self.is_survey_code(&talking, key) {
+                    return self.begin_survey(talking, SurveyBy::Code, now, at);
+                }
+                if side == Side::Agent {
+                    self.note_class_key(&mut talking, key, starred, at);
+                }
                 if side == Side::Agent
                     && let Some(desk) = self.note_agents_key(&mut talking, key, at)
                 {
@@ -164,6 +179,9 @@ impl Call {
                     Callee::Target(_) => (Reason::TargetHungUp, EndedBy::Trunk),
                 };
                 self.note_parting(&talking, at, Side::Agent);
+                if self.is_surveyed(&talking) {
+                    return self.begin_survey(talking, SurveyBy::HangUp, now, at);
+                }
                 return self.part(talking, now, at, reason, by);
             }
             Input::CallerLeft => return self.part(talking, now, at, Reason::CrossedCancel, EndedBy::Caller),
@@ -197,8 +215,8 @@ impl Call {
 
     /// `*6` and `*5`, one key soon after the other; or the code of a desk to which the caller goes.
     fn note_agents_key(&mut self, talking: &mut Talking, key: char, at: Now) -> Option<(SentFor, Next)> {
-        let before = talking.last_key.replace((key, at.mono));
-        let starred = before.is_some_and(|(key, when)| key == '*' && at.mono.since(when) <= limits::KEYS_TOGETHER);
+        let starred = talking.is_starred(at);
+        talking.last_key = Some((key, at.mono));
         let connected = matches!((&talking.stage, &talking.callee), (Stage::Connected, Callee::Agent(_)));
         match key {
             '6' if starred && connected && self.is_kept() => self.mute(talking, at, !talking.muted),

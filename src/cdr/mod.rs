@@ -1,16 +1,20 @@
 //! The call record: what is said of one call, computed from its facts in order. Nothing else computes these figures.
 
+mod after;
 mod attempts;
 mod fold;
 pub mod ladder;
+mod owed;
 mod quality;
 mod record;
 mod scene;
 mod supervised;
 mod way;
 
+pub use after::Survey;
 pub use attempts::{Attempt, RingEnd};
 pub use fold::{Fold, Phase};
+pub use owed::{Owed, Why as WhyOwed};
 pub(crate) use record::words;
 pub use record::{
     Blanked, Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, TargetSegment,

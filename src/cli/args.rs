@@ -94,7 +94,7 @@ pub(super) enum Command {
         #[arg(long)]
         numbers: bool,
     },
-    /// The report of a day, week or month.
+    /// The report of a day, week or month, or the tally sheet of a month.
     Report {
         span: SpanWord,
         /// A date like 2026-11-21 (or 2026-11 for a month); without it the current one.
@@ -104,6 +104,11 @@ pub(super) enum Command {
         /// What a line of CSV is about; the other formats hold all.
         #[arg(long, default_value = "hotline")]
         per: PerWord,
+    },
+    /// Callers whom the house owes a call: who left before an agent answered, left a message, or was promised a call.
+    Callbacks {
+        #[command(subcommand)]
+        command: super::callbacks::Command,
     },
     /// The rule book: what is asked of a call, how it is decided, and how calls would score by other numbers.
     Rules {
@@ -177,14 +182,16 @@ pub(super) enum SpanWord {
     Day,
     Week,
     Month,
+    /// A month's calls by day, class and agent: 《800电话信息统计报表》.
+    Tally,
 }
 
-impl From<SpanWord> for Span {
-    fn from(word: SpanWord) -> Span {
-        match word {
+impl SpanWord {
+    pub(super) fn span(self) -> Span {
+        match self {
             SpanWord::Day => Span::Day,
             SpanWord::Week => Span::Week,
-            SpanWord::Month => Span::Month,
+            SpanWord::Month | SpanWord::Tally => Span::Month,
         }
     }
 }
@@ -213,6 +220,9 @@ pub(super) enum PerWord {
     Hotline,
     Agent,
     Hour,
+    Class,
+    Survey,
+    Callback,
 }
 
 impl From<PerWord> for Per {
@@ -221,6 +231,9 @@ impl From<PerWord> for Per {
             PerWord::Hotline => Per::Hotline,
             PerWord::Agent => Per::Agent,
             PerWord::Hour => Per::Hour,
+            PerWord::Class => Per::Class,
+            PerWord::Survey => Per::Survey,
+            PerWord::Callback => Per::Callback,
         }
     }
 }

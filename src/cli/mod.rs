@@ -5,6 +5,7 @@ mod agents;
 mod analyze;
 mod args;
 mod audit;
+mod callbacks;
 mod demo;
 mod erase;
 mod ladder;
@@ -24,7 +25,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use args::{Args, Command, Topic};
+use args::{Args, Command, SpanWord, Topic};
 use clap::Parser as _;
 use reading::{ReadingError, Style, UsageError};
 
@@ -104,7 +105,10 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let Loaded { config, plans } = loaded(file)?;
             let now = RunClock::start().now().wall;
             let zones = Zones::from_plans(&plans).map_err(ReadingError::from)?;
-            let (period, form) = (((*span).into(), date), ((*format).into(), (*per).into()));
+            let (period, form) = ((span.span(), date), ((*format).into(), (*per).into()));
+            if matches!(span, SpanWord::Tally) {
+                return Ok(reading::tally(&reader(&config)?, date, &zones, now, form.0, &mut out)?);
+            }
             Ok(reading::report(&reader(&config)?, period, &zones, now, form, &mut out)?)
         }
         Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
@@ -114,6 +118,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
         Command::Erase { caller, by } => erase::run(caller, by, &settings(file)?, &mut out),
         Command::User { command } => user::run(command, &settings(file)?, &mut out),
         Command::Qa { command } => qa::run(command, file, &mut out),
+        Command::Callbacks { command } => callbacks::run(command, &settings(file)?, &mut out),
         Command::Audit { command } => audit::run(command, &settings(file)?, &mut out),
         Command::Reload => recordings::ask_running(&settings(file)?, &Request::Reload, &mut out),
         Command::Status => recordings::ask_running(&settings(file)?, &Request::Status, &mut out),

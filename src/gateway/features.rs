@@ -64,7 +64,14 @@ impl Gateway {
                 match call.and_then(|call| self.pause_recording(at, call, paused, PausedBy::Agent)) {
                     Ok(()) => {
                         let own = (agent, dialled.to_owned());
-                        return self.begin_own_call(now, at, (session, flow), request, own, confirming(2));
+                        return self.begin_own_call(
+                            now,
+                            at,
+                            (session, flow),
+                            request,
+                            own,
+                            confirming(2, Next::HangUp),
+                        );
                     }
                     Err(why) => {
                         tracing::info!(%agent, %dialled, %why, "a code is refused");
@@ -77,7 +84,14 @@ impl Gateway {
                 match self.agents.order(&agent, order, By::Phone, now) {
                     Ok(()) => {
                         let own = (agent, dialled.to_owned());
-                        return self.begin_own_call(now, at, (session, flow), request, own, confirming(tones));
+                        return self.begin_own_call(
+                            now,
+                            at,
+                            (session, flow),
+                            request,
+                            own,
+                            confirming(tones, Next::HangUp),
+                        );
                     }
                     Err(why) => {
                         tracing::info!(%agent, %dialled, %why, "a code is refused");
@@ -171,14 +185,14 @@ impl Gateway {
     }
 }
 
-/// One step: so many tones, and the end.
-fn confirming(tones: usize) -> Arc<Hotline> {
+/// One step: so many tones, and what comes then.
+pub(super) fn confirming(tones: usize, then: Next) -> Arc<Hotline> {
     let quiet = vec![0; (PAUSE.as_millis() as usize) * (SAMPLE_RATE_HZ as usize) / 1_000];
     let mut audio: Vec<i16> = quiet.clone();
     for _ in 0..tones {
         audio.extend(media::beep().iter().chain(&quiet));
     }
     let prompt = Prompt { text: String::new(), files: Vec::new(), audio: audio.into() };
-    let step = Step { name: "confirm".to_owned(), does: Does::Say(Say { prompt, then: Next::HangUp }) };
+    let step = Step { name: "confirm".to_owned(), does: Does::Say(Say { prompt, then }) };
     plan_of(Vec::new(), Next::HangUp, Next::Step(StepNo::after(0)), vec![step])
 }

@@ -213,14 +213,13 @@ impl Gateway {
             EventKind::Reanswered { body } => return self.take_reanswer(id, &Role::Caller, &body),
             EventKind::Offered { body } => return self.answer_in_ack(id, session, &Role::Caller, &body),
             EventKind::EarlyAnswer { body } => return self.early_answered(now, id, session, &body),
+            EventKind::Answered { body, source } => return self.back_answered(now, id, (&body, source)),
+            EventKind::Failed { .. } | EventKind::CrossedAnswer => return self.back_failed(id),
             EventKind::Received { .. }
             | EventKind::ReofferFailed { .. }
             | EventKind::Invite { .. }
             | EventKind::Progress { .. }
-            | EventKind::Answered { .. }
-            | EventKind::CrossedAnswer
             | EventKind::Challenged { .. }
-            | EventKind::Failed { .. }
             | EventKind::Terminated => return None,
         })
     }

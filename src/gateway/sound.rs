@@ -126,6 +126,8 @@ impl Gateway {
 
     fn leg_ready(&mut self, now: Now, call: CallId, leg: LegId) {
         let input = match self.by_leg.get(&leg).map(|link| &link.role) {
+            // An agent's phone that we ring is ready when it has answered.
+            Some(Role::Caller) if self.calling_back.awaits_agent(call) => return,
             Some(Role::Caller) => Input::CallerReady,
             Some(Role::Agent { attempt, .. }) => Input::AgentReady { attempt: *attempt },
             None => return,
@@ -206,6 +208,22 @@ impl Gateway {
         if let Some(media) = &a.media {
             self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
         }
+        true
+    }
+
+    /// The same of the agent's phone that is the caller's leg of a call of ours.
+    pub(super) fn lone_agent_answer(&mut self, id: CallId, body: &[u8], source: SocketAddr) -> bool {
+        let locked = self.is_locked(id, &Role::Caller);
+        let Some(caller) = self.calls.get_mut(&id).map(|entry| &mut entry.caller) else { return false };
+        let Some(media) = &caller.media else { return false };
+        let read = self.settings.media.read(&Role::Caller, body).ok();
+        let Some((peer, codec)) = read.and_then(|peer| peer.codecs.first().map(|(codec, _)| *codec).map(|c| (peer, c)))
+        else {
+            return false;
+        };
+        let remote = peer.remote_of(&media.local, codec, also(locked, source.ip()));
+        self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
+        (caller.codec, caller.peer) = (Some(codec), Some(peer));
         true
     }
 

@@ -64,6 +64,7 @@ pub(crate) fn plans() -> Plans {
         scripts: crate::dialplan::scripts::Scripts::default(),
         start: Next::Agents,
         steps: Vec::new(),
+        after: crate::dialplan::after::After::default(),
     });
     Plans { by_number: [("400".to_owned(), Arc::clone(&hotline))].into(), hotlines: vec![hotline] }
 }
@@ -158,6 +159,8 @@ impl Switch {
                 | Output::Rejected(_)
                 | Output::Ordered { .. }
                 | Output::Agents { .. }
+                | Output::CallingBack { .. }
+                | Output::CalledBack { .. }
                 | Output::Paused { .. } => {}
             }
         }

@@ -4,7 +4,7 @@
 use super::counters::{Direction, Method, Reload, SipRejection, has_response, response_codes};
 use super::registry::LabelSets;
 use crate::call::reason::EndedBy;
-use crate::cdr::{Outcome, Word, words};
+use crate::cdr::{Outcome, WhyOwed, Word, words};
 use crate::qa::backlog::{Decision, Hearing, Waiting};
 use crate::qa::summary::Pool;
 use crate::rules::{Finding, Pack};
@@ -193,6 +193,11 @@ const POOL: Label = closed("pool", words_of::<Pool>);
 const HEARING: Label = closed("kind", words_of::<Hearing>);
 const DECISION: Label = closed("outcome", words_of::<Decision>);
 const VERSION: Label = closed("version", || owned(&[env!("CARGO_PKG_VERSION")]));
+
+const SURVEY_END: Label = closed("result", || owned(&["complete", "no_grade", "hung_up"]));
+const QUESTION: Label = closed("question", || owned(&["1", "2", "3", "4"]));
+const GRADE: Label = closed("grade", || owned(&["1", "2", "3", "4"]));
+const OWED: Label = closed("why", words_of::<WhyOwed>);
 
 const fn closed(name: &'static str, words: fn() -> Vec<String>) -> Label {
     Label { name, values: Values::Words(words) }
@@ -404,4 +409,10 @@ metrics! {
         "When the configuration in force was read, since 1970.";
     BuildInfo "hotline_build_info" Gauge [VERSION] None
         "Always 1; the label says which program this is.";
+    Surveys "hotline_surveys_total" Counter [HOTLINE, SURVEY_END] None
+        "Callers who were asked after their call, by how far that went.";
+    SurveyGrades "hotline_survey_grades_total" Counter [HOTLINE, QUESTION, GRADE] None
+        "Grades by question, from 1 (very satisfied) to 4 (poor).";
+    CallbacksOwed "hotline_callbacks_owed_total" Counter [HOTLINE, OWED] None
+        "Ended calls whose callers reached nobody and are to be called back.";
 }

@@ -366,6 +366,8 @@ impl World {
             | Output::Ordered { .. }
             | Output::Agents { .. }
             | Output::Paused { .. }
+            | Output::CallingBack { .. }
+            | Output::CalledBack { .. }
             | Output::RoundTrip { .. }
             | Output::Count(_)
             | Output::Rejected(_) => {}
