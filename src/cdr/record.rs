@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Attempt, Fold, Supervised};
+use super::{Added, Attempt, Fold, Supervised};
 use crate::call::fact::{ClosedWhy, Fact, PausedBy, RecordedPart, RecordingStatus, RingSource, StepKind};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Wall;
@@ -94,6 +94,9 @@ pub struct Record {
     /// Who listened to the call, whispered or broke in.
     #[serde(default)]
     pub supervised: Vec<Supervised>,
+    /// Whom an agent called into the talk, while all three were there. What one had of the caller alone is a segment.
+    #[serde(default)]
+    pub added: Vec<Added>,
     pub recording: Recording,
     /// What can be heard in the recording; null: nobody listened to it.
     #[serde(default)]

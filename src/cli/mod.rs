@@ -5,6 +5,7 @@ mod agents;
 mod analyze;
 mod args;
 mod audit;
+mod choices;
 mod demo;
 mod erase;
 mod ladder;
