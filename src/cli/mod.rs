@@ -6,6 +6,7 @@ mod analyze;
 mod args;
 mod audit;
 mod callbacks;
+mod choices;
 mod demo;
 mod erase;
 mod ladder;
