@@ -34,6 +34,12 @@ pub(super) enum Command {
         /// Ends after the calls instead of serving records and metrics until Ctrl-C.
         #[arg(long)]
         exit: bool,
+        /// Makes up the month before this one and this one so far; without `--exit` it does so anyway.
+        #[arg(long)]
+        month: bool,
+        /// Of what is made up: the same seed on the same day gives the same month.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// Reads configuration, dialplans and prompts, and names every fault.
     Check,
@@ -94,9 +100,9 @@ pub(super) enum Command {
         #[arg(long)]
         numbers: bool,
     },
-    /// The report of a day, week or month.
+    /// The report of a day, week or month; or whether the closed ones are as they were.
     Report {
-        span: SpanWord,
+        what: ReportWord,
         /// A date like 2026-11-21 (or 2026-11 for a month); without it the current one.
         date: Option<String>,
         #[arg(long, default_value = "text")]
@@ -173,18 +179,21 @@ pub(super) enum Topic {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum SpanWord {
+pub(super) enum ReportWord {
     Day,
     Week,
     Month,
+    /// Walks the chain of closed reports and computes each again from the ledger.
+    Verify,
 }
 
-impl From<SpanWord> for Span {
-    fn from(word: SpanWord) -> Span {
-        match word {
-            SpanWord::Day => Span::Day,
-            SpanWord::Week => Span::Week,
-            SpanWord::Month => Span::Month,
+impl ReportWord {
+    pub(super) fn span(self) -> Option<Span> {
+        match self {
+            ReportWord::Day => Some(Span::Day),
+            ReportWord::Week => Some(Span::Week),
+            ReportWord::Month => Some(Span::Month),
+            ReportWord::Verify => None,
         }
     }
 }

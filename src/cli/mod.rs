@@ -11,6 +11,7 @@ mod ladder;
 mod qa;
 pub mod reading;
 mod recordings;
+mod reports;
 mod route_test;
 mod rules;
 mod serve;
@@ -71,9 +72,10 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             drop(out);
             Ok(serve::serve(args.config.clone(), loaded(file)?)?)
         }
-        Command::Demo { calls, exit } => {
+        Command::Demo { calls, exit, month, seed } => {
             drop(out);
-            Ok(demo::demo(*calls, *exit)?)
+            let month = (*month || !exit).then_some(*seed);
+            Ok(demo::demo(demo::Wanted { calls: *calls, exit: *exit, month })?)
         }
         Command::Check => check(file, &mut out),
         Command::RouteTest { to, from, source, at } => {
@@ -99,12 +101,13 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let id = reading::parse_call_id(id)?;
             Ok(reading::call(&reader(&settings(file)?)?, id, style(*json), *numbers, &mut out)?)
         }
-        Command::Report { span, date, format, per } => {
+        Command::Report { what, date, format, per } => {
             let date = date.as_deref().map(reading::parse_date).transpose()?;
             let Loaded { config, plans } = loaded(file)?;
             let now = RunClock::start().now().wall;
             let zones = Zones::from_plans(&plans).map_err(ReadingError::from)?;
-            let (period, form) = (((*span).into(), date), ((*format).into(), (*per).into()));
+            let Some(span) = what.span() else { return reports::verify(&config.data_directory, &zones, now, &mut out) };
+            let (period, form) = ((span, date), ((*format).into(), (*per).into()));
             Ok(reading::report(&reader(&config)?, period, &zones, now, form, &mut out)?)
         }
         Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
