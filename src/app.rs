@@ -138,7 +138,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let switch = start_switch(gateway, inbox, wires)?;
     metrics.counters().config_in_force(clock.now().wall);
     inspecting::publish(&config, clock.now().wall)?;
-    inspecting::tend_from_now_on(&config, &plans, clock);
+    inspecting::tend_from_now_on(&config.data_directory, &plans, &config.inspection.policy, clock);
     backlog::show_from_now_on(&config.data_directory, &in_force, &metrics, clock);
     Ok(Running {
         addresses,
@@ -536,7 +536,8 @@ pub fn lock_data(directory: &Path) -> Result<File> {
     }
 }
 
-fn ledger_writer(directory: &Path) -> Result<Writer> {
+/// For whoever has the directory's lock.
+pub fn ledger_writer(directory: &Path) -> Result<Writer> {
     let key = ledger::subject_key(directory).context("cannot read or make subject.key")?;
     Writer::open(directory, key).context("cannot open the ledger")
 }

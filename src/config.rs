@@ -6,6 +6,7 @@
 mod accounts;
 mod certificates;
 mod features;
+mod inspection;
 mod recordings;
 mod trunks;
 
@@ -36,8 +37,8 @@ use crate::peer::trunk::{Peer, PeerError};
 use crate::protocol::sip::digest::{Algorithm, Secrets};
 pub use crate::protocol::sip::endpoint::Transport;
 use crate::protocol::sip::session_timer;
-use crate::qa::draw;
 use crate::written::{At, Document, Table, text_of};
+pub use inspection::InspectionSettings;
 pub use recordings::RecordingSettings;
 
 /// The whole configuration, without a fault.
@@ -71,8 +72,7 @@ pub struct Config {
     /// Name servers; none: those of the system.
     pub dns_servers: Vec<SocketAddr>,
     pub recordings: RecordingSettings,
-    /// By what the draws of months go that nothing was told of yet.
-    pub draws: draw::policy::Policy,
+    pub inspection: InspectionSettings,
     /// How long live calls may go on once the gateway is told to stop.
     pub drain: Duration,
 }
@@ -287,8 +287,8 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         codes: features::read(&mut root.section("features")),
         dns_servers: trunks::dns_servers(&mut root.section("dns")),
         recordings: recordings::read(&mut root, base, &data_directory),
+        inspection: inspection::read(&mut root.section("qa")),
         data_directory,
-        draws: draws(&mut root.section("qa")),
         drain: drain(&mut root.section("shutdown")),
     };
     Read { config, default_agents, certificates }
@@ -298,12 +298,6 @@ fn drain(shutdown: &mut Table<'_>) -> Duration {
     const DEFAULT_S: u32 = 300;
     const DAY_S: u32 = 86_400;
     Duration::from_secs(shutdown.integer("drain_s", 0..=DAY_S).map_or(DEFAULT_S, |at| at.value).into())
-}
-
-fn draws(qa: &mut Table<'_>) -> draw::policy::Policy {
-    let usual = draw::policy::Policy::default();
-    let due_days = qa.integer("due_working_days", 1..=draw::policy::LONGEST_DUE).map(|at| at.value);
-    draw::policy::Policy { due_days: due_days.unwrap_or(usual.due_days), ..usual }
 }
 
 fn loopback(port: u16) -> SocketAddr {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::ids::AgentNo;
 
@@ -65,6 +66,12 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// SHA-256 of its JSON, in hex: told with the seed's commitment.
+    pub fn digest(&self) -> String {
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(text).iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+
     /// The shift of this minute of the day; `-` if there are no shifts.
     pub fn shift(&self, minute: u16) -> &str {
         let begun = self.shifts.iter().rev().find(|(_, begins)| *begins <= minute);

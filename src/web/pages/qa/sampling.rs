@@ -188,6 +188,19 @@ impl Sampling {
         self.tasks.iter().filter(|task| task.scorer.is_none()).count()
     }
 
+    fn talk_s(&self, month: &Month) -> u64 {
+        month.policy.min_talk_ms / 1_000
+    }
+
+    fn shifts(&self, month: &Month) -> String {
+        let shift = |(name, begins): &(String, u16)| format!("{name} {:02}:{:02}", begins / 60, begins % 60);
+        month.policy.shifts.iter().map(shift).collect::<Vec<_>>().join(", ")
+    }
+
+    fn policy_hash(&self, month: &Month) -> String {
+        month.policy.digest()
+    }
+
     fn heard(&self) -> usize {
         self.tasks.iter().filter(|task| task.state.counts() && !task.second).count()
     }
