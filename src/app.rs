@@ -5,6 +5,7 @@
 //! drain ─► calls end (or are ended) ─► switch ─► media ─► recorder ─► ledger ─► unlock
 //! ```
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -46,17 +47,19 @@ use crate::media;
 use crate::metrics::{Counters, LabelSets, Metrics};
 use crate::peer::registrar;
 use crate::peer::route::Destination;
+use crate::peer::token::Token;
 use crate::protocol::sip::endpoint::{self, Transport};
 use crate::protocol::sip::uri::Uri;
 use crate::store::{Retention, Writer};
 use crate::web;
 
+mod backlog;
 mod console;
 pub mod inspecting;
 mod keeping;
 mod reload;
 
-pub use keeping::{Reloaded, carry_out_alone, people_alone};
+pub use keeping::{Reloaded, callbacks_alone, carry_out_alone, people_alone};
 
 /// A gateway that is up.
 pub struct Running {
@@ -113,6 +116,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let mut gateway = Gateway::new(settings, Arc::clone(&plans), Random::from_seed(os_seed()?));
     gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
     gateway.use_codes(config.codes.clone());
+    gateway.use_supervisors(supervisors(&config));
     gateway.restore_agents(clock.now(), &presences);
     let shared = Shared::new(&ledger.ledger());
     let tls = open_tls(&config, clock)?;
@@ -134,7 +138,8 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let switch = start_switch(gateway, inbox, wires)?;
     metrics.counters().config_in_force(clock.now().wall);
     inspecting::publish(&config, clock.now().wall)?;
-    inspecting::tend_from_now_on(&config.data_directory, &plans, &config.inspection.policy, clock);
+    inspecting::tend_from_now_on(&config, &plans, clock);
+    backlog::show_from_now_on(&config.data_directory, &in_force, &metrics, clock);
     Ok(Running {
         addresses,
         mailbox,
@@ -632,6 +637,11 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
         targets: targets(config),
         run,
     })
+}
+
+/// Who may listen to whom, by which PIN.
+fn supervisors(config: &Config) -> BTreeMap<AgentNo, Token> {
+    config.agents.iter().filter_map(|a| Some((a.number.clone(), a.supervisor_pin.clone()?))).collect()
 }
 
 /// The agents who may register.

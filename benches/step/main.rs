@@ -11,6 +11,7 @@ mod ledger;
 mod measure;
 mod media;
 mod phones;
+mod queue;
 mod signalling;
 mod sockets;
 
@@ -18,9 +19,10 @@ use measure::Report;
 
 type Table = (&'static str, fn(&mut Report));
 
-const TABLES: [Table; 8] = [
+const TABLES: [Table; 9] = [
     ("sip: parse a datagram", signalling::parse),
     ("call: offered, rung, answered, talked, hung up; the two phones' own SIP included", signalling::whole_call),
+    ("queue: a step of the whole switch while 1,000 wait for 100 agents; phones included", queue::steps),
     ("record: the fold of a call's facts", ledger::fold),
     ("ledger: facts through store::Writer, by facts a commit", ledger::commit),
     ("capture: frames of a pcap", capture::read),

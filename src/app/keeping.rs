@@ -17,8 +17,10 @@ use crate::io::space::{Duties, Gauge, Level, Mounted, Usage, Watch};
 use crate::io::vault::Vault;
 use crate::metrics::{LabelSets, Metrics};
 use crate::qa::draw::policy::Policy;
+use crate::report::callbacks;
+use crate::store::callbacks::CallbackList;
 use crate::store::qa::By;
-use crate::store::{People, Retention, people};
+use crate::store::{self, People, Retention, StoreError, people};
 
 /// A reload must be answered within this time; reading prompts takes a moment.
 const RELOAD: Duration = Duration::from_secs(60);
@@ -65,7 +67,7 @@ impl House<'_> {
         let data = self.config.data_directory.clone();
         let (retention, clock, vault) = (Arc::clone(&self.retention), self.clock, vault(self.config));
         let policy = self.config.inspection.policy.clone();
-        let desk = Desk { data: data.clone(), vault, policy, retention, clock, pulse, disk, ask };
+        let desk = Desk { data: data.clone(), policy, vault, retention, clock, pulse, disk, ask };
         let control = Control::listen(&data, Box::new(move |request| desk.answer(&request)));
         let control = control.with_context(|| format!("cannot listen on {}/control.sock", data.display()))?;
         Ok(Keeping { retention: Arc::clone(&self.retention), reloads, _control: control })
@@ -75,9 +77,8 @@ impl House<'_> {
 /// What commands ask of a running server.
 struct Desk {
     data: PathBuf,
-    vault: Vault,
-    /// Of months that no seed was committed for yet.
     policy: Policy,
+    vault: Vault,
     retention: Arc<Mutex<Retention>>,
     clock: RunClock,
     pulse: Pulse,
@@ -93,8 +94,13 @@ impl Desk {
             Request::People { order, by } => self.people(order, by),
             Request::Qa { order, places, by } => {
                 let by = By { who: by, at: self.clock.now().wall };
-                let done = inspecting::carry_out(&self.data, places, &self.policy, order, by);
+                let done = inspecting::carry_out(&self.data, (places, &self.policy), order, by);
                 done.map_or_else(|error| Answer::Failed(format!("{error:#}")), Answer::Done)
+            }
+            Request::Callbacks { order, by } => {
+                let by = By { who: by, at: self.clock.now().wall };
+                let done = CallbackList::open(&self.data).and_then(|mut list| in_json(&list.carry_out(order, by)?));
+                done.map_or_else(|error| Answer::Failed(error.to_string()), Answer::Done)
             }
             Request::Recordings(order) => {
                 let kept = self.retention.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -162,6 +168,19 @@ pub fn carry_out_alone(config: &Config, order: &Order) -> Result<Vec<String>> {
     drop(writer);
     let mut custodian = Custodian::open(data, config.recordings.retention.clone(), vault(config))?;
     Ok(custodian.carry_out(order, RunClock::start().now().wall)?)
+}
+
+fn in_json(row: &callbacks::Row) -> Result<Vec<String>, StoreError> {
+    Ok(vec![serde_json::to_string(row)?])
+}
+
+/// The same for an order about callers who are owed a call.
+pub fn callbacks_alone(config: &Config, order: &store::callbacks::Order, by: &str) -> Result<Vec<String>> {
+    let data = &config.data_directory;
+    let _lock = lock_data(data)?;
+    drop(ledger_writer(data)?);
+    let by = By { who: by, at: RunClock::start().now().wall };
+    Ok(in_json(&CallbackList::open(data)?.carry_out(order, by)?)?)
 }
 
 /// The same for an order about people.

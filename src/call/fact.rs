@@ -333,6 +333,96 @@ pub enum What {
         why: SentFor,
         agent: AgentNo,
     },
+    /// A supervisor has dialled into the talk with the agent who has the caller; `attempt` goes on counting.
+    SupervisionStarted {
+        attempt: u32,
+        by: AgentNo,
+        mode: Supervision,
+    },
+    /// By a key of the supervisor's.
+    SupervisionChanged {
+        attempt: u32,
+        by: AgentNo,
+        mode: Supervision,
+    },
+    SupervisionEnded {
+        attempt: u32,
+        by: AgentNo,
+        why: SupervisionEnd,
+    },
+    /// The agent has left, and the caller is asked so many questions.
+    SurveyStarted {
+        questions: u32,
+        by: SurveyBy,
+    },
+    /// `question` counts from 1; `grade` from 1, very satisfied, to 4, poor.
+    SurveyGraded {
+        question: u32,
+        grade: u32,
+    },
+    SurveyEnded {
+        by: SurveyEnd,
+    },
+    /// Of what class the call is. The last one counts, and an agent's before a menu's.
+    Classed {
+        class: String,
+        by: ClassedBy,
+    },
+}
+
+/// What a supervisor does in a talk: who hears it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Supervision {
+    /// 监听: nobody.
+    Listen,
+    /// The agent alone.
+    Whisper,
+    /// Both; it is recorded as what the caller heard.
+    Barge,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SupervisionEnd {
+    /// The supervisor hung up.
+    Left,
+    /// That agent and the caller talk no more.
+    TalkOver,
+    /// Nothing came from the supervisor's phone for [`crate::limits::MEDIA_TIMEOUT`].
+    NoMedia,
+    /// The session of that phone was lost.
+    Lost,
+}
+
+/// How the agent left the caller to a survey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SurveyBy {
+    HangUp,
+    Code,
+}
+
+/// How a survey ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SurveyEnd {
+    /// Every question was answered.
+    Complete,
+    /// A question was not.
+    NoGrade,
+    /// The caller hung up, or the call was cut.
+    HungUp,
+}
+
+/// Who told a call's class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassedBy {
+    /// The caller, by a key.
+    Menu,
+    /// By a code in the talk.
+    Agent,
 }
 
 /// One file of a recording.
@@ -456,6 +546,16 @@ pub struct Offered {
     /// Hash of the dialplan that this call is handled by, from start to end.
     pub dialplan: String,
     pub answer: AnswerRule,
+    /// `[callback]`: a caller who reaches nobody is owed a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<CallbackRule>,
+}
+
+/// The parameters of `[callback]` that the list of callbacks depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallbackRule {
+    pub within_ms: u64,
+    pub attempts: u32,
 }
 
 /// The parameters of `[answer]` that the record's figures depend on.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::fact::Supervision;
 use super::presence::Order;
 use crate::ids::AgentNo;
 
@@ -18,6 +19,8 @@ pub enum Feature {
     /// Of the call in which the agent talks.
     PauseRecording,
     ResumeRecording,
+    /// With the number of an agent who talks, a star and the supervisor's PIN.
+    Supervise(Supervision),
 }
 
 /// Key of `[features]`, code where nothing else is written, what it does.
@@ -30,6 +33,9 @@ pub const DEFAULTS: &[(&str, &str, Feature)] = &[
     ("pause_recording", "*45", Feature::PauseRecording),
     ("resume_recording", "*46", Feature::ResumeRecording),
     ("pick_up", "*8", Feature::PickUp),
+    ("listen", "*91", Feature::Supervise(Supervision::Listen)),
+    ("whisper", "*92", Feature::Supervise(Supervision::Whisper)),
+    ("barge", "*93", Feature::Supervise(Supervision::Barge)),
 ];
 
 /// What was dialled.
@@ -38,6 +44,7 @@ pub enum Asked {
     Order(Order),
     PickUp(AgentNo),
     Recording { paused: bool },
+    Supervise { mode: Supervision, of: AgentNo, pin: String },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +88,10 @@ fn asked(feature: Feature, rest: &str) -> Option<Asked> {
         },
         Feature::PauseRecording => rest.is_empty().then_some(Asked::Recording { paused: true }),
         Feature::ResumeRecording => rest.is_empty().then_some(Asked::Recording { paused: false }),
+        Feature::Supervise(mode) => {
+            let (of, pin) = rest.split_once(['*', '#'])?;
+            (!of.is_empty()).then(|| Asked::Supervise { mode, of: AgentNo::from(of), pin: pin.to_owned() })
+        }
         Feature::PickUp => (!rest.is_empty()).then(|| Asked::PickUp(AgentNo::from(rest))),
     }
 }
@@ -94,14 +105,17 @@ mod tests {
         let codes = Codes::default();
         let order = |dialled: &str| match codes.read(dialled) {
             Some(Asked::Order(order)) => Some(order),
-            Some(Asked::PickUp(_) | Asked::Recording { .. }) | None => None,
+            Some(Asked::PickUp(_) | Asked::Recording { .. } | Asked::Supervise { .. }) | None => None,
         };
         assert_eq!(order("*41"), Some(Order::Ready));
         assert_eq!(order("*40"), Some(Order::LogOut));
         assert_eq!(order("*42"), Some(Order::PauseFor(0)));
         assert_eq!(order("*423"), Some(Order::PauseFor(3)));
         assert_eq!(codes.read("*812"), Some(Asked::PickUp("12".into())));
-        for unknown in ["*", "", "41", "*411", "*420", "*4212", "*8", "*9", "*é"] {
+        let whisper = Asked::Supervise { mode: Supervision::Whisper, of: "12".into(), pin: "4711".to_owned() };
+        assert_eq!(codes.read("*9212*4711"), Some(whisper.clone()));
+        assert_eq!(codes.read("*9212#4711"), Some(whisper));
+        for unknown in ["*918", "*91*4711", "*", "", "41", "*411", "*420", "*4212", "*8", "*9", "*é"] {
             assert_eq!(codes.read(unknown), None, "{unknown}");
         }
     }

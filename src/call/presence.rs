@@ -219,6 +219,21 @@ pub enum What {
     /// No phone of the agent, who is there for callers, can be reached.
     Unreachable,
     Reachable,
+    /// The agent dialled the code of a supervisor and was refused.
+    SupervisionRefused {
+        of: AgentNo,
+        why: RefusedSupervision,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusedSupervision {
+    /// No PIN of this agent's is configured.
+    NoSupervisor,
+    WrongPin,
+    /// Too many wrong ones from that address: the PIN was not looked at.
+    LockedOut,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -325,7 +340,9 @@ impl What {
     /// What it says of the presence at `now`; `None`: nothing, or only of the moment.
     pub fn presence(&self, now: Now) -> Option<Presence> {
         Some(match self {
-            What::LoggedIn { .. } | What::Unreachable | What::Reachable => return None,
+            What::LoggedIn { .. } | What::Unreachable | What::Reachable | What::SupervisionRefused { .. } => {
+                return None;
+            }
             What::Ready { .. } => Presence::Ready,
             What::Paused { reason, until_us, .. } => match until_us.map(|us| left(us, now)) {
                 Some(None) => Presence::Away,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::agent::Agents;
-use super::fact::{SentFor, What};
+use super::conference::Conference;
+use super::fact::{SentFor, SurveyBy, What};
 use super::leg::{Action, Callee, Input, Media, Parting, Sent};
 use super::privacy::Pressed;
 use super::reason::{EndedBy, Reason};
@@ -33,7 +34,10 @@ pub(super) struct Talking {
     pub(super) muted: bool,
     /// The agent's last key and when it was.
     last_key: Option<(char, Instant)>,
+    /// `*8` was pressed then: a digit tells the call's class.
+    pub(super) class_begun: Option<Instant>,
     pub(super) scripts: Scripts,
+    pub(super) conference: Conference,
 }
 
 /// Which greeting is due.
@@ -68,8 +72,15 @@ impl Talking {
             held,
             muted: false,
             last_key: None,
+            class_begun: None,
             scripts: Scripts::default(),
+            conference: Conference::default(),
         }
+    }
+
+    /// The agent pressed `*` just now.
+    fn is_starred(&self, at: Now) -> bool {
+        self.last_key.is_some_and(|(key, when)| key == '*' && at.mono.since(when) <= limits::KEYS_TOGETHER)
     }
 
     pub(super) fn last_attempt(&self) -> u32 {
@@ -87,7 +98,8 @@ impl Talking {
             Stage::Answering | Stage::Connected => None,
         };
         let lost = self.silent_until().map(|at| (at, "media is lost"));
-        lost.into_iter().chain(transfer).chain(self.scripts.poll_timeout()).min()
+        let beside = self.conference.poll_timeout();
+        lost.into_iter().chain(transfer).chain(beside).chain(self.scripts.poll_timeout()).min()
     }
 
     /// When the call ends because nothing comes from somebody. A script that deals with that goes before.
@@ -143,6 +155,13 @@ impl Call {
             }
             Input::Key { side, key, duration, via } => {
                 self.note_key(at, Pressed { side, key, duration, via }, Some(&talking));
+                let starred = talking.is_starred(at);
+                if side == Side::Agent && starred && self.is_survey_code(&talking, key) {
+                    return self.begin_survey(talking, SurveyBy::Code, now, at);
+                }
+                if side == Side::Agent {
+                    self.note_class_key(&mut talking, key, starred, at);
+                }
                 if side == Side::Agent
                     && let Some(desk) = self.note_agents_key(&mut talking, key, at)
                 {
@@ -152,7 +171,7 @@ impl Call {
             Input::Media(event) => self.note_media(&mut talking, at, event),
             Input::HungUp { side: Side::Caller } => {
                 self.note_parting(&talking, at, Side::Caller);
-                return self.part(&talking, now, at, Reason::CallerHungUp, EndedBy::Caller);
+                return self.part(talking, now, at, Reason::CallerHungUp, EndedBy::Caller);
             }
             Input::HungUp { side: Side::Agent } => {
                 let (reason, by) = match talking.callee {
@@ -160,24 +179,28 @@ impl Call {
                     Callee::Target(_) => (Reason::TargetHungUp, EndedBy::Trunk),
                 };
                 self.note_parting(&talking, at, Side::Agent);
-                return self.part(&talking, now, at, reason, by);
+                if self.is_surveyed(&talking) {
+                    return self.begin_survey(talking, SurveyBy::HangUp, now, at);
+                }
+                return self.part(talking, now, at, reason, by);
             }
-            Input::CallerLeft => return self.part(&talking, now, at, Reason::CrossedCancel, EndedBy::Caller),
-            Input::CallerNeverAcknowledged => return self.part(&talking, now, at, Reason::NoAck, EndedBy::Gateway),
+            Input::CallerLeft => return self.part(talking, now, at, Reason::CrossedCancel, EndedBy::Caller),
+            Input::CallerNeverAcknowledged => return self.part(talking, now, at, Reason::NoAck, EndedBy::Gateway),
             Input::Lost { side } => {
                 let by = match (side, &talking.callee) {
                     (Side::Agent, Callee::Agent(_)) => EndedBy::Agent,
                     (Side::Caller, _) | (Side::Agent, Callee::Target(_)) => EndedBy::Trunk,
                 };
-                return self.part(&talking, now, at, Reason::SessionLost, by);
+                return self.part(talking, now, at, Reason::SessionLost, by);
             }
-            Input::Shutdown => return self.part(&talking, now, at, Reason::Shutdown, EndedBy::Gateway),
+            Input::Shutdown => return self.part(talking, now, at, Reason::Shutdown, EndedBy::Gateway),
             _ => {}
         }
         State::Talking(talking)
     }
 
-    pub(super) fn handle_talking_timeout(&mut self, talking: Box<Talking>, now: Now) -> State {
+    pub(super) fn handle_talking_timeout(&mut self, mut talking: Box<Talking>, now: Now) -> State {
+        self.conference_timed_out(&mut talking, now);
         if let Stage::Transferring(transfer) = &talking.stage
             && transfer.poll_timeout().is_some_and(|(until, _)| until <= now.mono)
         {
@@ -185,15 +208,15 @@ impl Call {
             return self.transfer_timed_out(talking, &transfer, now);
         }
         match talking.silent_until() {
-            Some(at) if at <= now.mono => self.part(&talking, now.mono, now, Reason::MediaTimeout, EndedBy::Gateway),
+            Some(at) if at <= now.mono => self.part(talking, now.mono, now, Reason::MediaTimeout, EndedBy::Gateway),
             _ => State::Talking(talking),
         }
     }
 
     /// `*6` and `*5`, one key soon after the other; or the code of a desk to which the caller goes.
     fn note_agents_key(&mut self, talking: &mut Talking, key: char, at: Now) -> Option<(SentFor, Next)> {
-        let before = talking.last_key.replace((key, at.mono));
-        let starred = before.is_some_and(|(key, when)| key == '*' && at.mono.since(when) <= limits::KEYS_TOGETHER);
+        let starred = talking.is_starred(at);
+        talking.last_key = Some((key, at.mono));
         let connected = matches!((&talking.stage, &talking.callee), (Stage::Connected, Callee::Agent(_)));
         match key {
             '6' if starred && connected && self.is_kept() => self.mute(talking, at, !talking.muted),
@@ -271,7 +294,15 @@ impl Call {
         }
     }
 
-    pub(super) fn part(&mut self, talking: &Talking, now: Instant, at: Now, reason: Reason, by: EndedBy) -> State {
+    pub(super) fn part(
+        &mut self,
+        mut talking: Box<Talking>,
+        now: Instant,
+        at: Now,
+        reason: Reason,
+        by: EndedBy,
+    ) -> State {
+        self.dismiss_supervisors(&mut talking, at);
         let mut state = self.end(now, at, reason, by);
         let parting = match reason {
             Reason::CallerHungUp | Reason::AgentHungUp => Parting::HungUp,
@@ -284,7 +315,7 @@ impl Call {
             Stage::Connected => Some(Transferor::Waits),
             Stage::Transferring(transfer) => {
                 if reason != Reason::TransferFailed {
-                    self.abandon_transfer(talking, transfer, at);
+                    self.abandon_transfer(&talking, transfer, at);
                 }
                 Some(transfer.transferor)
             }

@@ -248,6 +248,7 @@ impl Call {
             agents.answered(agent, self.id, self.hotline.duty.wrap_up);
         }
         self.end_agents_hold(talking, at);
+        self.dismiss_supervisors(talking, at);
         self.fact(at, What::TransferCompleted { attempt, to: to.clone() });
         self.actions.push_back(Action::Bridge { attempt, connected: at });
         let before = std::mem::replace(&mut talking.attempt, attempt);
@@ -271,7 +272,7 @@ impl Call {
         self.drop_transfer(transfer, at, (result, status));
         self.fact(at, What::TransferFailed { attempt: transfer.attempt, result, status });
         if transfer.transferor == Transferor::Left {
-            return self.part(&talking, now, at, Reason::TransferFailed, EndedBy::Gateway);
+            return self.part(talking, now, at, Reason::TransferFailed, EndedBy::Gateway);
         }
         let attempt = talking.attempt;
         self.actions.push_back(Action::Notify { attempt, status: status.unwrap_or_else(|| report(result)) });

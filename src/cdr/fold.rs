@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use super::after::After;
 use super::attempts::Attempts;
+use super::owed::{self, Owed};
 use super::quality::{About, Leg};
 use super::record::{Blanked, Greeting, Outcome, Played, Quality, Record, Recording, Segment, TargetSegment, Time};
+use super::supervised::Stretches;
 use super::way::Way;
 use crate::call::fact::{AnswerRule, Fact, Offered, PausedBy, RecordingStatus, What};
 use crate::call::leg::Callee;
 use crate::call::reason::{Class, EndedBy, Reason};
-use crate::clock::Stamp;
+use crate::clock::{Stamp, Wall};
 use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId};
 use crate::media::Play;
 use crate::quality::speech::Listening;
@@ -27,7 +30,9 @@ pub struct Fold {
     ring: Option<Stamp>,
     answers: Vec<Answer>,
     way: Way,
+    after: After,
     attempts: Attempts,
+    supervised: Stretches,
     connected: Option<Stamp>,
     plays: Vec<PlaySpan>,
     holds: Vec<Hold>,
@@ -118,7 +123,9 @@ impl Fold {
             ring: None,
             answers: Vec::new(),
             way: Way::default(),
+            after: After::default(),
             attempts: Attempts::default(),
+            supervised: Stretches::default(),
             connected: None,
             plays: Vec::new(),
             holds: Vec::new(),
@@ -141,6 +148,7 @@ impl Fold {
         }
         self.next = fact.n + 1;
         self.attempts.push(fact);
+        self.supervised.push(fact);
         if self.ended.is_none() {
             self.push_live(fact);
         }
@@ -268,6 +276,7 @@ impl Fold {
             duration_ms: ended_at.and_then(|at| at.millis_since(self.offered_at)),
             greeting: self.greeting(),
             played: self.played(),
+            supervised: self.supervised.list(self.connected),
             recording: self.recording.clone(),
             listening: self.listening.clone(),
             steps: self.way.steps(self.offered_at),
@@ -275,6 +284,9 @@ impl Fold {
             notice: self.way.notice.clone(),
             queue: self.way.queue(self.answered_or_ended()),
             message: self.connected.and_then(|connected| self.way.message(connected, ended_at)),
+            class: self.after.class(),
+            survey: self.after.survey(),
+            callback: self.callback(),
             quality: self.quality(),
             dialplan_version: self.offered.dialplan.clone(),
             rule_pack: None,
@@ -286,6 +298,7 @@ impl Fold {
     fn push_live(&mut self, fact: &Fact) {
         let at = fact.at;
         self.way.push(fact, self.answers.is_empty());
+        self.after.push(fact);
         match &fact.what {
             What::AgentInvited { attempt, agent } => {
                 self.ringing.insert(*attempt, agent.clone());
@@ -489,15 +502,21 @@ impl Fold {
     }
 
     fn talk_ms(&self) -> Option<u64> {
-        let ended = self.ended?;
+        let talked_to = self.talked_to()?;
         let Some(answer) = self.answer() else { return Some(0) };
-        Some(ended.at.nanos_since(answer.at)?.saturating_sub(self.held_ns(answer.at, ended.at)?) / NS_PER_MS)
+        Some(talked_to.nanos_since(answer.at)?.saturating_sub(self.held_ns(answer.at, talked_to)?) / NS_PER_MS)
     }
 
     fn hold_ms(&self) -> Option<u64> {
-        let ended = self.ended?;
+        let talked_to = self.talked_to()?;
         let Some(answer) = self.answer() else { return Some(0) };
-        Some(self.held_ns(answer.at, ended.at)? / NS_PER_MS)
+        Some(self.held_ns(answer.at, talked_to)? / NS_PER_MS)
+    }
+
+    /// The end of an ended call, but for its survey.
+    fn talked_to(&self) -> Option<Stamp> {
+        let ended = self.ended_at()?;
+        Some(self.after.surveyed_at().unwrap_or(ended))
     }
 
     /// How long at least one hold or transfer lasted within `from` → `to`.
@@ -587,6 +606,14 @@ impl Fold {
             }
         };
         self.plays.iter().map(one).collect()
+    }
+
+    fn callback(&self) -> Option<Owed> {
+        let (rule, ended) = (self.offered.callback?, self.ended?);
+        let why = owed::why(self.outcome()?, ended.reason, self.way.closed, self.way.left_message())?;
+        let due_us = i64::try_from(rule.within_ms * 1_000).unwrap_or(i64::MAX);
+        let due_at = Time(Wall::from_micros(ended.at.wall_us.saturating_add(due_us)));
+        Some(Owed { why, due_at, attempts: rule.attempts })
     }
 
     fn quality(&self) -> Quality {

@@ -100,7 +100,7 @@ pub(super) enum Command {
         #[arg(long)]
         numbers: bool,
     },
-    /// The report of a day, week or month; or whether the closed ones are as they were.
+    /// The report of a day, week or month, the tally sheet of a month; or whether the closed ones are as they were.
     Report {
         what: ReportWord,
         /// A date like 2026-11-21 (or 2026-11 for a month); without it the current one.
@@ -110,6 +110,11 @@ pub(super) enum Command {
         /// What a line of CSV is about; the other formats hold all.
         #[arg(long, default_value = "hotline")]
         per: PerWord,
+    },
+    /// Callers whom the house owes a call: who left before an agent answered, left a message, or was promised a call.
+    Callbacks {
+        #[command(subcommand)]
+        command: super::callbacks::Command,
     },
     /// The rule book: what is asked of a call, how it is decided, and how calls would score by other numbers.
     Rules {
@@ -183,17 +188,20 @@ pub(super) enum ReportWord {
     Day,
     Week,
     Month,
+    /// A month's calls by day, class and agent: 《800电话信息统计报表》.
+    Tally,
     /// Walks the chain of closed reports and computes each again from the ledger.
     Verify,
 }
 
 impl ReportWord {
+    /// Whose report it is; `None`: something else is asked.
     pub(super) fn span(self) -> Option<Span> {
         match self {
             ReportWord::Day => Some(Span::Day),
             ReportWord::Week => Some(Span::Week),
             ReportWord::Month => Some(Span::Month),
-            ReportWord::Verify => None,
+            ReportWord::Tally | ReportWord::Verify => None,
         }
     }
 }
@@ -222,6 +230,9 @@ pub(super) enum PerWord {
     Hotline,
     Agent,
     Hour,
+    Class,
+    Survey,
+    Callback,
 }
 
 impl From<PerWord> for Per {
@@ -230,6 +241,9 @@ impl From<PerWord> for Per {
             PerWord::Hotline => Per::Hotline,
             PerWord::Agent => Per::Agent,
             PerWord::Hour => Per::Hour,
+            PerWord::Class => Per::Class,
+            PerWord::Survey => Per::Survey,
+            PerWord::Callback => Per::Callback,
         }
     }
 }

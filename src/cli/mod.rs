@@ -5,6 +5,7 @@ mod agents;
 mod analyze;
 mod args;
 mod audit;
+mod callbacks;
 mod demo;
 mod erase;
 mod ladder;
@@ -25,7 +26,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use args::{Args, Command, Topic};
+use args::{Args, Command, ReportWord, Topic};
 use clap::Parser as _;
 use reading::{ReadingError, Style, UsageError};
 
@@ -106,9 +107,14 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let Loaded { config, plans } = loaded(file)?;
             let now = RunClock::start().now().wall;
             let zones = Zones::from_plans(&plans).map_err(ReadingError::from)?;
-            let Some(span) = what.span() else { return reports::verify(&config.data_directory, &zones, now, &mut out) };
-            let (period, form) = ((span, date), ((*format).into(), (*per).into()));
-            Ok(reading::report(&reader(&config)?, period, &zones, now, form, &mut out)?)
+            let Some(span) = what.span() else {
+                return match what {
+                    ReportWord::Verify => reports::verify(&config.data_directory, &zones, now, &mut out),
+                    _ => Ok(reading::tally(&reader(&config)?, date, &zones, now, (*format).into(), &mut out)?),
+                };
+            };
+            let form = ((*format).into(), (*per).into());
+            Ok(reading::report(&reader(&config)?, (span, date), &zones, now, form, &mut out)?)
         }
         Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
         Command::Rules { ask } => rules::run(ask, file, &mut out),
@@ -117,6 +123,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
         Command::Erase { caller, by } => erase::run(caller, by, &settings(file)?, &mut out),
         Command::User { command } => user::run(command, &settings(file)?, &mut out),
         Command::Qa { command } => qa::run(command, file, &mut out),
+        Command::Callbacks { command } => callbacks::run(command, &settings(file)?, &mut out),
         Command::Audit { command } => audit::run(command, &settings(file)?, &mut out),
         Command::Reload => recordings::ask_running(&settings(file)?, &Request::Reload, &mut out),
         Command::Status => recordings::ask_running(&settings(file)?, &Request::Status, &mut out),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ids::AgentNo;
-use crate::qa::draw::policy::{HEAVIEST, Policy};
+use crate::qa::draw::policy::{HEAVIEST, LONGEST_DUE, Policy};
 use crate::written::{At, Table};
 
 /// The texts ask for one to five calls of an agent and month.
@@ -25,6 +25,7 @@ pub(super) fn read(qa: &mut Table<'_>) -> InspectionSettings {
     let min_talk_s = number("min_talk_s", 1..=600, u32::try_from(usual.min_talk_ms / 1_000).unwrap_or(20));
     let second_one_in = number("second_one_in", 0..=1_000, usual.second_one_in);
     let repeat_days = number("repeat_days", 1..=90, usual.repeat_days);
+    let due_days = number("due_working_days", 1..=LONGEST_DUE, usual.due_days);
     if minimum > target {
         let line = qa.line();
         qa.fault(line, format!("qa.minimum is {minimum}, more than qa.target"), format!("write {target} at most"));
@@ -37,6 +38,7 @@ pub(super) fn read(qa: &mut Table<'_>) -> InspectionSettings {
             min_talk_ms: u64::from(min_talk_s) * 1_000,
             second_one_in,
             repeat_days,
+            due_days,
             shifts: shifts(qa).unwrap_or(usual.shifts),
             weights: weights(qa),
             unscored: qa.strings("unscored").map_or_else(Default::default, |all| {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::after::After;
 use super::notes::{self, Class};
 use super::reception::Reception;
 use super::scripts::Scripts;
@@ -66,6 +67,8 @@ pub struct Hotline {
     pub start: Next,
     /// The file's `[step.NAME]`s, in its order.
     pub steps: Vec<Step>,
+    /// What comes after a call.
+    pub after: After,
 }
 
 impl Hotline {
@@ -350,6 +353,8 @@ pub struct Say {
 pub struct Menu {
     pub prompt: Prompt,
     pub keys: BTreeMap<char, Next>,
+    /// The class that a key makes of the call.
+    pub classes: BTreeMap<char, String>,
     /// How long a key is waited for after the prompt.
     pub wait: Duration,
     /// How often the prompt is said.

@@ -26,7 +26,7 @@ impl Gateway {
             self.endpoint.answer_refer(now.mono, session, 403);
             return Some(Input::TransferRefused { attempt: None, why: RefusedTransfer::FromTrunk });
         };
-        let present = |a: &super::book::Attempt| !a.released && !a.forks.has_lost(session);
+        let present = |a: &super::book::Attempt| !a.released && !a.beside && !a.forks.has_lost(session);
         if !self.calls.get(&id).and_then(|e| e.attempts.get(&attempt)).is_some_and(present) {
             self.endpoint.answer_refer(now.mono, session, 481);
             return None;

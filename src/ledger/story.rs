@@ -2,8 +2,8 @@
 
 use crate::call::choice::{Choice, Why};
 use crate::call::fact::{
-    AnswerRule, ClosedWhy, Fact, MessageEnd, Offered, PausedBy, RecordingStatus, RefusedTransfer, RingResult,
-    RingSource, SentFor, Signal, StepKind, What,
+    AnswerRule, ClassedBy, ClosedWhy, Fact, MessageEnd, Offered, PausedBy, RecordingStatus, RefusedTransfer,
+    RingResult, RingSource, SentFor, Signal, StepKind, Supervision, SupervisionEnd, SurveyBy, SurveyEnd, What,
 };
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
@@ -49,6 +49,7 @@ impl Story {
             sip_call_id: format!("call-{seed}@carrier"),
             dialplan: "0123456789abcdef".to_owned(),
             answer: rule(),
+            callback: None,
         };
         Story { facts: vec![Fact { call, n: 0, at, what: What::Offered(Box::new(offered)) }], offered: at }
     }
@@ -141,6 +142,7 @@ pub(crate) fn plans() -> Plans {
         duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
+        after: crate::dialplan::after::After::default(),
     };
     Plans { hotlines: vec![hotline.into()], ..Plans::default() }
 }
@@ -238,6 +240,13 @@ fn newer_kinds(story: Story) -> Story {
         .at(19_142, What::Cued { cue: Cue::TalkNearItsLength, sounded: true })
         .at(19_143, What::Parted { by: Side::Agent, caller_quiet_ms: Some(1_200), agent_quiet_ms: None })
         .at(19_144, What::SentToDesk { why: SentFor::Nuisance, agent: "8".into() })
+        .at(19_145, What::SupervisionStarted { attempt: 2, by: "7".into(), mode: Supervision::Listen })
+        .at(19_146, What::SupervisionChanged { attempt: 2, by: "7".into(), mode: Supervision::Barge })
+        .at(19_147, What::SupervisionEnded { attempt: 2, by: "7".into(), why: SupervisionEnd::TalkOver })
+        .at(19_148, What::SurveyStarted { questions: 4, by: SurveyBy::HangUp })
+        .at(19_149, What::SurveyGraded { question: 1, grade: 2 })
+        .at(19_150, What::SurveyEnded { by: SurveyEnd::NoGrade })
+        .at(19_151, What::Classed { class: "技术质量".to_owned(), by: ClassedBy::Agent })
 }
 
 /// What a phone says at the end of a call.

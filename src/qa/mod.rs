@@ -6,8 +6,10 @@
 //! were picked for a reason (the targeted pool) never enter an estimate, only those drawn by lot do.
 
 pub mod agreement;
+pub mod backlog;
 pub mod deadline;
 pub mod draw;
+pub mod due;
 pub mod estimate;
 pub mod fill;
 pub mod form;

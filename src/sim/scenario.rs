@@ -229,6 +229,7 @@ impl Line {
             numbers: vec![self.number.clone()],
             language: "zh-CN".to_owned(),
             time_zone: "Asia/Shanghai".to_owned(),
+            after: crate::dialplan::after::After::default(),
             version: "0000000000000000".to_owned(),
             answer: Answer {
                 max_rings: 3,
@@ -265,7 +266,14 @@ fn steps(prompt: &Prompt) -> Vec<Step> {
         Step { name: "notice".to_owned(), does: Does::Say(Say { prompt: prompt.clone(), then: Next::Agents }) },
         Step {
             name: "menu".to_owned(),
-            does: Does::Menu(Menu { prompt: prompt.clone(), keys, wait: secs(3), tries: 2, otherwise }),
+            does: Does::Menu(Menu {
+                prompt: prompt.clone(),
+                keys,
+                classes: std::collections::BTreeMap::new(),
+                wait: secs(3),
+                tries: 2,
+                otherwise,
+            }),
         },
         Step {
             name: "leave".to_owned(),

@@ -189,6 +189,7 @@ impl World {
             named_phones: Vec::new(),
             targets: Vec::new(),
             accounts: crate::peer::registrar::Settings::default(),
+            supervisors: BTreeMap::new(),
             plans: Arc::new(plans),
         })));
     }
@@ -365,6 +366,8 @@ impl World {
             | Output::Ordered { .. }
             | Output::Agents { .. }
             | Output::Paused { .. }
+            | Output::CallingBack { .. }
+            | Output::CalledBack { .. }
             | Output::RoundTrip { .. }
             | Output::Count(_)
             | Output::Rejected(_) => {}
@@ -422,6 +425,7 @@ impl Media {
             Command::Mute { .. }
             | Command::Cue { .. }
             | Command::Listen { .. }
+            | Command::Admit { .. }
             | Command::Pause { .. }
             | Command::GuardKeys { .. }
             | Command::Keyed { .. }

@@ -2,9 +2,11 @@
 //!
 //! One [`Writer`] a directory; any number of [`Reader`]s beside it, and one [`Custody`] for what people decide about recordings
 //! and numbers. Rows of `call`, `recording` and `listed` are computed from facts and can be rebuilt. [`People`] are those who work
-//! with the console; what they do is in the [`audit`] log. [`qa`] has draws and scores, [`notes`] what callers wanted, [`reports`] what was closed.
+//! with the console; what they do is in the [`audit`] log. [`qa`] has draws and scores, [`notes`] what callers wanted,
+//! [`callbacks`] whom the house owes a call, [`reports`] what was closed.
 
 pub mod audit;
+pub mod callbacks;
 mod custody;
 mod listing;
 pub mod notes;

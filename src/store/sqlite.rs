@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_console.sql"),
     include_str!("migrations/0005_qa.sql"),
     include_str!("migrations/0006_keeping.sql"),
+    include_str!("migrations/0007_callbacks.sql"),
     include_str!("migrations/0012_notes.sql"),
     include_str!("migrations/0013_reports.sql"),
 ];

@@ -208,6 +208,11 @@ impl Page {
         self.local(time.0, "%Y-%m-%d %H:%M:%S")
     }
 
+    /// The last whole day before this moment, as deadlines are told: `2026-12-07`.
+    pub fn last_day(&self, until: &Wall) -> String {
+        self.local(Wall::from_micros(until.as_micros() - 1), "%Y-%m-%d")
+    }
+
     /// `10:00:05`.
     pub fn clock(&self, time: &Time) -> String {
         self.local(time.0, "%H:%M:%S")

@@ -9,7 +9,7 @@ use axum::routing::{MethodFilter, MethodRouter, get as get_method, on};
 use super::desk::Desk;
 use super::door;
 use super::page::{Nav, Refusal};
-use super::pages::{account, admin, agent, calls, home, live, login, notes, one_call, qa, reports, sound};
+use super::pages::{account, admin, agent, callbacks, calls, home, live, login, notes, one_call, qa, reports, sound};
 use crate::store::people::Role::{Admin, Agent, Auditor, Lead, Operator, Qa};
 use crate::store::people::Roles;
 
@@ -56,6 +56,8 @@ pub const DOWNLOADS: Roles = Roles::of(&[Lead]);
 pub const SEES_NUMBERS: Roles = Roles::of(&[Lead, Operator]);
 /// Sees what happens now.
 pub const WATCHES: Roles = Roles::of(&[Lead, Operator]);
+/// Calls people back; an agent sees the number of whoever he has taken.
+const CALLS_BACK: Roles = Roles::of(&[Agent, Lead, Operator]);
 /// Scores calls that are drawn for them.
 const SCORES: Roles = Roles::of(&[Qa]);
 /// Sees which calls deserve to be heard.
@@ -113,6 +115,8 @@ fn calls_and_agents() -> Vec<Route> {
         get("/calls/{id}/peaks", Only(HEARS), sound::peaks),
         get("/calls/{id}/sound", Only(HEARS), sound::sound),
         get("/calls/{id}/file", Only(DOWNLOADS), sound::file),
+        get("/callbacks", Only(CALLS_BACK), callbacks::page).nav("nav-callbacks"),
+        post("/callbacks/{id}", Only(CALLS_BACK), callbacks::change),
         get("/agent", Only(Roles::of(&[Agent])), agent::page).nav("nav-agent"),
         get("/agent/calls/{id}/sound", Only(Roles::of(&[Agent])), sound::own),
         get("/agent/calls/{id}/peaks", Only(Roles::of(&[Agent])), sound::own_peaks),

@@ -190,6 +190,7 @@ impl Demo<'_> {
             sip_call_id: format!("{id}@demo"),
             dialplan: "demo".to_owned(),
             answer: rule(),
+            callback: None,
         };
         let mut told = Told { call: id, run, begin, at, facts: Vec::new() };
         told.push(0, What::Offered(Box::new(offered)));

@@ -27,12 +27,23 @@ pub struct Policy {
     pub weights: BTreeMap<String, u32>,
     /// One in so many picks is scored again by another person who is not told; 0: none.
     pub second_one_in: u32,
+    /// Working days after the month within which its calls are to be scored.
+    #[serde(default = "due_days")]
+    pub due_days: u32,
     /// Agents who are not scored.
     pub unscored: BTreeSet<AgentNo>,
 }
 
 /// A weight beyond this would leave nothing for the others.
 pub const HEAVIEST: u32 = 100;
+
+/// Longest time for scoring, in working days.
+pub const LONGEST_DUE: u32 = 60;
+
+/// Also of months that were committed to before there was a choice.
+fn due_days() -> u32 {
+    5
+}
 
 /// Most calls of one agent in a period.
 pub const MOST: u32 = 100;
@@ -48,6 +59,7 @@ impl Default for Policy {
             repeat_days: 7,
             weights: BTreeMap::new(),
             second_one_in: 10,
+            due_days: due_days(),
             unscored: BTreeSet::new(),
         }
     }

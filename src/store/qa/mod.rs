@@ -2,6 +2,7 @@
 //!
 //! A connection of its own beside the ledger's writer: its transactions are short, and it touches no fact.
 
+mod backlog;
 mod draws;
 mod reviews;
 mod rows;

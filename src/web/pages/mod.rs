@@ -3,6 +3,7 @@
 pub(super) mod account;
 pub(super) mod admin;
 pub(super) mod agent;
+pub(super) mod callbacks;
 pub(super) mod calls;
 pub(super) mod home;
 pub(super) mod live;

@@ -302,6 +302,7 @@ reason-agents-unreachable = no agent's phone could be reached
 reason-agents-mixed = no agent took it, for different reasons
 reason-trunk-fault = a fault of the trunk
 reason-fault = a fault of the gateway
+reason-survey-over = the survey was over
 reason-transfer-failed = the transfer found nobody
 reason-shutdown = the gateway was stopped
 reason-crash = the gateway died
@@ -328,6 +329,9 @@ qa-review-n = Review { $n }
 qa-agent = Agent
 qa-pool = Pool
 qa-since = Since
+qa-due = Due
+qa-overdue = overdue
+qa-overdue-n = { $n } overdue
 qa-state = State
 qa-new = new
 qa-begun = begun
@@ -536,6 +540,38 @@ qa-verdict-pass = kept
 qa-verdict-fail = broken
 qa-verdict-na = does not apply
 qa-verdict-unknown = not known
+
+nav-callbacks = Callbacks
+callbacks-none = Nobody is to be called.
+callbacks-open = { $n ->
+    [one] 1 caller is to be called
+   *[other] { $n } callers are to be called
+}
+callback-due = Due
+callback-overdue = overdue
+callback-caller = Caller
+callback-hotline = Hotline
+callback-why = Why
+callback-times = Calls
+callback-tries = Attempts
+callback-do = What to do
+callback-call = Call: my phone rings first
+callback-take = Take
+callback-take-of = Take { $caller }
+callback-taken-by = { $name } calls
+callback-note = Note
+callback-no-time = Write the time as in 2026-11-21T10:00:00+08:00.
+callback-why-abandoned = hung up while waiting
+callback-why-missed = nobody answered
+callback-why-message = left a message
+callback-why-outage = called in an outage
+callback-why-promised = was promised a call
+callback-code-reached = Reached
+callback-code-no-answer = No answer
+callback-code-busy = Busy
+callback-code-unreachable = Unreachable
+callback-code-wrong-number = Wrong number
+callback-code-later = Asked for another time
 
 nav-notes = Call notes
 span-minutes = { $n } min
