@@ -138,7 +138,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let switch = start_switch(gateway, inbox, wires)?;
     metrics.counters().config_in_force(clock.now().wall);
     inspecting::publish(&config, clock.now().wall)?;
-    inspecting::tend_from_now_on(&config.data_directory, &plans, &config.inspection.policy, clock);
+    inspecting::tend_from_now_on(&config, &plans, clock);
     backlog::show_from_now_on(&config.data_directory, &in_force, &metrics, clock);
     Ok(Running {
         addresses,

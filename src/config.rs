@@ -287,8 +287,8 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         codes: features::read(&mut root.section("features")),
         dns_servers: trunks::dns_servers(&mut root.section("dns")),
         recordings: recordings::read(&mut root, base, &data_directory),
-        inspection: inspection::read(&mut root.section("qa")),
         data_directory,
+        inspection: inspection::read(&mut root.section("qa")),
         drain: drain(&mut root.section("shutdown")),
     };
     Read { config, default_agents, certificates }

@@ -55,8 +55,7 @@ fn draw(data: &Path, store: &mut Inspection, zones: &Zones, month: &str, by: By<
 /// Does what a command asks for; lines of JSON.
 pub(super) fn carry_out(
     data: &Path,
-    places: &Places,
-    policy: &Policy,
+    (places, policy): (&Places, &Policy),
     order: &Order,
     by: By<'_>,
 ) -> Result<Vec<String>> {
@@ -84,7 +83,7 @@ pub fn inspect_alone(config: &Config, places: &Places, order: &Order, who: &str)
     let data = &config.data_directory;
     let _lock = lock_data(data)?;
     drop(ledger_writer(data)?);
-    carry_out(data, places, &config.inspection.policy, order, By { who, at: RunClock::start().now().wall })
+    carry_out(data, (places, &config.inspection.policy), order, By { who, at: RunClock::start().now().wall })
 }
 
 /// The forms that sheets are filled by from now on.
@@ -97,8 +96,8 @@ pub(super) fn publish(config: &Config, now: Wall) -> Result<()> {
 }
 
 /// At once and then every hour, until the runtime ends. The zones are those of the start.
-pub(super) fn tend_from_now_on(data: &Path, plans: &Plans, policy: &Policy, clock: RunClock) {
-    let (data, places, policy) = (data.to_owned(), Places::of(plans), policy.clone());
+pub(super) fn tend_from_now_on(config: &Config, plans: &Plans, clock: RunClock) {
+    let (data, places, policy) = (config.data_directory.clone(), Places::of(plans), config.inspection.policy.clone());
     tokio::runtime::Handle::current().spawn(async move {
         let mut hours = tokio::time::interval(EVERY);
         loop {
@@ -158,7 +157,7 @@ mod tests {
         };
         People::open(dir.path()).unwrap().add(&new, "shell:0", MORNING).unwrap();
         assert_eq!(reviewers(dir.path()).unwrap().len(), 1);
-        let ask = |order: &Order| carry_out(dir.path(), &places, &Policy::default(), order, BY);
+        let ask = |order: &Order| carry_out(dir.path(), (&places, &Policy::default()), order, BY);
         let period = || "2026-11".to_owned();
         let drawn = ask(&Order::Draw { period: period() }).unwrap();
         assert_eq!(drawn.len(), 1);

@@ -67,7 +67,7 @@ impl House<'_> {
         let data = self.config.data_directory.clone();
         let (retention, clock, vault) = (Arc::clone(&self.retention), self.clock, vault(self.config));
         let policy = self.config.inspection.policy.clone();
-        let desk = Desk { data: data.clone(), vault, policy, retention, clock, pulse, disk, ask };
+        let desk = Desk { data: data.clone(), policy, vault, retention, clock, pulse, disk, ask };
         let control = Control::listen(&data, Box::new(move |request| desk.answer(&request)));
         let control = control.with_context(|| format!("cannot listen on {}/control.sock", data.display()))?;
         Ok(Keeping { retention: Arc::clone(&self.retention), reloads, _control: control })
@@ -77,9 +77,9 @@ impl House<'_> {
 /// What commands ask of a running server.
 struct Desk {
     data: PathBuf,
-    vault: Vault,
     /// Of months that no seed was committed for yet.
     policy: Policy,
+    vault: Vault,
     retention: Arc<Mutex<Retention>>,
     clock: RunClock,
     pulse: Pulse,
@@ -95,7 +95,7 @@ impl Desk {
             Request::People { order, by } => self.people(order, by),
             Request::Qa { order, places, by } => {
                 let by = By { who: by, at: self.clock.now().wall };
-                let done = inspecting::carry_out(&self.data, places, &self.policy, order, by);
+                let done = inspecting::carry_out(&self.data, (places, &self.policy), order, by);
                 done.map_or_else(|error| Answer::Failed(format!("{error:#}")), Answer::Done)
             }
             Request::Callbacks { order, by } => {

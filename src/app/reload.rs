@@ -75,13 +75,13 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("rtp.codecs, rtp.trunk_srtp or rtp.agent_srtp", old.media != new.media),
         ("dns.servers", old.dns_servers != new.dns_servers),
         ("features", old.codes != new.codes),
+        ("qa", old.inspection != new.inspection),
         ("rtp.ports", old.rtp_ports != new.rtp_ports),
         ("http.listen", old.http_listen != new.http_listen),
         ("http.behind_tls", old.http_behind_tls != new.http_behind_tls),
         ("http.token_file", old.api_token != new.api_token),
         ("recordings.disk_full", old.recordings.at_full != new.recordings.at_full),
         ("recordings.key_file", old.recordings.keys != new.recordings.keys),
-        ("qa", old.inspection != new.inspection),
         ("metrics.listen", old.metrics_listen != new.metrics_listen),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()

@@ -74,8 +74,9 @@ impl Recorder {
         let ((orders, inbox), (jobs, waiting)) = (mpsc::channel(), mpsc::channel());
         let keys = vault.clone();
         let keep = thread::Builder::new().name("recordings".into()).spawn(move || keep(&waiting, &keys, closed))?;
-        let write =
-            thread::Builder::new().name("recorder".into()).spawn(move || run(&medium, (&disk, &vault), &inbox, &jobs))?;
+        let write = thread::Builder::new()
+            .name("recorder".into())
+            .spawn(move || run(&medium, (&disk, &vault), &inbox, &jobs))?;
         Ok(Recorder { orders, threads: vec![write, keep] })
     }
 

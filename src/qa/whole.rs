@@ -57,7 +57,7 @@ pub struct Inspected {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tallied {
-    /// Of the call's note; null: nobody noted it.
+    /// Of the call's note, or else as the call was classed while it lasted; null: neither.
     pub class: Option<String>,
     pub agent: AgentNo,
     pub answered: u64,
@@ -133,7 +133,7 @@ fn tally(records: &[Record], noted: &BTreeMap<CallId, Noted>) -> Vec<Tallied> {
     for record in records.iter().filter(|record| record.outcome == Some(Outcome::Answered)) {
         let Some(agent) = &record.agent else { continue };
         let note = noted.get(&record.id);
-        let class = note.map(|note| note.class.as_str());
+        let class = note.map(|note| note.class.as_str()).or(record.class.as_deref());
         let line = found.entry((class, agent)).or_insert_with(|| Tallied {
             class: class.map(str::to_owned),
             agent: agent.clone(),

@@ -74,7 +74,8 @@ async fn found(asked: &Asked, period: &str) -> Result<Vec<Row>, Refusal> {
 }
 
 fn row(record: Record, noted: &BTreeMap<CallId, Noted>) -> Option<Row> {
-    let complaint = noted.get(&record.id).is_some_and(|note| COMPLAINTS.contains(&note.class.as_str()));
+    let noted = noted.get(&record.id).map(|note| note.class.as_str());
+    let complaint = noted.or(record.class.as_deref()).is_some_and(|class| COMPLAINTS.contains(&class));
     let why = reasons(&record, Beside { repeat_caller: false, complaint });
     let agent = record.agent.clone().filter(|_| !why.is_empty())?;
     Some(Row { record, agent, why, taken: false })
