@@ -33,6 +33,7 @@ use crate::io::driver::{self, Observer, Occupancy, Wires};
 use crate::io::ledger::{self, Batch, Bounds, Ledger, Room};
 use crate::io::listening::Listener;
 use crate::io::mailbox::{Inbox, Mailbox, mailbox};
+use crate::io::objects::Objects;
 use crate::io::questions::Questions;
 use crate::io::refusals::Refusals;
 use crate::io::resolver::Resolver;
@@ -610,9 +611,10 @@ fn recover(writer: &mut Writer, directory: &Path, vault: &Vault, metrics: &Metri
     Ok(late)
 }
 
-/// What opens sealed recordings.
+/// What opens sealed recordings, and those that are only in the object store.
 pub fn vault(config: &Config) -> Vault {
-    Vault::new(&config.data_directory, &config.recordings.keys)
+    let objects = config.recordings.objects.as_ref().map(|objects| Objects::new(objects.store.clone()));
+    Vault::new(&config.data_directory, &config.recordings.keys).with_objects(objects)
 }
 
 /// The first file of the call's recording.

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_console.sql"),
     include_str!("migrations/0005_qa.sql"),
     include_str!("migrations/0006_keeping.sql"),
+    include_str!("migrations/0008_objects.sql"),
 ];
 
 /// How long one statement waits for another process's lock. Short: the ledger's thread retries by itself, and meanwhile
