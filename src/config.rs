@@ -39,7 +39,7 @@ pub use crate::protocol::sip::endpoint::Transport;
 use crate::protocol::sip::session_timer;
 use crate::written::{At, Document, Table, text_of};
 pub use inspection::InspectionSettings;
-pub use recordings::RecordingSettings;
+pub use recordings::{ObjectSettings, RecordingSettings};
 
 /// The whole configuration, without a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,6 +8,7 @@
 
 mod capture;
 mod ledger;
+mod listening;
 mod measure;
 mod media;
 mod phones;
@@ -27,6 +28,7 @@ const TABLES: [Table; 9] = [
     ("ledger: facts through store::Writer, by facts a commit", ledger::commit),
     ("capture: frames of a pcap", capture::read),
     ("media: 200 calls, G.711, packets of 20 ms; no sockets", media::steps),
+    ("listening: a talk of two minutes; items/s is how many times faster than life", listening::hear),
     ("floor: CPU of the thread a packet; 20 ms apart; phones on another core", sockets::floor),
     ("greetings: 1,000 calls at once hear one; CPU of the thread a packet", sockets::greetings),
 ];

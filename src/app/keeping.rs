@@ -13,7 +13,9 @@ use crate::config::Config;
 use crate::io::clock::RunClock;
 use crate::io::control::{Answer, Control, Request};
 use crate::io::custody::{Custodian, Order};
+use crate::io::objects::Objects;
 use crate::io::space::{Duties, Gauge, Level, Mounted, Usage, Watch};
+use crate::io::uploads::{Ears, Uploads};
 use crate::io::vault::Vault;
 use crate::metrics::{LabelSets, Metrics};
 use crate::qa::draw::policy::Policy;
@@ -34,6 +36,7 @@ pub(super) struct Keeping {
     /// Commands that ask for a reload.
     pub(super) reloads: mpsc::Receiver<Reloaded>,
     _control: Control,
+    _uploads: Option<Uploads>,
 }
 
 impl House<'_> {
@@ -70,7 +73,19 @@ impl House<'_> {
         let desk = Desk { data: data.clone(), policy, vault, retention, clock, pulse, disk, ask };
         let control = Control::listen(&data, Box::new(move |request| desk.answer(&request)));
         let control = control.with_context(|| format!("cannot listen on {}/control.sock", data.display()))?;
-        Ok(Keeping { retention: Arc::clone(&self.retention), reloads, _control: control })
+        let uploads = self.uploads().context("cannot copy recordings to the object store")?;
+        Ok(Keeping { retention: Arc::clone(&self.retention), reloads, _control: control, _uploads: uploads })
+    }
+
+    fn uploads(&self) -> Result<Option<Uploads>> {
+        let Some(settings) = &self.config.recordings.objects else { return Ok(None) };
+        let (counters, gauges) = (self.metrics.counters(), self.metrics.counters());
+        let ears = Ears {
+            uploaded: Box::new(move |upload| counters.recording_upload(upload.word())),
+            backlog: Box::new(move |waiting, oldest| gauges.recording_uploads_waiting(waiting, oldest)),
+        };
+        let objects = Objects::new(settings.store.clone());
+        Ok(Some(Uploads::start(&self.config.data_directory, objects, settings.keep_local, ears)?))
     }
 }
 

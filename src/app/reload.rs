@@ -82,6 +82,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("http.token_file", old.api_token != new.api_token),
         ("recordings.disk_full", old.recordings.at_full != new.recordings.at_full),
         ("recordings.key_file", old.recordings.keys != new.recordings.keys),
+        ("recordings.objects", old.recordings.objects != new.recordings.objects),
         ("metrics.listen", old.metrics_listen != new.metrics_listen),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
@@ -99,6 +100,7 @@ fn with_fixed(new: Config, old: &Config) -> Config {
         recordings: RecordingSettings {
             at_full: old.recordings.at_full,
             keys: old.recordings.keys.clone(),
+            objects: old.recordings.objects.clone(),
             ..new.recordings
         },
         inspection: old.inspection.clone(),

@@ -48,6 +48,7 @@ use std::sync::Arc;
 use agent::Agents;
 use attending::Attending;
 use closing::Closing;
+pub(crate) use closing::heard;
 use fact::{AnswerRule, CallbackRule, Fact, Offered, RingResult, RingSource, Signal, What};
 use hunting::Hunting;
 use leg::{Action, Callee, Input, Sent};

@@ -544,17 +544,15 @@ fn mend_sealed(file: &mut File, path: &Path, frames: u64, key: &DataKey) -> io::
 pub(super) fn measure(path: &Path, vault: &Vault) -> Result<Finished, SoundError> {
     let mut sound = SoundFile::open(path, vault)?;
     let (rate_hz, clipped) = (sound.rate_hz, [0; 2]);
-    if !sound.is_sealed() {
-        let mut file = File::open(path)?;
-        let bytes = file.metadata()?.len();
-        let sha256 = hash(&mut file, |_| {})?;
+    let bytes = sound.bytes;
+    if let Some(file) = sound.plain() {
+        let sha256 = hash(file, |_| {})?;
         let frames = bytes.saturating_sub(HEADER_BYTES) / FRAME_BYTES;
         return Ok(Finished { frames, rate_hz, bytes, sha256, clipped });
     }
     let mut hasher = Sha256::new();
     hasher.update(sound.header());
     sound.read(0..u64::MAX, &mut |samples| hasher.update(samples))?;
-    let bytes = fs::metadata(path::sealed(path))?.len();
     Ok(Finished { frames: sound.octets / FRAME_BYTES, rate_hz, bytes, sha256: hex(hasher), clipped })
 }
 
@@ -582,11 +580,11 @@ fn draw_at(path: &Path, drawn: io::Result<Vec<u8>>) {
 }
 
 /// Hash of the whole file; `frame` is told every frame behind the header.
-fn hash(file: &mut File, mut frame: impl FnMut([i16; 2])) -> io::Result<String> {
+fn hash(mut file: &mut (impl Read + Seek + ?Sized), mut frame: impl FnMut([i16; 2])) -> io::Result<String> {
     file.rewind()?;
     let mut hasher = Sha256::new();
     let mut header = Vec::new();
-    Read::by_ref(file).take(HEADER_BYTES).read_to_end(&mut header)?;
+    Read::by_ref(&mut file).take(HEADER_BYTES).read_to_end(&mut header)?;
     hasher.update(&header);
     // Whole frames.
     let mut buffer = vec![0; 64 * 1024];
@@ -609,7 +607,7 @@ fn hash(file: &mut File, mut frame: impl FnMut([i16; 2])) -> io::Result<String> 
     Ok(hex(hasher))
 }
 
-fn hex(hasher: Sha256) -> String {
+pub(super) fn hex(hasher: Sha256) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -558,7 +558,7 @@ impl Bridge {
         while let Some(tap) = &mut joined.tap
             && let Some(mut block) = tap.flush(now.mono)
         {
-            joined.blanking.apply(joined.connected, &mut block);
+            tell_blanked(joined.blanking.apply(joined.connected, &mut block), now, self.call, &mut self.events);
             let ((end, sounded), stretches) = (tap.sounded(), tap.stretches());
             if joined.recorded {
                 self.recorded.push_back(Recorded::Block(block));
@@ -615,7 +615,8 @@ impl Bridge {
         {
             let total = tap.total(ended.mono);
             while let Some(mut block) = tap.finish(total) {
-                blanking.apply(*connected, &mut block);
+                let told = blanking.apply(*connected, &mut block);
+                tell_blanked(told, now, self.call, &mut self.events);
                 self.recorded.push_back(Recorded::Block(block));
             }
             self.counters.tap_missed += tap.missed();

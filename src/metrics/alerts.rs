@@ -220,6 +220,14 @@ fn recordings() -> Vec<Alert> {
             summary_zh: "{{ $labels.instance }}:最近十分钟的录音状态为 {{ $labels.status }}",
         },
         Alert {
+            name: "HotlineRecordingsNotCopied",
+            expr: "time() - (hotline_recording_uploads_oldest_timestamp_seconds > 0) > 21600".into(),
+            lasts: "10m",
+            severity: "warning",
+            summary: "{{ $labels.instance }}: for six hours a recording could not be copied to the object store",
+            summary_zh: "{{ $labels.instance }}:录音已有六小时未能复制到对象存储",
+        },
+        Alert {
             name: "HotlineDiskLow",
             expr: "hotline_recordings_disk_level >= 2".into(),
             lasts: "",

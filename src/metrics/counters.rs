@@ -259,6 +259,17 @@ impl Counters {
         self.families.add(Id::RecordingDropped, &[], blocks);
     }
 
+    /// A try to copy a recording to the object store: `stored`, `unreachable` or `refused`.
+    pub fn recording_upload(&self, result: &str) {
+        self.families.add(Id::RecordingUploads, &[result], 1);
+    }
+
+    /// What waits to be copied there, and when the oldest call of it ended.
+    pub fn recording_uploads_waiting(&self, waiting: u64, oldest: Option<Wall>) {
+        self.families.set(Id::UploadsWaiting, &[], i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.families.set(Id::UploadsOldest, &[], oldest.map_or(0, |oldest| oldest.as_micros() / 1_000_000));
+    }
+
     /// How full the recordings' disk is: 0 to 3, as the catalogue says.
     pub fn disk_level(&self, level: i64) {
         self.families.set(Id::DiskLevel, &[], level);

@@ -174,6 +174,7 @@ const AGENT_STATE: Label = closed("state", words_of::<AgentState>);
 const AGENT_CALL: Label = closed("outcome", words_of::<AgentCall>);
 const TRANSFER: Label = closed("result", || owned(&["completed", "failed", "refused"]));
 const RECORDING: Label = closed("status", || owned(&["ok", "partial", "none"]));
+const UPLOAD: Label = closed("result", || owned(&["stored", "unreachable", "refused"]));
 const METHOD: Label = closed("method", words_of::<Method>);
 const ANSWERED_METHOD: Label = closed("method", || owned(Method::ANSWERED));
 const CODE: Label = closed("code", response_codes);
@@ -311,6 +312,12 @@ metrics! {
         "Blocks of audio that the recorder's queue had no room for; their time is silence in the recording.";
     RecordingClipped "hotline_recording_clipped_samples_total" Counter [LEG] None
         "Samples in runs of three or more at the edge of G.711's range; the agent's channel has what was played to the caller too.";
+    RecordingUploads "hotline_recording_uploads_total" Counter [UPLOAD] None
+        "Tries to copy a recording to the object store: unreachable is tried again within five minutes, refused after an hour.";
+    UploadsWaiting "hotline_recording_uploads_waiting" Gauge [] None
+        "Recordings that are on this disk alone; 0 if there is no object store.";
+    UploadsOldest "hotline_recording_uploads_oldest_timestamp_seconds" Gauge [] None
+        "When the oldest call of them ended, in seconds since 1970; 0 if there is none.";
     DiskLevel "hotline_recordings_disk_level" Gauge [] None
         "The recordings' disk: 0 fine, 1 low (90 %), 2 tight (95 %), 3 full (98 % or not writable): new calls are not recorded.";
     StorageFree "hotline_storage_free_bytes" Gauge [VOLUME] None

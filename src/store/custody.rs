@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use serde::Serialize;
 
 use super::writer::{case_of, keyed_hash};
-use super::{Cause, Kept, StoreError, SubjectKey, notes, recordings, sqlite};
+use super::{Cause, Kept, StoreError, SubjectKey, notes, outbox, recordings, sqlite};
 use crate::cdr::Time;
 use crate::clock::Wall;
 use crate::ids::CallId;
@@ -43,6 +43,8 @@ pub struct Receipt {
     pub notes: usize,
     /// Recordings that go.
     pub recordings: usize,
+    /// Files of them in the object store, which go as soon as it can be reached.
+    pub objects: usize,
     /// Recordings that stay because of a legal hold.
     pub held: usize,
     /// Calls that are not closed yet; their recordings go when this is asked again.
@@ -107,11 +109,15 @@ impl Custody {
 
     /// Notes that a recording goes. False if a hold forbids it, or it is gone already; to be asked right before the file goes.
     pub fn remove(&mut self, call: CallId, cause: Cause, by: Option<&str>, at: Wall) -> Result<bool, StoreError> {
-        let mut insert = self.db.prepare_cached(
-            "INSERT INTO removal (call, cause, by_whom, at_wall_us) SELECT ?1, ?2, ?3, ?4
-             WHERE NOT EXISTS (SELECT 1 FROM legal_hold WHERE call = ?1) ON CONFLICT (call) DO NOTHING",
-        )?;
-        Ok(insert.execute((sqlite::id(call), cause.word(), by, at.as_micros()))? > 0)
+        let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let sql = "INSERT INTO removal (call, cause, by_whom, at_wall_us) SELECT ?1, ?2, ?3, ?4
+             WHERE NOT EXISTS (SELECT 1 FROM legal_hold WHERE call = ?1) ON CONFLICT (call) DO NOTHING";
+        let goes = work.execute(sql, (sqlite::id(call), cause.word(), by, at.as_micros()))? > 0;
+        if goes {
+            outbox::doom(&work, call, at)?;
+        }
+        work.commit()?;
+        Ok(goes)
     }
 
     /// The first person asks, another one confirms.
@@ -179,6 +185,7 @@ impl Custody {
             calls: calls.len(),
             notes: noted,
             recordings: going.len(),
+            objects: outbox::count(&work, &going)?,
             held: held.len(),
             open,
         };
