@@ -5,6 +5,7 @@
 //! drain ─► calls end (or are ended) ─► switch ─► media ─► recorder ─► ledger ─► unlock
 //! ```
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -29,9 +30,10 @@ use crate::io::descriptors;
 use crate::io::disk::{self, Recorder};
 use crate::io::door::Door;
 use crate::io::driver::{self, Observer, Occupancy, Wires};
-use crate::io::ledger::{self, Bounds, Ledger, Room};
+use crate::io::ledger::{self, Batch, Bounds, Ledger, Room};
 use crate::io::listening::Listener;
 use crate::io::mailbox::{Inbox, Mailbox, mailbox};
+use crate::io::objects::Objects;
 use crate::io::questions::Questions;
 use crate::io::refusals::Refusals;
 use crate::io::resolver::Resolver;
@@ -41,22 +43,24 @@ use crate::io::tcp::{self, Tcp};
 use crate::io::tls::{self, Tls};
 use crate::io::udp::{Reception, Udp};
 use crate::io::vault::Vault;
-use crate::ledger::recovery::closing_facts;
+use crate::ledger::recovery::{Unheard, closing_facts, unheard};
 use crate::media;
 use crate::metrics::{Counters, LabelSets, Metrics};
 use crate::peer::registrar;
 use crate::peer::route::Destination;
+use crate::peer::token::Token;
 use crate::protocol::sip::endpoint::{self, Transport};
 use crate::protocol::sip::uri::Uri;
 use crate::store::{Retention, Writer};
 use crate::web;
 
+mod backlog;
 mod console;
 pub mod inspecting;
 mod keeping;
 mod reload;
 
-pub use keeping::{Reloaded, carry_out_alone, people_alone};
+pub use keeping::{Reloaded, callbacks_alone, carry_out_alone, people_alone};
 
 /// A gateway that is up.
 pub struct Running {
@@ -99,7 +103,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let clock = RunClock::start();
     let lock = lock_data(&config.data_directory)?;
     let metrics = Arc::new(Metrics::new(label_sets(&config, &plans)).context("metrics")?);
-    let (ledger, run, presences) = open_ledger(&config, clock, &metrics)?;
+    let (ledger, run, left) = open_ledger(&config, clock, &metrics)?;
     let mut sockets = Sockets::bind(&config)?;
     let addresses = sockets.addresses(&config)?;
     let http = sockets.http.take();
@@ -113,7 +117,8 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let mut gateway = Gateway::new(settings, Arc::clone(&plans), Random::from_seed(os_seed()?));
     gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
     gateway.use_codes(config.codes.clone());
-    gateway.restore_agents(clock.now(), &presences);
+    gateway.use_supervisors(supervisors(&config));
+    gateway.restore_agents(clock.now(), &left.presences);
     let shared = Shared::new(&ledger.ledger());
     let tls = open_tls(&config, clock)?;
     let house = House {
@@ -126,6 +131,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
         door,
         tls: tls.clone(),
         retention: Arc::new(Mutex::new(config.recordings.retention.clone())),
+        unheard: left.unheard,
     };
     let (wires, receivers) = house.wire(sockets, &shared, observer)?;
     let desk = house.open_http(http, (&wires.questions, wires.disk.gauge()), &shared, &plans)?;
@@ -134,7 +140,8 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let switch = start_switch(gateway, inbox, wires)?;
     metrics.counters().config_in_force(clock.now().wall);
     inspecting::publish(&config, clock.now().wall)?;
-    inspecting::tend_from_now_on(&config.data_directory, &plans, clock);
+    inspecting::tend_from_now_on(&config, &plans, clock);
+    backlog::show_from_now_on(&config.data_directory, &in_force, &metrics, clock);
     Ok(Running {
         addresses,
         mailbox,
@@ -325,6 +332,8 @@ struct House<'a> {
     tls: Option<Arc<Tls>>,
     /// In force; a reload changes it.
     retention: Arc<Mutex<Retention>>,
+    /// Calls of the last run.
+    unheard: Vec<Unheard>,
 }
 
 impl House<'_> {
@@ -413,10 +422,19 @@ impl House<'_> {
     }
 
     fn listener(&self) -> Result<Listener> {
-        let mailbox = self.mailbox.clone();
-        let listened = move |call, listened| mailbox.event(Input::Listened { call, listened });
-        Listener::start(self.config.data_directory.clone(), vault(self.config), listened)
-            .context("cannot start the listener's thread")
+        let (mailbox, ledger) = (self.mailbox.clone(), self.ledger.clone());
+        let mut late: BTreeMap<CallId, Unheard> = self.unheard.iter().map(|unheard| (unheard.call, *unheard)).collect();
+        let listened = move |call, listened| match late.remove(&call) {
+            None => mailbox.event(Input::Listened { call, listened }),
+            Some(unheard) => tell_late(&ledger, unheard.heard(listened)),
+        };
+        let listener = Listener::start(self.config.data_directory.clone(), vault(self.config), listened)
+            .context("cannot start the listener's thread")?;
+        if let Some(orders) = listener.orders() {
+            // What finds no place in the queue is heard after the next start.
+            self.unheard.iter().for_each(|unheard| _ = orders.listen(unheard.call));
+        }
+        Ok(listener)
     }
 
     fn recorder(&self, counters: &Counters, gauge: Gauge, listener: &Listener) -> Result<Recorder> {
@@ -450,6 +468,14 @@ impl House<'_> {
             Box::new(sink) as Box<dyn media::BlockSink>
         };
         MediaThreads::start(threads, self.clock, sink, &report).context("cannot start the media threads")
+    }
+}
+
+/// Recovery's last word on a call: no switch knows it any more.
+fn tell_late(ledger: &Ledger, fact: Fact) {
+    let call = fact.call;
+    if ledger.append(Batch { facts: vec![fact], ..Batch::default() }).is_err() {
+        tracing::warn!(%call, "what was heard in a recording of the last run could not be kept; the next start hears it again");
     }
 }
 
@@ -531,7 +557,8 @@ pub fn lock_data(directory: &Path) -> Result<File> {
     }
 }
 
-fn ledger_writer(directory: &Path) -> Result<Writer> {
+/// For whoever has the directory's lock.
+pub fn ledger_writer(directory: &Path) -> Result<Writer> {
     let key = ledger::subject_key(directory).context("cannot read or make subject.key")?;
     Writer::open(directory, key).context("cannot open the ledger")
 }
@@ -539,26 +566,36 @@ fn ledger_writer(directory: &Path) -> Result<Writer> {
 /// How the last run left the agents.
 type Presences = Vec<(AgentNo, presence::What)>;
 
-fn open_ledger(config: &Config, clock: RunClock, metrics: &Metrics) -> Result<(ledger::Running, RunId, Presences)> {
+/// What the last run left.
+struct Left {
+    presences: Presences,
+    unheard: Vec<Unheard>,
+}
+
+fn open_ledger(config: &Config, clock: RunClock, metrics: &Metrics) -> Result<(ledger::Running, RunId, Left)> {
     let directory = &config.data_directory;
     let mut writer = ledger_writer(directory)?;
-    recover(&mut writer, directory, &vault(config), metrics)?;
+    let unheard = recover(&mut writer, directory, &vault(config), metrics)?;
     let presences = writer.presences().context("cannot read the agents' facts")?;
     let presences = presences.into_iter().map(|fact| (fact.agent, fact.what)).collect();
     let run = writer.begin_run(clock.now().wall).context("cannot write the ledger")?;
     let ledger = ledger::start(writer, Bounds::default(), metrics.counters()).context("cannot start the ledger")?;
-    Ok((ledger, run, presences))
+    Ok((ledger, run, Left { presences, unheard }))
 }
 
-/// Closes what a crash cut: recordings first, then the calls they belong to.
-fn recover(writer: &mut Writer, directory: &Path, vault: &Vault, metrics: &Metrics) -> Result<()> {
+/// Closes what a crash cut: recordings first, then the calls they belong to. Those that are still to be heard stay open.
+fn recover(writer: &mut Writer, directory: &Path, vault: &Vault, metrics: &Metrics) -> Result<Vec<Unheard>> {
     let clock = RunClock::start();
     let begun = clock.now().mono;
     let mended = disk::repair_all(&directory.join("recordings"), vault);
     let unfinished = writer.unfinished().context("cannot read the ledger")?;
     let mut call_metrics = metrics.calls();
-    let mut closing = Vec::new();
+    let (mut closing, mut late) = (Vec::new(), Vec::new());
     for (call, facts) in &unfinished {
+        if let Some(unheard) = unheard(facts) {
+            late.push(unheard);
+            continue;
+        }
         let of_call = || mended.iter().filter(|mended| mended.call == *call);
         if facts.iter().any(|fact| matches!(fact.what, What::OptedOut)) {
             of_call().for_each(|mended| disk::discard(mended, vault));
@@ -576,12 +613,13 @@ fn recover(writer: &mut Writer, directory: &Path, vault: &Vault, metrics: &Metri
         let took_ms = u64::try_from(clock.now().mono.since(begun).as_millis()).unwrap_or(u64::MAX);
         tracing::warn!(calls = unfinished.len(), recordings = mended.len(), took_ms, "closed what a crash had cut");
     }
-    Ok(())
+    Ok(late)
 }
 
-/// What opens sealed recordings.
+/// What opens sealed recordings, and those that are only in the object store.
 pub fn vault(config: &Config) -> Vault {
-    Vault::new(&config.data_directory, &config.recordings.keys)
+    let objects = config.recordings.objects.as_ref().map(|objects| Objects::new(objects.store.clone()));
+    Vault::new(&config.data_directory, &config.recordings.keys).with_objects(objects)
 }
 
 /// The first file of the call's recording.
@@ -631,6 +669,11 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
         targets: targets(config),
         run,
     })
+}
+
+/// Who may listen to whom, by which PIN.
+fn supervisors(config: &Config) -> BTreeMap<AgentNo, Token> {
+    config.agents.iter().filter_map(|a| Some((a.number.clone(), a.supervisor_pin.clone()?))).collect()
 }
 
 /// The agents who may register.

@@ -6,6 +6,7 @@
 mod accounts;
 mod certificates;
 mod features;
+mod inspection;
 mod recordings;
 mod trunks;
 
@@ -31,13 +32,14 @@ use crate::io::scorecards;
 use crate::io::tls;
 use crate::media::keying::Policy;
 use crate::media::negotiate::CODECS;
+use crate::peer::token::Token;
 use crate::peer::trunk::{Peer, PeerError};
 use crate::protocol::sip::digest::{Algorithm, Secrets};
 pub use crate::protocol::sip::endpoint::Transport;
 use crate::protocol::sip::session_timer;
-use crate::web::auth::Token;
 use crate::written::{At, Document, Table, text_of};
-pub use recordings::RecordingSettings;
+pub use inspection::InspectionSettings;
+pub use recordings::{ObjectSettings, RecordingSettings};
 
 /// The whole configuration, without a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +72,7 @@ pub struct Config {
     /// Name servers; none: those of the system.
     pub dns_servers: Vec<SocketAddr>,
     pub recordings: RecordingSettings,
+    pub inspection: InspectionSettings,
     /// How long live calls may go on once the gateway is told to stop.
     pub drain: Duration,
 }
@@ -127,6 +130,8 @@ pub struct AgentSettings {
     pub contact: Option<String>,
     /// With what the phone registers; `None`: it may not.
     pub secrets: Option<Secrets>,
+    /// May listen to colleagues by code with this PIN.
+    pub supervisor_pin: Option<Token>,
 }
 
 /// Something else that a dialplan may call.
@@ -205,6 +210,7 @@ fn agents_of(plans: &Plans) -> Vec<AgentSettings> {
         name: format!("Agent {number}"),
         contact: Some(format!("sip:{number}@127.0.0.1:5090")),
         secrets: None,
+        supervisor_pin: None,
     };
     numbers.into_iter().map(agent).collect()
 }
@@ -282,6 +288,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         dns_servers: trunks::dns_servers(&mut root.section("dns")),
         recordings: recordings::read(&mut root, base, &data_directory),
         data_directory,
+        inspection: inspection::read(&mut root.section("qa")),
         drain: drain(&mut root.section("shutdown")),
     };
     Read { config, default_agents, certificates }
@@ -535,6 +542,7 @@ fn agents(root: &mut Table<'_>, base: &Path, sip: &SipSettings) -> Option<Vec<Ag
         let account =
             accounts::Account { base, realm: &sip.realm, number: number.as_ref().map(|at| at.value.as_str()) };
         let secrets = account.secrets(&mut section, has_contact);
+        let supervisor_pin = accounts::supervisor_pin(&mut section, base);
         let Some(At { value: number, line }) = number else { continue };
         if let Some((_, first)) = found.iter().find(|(a, _)| a.number.as_str() == number) {
             let what = format!("agent.number \"{number}\" is there twice (first in line {first})");
@@ -542,7 +550,7 @@ fn agents(root: &mut Table<'_>, base: &Path, sip: &SipSettings) -> Option<Vec<Ag
             continue;
         }
         let name = name.map_or_else(|| format!("Agent {number}"), |at| at.value);
-        found.push((AgentSettings { number: AgentNo::from(number), name, contact, secrets }, line));
+        found.push((AgentSettings { number: AgentNo::from(number), name, contact, secrets, supervisor_pin }, line));
     }
     let found: Vec<AgentSettings> = found.into_iter().map(|(agent, _)| agent).collect();
     accounts::check_common(root, &sip.digest, &found);

@@ -25,7 +25,7 @@
 //! 8  app  config  sim                       composition; settings; the other side of the switch
 //! 7  io  web                                sockets, threads, clocks, files; HTTP
 //! 6  store  metrics                         SQLite; names as data
-//! 5  cdr  report  rules  qa                 computed from facts; pure
+//! 5  cdr  report  rules  qa  notes          computed from facts; what is made of them; pure
 //! 4  gateway  ledger                        the switch without a socket; encoding and recovery of facts
 //! 3  call  capture                          one call; agents; what a capture holds
 //! 2  media  peer  dialplan  quality         bridge, playout, tap, recording format; trunks; plans and prompts; meters, E-model
@@ -44,6 +44,7 @@
 //! |---|---|
 //! | 工号, agent number | the number by which an agent is known and greeted with: [`ids::AgentNo`] |
 //! | 接待员, 客服代表 | agent |
+//! | 来电登记, call note | what a caller wanted, as the agent wrote it down: [`notes`] |
 //! | 质检, QA | drawing, hearing and scoring recordings |
 //! | 放弃, abandon | the caller leaves before an agent answers |
 //! | 三声内接听 | answered within three rings; a ring is one period of the ringing tone (`cn`: 5 s) |
@@ -73,6 +74,7 @@ pub mod ledger;
 pub mod limits;
 pub mod media;
 pub mod metrics;
+pub mod notes;
 pub mod peer;
 pub mod protocol;
 pub mod qa;

@@ -5,9 +5,11 @@ mod common;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use common::phone::{Phone, follow, invite};
+use common::phone::{Phone, follow, invite, pcma_at};
 use common::softphone::Linphone;
-use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, seconds, until};
+use common::sound::{level_db, play};
+use common::voice::Voice;
+use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, Sipp, seconds, until};
 use serde_json::Value;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -18,11 +20,15 @@ fn gateway(more: &str) -> Gateway {
     bench.peers = "\"127.0.0.2\"".into();
     bench.agent_registers("8", "a-secret");
     bench.ringing = format!("login = true\nwrap_up_s = 2\npause_reasons = [\"lunch\", \"training\"]\n{more}");
+    open_api(&mut bench);
+    bench.serve()
+}
+
+fn open_api(bench: &mut Bench) {
     let token = bench.path().join("api.token");
     std::fs::write(&token, format!("{TOKEN}\n")).expect("writing the token");
     std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).expect("its mode");
     bench.http_keys = "token_file = \"api.token\"".into();
-    bench.serve()
 }
 
 /// Status and body of a request by curl.
@@ -133,4 +139,157 @@ fn the_api_says_what_is_wrong() {
     });
     assert_eq!(code(limited), is(429, "too_many_requests"));
     assert_eq!(presence(&gateway), "logged_out", "whoever knows the token is heard");
+}
+
+/// A caller hears it ring and hangs up.
+fn leaves(caller: &Phone, agent: &Phone, gateway: &Gateway, call_id: &str) {
+    let to = gateway.bench.sip_address();
+    let call = invite(caller.address(), to, HOTLINE_NUMBER, call_id);
+    caller.send(&call, to);
+    let ring = agent.expect("INVITE ", seconds(3));
+    agent.send(&ring.response("180 Ringing", call_id, agent.address(), None), ring.from);
+    caller.expect("SIP/2.0 180", seconds(3));
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    caller.send(&follow(&call, "CANCEL", None), to);
+    let cancel = agent.expect("CANCEL ", seconds(3));
+    agent.send(&cancel.response("200 OK", call_id, agent.address(), None), cancel.from);
+    agent.send(&ring.response("487 Request Terminated", call_id, agent.address(), None), ring.from);
+    caller.expect("SIP/2.0 487", seconds(3));
+    caller.send(&follow(&call, "ACK", None), to);
+}
+
+fn callbacks(gateway: &Gateway, all: bool) -> Vec<Value> {
+    let config = gateway.config.to_str().expect("a path in UTF-8");
+    let mut arguments = vec!["callbacks", "list", "--json", "--config", config];
+    arguments.extend(all.then_some("--all"));
+    let listed = common::bench::hotline(&arguments);
+    assert!(listed.status.success(), "{listed:?}");
+    let text = String::from_utf8(listed.stdout).expect("JSON");
+    text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
+}
+
+/// The agent's phone rings first, then the number of our own list is called through the trunk; and no other number ever is.
+#[test]
+fn who_left_is_called_back() {
+    let mut bench = Bench::new();
+    open_api(&mut bench);
+    let port = bench.agent("8");
+    let trunk = bench.ports.one();
+    bench.trunk = format!("server = \"sip:127.0.0.1:{trunk}\"\noptions_s = 0");
+    bench.ringing += "\n[answer]\nshort_abandon_ms = 50\n[callback]\nhours = [\"daily 00:00-24:00\"]\n";
+    let (agent, caller) = (Phone::at("127.0.0.1", port), Phone::at("127.0.0.1", trunk));
+    let gateway = bench.serve();
+    leaves(&caller, &agent, &gateway, "left");
+    let record = gateway.record();
+    assert_eq!((record.text("outcome"), record.text("callback.why")), ("abandoned", "abandoned"));
+    let id = record.text("id").to_owned();
+    let rows = callbacks(&gateway, false);
+    assert_eq!((rows.len(), rows[0].text("state"), rows[0].text("caller")), (1, "open", "13900009999"));
+
+    let post = |id: &str, order: &str, body: &str| post(&gateway, &format!("/api/v1/callbacks/{id}/{order}"), body);
+    assert_eq!(post("01900000-0000-7000-8000-000000000000", "call", "{\"by\": \"8\"}").0, 409, "on no list");
+    let (status, body) = post(&id, "call", "{\"by\": \"8\", \"number\": \"00442012345678\"}");
+    assert_eq!(status, 422, "nobody names a number: {body}");
+    assert_eq!(post(&id, "call", "{\"by\": \"8\"}").0, 200);
+
+    let ring = agent.expect("INVITE ", seconds(3));
+    assert!(ring.headers(&["From"]).contains("13900009999"), "the agent sees whom: {}", ring.text);
+    assert_eq!(post(&id, "take", "{\"by\": \"9\"}").0, 409, "it is taken");
+    assert!(caller.next(std::time::Duration::from_millis(300)).is_none(), "nobody is called before the agent answers");
+    agent.send(&ring.response("200 OK", "back", agent.address(), Some(&pcma_at(9))), ring.from);
+    agent.expect("ACK ", seconds(3));
+    let called = caller.expect("INVITE ", seconds(3));
+    assert!(called.text.starts_with(&format!("INVITE sip:13900009999@127.0.0.1:{trunk} ")), "{}", called.text);
+    assert!(called.headers(&["From"]).contains(HOTLINE_NUMBER), "{}", called.text);
+    caller.send(&called.response("200 OK", "called", caller.address(), Some(&pcma_at(11))), called.from);
+    caller.expect("ACK ", seconds(3));
+    let row = until("the result", seconds(3), || {
+        callbacks(&gateway, true).into_iter().find(|row| row.text("state") == "reached")
+    });
+    assert_eq!((row.number("tries"), row.text("deeds.1.by")), (1, "api:8"));
+    assert_eq!(callbacks(&gateway, false).len(), 0);
+    assert_eq!(post(&id, "call", "{\"by\": \"8\"}").0, 409, "it is done");
+    gateway.settled(1);
+}
+
+/// An INVITE whose SDP names this port.
+fn with_media_at(invite: &str, port: u16) -> String {
+    let (headers, body) = invite.split_once("\n\n").expect("a body");
+    let headers = headers.split("Content-Length: ").next().expect("headers");
+    let body = body.replace("m=audio 9 ", &format!("m=audio {port} "));
+    format!("{headers}Content-Length: {}\n\n{body}", body.replace('\n', "\r\n").len())
+}
+
+/// The agent's phone is 8's, the supervisor's 7's; each person is a tone.
+#[test]
+fn a_supervisor_listens_and_breaks_in_by_code_pin_and_key() {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    let supervisor = Phone::at("127.0.0.1", bench.ports.one());
+    let pin = bench.path().join("7.pin");
+    std::fs::write(&pin, "4711\n").expect("writing the PIN");
+    std::fs::set_permissions(&pin, std::fs::Permissions::from_mode(0o600)).expect("its mode");
+    bench.greeting = "text = \"您好！\"".into();
+    bench.extra = format!(
+        "\n[[agent]]\nnumber = \"7\"\ncontact = \"sip:7@{}\"\nsupervisor_pin_file = \"7.pin\"\n",
+        supervisor.address()
+    );
+    let [caller, agent, own] = [440.0, 1_000.0, 2_200.0].map(|hz| {
+        let voice = Voice::new(bench.ports.even(), hz);
+        voice.sound_from(0);
+        voice
+    });
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(6_500).voice(caller.port);
+    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(200).voice(agent.port);
+    let gateway = bench.serve();
+    let (answering, calling) = (answering.start(), calling.start());
+    until("the talk", seconds(5), || (gateway.live().first()?["connected_at"].is_string()).then_some(()));
+
+    let here = gateway.bench.sip_address();
+    let dial = |code: &str, id: &str| {
+        let text = with_media_at(&invite(supervisor.address(), here, code, id), own.port);
+        supervisor.send(&text, here);
+        text
+    };
+    let wrong = dial("*918*1234", "wrong");
+    let refused = supervisor.expect("SIP/2.0 403", seconds(3));
+    supervisor.send(&follow(&wrong, "ACK", Some(&refused)), here);
+    let dialled = dial("*918*4711", "right");
+    let answer = supervisor.expect("SIP/2.0 200", seconds(3));
+    supervisor.send(&follow(&dialled, "ACK", Some(&answer)), here);
+    until("three seconds of sound", seconds(6), || (own.heard().len() > 150).then_some(()));
+    let key = "Content-Type: application/dtmf-relay\nContent-Length: 24\n\nSignal=3\nDuration=100\n";
+    let info =
+        follow(&dialled, "INFO", Some(&answer)).replace("CSeq: 1", "CSeq: 2").replace("Content-Length: 0\n\n", key);
+    supervisor.send(&info, here);
+    supervisor.expect("SIP/2.0 200", seconds(3));
+    supervisor.expect("BYE ", seconds(9));
+    calling.finish();
+    answering.finish();
+
+    let record = gateway.sealed();
+    let modes: Vec<&str> = record["supervised"].as_array().expect("rows").iter().map(|row| row.text("mode")).collect();
+    assert_eq!(modes, ["listen", "barge"], "{record:#}");
+    let barged = record["supervised"][1].number("from_ms") as usize;
+    let connected_us = record.instant_us("connected_at");
+    // A second of what each heard before and after the key.
+    let heard = |voice: &Voice, from_ms: usize| {
+        let (first_us, sound) = voice.sound();
+        let at = (connected_us - first_us) / 125 + from_ms as i64 * 8;
+        let at = usize::try_from(at).expect("it had begun");
+        [440.0, 1_000.0, 2_200.0].map(|hz| level_db(&sound[at..at + 8_000], hz) > -40.0)
+    };
+    let (before, after) = (barged - 1_500, barged + 500);
+    assert_eq!(heard(&caller, before), [false, true, false], "nothing of the supervisor");
+    assert_eq!(heard(&agent, before), [true, false, false], "nothing of the supervisor");
+    assert_eq!(heard(&own, before), [true, true, false], "both of them");
+    assert_eq!(heard(&caller, after), [false, true, true]);
+    assert_eq!(heard(&agent, after), [true, false, true]);
+    let file = play(&gateway.recording(&record));
+    let kept = |channel: &[i16], from_ms: usize| {
+        [440.0, 1_000.0, 2_200.0].map(|hz| level_db(&channel[from_ms * 8..from_ms * 8 + 8_000], hz) > -40.0)
+    };
+    assert_eq!((kept(&file.left, before), kept(&file.left, after)), ([true, false, false], [true, false, false]));
+    assert_eq!((kept(&file.right, before), kept(&file.right, after)), ([false, true, false], [false, true, true]));
+    assert_eq!(gateway.metric("hotline_sip_rejected_total{reason=\"wrong_pin\"}"), 1);
 }

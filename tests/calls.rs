@@ -58,6 +58,7 @@ fn plans_with(nobody: Next, strategy: Strategy) -> Plans {
         duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
+        after: hotline::dialplan::after::After::default(),
     });
     Plans { by_number: [(NUMBER.to_owned(), Arc::clone(&hotline))].into(), hotlines: vec![hotline] }
 }

@@ -326,6 +326,81 @@ fn every_command_on_recordings_works_beside_the_server_and_without_it() {
     assert!(done(&gateway, &["recordings", "repair"]).contains("0 rows written, 0 files mended"));
 }
 
+/// Recordings here go to an S3 server that is not there yet.
+fn bench_with_objects(sealed: bool) -> (Bench, u16) {
+    let mut bench = Bench::new();
+    let port = bench.ports.one();
+    let secret = |name: &str, text: &str| {
+        let file = bench.path().join(name);
+        std::fs::write(&file, text).expect("writing a secret");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("its mode");
+    };
+    secret("s3.secret", "the-key-of-the-test\nthe-secret-of-the-test\n");
+    secret("recordings.key", &format!("{}\n", "5a".repeat(32)));
+    let key = if sealed { "key_file = \"recordings.key\"\n" } else { "" };
+    bench.extra = format!(
+        "\n[recordings]\n{key}\n[recordings.objects]\nendpoint = \"http://127.0.0.1:{port}\"\nbucket = \"{}\"\n\
+         prefix = \"hotline\"\ncredentials_file = \"s3.secret\"\nkeep_local_days = 0\n",
+        common::s3::BUCKET
+    );
+    (bench, port)
+}
+
+#[test]
+fn recordings_go_to_an_object_store_when_its_outage_is_over_and_are_heard_checked_and_erased_there() {
+    for sealed in [false, true] {
+        let (mut bench, port) = bench_with_objects(sealed);
+        let phone = bench.agent("8");
+        let voice = Voice::new(bench.ports.even(), CALLER_HZ);
+        voice.sound_from(0);
+        let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(100);
+        let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(2_000).voice(voice.port);
+        let directory = bench.path().to_owned();
+        let gateway = bench.serve();
+        let answering = answering.start();
+        calling.run();
+        answering.finish();
+        let record = gateway.sealed();
+        let plain = gateway.recording(&record);
+        let here = if sealed { plain.with_extension("wav.sealed") } else { plain };
+        let uploads = |result: &str| {
+            let of = format!("hotline_recording_uploads_total{{result=\"{result}\"}} ");
+            let metrics = gateway.metrics();
+            let tries = metrics.lines().find_map(|line| line.strip_prefix(&of)).expect("a series");
+            tries.parse::<i64>().expect("a whole number")
+        };
+        until("a try in vain", seconds(10), || (uploads("unreachable") > 0).then_some(()));
+        assert_eq!((gateway.metric("hotline_recording_uploads_waiting"), uploads("stored")), (1, 0));
+        assert!(here.exists());
+
+        let s3 = common::s3::S3::start(&directory, port);
+        until("the recording to go", seconds(30), || (!here.exists()).then_some(()));
+        assert_eq!((gateway.metric("hotline_recording_uploads_waiting"), uploads("stored")), (0, 1));
+        let name = format!("hotline/{}", here.strip_prefix(gateway.bench.data()).expect("below the data").display());
+        assert_eq!(s3.keys(), std::slice::from_ref(&name));
+        // Read back by ranges it is the file that was recorded, octet by octet.
+        assert!(done(&gateway, &["recordings", "verify"]).contains("0 faults"));
+        let out = directory.join("out.wav");
+        let path = out.to_str().expect("UTF-8");
+        done(&gateway, &["recordings", "export", record.text("id"), path, "--by", "Wang", "--why", "complaint"]);
+        let sum = Command::new("sha256sum").arg(&out).output().expect("sha256sum").stdout;
+        assert!(String::from_utf8_lossy(&sum).starts_with(record.text("recording.sha256")));
+        let middle = level_db(stretch(&play(&out).left, 500, 1_000), CALLER_HZ);
+        assert!((middle + 12.2).abs() < 1.0, "the caller's tone is at {middle:.1} dB");
+
+        // Whoever may write there changes nothing unseen.
+        s3.overwrite(&name, "nothing");
+        let (found, good) = command(&gateway, &["recordings", "verify"]);
+        assert!(!good && (found.contains("changed") || found.contains("missing")), "{found}");
+        let receipt = done(&gateway, &["erase", "--caller", record.text("caller"), "--by", "Li"]);
+        assert!(receipt.contains(r#""objects":1"#), "{receipt}");
+        until("the object to go", seconds(20), || s3.keys().is_empty().then_some(()));
+        assert!(done(&gateway, &["recordings", "verify"]).contains("0 faults"));
+        let log = gateway.process.output();
+        assert!(!log.contains("the-secret-of-the-test") && !log.contains("the-key-of-the-test"), "{log}");
+    }
+}
+
 #[test]
 fn a_hotline_that_wants_no_recording_has_none_and_its_ledger_says_why() {
     let mut bench = Bench::new();

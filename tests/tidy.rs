@@ -12,7 +12,7 @@ const FLOORS: &[(usize, &[&str])] = &[
     (2, &["media", "peer", "dialplan", "quality"]),
     (3, &["call", "capture"]),
     (4, &["gateway", "ledger"]),
-    (5, &["cdr", "rules", "report", "qa"]),
+    (5, &["cdr", "rules", "report", "qa", "notes"]),
     (6, &["store", "metrics"]),
     (7, &["io", "web"]),
     (8, &["app", "config", "sim"]),

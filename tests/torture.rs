@@ -518,6 +518,7 @@ fn world() -> World {
         duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
+        after: hotline::dialplan::after::After::default(),
     });
     let plans = Plans { by_number: [("400".to_owned(), Arc::clone(&hotline))].into(), hotlines: vec![hotline] };
     let mut world = World::new(plans, 5);

@@ -8,9 +8,11 @@
 
 mod capture;
 mod ledger;
+mod listening;
 mod measure;
 mod media;
 mod phones;
+mod queue;
 mod signalling;
 mod sockets;
 
@@ -18,13 +20,15 @@ use measure::Report;
 
 type Table = (&'static str, fn(&mut Report));
 
-const TABLES: [Table; 8] = [
+const TABLES: [Table; 9] = [
     ("sip: parse a datagram", signalling::parse),
     ("call: offered, rung, answered, talked, hung up; the two phones' own SIP included", signalling::whole_call),
+    ("queue: a step of the whole switch while 1,000 wait for 100 agents; phones included", queue::steps),
     ("record: the fold of a call's facts", ledger::fold),
     ("ledger: facts through store::Writer, by facts a commit", ledger::commit),
     ("capture: frames of a pcap", capture::read),
     ("media: 200 calls, G.711, packets of 20 ms; no sockets", media::steps),
+    ("listening: a talk of two minutes; items/s is how many times faster than life", listening::hear),
     ("floor: CPU of the thread a packet; 20 ms apart; phones on another core", sockets::floor),
     ("greetings: 1,000 calls at once hear one; CPU of the thread a packet", sockets::greetings),
 ];

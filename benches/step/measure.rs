@@ -67,7 +67,7 @@ impl Report {
 }
 
 #[expect(clippy::disallowed_methods, reason = "measures the machine")]
-fn timed(work: impl FnOnce()) -> Duration {
+pub(crate) fn timed(work: impl FnOnce()) -> Duration {
     let began = Instant::now();
     work();
     began.elapsed()

@@ -15,7 +15,7 @@ use hotline::sim::world::{Troubles, World};
 
 use crate::measure::Report;
 
-const NUMBER: &str = "4008001234";
+pub(crate) const NUMBER: &str = "4008001234";
 const PICKUP: Duration = Duration::from_secs(3);
 const TALK: Duration = Duration::from_secs(20);
 
@@ -139,7 +139,7 @@ pub(crate) fn facts(calls: usize) -> Vec<Fact> {
     facts
 }
 
-fn forget(world: &mut World) {
+pub(crate) fn forget(world: &mut World) {
     world.facts.clear();
     world.numbers.clear();
     world.caller_saw.clear();
@@ -152,6 +152,15 @@ fn answering(hang_up_after: Option<Duration>) -> Conduct {
 
 /// One hotline with so many agents, and a network that loses nothing.
 fn world(agents: usize) -> World {
+    world_with(agents, Around::default())
+}
+
+/// The same, and whoever finds nobody free waits for up to an hour.
+pub(crate) fn queueing_world(agents: usize) -> World {
+    world_with(agents, Around { queue: Some(Duration::from_secs(3_600)), ..Around::default() })
+}
+
+fn world_with(agents: usize, around: Around) -> World {
     let nobody = Span(Duration::ZERO, Duration::ZERO);
     let line = Line {
         id: "property".to_owned(),
@@ -160,7 +169,7 @@ fn world(agents: usize) -> World {
         strategy: Strategy::InOrder,
         ring: Duration::from_secs(20),
         nobody: Next::BusyTone,
-        around: Around::default(),
+        around,
     };
     // Only its plans are used: people are told one by one what to do.
     let scenario = Scenario {

@@ -13,11 +13,16 @@ use crate::config::Config;
 use crate::io::clock::RunClock;
 use crate::io::control::{Answer, Control, Request};
 use crate::io::custody::{Custodian, Order};
+use crate::io::objects::Objects;
 use crate::io::space::{Duties, Gauge, Level, Mounted, Usage, Watch};
+use crate::io::uploads::{Ears, Uploads};
 use crate::io::vault::Vault;
 use crate::metrics::{LabelSets, Metrics};
+use crate::qa::draw::policy::Policy;
+use crate::report::callbacks;
+use crate::store::callbacks::CallbackList;
 use crate::store::qa::By;
-use crate::store::{People, Retention, people};
+use crate::store::{self, People, Retention, StoreError, people};
 
 /// A reload must be answered within this time; reading prompts takes a moment.
 const RELOAD: Duration = Duration::from_secs(60);
@@ -31,6 +36,7 @@ pub(super) struct Keeping {
     /// Commands that ask for a reload.
     pub(super) reloads: mpsc::Receiver<Reloaded>,
     _control: Control,
+    _uploads: Option<Uploads>,
 }
 
 impl House<'_> {
@@ -63,16 +69,31 @@ impl House<'_> {
         let (ask, reloads) = mpsc::channel(1);
         let data = self.config.data_directory.clone();
         let (retention, clock, vault) = (Arc::clone(&self.retention), self.clock, vault(self.config));
-        let desk = Desk { data: data.clone(), vault, retention, clock, pulse, disk, ask };
+        let policy = self.config.inspection.policy.clone();
+        let desk = Desk { data: data.clone(), policy, vault, retention, clock, pulse, disk, ask };
         let control = Control::listen(&data, Box::new(move |request| desk.answer(&request)));
         let control = control.with_context(|| format!("cannot listen on {}/control.sock", data.display()))?;
-        Ok(Keeping { retention: Arc::clone(&self.retention), reloads, _control: control })
+        let uploads = self.uploads().context("cannot copy recordings to the object store")?;
+        Ok(Keeping { retention: Arc::clone(&self.retention), reloads, _control: control, _uploads: uploads })
+    }
+
+    fn uploads(&self) -> Result<Option<Uploads>> {
+        let Some(settings) = &self.config.recordings.objects else { return Ok(None) };
+        let (counters, gauges) = (self.metrics.counters(), self.metrics.counters());
+        let ears = Ears {
+            uploaded: Box::new(move |upload| counters.recording_upload(upload.word())),
+            backlog: Box::new(move |waiting, oldest| gauges.recording_uploads_waiting(waiting, oldest)),
+        };
+        let objects = Objects::new(settings.store.clone());
+        Ok(Some(Uploads::start(&self.config.data_directory, objects, settings.keep_local, ears)?))
     }
 }
 
 /// What commands ask of a running server.
 struct Desk {
     data: PathBuf,
+    /// Of months that no seed was committed for yet.
+    policy: Policy,
     vault: Vault,
     retention: Arc<Mutex<Retention>>,
     clock: RunClock,
@@ -89,8 +110,13 @@ impl Desk {
             Request::People { order, by } => self.people(order, by),
             Request::Qa { order, places, by } => {
                 let by = By { who: by, at: self.clock.now().wall };
-                let done = inspecting::carry_out(&self.data, places, order, by);
+                let done = inspecting::carry_out(&self.data, (places, &self.policy), order, by);
                 done.map_or_else(|error| Answer::Failed(format!("{error:#}")), Answer::Done)
+            }
+            Request::Callbacks { order, by } => {
+                let by = By { who: by, at: self.clock.now().wall };
+                let done = CallbackList::open(&self.data).and_then(|mut list| in_json(&list.carry_out(order, by)?));
+                done.map_or_else(|error| Answer::Failed(error.to_string()), Answer::Done)
             }
             Request::Recordings(order) => {
                 let kept = self.retention.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -158,6 +184,19 @@ pub fn carry_out_alone(config: &Config, order: &Order) -> Result<Vec<String>> {
     drop(writer);
     let mut custodian = Custodian::open(data, config.recordings.retention.clone(), vault(config))?;
     Ok(custodian.carry_out(order, RunClock::start().now().wall)?)
+}
+
+fn in_json(row: &callbacks::Row) -> Result<Vec<String>, StoreError> {
+    Ok(vec![serde_json::to_string(row)?])
+}
+
+/// The same for an order about callers who are owed a call.
+pub fn callbacks_alone(config: &Config, order: &store::callbacks::Order, by: &str) -> Result<Vec<String>> {
+    let data = &config.data_directory;
+    let _lock = lock_data(data)?;
+    drop(ledger_writer(data)?);
+    let by = By { who: by, at: RunClock::start().now().wall };
+    Ok(in_json(&CallbackList::open(data)?.carry_out(order, by)?)?)
 }
 
 /// The same for an order about people.

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use anyhow::{Result, bail};
 
-use super::{Running, accounts, label_sets, phones, targets};
+use super::{Running, accounts, label_sets, phones, supervisors, targets};
 use crate::config::{Config, Loaded, RecordingSettings, SipSettings};
 use crate::fault::Fault;
 use crate::gateway::{self, Input};
@@ -53,7 +53,8 @@ impl Running {
         if let Some(desk) = &self.desk {
             desk.renew(Arc::clone(&plans));
         }
-        let reload = gateway::Reload { trunks, phones, named_phones, targets, accounts, plans };
+        let supervisors = supervisors(&config);
+        let reload = gateway::Reload { trunks, phones, named_phones, targets, accounts, supervisors, plans };
         self.mailbox.event(Input::Reload(Box::new(reload)));
         *self.keeping.retention.lock().unwrap_or_else(PoisonError::into_inner) = config.recordings.retention.clone();
         super::inspecting::publish(&config, self.clock.now().wall)?;
@@ -74,12 +75,14 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("rtp.codecs, rtp.trunk_srtp or rtp.agent_srtp", old.media != new.media),
         ("dns.servers", old.dns_servers != new.dns_servers),
         ("features", old.codes != new.codes),
+        ("qa", old.inspection != new.inspection),
         ("rtp.ports", old.rtp_ports != new.rtp_ports),
         ("http.listen", old.http_listen != new.http_listen),
         ("http.behind_tls", old.http_behind_tls != new.http_behind_tls),
         ("http.token_file", old.api_token != new.api_token),
         ("recordings.disk_full", old.recordings.at_full != new.recordings.at_full),
         ("recordings.key_file", old.recordings.keys != new.recordings.keys),
+        ("recordings.objects", old.recordings.objects != new.recordings.objects),
         ("metrics.listen", old.metrics_listen != new.metrics_listen),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
@@ -97,8 +100,10 @@ fn with_fixed(new: Config, old: &Config) -> Config {
         recordings: RecordingSettings {
             at_full: old.recordings.at_full,
             keys: old.recordings.keys.clone(),
+            objects: old.recordings.objects.clone(),
             ..new.recordings
         },
+        inspection: old.inspection.clone(),
         http_listen: old.http_listen,
         http_is_asked: old.http_is_asked,
         http_behind_tls: old.http_behind_tls,

@@ -24,7 +24,7 @@ impl Call {
                 Act::Say(prompt) => self.order_play(Play::Script, &prompt, None, false),
                 Act::Hush => self.actions.push_back(Action::Hush),
                 Act::Cue(cue) => self.cue(&talking, at, cue),
-                Act::Close(reason) => return self.part(&talking, now, at, reason, EndedBy::Gateway),
+                Act::Close(reason) => return self.part(talking, now, at, reason, EndedBy::Gateway),
             }
         }
         State::Talking(talking)
@@ -75,6 +75,7 @@ impl Call {
         let Callee::Agent(agent) = talking.callee.clone() else { return State::Talking(talking) };
         let attempt = talking.attempt;
         self.mute(&mut talking, at, false);
+        self.dismiss_all(&mut talking, at);
         self.fact(at, What::SentToDesk { why, agent: agent.clone() });
         if talking.held.remove(&Side::Agent) {
             self.fact(at, What::HoldEnded { by: Side::Agent });

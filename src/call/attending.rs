@@ -211,6 +211,7 @@ impl Call {
         match (attending.stage, attending.step.of(&hotline).map(|step| &step.does)) {
             (Stage::Asking { left, .. } | Stage::Awaiting { left, .. }, Some(Does::Menu(menu))) => {
                 if let Some(next) = menu.keys.get(&key) {
+                    self.class_by_menu(menu.classes.get(&key), at);
                     self.actions.push_back(Action::Park { hears: Hears::Nothing });
                     return self.go(attending.route, next, now, at, agents);
                 }

@@ -49,7 +49,7 @@ impl Closing {
 /// How long after the end a call's last messages are still waited for.
 const LINGER: std::time::Duration = std::time::Duration::from_millis(500);
 
-fn heard(listened: Listened) -> What {
+pub(crate) fn heard(listened: Listened) -> What {
     match listened {
         Ok(listening) => What::Listened { reason: None, listening: Some(listening) },
         Err(reason) => What::Listened { reason: Some(reason.to_owned()), listening: None },

@@ -333,6 +333,142 @@ pub enum What {
         why: SentFor,
         agent: AgentNo,
     },
+    /// A supervisor has dialled into the talk with the agent who has the caller; `attempt` goes on counting.
+    SupervisionStarted {
+        attempt: u32,
+        by: AgentNo,
+        mode: Supervision,
+    },
+    /// By a key of the supervisor's.
+    SupervisionChanged {
+        attempt: u32,
+        by: AgentNo,
+        mode: Supervision,
+    },
+    SupervisionEnded {
+        attempt: u32,
+        by: AgentNo,
+        why: BesideEnd,
+    },
+    /// The agent has left, and the caller is asked so many questions.
+    SurveyStarted {
+        questions: u32,
+        by: SurveyBy,
+    },
+    /// `question` counts from 1; `grade` from 1, very satisfied, to 4, poor.
+    SurveyGraded {
+        question: u32,
+        grade: u32,
+    },
+    SurveyEnded {
+        by: SurveyEnd,
+    },
+    /// Of what class the call is. The last one counts, and an agent's before a menu's.
+    Classed {
+        class: String,
+        by: ClassedBy,
+    },
+    /// The agent calls somebody into the talk by a code; the ring has facts of its own.
+    AddStarted {
+        attempt: u32,
+        by: AgentNo,
+        to: Callee,
+    },
+    /// From now on all three hear each other. If the agent leaves first, `agent_left` and `transfer_completed` follow.
+    Added {
+        attempt: u32,
+        who: Callee,
+    },
+    /// Next came.
+    AddFailed {
+        attempt: u32,
+        result: RingResult,
+        status: Option<u16>,
+    },
+    /// The two are alone again, or the call ends.
+    AddedLeft {
+        attempt: u32,
+        who: Callee,
+        why: BesideEnd,
+    },
+    /// The agent parked the caller by a code; `agent_left` follows. The caller is with nobody until `unparked`.
+    Parked {
+        attempt: u32,
+        agent: AgentNo,
+        slot: u8,
+    },
+    /// This agent has the caller from now on, by this attempt; null: nobody came, and everybody is rung as at the begin.
+    Unparked {
+        attempt: u32,
+        agent: Option<AgentNo>,
+        how: Unparked,
+    },
+}
+
+/// How a parked caller came to somebody again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unparked {
+    PickedUp,
+    /// The agent who had parked the call was rung.
+    RungBack,
+    NobodyCame,
+}
+
+/// What a supervisor does in a talk: who hears it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Supervision {
+    /// 监听: nobody.
+    Listen,
+    /// The agent alone.
+    Whisper,
+    /// Both; it is recorded as what the caller heard.
+    Barge,
+}
+
+/// Why somebody takes part no longer beside caller and agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BesideEnd {
+    /// Hung up.
+    Left,
+    /// That agent and the caller talk no more.
+    TalkOver,
+    /// Nothing came from that phone for [`crate::limits::MEDIA_TIMEOUT`].
+    NoMedia,
+    /// The session of that phone was lost.
+    Lost,
+}
+
+/// How the agent left the caller to a survey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SurveyBy {
+    HangUp,
+    Code,
+}
+
+/// How a survey ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SurveyEnd {
+    /// Every question was answered.
+    Complete,
+    /// A question was not.
+    NoGrade,
+    /// The caller hung up, or the call was cut.
+    HungUp,
+}
+
+/// Who told a call's class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassedBy {
+    /// The caller, by a key.
+    Menu,
+    /// By a code in the talk.
+    Agent,
 }
 
 /// One file of a recording.
@@ -456,6 +592,16 @@ pub struct Offered {
     /// Hash of the dialplan that this call is handled by, from start to end.
     pub dialplan: String,
     pub answer: AnswerRule,
+    /// `[callback]`: a caller who reaches nobody is owed a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<CallbackRule>,
+}
+
+/// The parameters of `[callback]` that the list of callbacks depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallbackRule {
+    pub within_ms: u64,
+    pub attempts: u32,
 }
 
 /// The parameters of `[answer]` that the record's figures depend on.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::fact::Supervision;
 use super::presence::Order;
 use crate::ids::AgentNo;
 
@@ -18,6 +19,14 @@ pub enum Feature {
     /// Of the call in which the agent talks.
     PauseRecording,
     ResumeRecording,
+    /// The caller of the talk in which the agent is; the slot is said.
+    Park,
+    /// With the digit of a slot.
+    PickUpParked,
+    /// With the number of an agent or a target: calls them into the talk in which the agent is.
+    Add,
+    /// With the number of an agent who talks, a star and the supervisor's PIN.
+    Supervise(Supervision),
 }
 
 /// Key of `[features]`, code where nothing else is written, what it does.
@@ -29,7 +38,13 @@ pub const DEFAULTS: &[(&str, &str, Feature)] = &[
     ("wrap_up", "*44", Feature::WrapUp),
     ("pause_recording", "*45", Feature::PauseRecording),
     ("resume_recording", "*46", Feature::ResumeRecording),
+    ("add", "*47", Feature::Add),
+    ("park", "*48", Feature::Park),
+    ("pick_up_parked", "*49", Feature::PickUpParked),
     ("pick_up", "*8", Feature::PickUp),
+    ("listen", "*91", Feature::Supervise(Supervision::Listen)),
+    ("whisper", "*92", Feature::Supervise(Supervision::Whisper)),
+    ("barge", "*93", Feature::Supervise(Supervision::Barge)),
 ];
 
 /// What was dialled.
@@ -38,6 +53,10 @@ pub enum Asked {
     Order(Order),
     PickUp(AgentNo),
     Recording { paused: bool },
+    Add(String),
+    Park,
+    PickUpParked { slot: u8 },
+    Supervise { mode: Supervision, of: AgentNo, pin: String },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +100,16 @@ fn asked(feature: Feature, rest: &str) -> Option<Asked> {
         },
         Feature::PauseRecording => rest.is_empty().then_some(Asked::Recording { paused: true }),
         Feature::ResumeRecording => rest.is_empty().then_some(Asked::Recording { paused: false }),
+        Feature::Park => rest.is_empty().then_some(Asked::Park),
+        Feature::PickUpParked => match rest.as_bytes() {
+            [digit @ b'1'..=b'9'] => Some(Asked::PickUpParked { slot: digit - b'0' }),
+            _ => None,
+        },
+        Feature::Add => (!rest.is_empty()).then(|| Asked::Add(rest.to_owned())),
+        Feature::Supervise(mode) => {
+            let (of, pin) = rest.split_once(['*', '#'])?;
+            (!of.is_empty()).then(|| Asked::Supervise { mode, of: AgentNo::from(of), pin: pin.to_owned() })
+        }
         Feature::PickUp => (!rest.is_empty()).then(|| Asked::PickUp(AgentNo::from(rest))),
     }
 }
@@ -94,14 +123,22 @@ mod tests {
         let codes = Codes::default();
         let order = |dialled: &str| match codes.read(dialled) {
             Some(Asked::Order(order)) => Some(order),
-            Some(Asked::PickUp(_) | Asked::Recording { .. }) | None => None,
+            Some(_) | None => None,
         };
         assert_eq!(order("*41"), Some(Order::Ready));
         assert_eq!(order("*40"), Some(Order::LogOut));
         assert_eq!(order("*42"), Some(Order::PauseFor(0)));
         assert_eq!(order("*423"), Some(Order::PauseFor(3)));
         assert_eq!(codes.read("*812"), Some(Asked::PickUp("12".into())));
-        for unknown in ["*", "", "41", "*411", "*420", "*4212", "*8", "*9", "*é"] {
+        let whisper = Asked::Supervise { mode: Supervision::Whisper, of: "12".into(), pin: "4711".to_owned() };
+        assert_eq!(codes.read("*9212*4711"), Some(whisper.clone()));
+        assert_eq!(codes.read("*9212#4711"), Some(whisper));
+        assert_eq!(codes.read("*4713900000001"), Some(Asked::Add("13900000001".to_owned())));
+        assert_eq!((codes.read("*48"), codes.read("*493")), (Some(Asked::Park), Some(Asked::PickUpParked { slot: 3 })));
+        for unknown in [
+            "*49", "*490", "*4912", "*481", "*47", "*918", "*91*4711", "*", "", "41", "*411", "*420", "*4212", "*8",
+            "*9", "*é",
+        ] {
             assert_eq!(codes.read(unknown), None, "{unknown}");
         }
     }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::{Fact, KeyPath, PausedBy, RecordedPart, RecordingStatus, RefusedTransfer, RingResult, Signal};
+use super::fact::{
+    Fact, KeyPath, PausedBy, RecordedPart, RecordingStatus, RefusedTransfer, RingResult, Signal, Supervision,
+};
 use super::privacy::Private;
 use crate::clock::Now;
 use crate::ids::{AgentNo, Side, TargetName};
-use crate::media::{Hears, OneWayBy, Play, Stretch};
+use crate::media::{Audible, Hears, OneWayBy, Play, Stretch};
 use crate::protocol::rtp::Received;
 use crate::protocol::sip::voice_quality::Report;
 use crate::quality::speech::Listening;
@@ -80,6 +82,31 @@ pub enum Input {
         attempt: u32,
         agent: AgentNo,
     },
+    /// A supervisor has dialled in; the port of this attempt is about to be open.
+    Supervise {
+        attempt: u32,
+        by: AgentNo,
+        mode: Supervision,
+    },
+    /// The agent's code: this one is to be called into the talk.
+    Add {
+        by: AgentNo,
+        to: Callee,
+    },
+    /// The agent's code: the caller waits in this slot.
+    Park {
+        slot: u8,
+    },
+    /// This agent has dialled in for the parked caller; the port of this attempt is about to be open.
+    TakeParked {
+        attempt: u32,
+        agent: AgentNo,
+    },
+    /// Of somebody who takes part beside caller and agent.
+    Beside {
+        attempt: u32,
+        does: Beside,
+    },
     /// The agent of this attempt goes on with another phone.
     PhoneReplaced {
         attempt: u32,
@@ -149,6 +176,17 @@ pub enum Input {
     LedgerDelayed,
     /// The gateway stops: end the call now.
     Shutdown,
+}
+
+/// What somebody does who takes part beside caller and agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    HangsUp,
+    IsLost,
+    Presses(char),
+    /// Nothing came for [`crate::limits::MEDIA_LOST`].
+    FallsSilent,
+    IsHeard,
 }
 
 /// Whether the agent has called the one to whom the caller is handed on.
@@ -293,6 +331,19 @@ pub enum Action {
     ReleaseAgent {
         attempt: u32,
         parting: Parting,
+    },
+    /// 200 to the phone that has dialled in as this attempt.
+    AcceptPhone {
+        attempt: u32,
+    },
+    /// This attempt, which is called now, will take part beside caller and agent: what it does is not what the agent does.
+    SetBeside {
+        attempt: u32,
+    },
+    /// This attempt takes part beside caller and agent, heard by these.
+    Admit {
+        attempt: u32,
+        audible: Audible,
     },
     /// The final response to the REFER of this attempt's phone.
     AnswerRefer {

@@ -8,11 +8,12 @@
 //! Opening ─► Hunting ◄─► Attending
 //!    │          │ │          │
 //!    │          │ └► Talking ┴─► Closing ─► Sealed
+//!    │          │      └► Surveying ─┘
 //!    └──────────┴─ Rejecting ──────►
 //! ```
 //!
 //! `route` leads a call from step to step of its dialplan: `hunting` rings agents, with `waiting` where there is a queue;
-//! `attending` is the gateway that speaks with the caller.
+//! `attending` is the gateway that speaks with the caller, `surveying` what it asks when the agent has left.
 
 pub mod agent;
 pub mod choice;
@@ -25,13 +26,18 @@ pub mod privacy;
 pub mod reason;
 
 mod acting;
+mod adding;
 mod attending;
 mod callee;
 mod closing;
+mod conference;
 mod hunting;
+mod parking;
 pub mod queue;
 mod route;
 pub mod script;
+mod surveying;
+mod talked;
 mod talking;
 mod transfer;
 mod waiting;
@@ -42,15 +48,18 @@ use std::sync::Arc;
 use agent::Agents;
 use attending::Attending;
 use closing::Closing;
-use fact::{AnswerRule, Fact, Offered, RingResult, RingSource, Signal, What};
+pub(crate) use closing::heard;
+use fact::{AnswerRule, CallbackRule, Fact, Offered, RingResult, RingSource, Signal, What};
 use hunting::Hunting;
 use leg::{Action, Callee, Input, Sent};
 use privacy::Privacy;
 use reason::{EndedBy, Reason};
+use surveying::Surveying;
 use talking::Talking;
 use transfer::Transfers;
 
 use crate::clock::{Instant, Now, RunId, Stamp};
+use crate::dialplan::after::Callback;
 use crate::dialplan::plan::{Hotline, Prompt, Ringback};
 use crate::dialplan::reception::Standing;
 use crate::ids::{AgentNo, CallId, Side, SubjectId, TrunkName};
@@ -125,6 +134,8 @@ enum State {
         reason: Reason,
     },
     Talking(Box<Talking>),
+    /// The agent has left, and the caller grades.
+    Surveying(Box<Surveying>),
     Closing(Closing),
     Sealed,
 }
@@ -146,6 +157,13 @@ impl Call {
     /// A call that an agent makes: no hotline's, so it is neither recorded nor counted, and leaves no facts.
     pub fn among_agents(id: CallId, run: RunId, at: Now, plan: Arc<Hotline>, offer: Offer) -> Call {
         Call::begin((id, false), run, at, plan, offer)
+    }
+
+    /// The same of a call that the gateway makes for an agent: the agent's phone is the caller's leg, and its ports are open.
+    pub fn for_agent(id: CallId, run: RunId, at: Now, plan: Arc<Hotline>, offer: Offer) -> Call {
+        let mut call = Call::among_agents(id, run, at, plan, offer);
+        call.actions.clear();
+        call
     }
 
     fn begin((id, kept): (CallId, bool), run: RunId, at: Now, hotline: Arc<Hotline>, offer: Offer) -> Call {
@@ -175,6 +193,7 @@ impl Call {
             sip_call_id: offer.sip_call_id,
             dialplan: call.hotline.version.clone(),
             answer,
+            callback: call.hotline.after.callback.as_ref().map(callback_rule),
         };
         call.fact(at, What::Offered(Box::new(offered)));
         call.actions.push_back(Action::OpenCaller);
@@ -236,6 +255,11 @@ impl Call {
             Input::Transfer { attempt, .. } if !matches!(self.state, State::Talking(_)) => {
                 return self.actions.push_back(Action::AnswerRefer { attempt, status: 481 });
             }
+            Input::Supervise { attempt, .. } | Input::TakeParked { attempt, .. }
+                if !matches!(self.state, State::Talking(_)) =>
+            {
+                return self.actions.push_back(Action::ReleaseAgent { attempt, parting: leg::Parting::HungUp });
+            }
             Input::LegLeft { attempt, received, heard } => {
                 if !matches!(self.state, State::Sealed) {
                     self.fact(at, What::MediaOfLeft { attempt, received, heard });
@@ -252,9 +276,10 @@ impl Call {
             State::Rejecting { reason } => self.handle_rejecting(reason, now, at, &input),
             State::Talking(mut talking) => {
                 talking.scripts.note(at.mono, &input);
-                let state = self.handle_talking(talking, now, at, input, agents);
+                let state = self.handle_talk(talking, (now, at), input, agents);
                 self.act(state, now, at)
             }
+            State::Surveying(surveying) => self.handle_surveying(surveying, now, at, input),
             State::Closing(closing) => self.handle_closing(closing, at, input),
             State::Sealed => State::Sealed,
         };
@@ -266,10 +291,11 @@ impl Call {
         self.state = match state {
             State::Hunting(hunting) => self.handle_hunting_timeout(hunting, now, agents),
             State::Attending(attending) => self.handle_attending_timeout(attending, now, agents),
+            State::Surveying(surveying) => self.handle_surveying_timeout(surveying, now),
             State::Closing(closing) => self.handle_closing_timeout(closing, now),
             State::Talking(mut talking) => {
                 talking.scripts.timeout(now.mono);
-                let state = self.handle_talking_timeout(talking, now);
+                let state = self.handle_talking_timeout(talking, now, agents);
                 self.act(state, now.mono, now)
             }
             State::Opening | State::Rejecting { .. } | State::Sealed => state,
@@ -292,6 +318,7 @@ impl Call {
             State::Attending(attending) => attending.poll_timeout(),
             State::Closing(closing) => Some(closing.poll_timeout()),
             State::Talking(talking) => talking.poll_timeout(),
+            State::Surveying(surveying) => surveying.poll_timeout(),
             State::Opening | State::Rejecting { .. } | State::Sealed => None,
         }
     }
@@ -412,6 +439,11 @@ pub struct Refusal {
     pub reason: Reason,
     pub status: u16,
     pub retry_after_s: Option<u32>,
+}
+
+fn callback_rule(callback: &Callback) -> CallbackRule {
+    let within_ms = u64::try_from(callback.within.as_millis()).unwrap_or(u64::MAX);
+    CallbackRule { within_ms, attempts: callback.attempts }
 }
 
 fn answer_rule(hotline: &Hotline, early_media: bool) -> AnswerRule {

@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;
@@ -71,6 +72,8 @@ pub struct Rules {
     pub wrap_up: Duration,
     /// How often the phone is asked whether it is there.
     pub probe: Option<Duration>,
+    /// Whose midnight begins the agent's day: that of the first dialplan that names the agent.
+    pub zone: Option<TimeZone>,
 }
 
 impl Rules {
@@ -86,6 +89,7 @@ impl Rules {
         self.longest_pause = [self.longest_pause, duty.longest_pause].into_iter().flatten().min();
         self.wrap_up = self.wrap_up.max(duty.wrap_up);
         self.probe = [self.probe, duty.probe].into_iter().flatten().min();
+        self.zone = self.zone.take().or_else(|| TimeZone::get(&hotline.time_zone).ok());
     }
 
     pub fn start(&self) -> Presence {
@@ -219,6 +223,21 @@ pub enum What {
     /// No phone of the agent, who is there for callers, can be reached.
     Unreachable,
     Reachable,
+    /// The agent dialled the code of a supervisor and was refused.
+    SupervisionRefused {
+        of: AgentNo,
+        why: RefusedSupervision,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusedSupervision {
+    /// No PIN of this agent's is configured.
+    NoSupervisor,
+    WrongPin,
+    /// Too many wrong ones from that address: the PIN was not looked at.
+    LockedOut,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -325,7 +344,9 @@ impl What {
     /// What it says of the presence at `now`; `None`: nothing, or only of the moment.
     pub fn presence(&self, now: Now) -> Option<Presence> {
         Some(match self {
-            What::LoggedIn { .. } | What::Unreachable | What::Reachable => return None,
+            What::LoggedIn { .. } | What::Unreachable | What::Reachable | What::SupervisionRefused { .. } => {
+                return None;
+            }
             What::Ready { .. } => Presence::Ready,
             What::Paused { reason, until_us, .. } => match until_us.map(|us| left(us, now)) {
                 Some(None) => Presence::Away,
@@ -363,6 +384,7 @@ mod tests {
             longest_pause: Some(Duration::from_secs(600)),
             wrap_up: Duration::from_secs(30),
             probe: None,
+            zone: None,
         }
     }
 

@@ -195,7 +195,7 @@ impl Call {
     pub(super) fn leave(&mut self, route: &Route, now: Instant, at: Now, reason: Reason, by: EndedBy) -> State {
         let mut state = self.end(now, at, reason, by);
         let parting = match reason {
-            Reason::CallerHungUp | Reason::CallerCancelled => Parting::HungUp,
+            Reason::CallerHungUp | Reason::CallerCancelled | Reason::SurveyOver => Parting::HungUp,
             Reason::MediaTimeout | Reason::NoAck | Reason::SessionLost => Parting::TimedOut,
             _ => Parting::Silent,
         };

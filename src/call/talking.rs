@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::agent::Agents;
-use super::fact::{SentFor, What};
+use super::conference::Conference;
+use super::fact::{RingResult, SentFor, SurveyBy, What};
 use super::leg::{Action, Callee, Input, Media, Parting, Sent};
+use super::parking::Parked;
 use super::privacy::Pressed;
 use super::reason::{EndedBy, Reason};
 use super::script::Scripts;
@@ -33,7 +35,10 @@ pub(super) struct Talking {
     pub(super) muted: bool,
     /// The agent's last key and when it was.
     last_key: Option<(char, Instant)>,
+    /// `*8` was pressed then: a digit tells the call's class.
+    pub(super) class_begun: Option<Instant>,
     pub(super) scripts: Scripts,
+    pub(super) conference: Conference,
 }
 
 /// Which greeting is due.
@@ -52,6 +57,8 @@ pub(super) enum Stage {
     Connected,
     /// The agent has asked us to hand the caller on.
     Transferring(Transfer),
+    /// The agent has parked the caller.
+    Parked(Parked),
 }
 
 impl Talking {
@@ -68,8 +75,15 @@ impl Talking {
             held,
             muted: false,
             last_key: None,
+            class_begun: None,
             scripts: Scripts::default(),
+            conference: Conference::default(),
         }
+    }
+
+    /// The agent pressed `*` just now.
+    fn is_starred(&self, at: Now) -> bool {
+        self.last_key.is_some_and(|(key, when)| key == '*' && at.mono.since(when) <= limits::KEYS_TOGETHER)
     }
 
     pub(super) fn last_attempt(&self) -> u32 {
@@ -84,10 +98,12 @@ impl Talking {
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let transfer = match &self.stage {
             Stage::Transferring(transfer) => transfer.poll_timeout(),
+            Stage::Parked(parked) => parked.poll_timeout(),
             Stage::Answering | Stage::Connected => None,
         };
         let lost = self.silent_until().map(|at| (at, "media is lost"));
-        lost.into_iter().chain(transfer).chain(self.scripts.poll_timeout()).min()
+        let beside = self.conference.poll_timeout();
+        lost.into_iter().chain(transfer).chain(beside).chain(self.scripts.poll_timeout()).min()
     }
 
     /// When the call ends because nothing comes from somebody. A script that deals with that goes before.
@@ -106,7 +122,25 @@ impl Call {
         }
     }
 
-    pub(super) fn handle_talking(
+    /// What somebody does beside the two goes first, then the two.
+    pub(super) fn handle_talk(
+        &mut self,
+        talking: Box<Talking>,
+        (now, at): (Instant, Now),
+        input: Input,
+        agents: &mut Agents,
+    ) -> State {
+        let (mut talking, input) = match self.handle_parking(talking, (now, at), input, agents) {
+            Ok(state) => return state,
+            Err(others) => others,
+        };
+        match self.handle_conference(&mut talking, (now, at), input, agents) {
+            Ok(()) => State::Talking(talking),
+            Err(input) => self.handle_talking(talking, now, at, input, agents),
+        }
+    }
+
+    fn handle_talking(
         &mut self,
         talking: Box<Talking>,
         now: Instant,
@@ -143,6 +177,13 @@ impl Call {
             }
             Input::Key { side, key, duration, via } => {
                 self.note_key(at, Pressed { side, key, duration, via }, Some(&talking));
+                let starred = talking.is_starred(at);
+                if side == Side::Agent && starred && self.is_survey_code(&talking, key) {
+                    return self.begin_survey(talking, SurveyBy::Code, now, at);
+                }
+                if side == Side::Agent {
+                    self.note_class_key(&mut talking, key, starred, at);
+                }
                 if side == Side::Agent
                     && let Some(desk) = self.note_agents_key(&mut talking, key, at)
                 {
@@ -152,7 +193,7 @@ impl Call {
             Input::Media(event) => self.note_media(&mut talking, at, event),
             Input::HungUp { side: Side::Caller } => {
                 self.note_parting(&talking, at, Side::Caller);
-                return self.part(&talking, now, at, Reason::CallerHungUp, EndedBy::Caller);
+                return self.part(talking, now, at, Reason::CallerHungUp, EndedBy::Caller);
             }
             Input::HungUp { side: Side::Agent } => {
                 let (reason, by) = match talking.callee {
@@ -160,40 +201,52 @@ impl Call {
                     Callee::Target(_) => (Reason::TargetHungUp, EndedBy::Trunk),
                 };
                 self.note_parting(&talking, at, Side::Agent);
-                return self.part(&talking, now, at, reason, by);
+                if self.is_surveyed(&talking) {
+                    return self.begin_survey(talking, SurveyBy::HangUp, now, at);
+                }
+                return self.part(talking, now, at, reason, by);
             }
-            Input::CallerLeft => return self.part(&talking, now, at, Reason::CrossedCancel, EndedBy::Caller),
-            Input::CallerNeverAcknowledged => return self.part(&talking, now, at, Reason::NoAck, EndedBy::Gateway),
+            Input::CallerLeft => return self.part(talking, now, at, Reason::CrossedCancel, EndedBy::Caller),
+            Input::CallerNeverAcknowledged => return self.part(talking, now, at, Reason::NoAck, EndedBy::Gateway),
             Input::Lost { side } => {
                 let by = match (side, &talking.callee) {
                     (Side::Agent, Callee::Agent(_)) => EndedBy::Agent,
                     (Side::Caller, _) | (Side::Agent, Callee::Target(_)) => EndedBy::Trunk,
                 };
-                return self.part(&talking, now, at, Reason::SessionLost, by);
+                return self.part(talking, now, at, Reason::SessionLost, by);
             }
-            Input::Shutdown => return self.part(&talking, now, at, Reason::Shutdown, EndedBy::Gateway),
+            Input::Shutdown => return self.part(talking, now, at, Reason::Shutdown, EndedBy::Gateway),
             _ => {}
         }
         State::Talking(talking)
     }
 
-    pub(super) fn handle_talking_timeout(&mut self, talking: Box<Talking>, now: Now) -> State {
+    pub(super) fn handle_talking_timeout(&mut self, mut talking: Box<Talking>, now: Now, agents: &mut Agents) -> State {
+        self.conference_timed_out(&mut talking, now);
         if let Stage::Transferring(transfer) = &talking.stage
             && transfer.poll_timeout().is_some_and(|(until, _)| until <= now.mono)
         {
             let transfer = transfer.clone();
             return self.transfer_timed_out(talking, &transfer, now);
         }
+        let parked = match &talking.stage {
+            Stage::Parked(parked) => parked.poll_timeout(),
+            Stage::Answering | Stage::Connected | Stage::Transferring(_) => None,
+        };
+        if parked.is_some_and(|(until, _)| until <= now.mono) {
+            return self.parking_timed_out(talking, now, agents);
+        }
         match talking.silent_until() {
-            Some(at) if at <= now.mono => self.part(&talking, now.mono, now, Reason::MediaTimeout, EndedBy::Gateway),
+            Some(at) if at <= now.mono && self.silent_agent_leaves(&mut talking, now) => State::Talking(talking),
+            Some(at) if at <= now.mono => self.part(talking, now.mono, now, Reason::MediaTimeout, EndedBy::Gateway),
             _ => State::Talking(talking),
         }
     }
 
     /// `*6` and `*5`, one key soon after the other; or the code of a desk to which the caller goes.
     fn note_agents_key(&mut self, talking: &mut Talking, key: char, at: Now) -> Option<(SentFor, Next)> {
-        let before = talking.last_key.replace((key, at.mono));
-        let starred = before.is_some_and(|(key, when)| key == '*' && at.mono.since(when) <= limits::KEYS_TOGETHER);
+        let starred = talking.is_starred(at);
+        talking.last_key = Some((key, at.mono));
         let connected = matches!((&talking.stage, &talking.callee), (Stage::Connected, Callee::Agent(_)));
         match key {
             '6' if starred && connected && self.is_kept() => self.mute(talking, at, !talking.muted),
@@ -271,7 +324,16 @@ impl Call {
         }
     }
 
-    pub(super) fn part(&mut self, talking: &Talking, now: Instant, at: Now, reason: Reason, by: EndedBy) -> State {
+    pub(super) fn part(
+        &mut self,
+        mut talking: Box<Talking>,
+        now: Instant,
+        at: Now,
+        reason: Reason,
+        by: EndedBy,
+    ) -> State {
+        self.dismiss_all(&mut talking, at);
+        self.end_parking(&mut talking, at, (RingResult::CallerLeft, None));
         let mut state = self.end(now, at, reason, by);
         let parting = match reason {
             Reason::CallerHungUp | Reason::AgentHungUp => Parting::HungUp,
@@ -284,10 +346,11 @@ impl Call {
             Stage::Connected => Some(Transferor::Waits),
             Stage::Transferring(transfer) => {
                 if reason != Reason::TransferFailed {
-                    self.abandon_transfer(talking, transfer, at);
+                    self.abandon_transfer(&talking, transfer, at);
                 }
                 Some(transfer.transferor)
             }
+            Stage::Parked(_) => Some(Transferor::Left),
         };
         if joined != Some(Transferor::Left) {
             self.actions.push_back(Action::ReleaseAgent { attempt: talking.attempt, parting });

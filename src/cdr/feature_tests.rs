@@ -12,7 +12,7 @@ use crate::ids::AgentNo;
 use crate::protocol::sip::message::Message;
 use crate::protocol::sip::vocabulary::Method;
 
-const NINE: &str = "10.0.0.4:5060";
+pub(super) const NINE: &str = "10.0.0.4:5060";
 
 /// Agents 8 and 9, of whom this is asked; callers ring 8 first.
 fn switch(duty: &Duty) -> Switch {
@@ -28,7 +28,7 @@ fn switch(duty: &Duty) -> Switch {
 }
 
 /// A request of an agent's phone in a dialog of its own.
-fn dialled(method: &str, n: u32, agent: &str, to: &str, tag: &str, body: &str) -> String {
+pub(super) fn dialled(method: &str, n: u32, agent: &str, to: &str, tag: &str, body: &str) -> String {
     let ip = if agent == "8" { "10.0.0.3" } else { "10.0.0.4" };
     format!(
         "{method} sip:{to}@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP {ip};branch=z9hG4bKcode{method}{n}\nFrom: <sip:{agent}@10.0.0.1>;tag=c{n}\nTo: <sip:{to}@10.0.0.1>{tag}\nCall-ID: code{n}\nCSeq: 1 {method}\nContact: <sip:p@{ip}>\n{}",
@@ -68,6 +68,7 @@ fn an_agent_logs_in_pauses_and_comes_back_by_code() {
         pause_reasons: vec!["lunch".into()],
         longest_pause: Some(Duration::from_secs(600)),
         probe: None,
+        classes: Vec::new(),
     };
     let mut switch = switch(&duty);
     let refused = switch.tell(TRUNK, &theirs("INVITE", 1, "", SDP));

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use super::added::Guests;
+use super::after::After;
 use super::attempts::Attempts;
+use super::owed::{self, Owed};
 use super::quality::{About, Leg};
 use super::record::{Blanked, Greeting, Outcome, Played, Quality, Record, Recording, Segment, TargetSegment, Time};
+use super::supervised::Stretches;
 use super::way::Way;
 use crate::call::fact::{AnswerRule, Fact, Offered, PausedBy, RecordingStatus, What};
 use crate::call::leg::Callee;
 use crate::call::reason::{Class, EndedBy, Reason};
-use crate::clock::Stamp;
+use crate::clock::{Stamp, Wall};
 use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId};
 use crate::media::Play;
 use crate::quality::speech::Listening;
@@ -27,7 +31,10 @@ pub struct Fold {
     ring: Option<Stamp>,
     answers: Vec<Answer>,
     way: Way,
+    after: After,
     attempts: Attempts,
+    supervised: Stretches,
+    added: Guests,
     connected: Option<Stamp>,
     plays: Vec<PlaySpan>,
     holds: Vec<Hold>,
@@ -70,6 +77,8 @@ struct Transfer {
     attempt: u32,
     from: Stamp,
     to: Option<Stamp>,
+    /// Parked, and nobody came for so long that everybody is rung: it lasts until somebody answers.
+    everybody: bool,
 }
 
 impl Answer {
@@ -118,7 +127,10 @@ impl Fold {
             ring: None,
             answers: Vec::new(),
             way: Way::default(),
+            after: After::default(),
             attempts: Attempts::default(),
+            supervised: Stretches::default(),
+            added: Guests::default(),
             connected: None,
             plays: Vec::new(),
             holds: Vec::new(),
@@ -141,6 +153,8 @@ impl Fold {
         }
         self.next = fact.n + 1;
         self.attempts.push(fact);
+        self.supervised.push(fact);
+        self.added.push(fact);
         if self.ended.is_none() {
             self.push_live(fact);
         }
@@ -268,6 +282,8 @@ impl Fold {
             duration_ms: ended_at.and_then(|at| at.millis_since(self.offered_at)),
             greeting: self.greeting(),
             played: self.played(),
+            supervised: self.supervised.list(self.connected),
+            added: self.added.list(self.connected),
             recording: self.recording.clone(),
             listening: self.listening.clone(),
             steps: self.way.steps(self.offered_at),
@@ -275,6 +291,9 @@ impl Fold {
             notice: self.way.notice.clone(),
             queue: self.way.queue(self.answered_or_ended()),
             message: self.connected.and_then(|connected| self.way.message(connected, ended_at)),
+            class: self.after.class(),
+            survey: self.after.survey(),
+            callback: self.callback(),
             quality: self.quality(),
             dialplan_version: self.offered.dialplan.clone(),
             rule_pack: None,
@@ -286,6 +305,7 @@ impl Fold {
     fn push_live(&mut self, fact: &Fact) {
         let at = fact.at;
         self.way.push(fact, self.answers.is_empty());
+        self.after.push(fact);
         match &fact.what {
             What::AgentInvited { attempt, agent } => {
                 self.ringing.insert(*attempt, agent.clone());
@@ -295,13 +315,21 @@ impl Fold {
             }
             What::AgentAnswered { attempt, agent } => {
                 self.ringing.remove(attempt);
-                // That of a transfer has the caller when the fact of that follows.
-                if self.transfer().is_none() {
+                // That of a transfer, or of one who is called into the talk, has the caller when the fact of that follows.
+                if self.transfer().is_none_or(|parked| parked.everybody) && !self.added.has(*attempt) {
+                    self.end_last_transfer(at);
                     self.answers.push(Answer { at, attempt: *attempt, who: Callee::Agent(agent.clone()), left: None });
                 }
             }
-            What::TransferStarted { attempt, .. } => {
-                self.transfers.push(Transfer { attempt: *attempt, from: at, to: None });
+            What::TransferStarted { attempt, .. } | What::Parked { attempt, .. } => {
+                self.transfers.push(Transfer { attempt: *attempt, from: at, to: None, everybody: false });
+            }
+            What::Unparked { attempt, agent: Some(agent), .. } => {
+                self.end_last_transfer(at);
+                self.answers.push(Answer { at, attempt: *attempt, who: Callee::Agent(agent.clone()), left: None });
+            }
+            What::Unparked { agent: None, .. } => {
+                self.transfers.last_mut().into_iter().for_each(|parked| parked.everybody = true);
             }
             What::TransferCompleted { attempt, to } => {
                 self.end_transfer(*attempt, at);
@@ -413,6 +441,11 @@ impl Fold {
         self.transfers.last().filter(|transfer| transfer.to.is_none())
     }
 
+    fn end_last_transfer(&mut self, at: Stamp) {
+        let open = self.transfers.last_mut().filter(|transfer| transfer.to.is_none());
+        open.into_iter().for_each(|open| open.to = Some(at));
+    }
+
     fn end_transfer(&mut self, attempt: u32, at: Stamp) {
         let mut open = self.transfers.iter_mut().filter(|transfer| transfer.to.is_none());
         if let Some(transfer) = open.find(|transfer| transfer.attempt == attempt) {
@@ -489,15 +522,21 @@ impl Fold {
     }
 
     fn talk_ms(&self) -> Option<u64> {
-        let ended = self.ended?;
+        let talked_to = self.talked_to()?;
         let Some(answer) = self.answer() else { return Some(0) };
-        Some(ended.at.nanos_since(answer.at)?.saturating_sub(self.held_ns(answer.at, ended.at)?) / NS_PER_MS)
+        Some(talked_to.nanos_since(answer.at)?.saturating_sub(self.held_ns(answer.at, talked_to)?) / NS_PER_MS)
     }
 
     fn hold_ms(&self) -> Option<u64> {
-        let ended = self.ended?;
+        let talked_to = self.talked_to()?;
         let Some(answer) = self.answer() else { return Some(0) };
-        Some(self.held_ns(answer.at, ended.at)? / NS_PER_MS)
+        Some(self.held_ns(answer.at, talked_to)? / NS_PER_MS)
+    }
+
+    /// The end of an ended call, but for its survey.
+    fn talked_to(&self) -> Option<Stamp> {
+        let ended = self.ended_at()?;
+        Some(self.after.surveyed_at().unwrap_or(ended))
     }
 
     /// How long at least one hold or transfer lasted within `from` → `to`.
@@ -587,6 +626,14 @@ impl Fold {
             }
         };
         self.plays.iter().map(one).collect()
+    }
+
+    fn callback(&self) -> Option<Owed> {
+        let (rule, ended) = (self.offered.callback?, self.ended?);
+        let why = owed::why(self.outcome()?, ended.reason, self.way.closed, self.way.left_message())?;
+        let due_us = i64::try_from(rule.within_ms * 1_000).unwrap_or(i64::MAX);
+        let due_at = Time(Wall::from_micros(ended.at.wall_us.saturating_add(due_us)));
+        Some(Owed { why, due_at, attempts: rule.attempts })
     }
 
     fn quality(&self) -> Quality {

@@ -1,22 +1,32 @@
 //! The call record: what is said of one call, computed from its facts in order. Nothing else computes these figures.
 
+mod added;
+mod after;
 mod attempts;
 mod fold;
 pub mod ladder;
+mod owed;
 mod quality;
 mod record;
 mod scene;
+mod supervised;
 mod way;
 
+pub use added::Added;
+pub use after::Survey;
 pub use attempts::{Attempt, RingEnd};
 pub use fold::{Fold, Phase};
+pub use owed::{Owed, Why as WhyOwed};
 pub(crate) use record::words;
 pub use record::{
     Blanked, Greeting, LegQuality, Outcome, Played, Quality, QualityStatus, Record, Recording, Segment, TargetSegment,
     Time, TimeError, Verdict, Word,
 };
 pub use scene::scene;
+pub use supervised::Supervised;
 
+#[cfg(test)]
+mod added_tests;
 #[cfg(test)]
 mod bounds_tests;
 #[cfg(test)]
@@ -24,8 +34,12 @@ mod feature_tests;
 #[cfg(test)]
 mod machine_tests;
 #[cfg(test)]
+mod parked_tests;
+#[cfg(test)]
 mod privacy_tests;
 #[cfg(test)]
 mod replacing_tests;
+#[cfg(test)]
+mod supervised_tests;
 #[cfg(test)]
 mod transfer_tests;

@@ -8,7 +8,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Attempt, Fold};
+use super::after::Survey;
+use super::owed::Owed;
+use super::{Added, Attempt, Fold, Supervised};
 use crate::call::fact::{ClosedWhy, Fact, PausedBy, RecordedPart, RecordingStatus, RingSource, StepKind};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Wall;
@@ -70,7 +72,7 @@ pub struct Record {
     #[serde(default)]
     pub short_abandon_ms: Option<u64>,
     pub wait_ms: Option<u64>,
-    /// Answered → ended without holds; 0 if no agent answered; null while in progress.
+    /// Answered → ended (or the survey) without holds; 0 if no agent answered; null while in progress.
     pub talk_ms: Option<u64>,
     /// Time in which either person was held; null while in progress.
     pub hold_ms: Option<u64>,
@@ -91,6 +93,21 @@ pub struct Record {
     pub queue: Option<Queue>,
     /// The message that the caller left: a stretch of the recording.
     pub message: Option<Message>,
+    /// By the caller's key in a menu or the agent's code; null: nobody told.
+    #[serde(default)]
+    pub class: Option<String>,
+    /// How the caller graded after the talk; null: was not asked.
+    #[serde(default)]
+    pub survey: Option<Survey>,
+    /// The caller reached nobody and is to be called back; null: is not, or the dialplan has no `[callback]`.
+    #[serde(default)]
+    pub callback: Option<Owed>,
+    /// Who listened to the call, whispered or broke in.
+    #[serde(default)]
+    pub supervised: Vec<Supervised>,
+    /// Whom an agent called into the talk, while all three were there. What one had of the caller alone is a segment.
+    #[serde(default)]
+    pub added: Vec<Added>,
     pub recording: Recording,
     /// What can be heard in the recording; null: nobody listened to it.
     #[serde(default)]

@@ -2,7 +2,7 @@
 //! nothing came or was kept. Times count from *connected*, as in the recording.
 
 use super::Fold;
-use crate::call::fact::{Fact, What};
+use crate::call::fact::{Fact, Supervision, What};
 use crate::clock::Stamp;
 use crate::ids::Side;
 use crate::media::OneWayBy;
@@ -22,9 +22,12 @@ pub fn scene(facts: &[Fact]) -> Option<Scene> {
     let record = fold.record();
     let span = |from: Option<u64>, to: Option<u64>| Some(Span::new(from?, to.unwrap_or(length_ms)));
     let since = |at: Stamp| at.millis_since(connected).unwrap_or(0);
+    // The agent's channel has the supervisor's voice then too.
+    let barged = record.supervised.iter().filter(|s| s.mode == Supervision::Barge);
+    let barged = barged.filter_map(|supervised| span(supervised.from_ms, supervised.to_ms));
     Some(Scene {
         talks: record.segments.iter().filter_map(|segment| span(segment.from_ms, segment.to_ms)).collect(),
-        played: record.played.iter().filter_map(|played| span(played.from_ms, played.to_ms)).collect(),
+        played: record.played.iter().filter_map(|played| span(played.from_ms, played.to_ms)).chain(barged).collect(),
         held: held(facts, length_ms, &since),
         absent: [Side::Caller, Side::Agent].map(|leg| absent(facts, leg, length_ms, &since)),
         comfort: [Vec::new(), Vec::new()],

@@ -95,6 +95,11 @@ impl Way {
         Some(Queue { position, waited_ms: until.and_then(|until| until.millis_since(since)) })
     }
 
+    /// The tone was heard: what followed is a message, also if it is short.
+    pub(super) fn left_message(&self) -> bool {
+        self.message.is_some()
+    }
+
     pub(super) fn message(&self, connected: Stamp, ended: Option<Stamp>) -> Option<Message> {
         let (from, to) = self.message?;
         let to = to.or(ended);

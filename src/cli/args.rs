@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::report::{Format, Per, Span};
+use crate::report::{Format, Per};
 
 /// A telephony gateway and call-quality monitor for customer-service hotlines.
 #[derive(Debug, Parser)]
@@ -34,6 +34,12 @@ pub(super) enum Command {
         /// Ends after the calls instead of serving records and metrics until Ctrl-C.
         #[arg(long)]
         exit: bool,
+        /// Makes up the month before this one and this one so far; without `--exit` it does so anyway.
+        #[arg(long)]
+        month: bool,
+        /// Of what is made up: the same seed on the same day gives the same month.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// Reads configuration, dialplans and prompts, and names every fault.
     Check,
@@ -101,9 +107,9 @@ pub(super) enum Command {
         #[arg(long)]
         numbers: bool,
     },
-    /// The report of a day, week or month.
+    /// The report of a day, week or month; the tally sheet of a month; or whether the closed reports are as they were.
     Report {
-        span: SpanWord,
+        what: ReportWord,
         /// A date like 2026-11-21 (or 2026-11 for a month); without it the current one.
         date: Option<String>,
         #[arg(long, default_value = "text")]
@@ -111,6 +117,11 @@ pub(super) enum Command {
         /// What a line of CSV is about; the other formats hold all.
         #[arg(long, default_value = "hotline")]
         per: PerWord,
+    },
+    /// Callers whom the house owes a call: who left before an agent answered, left a message, or was promised a call.
+    Callbacks {
+        #[command(subcommand)]
+        command: super::callbacks::Command,
     },
     /// The rule book: what is asked of a call, how it is decided, and how calls would score by other numbers.
     Rules {
@@ -197,20 +208,14 @@ pub(super) enum Topic {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum SpanWord {
+pub(super) enum ReportWord {
     Day,
     Week,
     Month,
-}
-
-impl From<SpanWord> for Span {
-    fn from(word: SpanWord) -> Span {
-        match word {
-            SpanWord::Day => Span::Day,
-            SpanWord::Week => Span::Week,
-            SpanWord::Month => Span::Month,
-        }
-    }
+    /// A month's calls by day, class and agent: 《800电话信息统计报表》.
+    Tally,
+    /// Walks the chain of closed reports and computes each again from the ledger.
+    Verify,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -237,6 +242,9 @@ pub(super) enum PerWord {
     Hotline,
     Agent,
     Hour,
+    Class,
+    Survey,
+    Callback,
 }
 
 impl From<PerWord> for Per {
@@ -245,6 +253,9 @@ impl From<PerWord> for Per {
             PerWord::Hotline => Per::Hotline,
             PerWord::Agent => Per::Agent,
             PerWord::Hour => Per::Hour,
+            PerWord::Class => Per::Class,
+            PerWord::Survey => Per::Survey,
+            PerWord::Callback => Per::Callback,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::{ladder, rules, sound};
+use super::{choices, ladder, rules, sound};
 use crate::call::fact::{Fact, What};
 use crate::call::reason::{Class, Reason};
 use crate::cdr::ladder::masked;
@@ -15,6 +15,7 @@ use crate::clock::Wall;
 use crate::ids::CallId;
 use crate::ledger::codec::{self, CodecError};
 use crate::metrics::{SipRejection, catalogue};
+use crate::report::tally::Tally;
 use crate::report::{Format, Material, Per, Period, PeriodError, Report, Span, Zones};
 use crate::store::{Call, Reader, StoreError, Which};
 
@@ -84,6 +85,7 @@ pub fn call(reader: &Reader, id: CallId, style: Style, numbers: bool, out: &mut 
         }
         Style::Text => {
             summary(&call, out)?;
+            choices::tell(&call.facts, out)?;
             if let Some(listening) = &call.record.listening {
                 writeln!(out, "\nheard in the recording (the times of prompts left out of the agent's)")?;
                 sound::text(listening, out)?;
@@ -109,14 +111,35 @@ pub fn report(
     (format, per): (Format, Per),
     out: &mut dyn Write,
 ) -> Result<(), ReadingError> {
-    let period = match date {
-        Some(date) => Period::holding(span, date)?,
-        None => Period::current(span, now, &zones.otherwise)?,
-    };
+    let period = period(span, date, zones, now)?;
     let (from, to) = zones.span(period)?;
     let records = reader.records_between(None, from, to)?;
-    let material = Material { records, presence: reader.presence_between(from, to)?, runs: reader.runs(now)? };
+    let (presence, runs) = (reader.presence_between(from, to)?, reader.runs(now)?);
+    let material = Material { records, presence, runs, callbacks: reader.callbacks(from, Some(to), now)? };
     Ok(Report::new(period, zones, &material)?.write(format, per, out)?)
+}
+
+/// `hotline report tally [MONTH]`.
+pub fn tally(
+    reader: &Reader,
+    date: Option<Date>,
+    zones: &Zones,
+    now: Wall,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<(), ReadingError> {
+    let period = period(Span::Month, date, zones, now)?;
+    let (from, to) = zones.span(period)?;
+    let records = reader.records_between(None, from, to)?;
+    Ok(Tally::new(period, zones, &records)?.write(format, out)?)
+}
+
+/// Without a date the period that holds `now`.
+fn period(span: Span, date: Option<Date>, zones: &Zones, now: Wall) -> Result<Period, PeriodError> {
+    match date {
+        Some(date) => Period::holding(span, date),
+        None => Period::current(span, now, &zones.otherwise),
+    }
 }
 
 /// `hotline metrics`: the catalogue.
@@ -248,6 +271,18 @@ fn summary(call: &Call, out: &mut dyn Write) -> Result<(), ReadingError> {
         let began = greeting.started_after_connect_ms.map_or_else(dash, |ms| format!("{ms} ms"));
         let to_end = yes_no(greeting.played_to_end);
         writeln!(out, "  greeting   {}; began after {began}, to its end {to_end}", greeting.text)?;
+    }
+    for supervised in &record.supervised {
+        let (mode, till) = (serde_json::to_value(supervised.mode)?, |ms: Option<u64>| ms.map_or_else(dash, seconds));
+        let (by, mode) = (&supervised.by, mode.as_str().unwrap_or("-").to_owned());
+        let (from, to) = (till(supervised.from_ms), till(supervised.to_ms));
+        writeln!(out, "  supervisor {by}: {mode}, {from} to {to} s after connected")?;
+    }
+    for added in &record.added {
+        let till = |ms: Option<u64>| ms.map_or_else(dash, seconds);
+        let who = added.agent.as_ref().map(ToString::to_string).or_else(|| Some(added.target.as_ref()?.to_string()));
+        let (who, from, to) = (who.unwrap_or_else(dash), till(added.from_ms), till(added.to_ms));
+        writeln!(out, "  added      {who}, by {}, {from} to {to} s after connected", added.by)?;
     }
     let recording = &record.recording;
     let path = recording.path.as_deref().unwrap_or("-");

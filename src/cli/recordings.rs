@@ -20,6 +20,9 @@ use crate::io::inspection::{self, Finding, Summary};
 use crate::io::playback::{self, Recordings};
 use crate::store::{Kept, Reader};
 
+/// Of the time in which callers whose dialplan wants recordings were connected.
+const PROMISED: f64 = 0.999;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// The recording ledger, oldest first: a line for each connected call.
@@ -205,8 +208,9 @@ fn verify(reader: &Reader, config: &Config, since: Wall, json: bool, out: &mut d
         )?;
         writeln!(
             out,
-            "{:.3} % of the connected time recorded; {other_files} other files; {faults} faults",
-            coverage * 100.0
+            "{:.3} % of the connected time recorded ({}99.9 %); {other_files} other files; {faults} faults",
+            coverage * 100.0,
+            if coverage >= PROMISED { "at least " } else { "promised are " }
         )?;
     }
     match summary.faults {

@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{AgentSettings, path};
+use crate::peer::token::Token;
 use crate::protocol::sip::digest::{Algorithm, Ha1, Secrets};
-use crate::web::auth::Token;
 use crate::written::Table;
 
 /// Next types a longer password, and a wrong path must not read a recording.
@@ -62,6 +62,21 @@ pub(super) fn token(http: &mut Table<'_>, base: &Path) -> Option<Token> {
         })
     });
     token.map_err(|(what, hint)| http.fault(written.line, format!("http.token_file {what}"), hint)).ok()
+}
+
+/// `[[agent]] supervisor_pin_file`: one line of four to twelve digits.
+pub(super) fn supervisor_pin(agent: &mut Table<'_>, base: &Path) -> Option<Token> {
+    let written = path(agent, "supervisor_pin_file")?;
+    let pin = read(&base.join(&written.value)).and_then(|text| {
+        let pin = text.trim_end_matches(['\n', '\r']);
+        let right = (4..=12).contains(&pin.len()) && pin.bytes().all(|b| b.is_ascii_digit());
+        right.then(|| Token::new(pin)).ok_or_else(|| {
+            let what = "is not one line of four to twelve digits".to_owned();
+            (what, "write the PIN alone into it: it is dialled on a phone".to_owned())
+        })
+    });
+    let key = "agent.supervisor_pin_file";
+    pin.map_err(|(what, hint)| agent.fault(written.line, format!("{key} {what}"), hint)).ok()
 }
 
 impl Account<'_> {

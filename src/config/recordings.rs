@@ -1,8 +1,10 @@
-//! `[recordings]` and `[retention]`: what happens when the disk is full, and how long recordings are kept.
+//! `[recordings]` and `[retention]`: what happens when the disk is full, where recordings are copied to, and how long they are kept.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::cdr::{Outcome, Word as _};
+use crate::io::objects::{Credentials, Store};
 use crate::io::space::AtFull;
 use crate::io::vault::MasterKey;
 use crate::store::{Class, Retention};
@@ -11,6 +13,9 @@ use crate::written::{At, Table};
 /// Ten years.
 const LONGEST_DAYS: u32 = 3_660;
 
+/// Of recordings that are in the object store.
+const KEEP_LOCAL_DAYS: u32 = 7;
+
 /// What concerns all recordings of this gateway.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecordingSettings {
@@ -18,16 +23,27 @@ pub struct RecordingSettings {
     pub retention: Retention,
     /// The first one seals; without any nothing is sealed.
     pub keys: Vec<MasterKey>,
+    pub objects: Option<ObjectSettings>,
+}
+
+/// A store that recordings are copied to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectSettings {
+    pub store: Store,
+    /// A recording stays on this disk so long after its call, too.
+    pub keep_local: Duration,
 }
 
 /// `base`: what relative paths count from; `data`: where no key may lie.
 pub(super) fn read(root: &mut Table<'_>, base: &Path, data: &Path) -> RecordingSettings {
     let mut recordings = root.section("recordings");
     let (at_full, keys) = (at_full(&mut recordings), keys(&mut recordings, base, data));
+    let mut section = recordings.section("objects");
+    let objects = section.is_present().then(|| objects(&mut section, base)).flatten();
     let mut section = root.section("retention");
     let days = days(&mut section);
     let classes = section.sections("class").into_iter().filter_map(|mut class| class_of(&mut class)).collect();
-    RecordingSettings { at_full, retention: Retention { days, classes }, keys }
+    RecordingSettings { at_full, retention: Retention { days, classes }, keys, objects }
 }
 
 /// `key_file`: a line of 64 hexadecimal digits for each key, the one that seals first.
@@ -48,6 +64,52 @@ fn keys(section: &mut Table<'_>, base: &Path, data: &Path) -> Vec<MasterKey> {
     });
     read.map_err(|(what, hint)| section.fault(written.line, format!("recordings.key_file {what}"), hint))
         .unwrap_or_default()
+}
+
+/// `[recordings.objects]`.
+fn objects(section: &mut Table<'_>, base: &Path) -> Option<ObjectSettings> {
+    let bucket = section.required_string("bucket").map(|at| at.value);
+    let endpoint = section.string("endpoint");
+    if let Some(At { value, line }) = &endpoint
+        && !(value.starts_with("https://") || value.starts_with("http://"))
+    {
+        let what = format!("recordings.objects.endpoint \"{value}\" is no address of an S3 store");
+        section.fault(*line, what, "write \"https://s3.example:9000\"; without it Amazon's own is meant");
+    }
+    let region = section.string("region").map_or_else(|| "us-east-1".to_owned(), |at| at.value);
+    let prefix = section.string("prefix").map(|at| at.value.trim_matches('/').to_owned()).unwrap_or_default();
+    let days = section.integer("keep_local_days", 0..=LONGEST_DAYS).map_or(KEEP_LOCAL_DAYS, |at| at.value);
+    let credentials = credentials(section, base);
+    let endpoint = endpoint.map(|at| at.value.trim_end_matches('/').to_owned());
+    let store = Store { endpoint, bucket: bucket?, region, prefix, credentials: credentials? };
+    Some(ObjectSettings { store, keep_local: Duration::from_secs(86_400) * days })
+}
+
+/// From `credentials_file`, else from the environment, by the names that programs for S3 have in common.
+fn credentials(section: &mut Table<'_>, base: &Path) -> Option<Credentials> {
+    let of = |id: String, secret: String, token: Option<String>| Credentials { id, secret, token };
+    let Some(written) = super::path(section, "credentials_file") else {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let (id, secret) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"));
+        let found = id.zip(secret).map(|(id, secret)| of(id, secret, variable("AWS_SESSION_TOKEN")));
+        if found.is_none() {
+            let what = "recordings.objects has no credentials";
+            let hint = "add credentials_file = \"…\", or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+            section.fault(section.line(), what, hint);
+        }
+        return found;
+    };
+    let read = super::accounts::read(&base.join(&written.value)).and_then(|text| {
+        let lines: Vec<String> =
+            text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
+        match lines.as_slice() {
+            [id, secret] => Ok(of(id.clone(), secret.clone(), None)),
+            [id, secret, token] => Ok(of(id.clone(), secret.clone(), Some(token.clone()))),
+            _ => Err(("is not two lines".to_owned(), "write the key's id, and its secret on the next line".to_owned())),
+        }
+    });
+    let what = "recordings.objects.credentials_file";
+    read.map_err(|(fault, hint)| section.fault(written.line, format!("{what} {fault}"), hint)).ok()
 }
 
 /// As far as it is there, links followed.
@@ -171,6 +233,47 @@ mod tests {
         ] {
             let (keys, faults) = read(name, text, mode);
             assert!(keys.is_empty() && faults.len() == 1 && faults[0].contains(says), "{name}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn an_object_store_has_credentials_that_nobody_is_shown() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("s3.secret");
+        let of = |written: &str, mode, text: &str| {
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            let document = Document::parse("hotline.toml", written);
+            let read = {
+                let mut root = document.root();
+                super::read(&mut root, folder.path(), Path::new("data"))
+            };
+            (read.objects, document.into_faults().iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let whole = "[recordings.objects]\nendpoint = \"https://s3.example:9000/\"\nbucket = \"calls\"\nprefix = \"/a/b/\"\n\
+                     credentials_file = \"s3.secret\"\nkeep_local_days = 2\n";
+        let (read, faults) = of(whole, 0o600, "AKIDEXAMPLE\nwJalrXUtnFEMI\n");
+        assert_eq!(faults, [""; 0]);
+        let read = read.unwrap();
+        assert_eq!(read.store.endpoint.as_deref(), Some("https://s3.example:9000"));
+        assert_eq!((read.store.prefix.as_str(), read.keep_local), ("a/b", Duration::from_secs(172_800)));
+        assert_eq!(read.store.credentials.secret, "wJalrXUtnFEMI");
+        let shown = format!("{read:?}");
+        assert!(!shown.contains("AKID") && !shown.contains("wJal") && shown.contains("calls"), "{shown}");
+        for (written, mode, text, says) in [
+            (whole, 0o644, "a\nb\n", "may be read by others"),
+            (whole, 0o600, "a\n", "two lines"),
+            ("[recordings.objects]\ncredentials_file = \"s3.secret\"\n", 0o600, "a\nb\n", "bucket"),
+            (
+                "[recordings.objects]\nbucket = \"b\"\nendpoint = \"s3.example\"\ncredentials_file = \"s3.secret\"\n",
+                0o600,
+                "a\nb\n",
+                "no address",
+            ),
+        ] {
+            let (_, faults) = of(written, mode, text);
+            assert!(faults.len() == 1 && faults[0].contains(says), "{faults:?}");
         }
     }
 

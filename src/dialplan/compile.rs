@@ -1,5 +1,6 @@
 //! From dialplans as written to plans that cannot fail: every fault of every file at once.
 
+mod after;
 mod greeting;
 mod reception;
 mod scripts;
@@ -114,6 +115,7 @@ fn hotline(
     let mut speaker = Speaker { document, library, roster, org: org_said, language: spoken, told: Vec::new() };
     let greeting = greeting::compile(&written, &mut speaker);
     let steps = Steps::compile(document, &written, &mut speaker, targets);
+    let after = after::compile(&written, &mut speaker);
     let takes_messages = written.steps.iter().any(|step| matches!(step.does, Does::Message { .. }));
     if takes_messages && written.recording.percent < 100 {
         let what = "a step takes messages, and [recording] leaves calls out: a message is a stretch of the recording";
@@ -135,6 +137,7 @@ fn hotline(
         scripts: steps.scripts,
         start: steps.start,
         steps: steps.steps,
+        after,
     })
 }
 

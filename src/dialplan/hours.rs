@@ -134,6 +134,12 @@ impl Season {
 }
 
 impl Week {
+    /// Whether a span holds at that minute of that day, also one that began the day before.
+    pub(super) fn holds(&self, date: Date, minute: u16) -> bool {
+        let (today, yesterday) = (date.weekday(), date.saturating_sub(1.day()).weekday());
+        self.0.iter().any(|span| span.holds(today, minute) || span.holds(yesterday, minute + DAY))
+    }
+
     /// The first pair of spans that share a minute.
     pub(super) fn overlap(&self) -> Option<(usize, usize)> {
         const WEEK: u32 = 7 * DAY as u32;

@@ -1,11 +1,13 @@
 //! What happens to a call: dialplans as written (`schema`), checked and compiled ([`compile`]) into plans that cannot
 //! fail while a call is handled ([`plan`]). Pure: files come in as bytes, prompts through a [`prompt::Folder`].
 
+pub mod after;
 pub mod calendar;
 pub mod compile;
 mod cut;
 pub mod hours;
 mod join;
+pub mod notes;
 pub mod plan;
 pub mod prompt;
 pub mod reception;

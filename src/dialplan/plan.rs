@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::after::After;
+use super::notes::{self, Class};
 use super::reception::Reception;
 use super::scripts::Scripts;
 use jiff::tz::TimeZone;
@@ -65,6 +67,8 @@ pub struct Hotline {
     pub start: Next,
     /// The file's `[step.NAME]`s, in its order.
     pub steps: Vec<Step>,
+    /// What comes after a call.
+    pub after: After,
 }
 
 impl Hotline {
@@ -232,6 +236,15 @@ pub struct Duty {
     pub longest_pause: Option<Duration>,
     /// How often agents' phones are asked whether they are there.
     pub probe: Option<Duration>,
+    /// What calls are about, for their notes; empty: the usual classes.
+    pub classes: Vec<Class>,
+}
+
+impl Duty {
+    /// Of call notes; never empty.
+    pub fn note_classes(&self) -> Vec<Class> {
+        if self.classes.is_empty() { notes::usual() } else { self.classes.clone() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,6 +260,8 @@ pub enum Strategy {
     /// Who answered the fewest calls since the gateway began.
     FewestCalls,
     Random,
+    /// Who has talked least today, by the clock of the hotline, since the gateway began: from each answer to the end of that call.
+    LeastTalk,
 }
 
 impl Strategy {
@@ -258,6 +273,7 @@ impl Strategy {
         ("ring_all", Strategy::RingAll),
         ("fewest_calls", Strategy::FewestCalls),
         ("random", Strategy::Random),
+        ("least_talk", Strategy::LeastTalk),
     ];
 
     pub fn word(self) -> &'static str {
@@ -340,6 +356,8 @@ pub struct Say {
 pub struct Menu {
     pub prompt: Prompt,
     pub keys: BTreeMap<char, Next>,
+    /// The class that a key makes of the call.
+    pub classes: BTreeMap<char, String>,
     /// How long a key is waited for after the prompt.
     pub wait: Duration,
     /// How often the prompt is said.

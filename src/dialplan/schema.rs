@@ -1,5 +1,6 @@
 //! A dialplan as written: its keys, their defaults and their ranges. One hotline a file.
 
+pub(super) mod after;
 pub(super) mod callers;
 mod duty;
 pub(super) mod hours;
@@ -7,8 +8,10 @@ mod recording;
 pub(super) mod scripts;
 pub(super) mod steps;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::after::Callback;
 use super::plan::{Answer, Cadence, Duty, Recording, Ringback, Strategy};
 use crate::fault::did_you_mean;
 use crate::written::{At, Document, Table};
@@ -38,6 +41,9 @@ pub(super) struct Written {
     /// Where a call begins; left out: with the agents.
     pub(super) start: Option<At<String>>,
     pub(super) steps: Vec<steps::Step>,
+    pub(super) callback: Option<Callback>,
+    pub(super) survey: Option<after::Survey>,
+    pub(super) classes: BTreeMap<char, At<String>>,
 }
 
 /// Agents who are rung, and how.
@@ -73,7 +79,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         callers: callers::read(&mut greeting, &mut root.section("priority")),
         notice: callers::notice(&mut greeting),
         agents: group(&mut agents, "numbers", "nobody"),
-        duty: duty::read(&mut agents),
+        duty: duty::read(&mut agents, &mut root.section("notes")),
         queue: steps::queue(queue),
         hours: hours::hours(hours),
         outage: hours::outage(outage),
@@ -81,6 +87,9 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         scripts: scripts::read(&mut root),
         start: hotline.string("start"),
         steps: steps::read(root.named_sections("step")),
+        callback: after::callback(root.section("callback")),
+        survey: after::survey(root.section("survey")),
+        classes: after::classes(&mut root.section("classes"), "keys"),
     }
 }
 

@@ -36,6 +36,10 @@ impl Callers {
         self.0.values().find(|(of, _)| of == agent).map(|(_, call)| *call)
     }
 
+    pub(super) fn begin(&mut self, session: SessionId, agent: AgentNo, call: CallId) {
+        self.0.insert(session, (agent, call));
+    }
+
     /// The call of one session goes on with another.
     pub(super) fn go_on_with(&mut self, new: SessionId, old: SessionId) {
         if let Some(of) = self.0.get(&old).cloned() {
@@ -123,7 +127,7 @@ impl Gateway {
             acknowledged: false,
         };
         self.agents.engage(&agent, id);
-        self.callers.0.insert(session, (agent, id));
+        self.callers.begin(session, agent, id);
         self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
         self.by_session
             .insert(session, Link { call: id, role: Role::Caller, terminated: false, unwritten: VecDeque::new() });
@@ -180,5 +184,6 @@ pub(super) fn plan_of(numbers: Vec<AgentNo>, nobody: Next, start: Next, steps: V
         duty: Duty::default(),
         start,
         steps,
+        after: crate::dialplan::after::After::default(),
     })
 }

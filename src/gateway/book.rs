@@ -54,6 +54,8 @@ pub(super) struct Attempt {
     pub(super) bridged: bool,
     /// Its phone is coming over from a consultation.
     pub(super) moves: bool,
+    /// It takes part beside caller and agent, or did.
+    pub(super) beside: bool,
 }
 
 /// The ports and the description of one leg.
@@ -103,7 +105,8 @@ pub(super) enum Role {
 impl Attempt {
     pub(super) fn new(agent: Callee, media: Option<LegMedia>) -> Attempt {
         let (forks, peer, codec, source) = (Forks::default(), None, None, None);
-        Attempt { agent, forks, media, peer, codec, source, held: false, released: false, bridged: false, moves: false }
+        let (held, released, bridged, moves, beside) = (false, false, false, false, false);
+        Attempt { agent, forks, media, peer, codec, source, held, released, bridged, moves, beside }
     }
 }
 

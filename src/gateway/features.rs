@@ -8,6 +8,7 @@ use super::Gateway;
 use super::among_agents::plan_of;
 use super::book::{Link, Role};
 use super::orders::cause;
+use super::supervising::Wish;
 use crate::call::agent::State;
 use crate::call::fact::PausedBy;
 use crate::call::feature::{Asked, Codes};
@@ -52,26 +53,43 @@ impl Gateway {
                     Err(status) => status,
                 }
             }
+            Some(Asked::Supervise { mode, of, pin }) => {
+                match self.supervise(now, at, (session, flow), request, (&agent, Wish { mode, of: &of, pin: &pin })) {
+                    Ok(()) => return,
+                    Err(status) => status,
+                }
+            }
             Some(Asked::Recording { paused }) => {
                 let call = self.talk_of(&agent);
                 match call.and_then(|call| self.pause_recording(at, call, paused, PausedBy::Agent)) {
-                    Ok(()) => {
-                        let own = (agent, dialled.to_owned());
-                        return self.begin_own_call(now, at, (session, flow), request, own, confirming(2));
-                    }
+                    Ok(()) => return self.confirm(now, at, (session, flow), request, (agent, dialled), 2),
                     Err(why) => {
                         tracing::info!(%agent, %dialled, %why, "a code is refused");
                         403
                     }
                 }
             }
+            Some(Asked::Park) => match self.park(at, &agent) {
+                Ok(slot) => {
+                    let own = (agent, dialled.to_owned());
+                    return self.begin_own_call(now, at, (session, flow), request, own, saying(slot, Next::HangUp));
+                }
+                Err(status) => status,
+            },
+            Some(Asked::PickUpParked { slot }) => {
+                match self.pick_up_parked(now, at, (session, flow), request, (&agent, slot)) {
+                    Ok(()) => return,
+                    Err(status) => status,
+                }
+            }
+            Some(Asked::Add(number)) => match self.add(at, &agent, &number) {
+                Ok(()) => return self.confirm(now, at, (session, flow), request, (agent, dialled), 2),
+                Err(status) => status,
+            },
             Some(Asked::Order(order)) => {
                 let tones = if order == Order::Ready { 1 } else { 2 };
                 match self.agents.order(&agent, order, By::Phone, now) {
-                    Ok(()) => {
-                        let own = (agent, dialled.to_owned());
-                        return self.begin_own_call(now, at, (session, flow), request, own, confirming(tones));
-                    }
+                    Ok(()) => return self.confirm(now, at, (session, flow), request, (agent, dialled), tones),
                     Err(why) => {
                         tracing::info!(%agent, %dialled, %why, "a code is refused");
                         403
@@ -80,6 +98,26 @@ impl Gateway {
             }
         };
         self.endpoint.reject(now, session, refused, None);
+    }
+
+    /// The code is done: so many tones say so.
+    fn confirm(
+        &mut self,
+        now: Now,
+        at: Now,
+        from: (SessionId, Flow),
+        request: &Request,
+        (agent, dialled): (AgentNo, &str),
+        tones: usize,
+    ) {
+        self.begin_own_call(
+            now,
+            at,
+            from,
+            request,
+            (agent, dialled.to_owned()),
+            saying(self::tones(tones), Next::HangUp),
+        );
     }
 
     /// The recording of this call is silence from now on, or no longer.
@@ -96,11 +134,11 @@ impl Gateway {
     }
 
     /// The call in which this agent talks.
-    fn talk_of(&self, agent: &AgentNo) -> Result<CallId, NotPaused> {
-        match self.agents.state(agent) {
-            Some(State::Talking { call }) => Ok(*call),
-            _ => Err(NotPaused::NoCall),
-        }
+    pub(super) fn talk_of(&self, agent: &AgentNo) -> Result<CallId, NotPaused> {
+        let Some(State::Talking { call }) = self.agents.state(agent) else { return Err(NotPaused::NoCall) };
+        // Whoever only listens to others has no talk.
+        let talks = self.calls.get(call).is_some_and(|entry| entry.call.talking_agent() == Some(agent));
+        talks.then_some(*call).ok_or(NotPaused::NoCall)
     }
 
     /// The agent takes the call that rings at the colleague: 480 if nothing rings there, 403 if the agent does not serve that hotline,
@@ -164,14 +202,18 @@ impl Gateway {
     }
 }
 
-/// One step: so many tones, and the end.
-fn confirming(tones: usize) -> Arc<Hotline> {
+/// So many tones.
+pub(super) fn tones(tones: usize) -> Prompt {
     let quiet = vec![0; (PAUSE.as_millis() as usize) * (SAMPLE_RATE_HZ as usize) / 1_000];
     let mut audio: Vec<i16> = quiet.clone();
     for _ in 0..tones {
         audio.extend(media::beep().iter().chain(&quiet));
     }
-    let prompt = Prompt { text: String::new(), files: Vec::new(), audio: audio.into() };
-    let step = Step { name: "confirm".to_owned(), does: Does::Say(Say { prompt, then: Next::HangUp }) };
+    Prompt { text: String::new(), files: Vec::new(), audio: audio.into() }
+}
+
+/// One step: this, and what comes then.
+pub(super) fn saying(prompt: Prompt, then: Next) -> Arc<Hotline> {
+    let step = Step { name: "confirm".to_owned(), does: Does::Say(Say { prompt, then }) };
     plan_of(Vec::new(), Next::HangUp, Next::Step(StepNo::after(0)), vec![step])
 }

@@ -63,6 +63,7 @@ fn signal(role: &Role, sent: bool, label: &Label, seen: Option<Seen>) -> Signal 
     };
     // The Contact that the trunk gave us is where our requests go, and often it names the caller.
     let message = if sent && *role == Role::Caller { without_number(message) } else { message };
+    let message = if sent { message } else { without_code(message) };
     Signal { leg: role.side(), sent, message, attempt, again, peer, body }
 }
 
@@ -81,9 +82,34 @@ fn without_number(line: String) -> String {
     format!("{method} {scheme}:{CALLER}{host}")
 }
 
+/// A request to a code that an agent dialled: a PIN may follow it.
+fn without_code(line: String) -> String {
+    let Some((method, (scheme, rest))) = line.split_once(' ').and_then(|(m, uri)| Some((m, uri.split_once(':')?)))
+    else {
+        return line;
+    };
+    let (user, host) = rest.rfind('@').map_or(("", rest), |at| rest.split_at(at));
+    if !user.contains('*') && !user.contains("%2A") && !user.contains("%2a") {
+        return line;
+    }
+    format!("{method} {scheme}:{{code}}{host}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pin_is_not_kept() {
+        for (line, kept) in [
+            ("BYE sip:*918*4711@192.0.2.1", "BYE sip:{code}@192.0.2.1"),
+            ("ACK sip:%2A918%234711@h;x=y", "ACK sip:{code}@h;x=y"),
+            ("BYE sip:9@192.0.2.1", "BYE sip:9@192.0.2.1"),
+            ("200 OK (INVITE)", "200 OK (INVITE)"),
+        ] {
+            assert_eq!(without_code(line.to_owned()), kept);
+        }
+    }
 
     #[test]
     fn a_number_is_not_kept() {

@@ -8,10 +8,13 @@
 //! actions → SIP, media, recorder), `sound` (media events, ports), `trunks` (where they are, health, registration, limits),
 //! `outbound` (calls of ours through them), `registering` (phones that register), `forks` (several phones of one agent), `reload`
 //! (another configuration), `reports` (voice quality, as peers tell it), `ladder` (what is kept of each message), `transferring` (REFER), `replacing` (Replaces), `among_agents` (calls that agents make),
-//! `parting` (when an agent is free again), `presence` (whether agents are there for callers), `features` (codes that they dial), `reaching` (whether their phones are there).
+//! `calling_back` (callers of our own list), `parting` (when an agent is free again), `presence` (whether agents are there for callers), `features` (codes that they dial), `reaching` (whether their phones are there), `supervising` (who may listen to whom),
+//! `conferring` (whoever takes part beside caller and agent), `parking` (callers who are parked).
 
 mod among_agents;
 mod book;
+mod calling_back;
+mod conferring;
 mod features;
 mod forks;
 mod guests;
@@ -22,6 +25,7 @@ mod ladder;
 mod leg_tests;
 mod orders;
 mod outbound;
+mod parking;
 mod parting;
 mod presence;
 mod reaching;
@@ -33,6 +37,7 @@ mod replacing;
 mod reports;
 mod signalling;
 mod sound;
+mod supervising;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transferring;
@@ -48,12 +53,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use book::{Entry, Link, PortLink, Role};
+pub use calling_back::{CallBack, NotCalled};
 pub use reload::Reload;
 use trunks::Trunks;
 pub use trunks::{CallTarget, NamedPhone, Trunk, TrunkShown};
 
 use crate::call::agent::Agents;
-use crate::call::fact::{Fact, PausedBy, RecordedPart, RecordingStatus};
+use crate::call::fact::{Fact, PausedBy, RecordedPart, RecordingStatus, RingResult};
 use crate::call::feature::Codes;
 use crate::call::leg::{self, Callee};
 use crate::call::presence::{AgentFact, Order, Refused, Shown};
@@ -191,6 +197,11 @@ pub enum Input {
         call: CallId,
         paused: bool,
     },
+    /// A caller of the list of callbacks is to be called. Answered by [`Output::CallingBack`] with the same ticket.
+    CallBack {
+        ticket: u64,
+        order: CallBack,
+    },
     /// Who is there? Answered by [`Output::Agents`] with the same ticket.
     Agents {
         ticket: u64,
@@ -255,6 +266,18 @@ pub enum Output {
         ticket: u64,
         result: Result<(), NotPaused>,
     },
+    /// Whether the agent's phone is rung.
+    CallingBack {
+        ticket: u64,
+        result: Result<(), NotCalled>,
+    },
+    /// What came of calling this entry of the list; `None`: the number answered.
+    CalledBack {
+        entry: CallId,
+        /// Who had asked for it.
+        by: String,
+        result: Option<RingResult>,
+    },
     /// Everybody, by number.
     Agents {
         ticket: u64,
@@ -287,6 +310,8 @@ pub enum Rejected {
     WrongPassword,
     /// From a source that has guessed too often.
     LockedOut,
+    /// The code of a supervisor with a wrong PIN, or from a source with too many of them.
+    WrongPin,
 }
 
 #[derive(Debug)]
@@ -299,12 +324,14 @@ pub struct Gateway {
     endpoint: Endpoint,
     agents: Agents,
     codes: Codes,
+    supervisors: supervising::Supervisors,
     reaching: reaching::Reaching,
     phones: BTreeMap<AgentNo, Phone>,
     trunks: Trunks,
     ports: Ports,
     calls: BTreeMap<CallId, Entry>,
     callers: among_agents::Callers,
+    calling_back: calling_back::CallingBack,
     /// Of a consultation that is to become part of a call: whose, and which attempt.
     consulted: BTreeMap<CallId, (CallId, u32)>,
     reports: reports::Reports,
@@ -340,6 +367,7 @@ impl Gateway {
         let mut gateway = Gateway {
             endpoint: Endpoint::new(settings.sip.clone(), endpoint_random),
             codes: Codes::default(),
+            supervisors: supervising::Supervisors::default(),
             reaching: reaching::Reaching::default(),
             agents: Agents::new(numbers, &plans, agents_random),
             phones: settings.phones.iter().map(|p| (p.agent.clone(), p.clone())).collect(),
@@ -352,6 +380,7 @@ impl Gateway {
             random,
             calls: BTreeMap::new(),
             callers: among_agents::Callers::default(),
+            calling_back: calling_back::CallingBack::default(),
             consulted: BTreeMap::new(),
             reports: reports::Reports::default(),
             by_session: BTreeMap::new(),
@@ -399,6 +428,10 @@ impl Gateway {
                 let result = self.pause_recording(now, call, paused, PausedBy::Api);
                 self.outputs.push_back(Output::Paused { ticket, result });
             }
+            Input::CallBack { ticket, order } => {
+                let result = self.call_back(now, order);
+                self.outputs.push_back(Output::CallingBack { ticket, result });
+            }
             Input::Order { ticket, agent, order } => self.handle_order(now, ticket, &agent, order),
             Input::Recording(closed) => {
                 let RecordingClosed { call, status, reason, duration_ms, sha256, parts } = closed;
@@ -437,7 +470,11 @@ impl Gateway {
         let registrations = self.registering.as_ref().and_then(|r| r.registrar.poll_timeout());
         let all =
             [call, self.endpoint.poll_timeout(), self.trunks.poll_timeout(), registrations, self.agents.poll_timeout()];
-        let all = all.into_iter().chain([self.reaching.poll_timeout(), self.partings.poll_timeout()]);
+        let all = all.into_iter().chain([
+            self.reaching.poll_timeout(),
+            self.partings.poll_timeout(),
+            self.calling_back.poll_timeout(),
+        ]);
         all.flatten().min_by_key(|(at, _)| *at)
     }
 
@@ -511,6 +548,7 @@ impl Gateway {
         self.agents.handle_timeout(now);
         self.handle_reaching_timeout(now);
         self.handle_partings_timeout(now);
+        self.handle_calling_back_timeout(now);
         while let Some(id) = self.wakes.pop_due(now.mono) {
             self.with_call(now, id, |call, agents| call.handle_timeout(now, agents));
         }
@@ -549,6 +587,7 @@ impl Gateway {
             } else if let Some(served) = self.endpoint.poll_served() {
                 self.handle_register(now, &served);
             } else if let Some((id, at, input)) = self.inputs.pop_front() {
+                self.note_called_back(id, &input);
                 self.with_call(now, id, |call, agents| call.handle(now.mono, at, input, agents));
             } else if self.tell_of_agents() {
             } else if let Some(agent) = self.agents.poll_freed() {

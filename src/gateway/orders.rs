@@ -3,7 +3,7 @@
 use super::book::{Attempt, Role};
 use super::{Gateway, Output};
 use crate::call::fact::{RingResult, What};
-use crate::call::leg::{Action, Callee, Input, Parting};
+use crate::call::leg::{Action, Callee, Input, Parting, Sent};
 use crate::clock::Now;
 use crate::ids::{AgentNo, CallId, LegId};
 use crate::media::Command;
@@ -48,6 +48,9 @@ impl Gateway {
                 let body = self.caller_answer(id, attempt).unwrap_or_default();
                 self.with_caller(id, |endpoint, session| endpoint.accept(now.mono, session, body));
             }
+            Action::RejectCaller { .. } if self.calling_back.has(id) => {
+                self.with_caller(id, |endpoint, session| endpoint.hang_up(now, session));
+            }
             Action::RejectCaller { status, retry_after_s } => {
                 self.with_caller(id, |endpoint, session| endpoint.reject(now, session, status, retry_after_s));
             }
@@ -59,6 +62,10 @@ impl Gateway {
             Action::Notify { attempt, status } => self.notify(now, id, attempt, status),
             Action::Park { hears } => self.outputs.push_back(Output::Media(Command::Park { call: id, hears })),
             Action::Mute { .. } | Action::Cue { .. } | Action::Hush | Action::Listen => self.order_sound(id, action),
+            // Its phone has answered us.
+            Action::AnswerAlone if self.calling_back.has(id) => {
+                self.inputs.push_back((id, now, Input::Sent(Sent::Answer)));
+            }
             Action::AnswerAlone => {
                 let body = self.lone_answer(id).unwrap_or_default();
                 self.with_caller(id, |endpoint, session| endpoint.accept(now.mono, session, body));
@@ -67,11 +74,14 @@ impl Gateway {
                 let attend = self.attend(id, connected);
                 self.outputs.extend(attend.map(Output::Media));
             }
+            Action::AcceptPhone { attempt } => self.accept_phone(now, id, attempt),
+            Action::SetBeside { attempt } => self.set_beside(id, attempt),
+            Action::Admit { attempt, audible } => self.let_take_part(id, attempt, audible),
             Action::OpenMoved { attempt } => self.open_moved(now, id, attempt),
             Action::MoveAgent { attempt } => self.move_agent(now, id, attempt),
             Action::Bridge { attempt, connected } => {
                 if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
-                    a.bridged = true;
+                    (a.bridged, a.beside) = (true, false);
                 }
                 let bridge = self.bridge(id, attempt, connected);
                 self.outputs.extend(bridge.map(Output::Media));
@@ -250,6 +260,7 @@ impl Gateway {
         let Some(entry) = self.calls.remove(&id) else { return };
         self.trunks.leave(id);
         self.guests.leave(id);
+        self.calling_back.forget(id);
         for session in entry.attempts.values().flat_map(|a| a.forks.sessions()).chain([&entry.caller.session]) {
             if self.by_session.get(session).is_some_and(|link| link.terminated) {
                 self.by_session.remove(session);

@@ -94,12 +94,13 @@ impl Gateway {
 
     /// `None`: nobody knows where the trunk is, or it has no place for another call.
     fn prepare(&mut self, id: CallId, target: &TargetName) -> Option<Leg> {
-        let target = self.settings.targets.iter().find(|t| t.name == *target)?;
+        let listed = self.settings.targets.iter().find(|t| t.name == *target).cloned();
+        let target = listed.or_else(|| self.calling_back.target(target))?;
         let line = self.settings.trunks.iter().position(|t| t.name == target.trunk)?;
         let trunk = &self.settings.trunks[line];
-        let server = trunk.server.as_ref()?;
-        let uri = Uri::parse(&format!("sip:{}@{}", target.number, domain(server)))?;
-        let destination = Destination::of(server)?;
+        let server = trunk.way_of_calls()?;
+        let uri = Uri::parse(&format!("sip:{}@{}", target.number, domain(&server)))?;
+        let destination = Destination::of(&server)?;
         let rest: VecDeque<Target> = self.trunks.targets_of_calls(line, &destination).into();
         if rest.is_empty() || !self.trunks.take_place(line, id) {
             return None;

@@ -65,6 +65,7 @@ fn plans() -> Plans {
         scripts: crate::dialplan::scripts::Scripts::default(),
         start: Next::Agents,
         steps: Vec::new(),
+        after: crate::dialplan::after::After::default(),
     });
     Plans { by_number: [("400".to_owned(), Arc::clone(&hotline))].into(), hotlines: vec![hotline] }
 }
@@ -133,6 +134,8 @@ impl Switch {
                 | Output::AgentFact(_)
                 | Output::Ordered { .. }
                 | Output::Agents { .. }
+                | Output::CallingBack { .. }
+                | Output::CalledBack { .. }
                 | Output::Paused { .. }
                 | Output::RoundTrip { .. } => {}
             }
@@ -497,6 +500,7 @@ fn reload(switch: &mut Switch, accounts: &[(&str, &str)], realm: &str) {
         named_phones: Vec::new(),
         targets: Vec::new(),
         accounts: registrar::Settings { realm: realm.into(), algorithms: Algorithm::ALL.to_vec(), accounts },
+        supervisors: BTreeMap::new(),
         plans: Arc::new(plans()),
     };
     switch.gateway.handle(switch.now, Input::Reload(Box::new(reload)));

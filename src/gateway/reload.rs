@@ -3,13 +3,15 @@
 //! A call keeps the plan that it began with, and an agent the call that he or she is in. Whoever is dropped is rung no more and
 //! heard to the end of the calls that lead there. Listeners, ports and addresses stay: they need a restart.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{CallTarget, Gateway, NamedPhone, Phone, Trunk};
 use crate::clock::Now;
 use crate::dialplan::plan::Plans;
+use crate::ids::AgentNo;
 use crate::peer::registrar;
+use crate::peer::token::Token;
 
 /// What may change while the switch runs; checked before it comes here.
 #[derive(Debug, Clone)]
@@ -20,17 +22,20 @@ pub struct Reload {
     pub targets: Vec<CallTarget>,
     /// Who may register.
     pub accounts: registrar::Settings,
+    /// Supervisors and their PINs.
+    pub supervisors: BTreeMap<AgentNo, Token>,
     pub plans: Arc<Plans>,
 }
 
 impl Gateway {
     pub(super) fn reload(&mut self, now: Now, reload: Reload) {
-        let Reload { trunks, phones, named_phones, targets, accounts, plans } = reload;
+        let Reload { trunks, phones, named_phones, targets, accounts, supervisors, plans } = reload;
         let named = named_phones.iter().map(|p| &p.agent);
         let registering = accounts.accounts.keys();
         let numbers: BTreeSet<_> = phones.iter().map(|p| &p.agent).chain(named).chain(registering).cloned().collect();
         self.agents.renew(&numbers, &plans, now);
         self.renew_accounts(now, accounts);
+        self.use_supervisors(supervisors);
         self.renew_reaching(now.mono);
         self.phones = phones.iter().map(|p| (p.agent.clone(), p.clone())).collect();
         let old = std::mem::replace(&mut self.settings.trunks, trunks);

@@ -49,7 +49,7 @@ impl Gateway {
             Role::Caller => self.caller_event(now, at, id, session, kind),
             Role::Agent { .. } => self.agent_event(now, id, session, &role, kind),
         };
-        if let Some(input) = input {
+        if let Some(input) = input.and_then(|input| self.of_whom(id, &role, input)) {
             self.inputs.push_back((id, at, input));
         }
     }
@@ -213,14 +213,13 @@ impl Gateway {
             EventKind::Reanswered { body } => return self.take_reanswer(id, &Role::Caller, &body),
             EventKind::Offered { body } => return self.answer_in_ack(id, session, &Role::Caller, &body),
             EventKind::EarlyAnswer { body } => return self.early_answered(now, id, session, &body),
+            EventKind::Answered { body, source } => return self.back_answered(now, id, (&body, source)),
+            EventKind::Failed { .. } | EventKind::CrossedAnswer => return self.back_failed(id),
             EventKind::Received { .. }
             | EventKind::ReofferFailed { .. }
             | EventKind::Invite { .. }
             | EventKind::Progress { .. }
-            | EventKind::Answered { .. }
-            | EventKind::CrossedAnswer
             | EventKind::Challenged { .. }
-            | EventKind::Failed { .. }
             | EventKind::Terminated => return None,
         })
     }
@@ -246,10 +245,11 @@ impl Gateway {
     fn agent_event(&mut self, now: Now, id: CallId, session: SessionId, role: &Role, kind: EventKind) -> Option<Input> {
         let Role::Agent { attempt, .. } = *role else { return None };
         let a = self.calls.get(&id)?.attempts.get(&attempt)?;
-        let (released, lost, moves) = (a.released, a.forks.has_lost(session), a.moves);
+        let (released, lost, moves, beside) = (a.released, a.forks.has_lost(session), a.moves, a.beside);
         Some(match kind {
             EventKind::Refer(refer) => return self.referred(now, id, session, role, &refer),
             EventKind::Explained { reason, retry_after_s } => explained(Side::Agent, reason, retry_after_s),
+            EventKind::Cancelled if beside => Input::HungUp { side: Side::Agent },
             kind if moves && !released && !lost => return self.moving_event(now, id, session, role, kind),
             // A phone that lost the race and hangs up by itself ends no call of others.
             _ if released => return None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::book::{LegMedia, PortLink, Role};
 use super::{Gateway, Output};
 use crate::call::fact::KeyPath;
-use crate::call::leg::{Callee, Input, Media};
+use crate::call::leg::{Beside, Callee, Input, Media};
 use crate::clock::Now;
 use crate::ids::{CallId, LegId, Side};
 use crate::limits;
@@ -47,8 +47,14 @@ impl Gateway {
             E::RingbackStarted { call, at, .. } => {
                 self.inputs.push_back((call, at, Input::Media(Media::RingbackStarted)));
             }
-            E::Silent { call, leg, at } => self.heard_of(call, leg, at, |side| Media::Silent { side }),
-            E::Resumed { call, leg, at } => self.heard_of(call, leg, at, |side| Media::Resumed { side }),
+            E::Silent { call, leg, at } => {
+                self.beside_does(call, leg, at, Beside::FallsSilent);
+                self.heard_of(call, leg, at, |side| Media::Silent { side });
+            }
+            E::Resumed { call, leg, at } => {
+                self.beside_does(call, leg, at, Beside::IsHeard);
+                self.heard_of(call, leg, at, |side| Media::Resumed { side });
+            }
             E::OneWay { call, leg, by, lasted, at } => {
                 self.heard_of(call, leg, at, |side| Media::OneWay { side, by, lasted })
             }
@@ -69,9 +75,10 @@ impl Gateway {
                 self.inputs.push_back((call, at, Input::Media(Media::PlayEnded { play, to_end })));
             }
             E::Key { call, leg, key, duration, at } => {
-                if let Some(link) = self.by_leg.get(&leg) {
-                    let side = link.role.side();
-                    self.inputs.push_back((call, at, Input::Key { side, key, duration, via: KeyPath::Rtp }));
+                if let Some(role) = self.by_leg.get(&leg).map(|link| link.role.clone()) {
+                    let pressed = Input::Key { side: role.side(), key, duration, via: KeyPath::Rtp };
+                    let input = self.of_whom(call, &role, pressed);
+                    self.inputs.extend(input.map(|input| (call, at, input)));
                 }
             }
             E::Blanked { call, on, at } => self.inputs.push_back((call, at, Input::Media(Media::Blanked { on }))),
@@ -112,13 +119,15 @@ impl Gateway {
         let PortLink { role, left: None, .. } = self.by_leg.get(&leg)? else { return None };
         if let Role::Agent { attempt, .. } = role {
             let attempt = self.calls.get(&call)?.attempts.get(attempt)?;
-            return (attempt.bridged || !attempt.released).then_some(Side::Agent);
+            return (!attempt.beside && (attempt.bridged || !attempt.released)).then_some(Side::Agent);
         }
         Some(role.side())
     }
 
     fn leg_ready(&mut self, now: Now, call: CallId, leg: LegId) {
         let input = match self.by_leg.get(&leg).map(|link| &link.role) {
+            // An agent's phone that we ring is ready when it has answered.
+            Some(Role::Caller) if self.calling_back.awaits_agent(call) => return,
             Some(Role::Caller) => Input::CallerReady,
             Some(Role::Agent { attempt, .. }) => Input::AgentReady { attempt: *attempt },
             None => return,
@@ -199,6 +208,22 @@ impl Gateway {
         if let Some(media) = &a.media {
             self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
         }
+        true
+    }
+
+    /// The same of the agent's phone that is the caller's leg of a call of ours.
+    pub(super) fn lone_agent_answer(&mut self, id: CallId, body: &[u8], source: SocketAddr) -> bool {
+        let locked = self.is_locked(id, &Role::Caller);
+        let Some(caller) = self.calls.get_mut(&id).map(|entry| &mut entry.caller) else { return false };
+        let Some(media) = &caller.media else { return false };
+        let read = self.settings.media.read(&Role::Caller, body).ok();
+        let Some((peer, codec)) = read.and_then(|peer| peer.codecs.first().map(|(codec, _)| *codec).map(|c| (peer, c)))
+        else {
+            return false;
+        };
+        let remote = peer.remote_of(&media.local, codec, also(locked, source.ip()));
+        self.outputs.push_back(Output::Media(Command::Remote { leg: media.leg, remote }));
+        (caller.codec, caller.peer) = (Some(codec), Some(peer));
         true
     }
 

@@ -27,6 +27,9 @@ pub(crate) struct Switch {
     pub(crate) asked_for: Vec<Destination>,
     pub(crate) shown: Vec<TrunkShown>,
     pub(crate) round_trips: Vec<Duration>,
+    /// Who takes part beside caller and agent, as the media threads were told.
+    pub(crate) admitted: Vec<(LegId, media::Audible)>,
+    pub(crate) wrong_pins: usize,
     /// Each with where it went.
     pub(crate) sent: Vec<(SocketAddr, Message)>,
 }
@@ -61,6 +64,7 @@ pub(crate) fn plans() -> Plans {
         scripts: crate::dialplan::scripts::Scripts::default(),
         start: Next::Agents,
         steps: Vec::new(),
+        after: crate::dialplan::after::After::default(),
     });
     Plans { by_number: [("400".to_owned(), Arc::clone(&hotline))].into(), hotlines: vec![hotline] }
 }
@@ -106,6 +110,8 @@ impl Switch {
             asked_for,
             shown,
             round_trips,
+            admitted: Vec::new(),
+            wrong_pins: 0,
             sent,
         }
     }
@@ -139,6 +145,8 @@ impl Switch {
                     self.gateway.handle(self.now, Input::Media(media::Event::Bound { call, leg }));
                 }
                 Output::Media(Command::Remote { remote, .. }) => self.remotes.push(remote.rtp),
+                Output::Media(Command::Admit { leg, audible, .. }) => self.admitted.push((leg, audible)),
+                Output::Rejected(Rejected::WrongPin) => self.wrong_pins += 1,
                 Output::Fact(fact) => self.facts.push(fact),
                 Output::AgentFact(fact) => self.agent_facts.push(fact),
                 Output::Subject { number, .. } => self.numbers.push(number),
@@ -151,6 +159,8 @@ impl Switch {
                 | Output::Rejected(_)
                 | Output::Ordered { .. }
                 | Output::Agents { .. }
+                | Output::CallingBack { .. }
+                | Output::CalledBack { .. }
                 | Output::Paused { .. } => {}
             }
         }

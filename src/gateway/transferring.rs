@@ -26,7 +26,7 @@ impl Gateway {
             self.endpoint.answer_refer(now.mono, session, 403);
             return Some(Input::TransferRefused { attempt: None, why: RefusedTransfer::FromTrunk });
         };
-        let present = |a: &super::book::Attempt| !a.released && !a.forks.has_lost(session);
+        let present = |a: &super::book::Attempt| !a.released && !a.beside && !a.forks.has_lost(session);
         if !self.calls.get(&id).and_then(|e| e.attempts.get(&attempt)).is_some_and(present) {
             self.endpoint.answer_refer(now.mono, session, 481);
             return None;
@@ -47,8 +47,11 @@ impl Gateway {
 
     /// Who of the configuration is meant. The host is not looked at: nobody else is called there either.
     pub(super) fn listed(&self, uri: &Uri) -> Option<Callee> {
-        let number = uri.number()?;
-        let agent = AgentNo::from(number.as_str());
+        self.listed_number(&uri.number()?)
+    }
+
+    pub(super) fn listed_number(&self, number: &str) -> Option<Callee> {
+        let agent = AgentNo::from(number);
         if self.agents.state(&agent).is_some() {
             return Some(Callee::Agent(agent));
         }

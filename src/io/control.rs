@@ -19,7 +19,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::custody::Order;
 use crate::qa::draw::places::Places;
-use crate::store::{people, qa};
+use crate::store::{callbacks, people, qa};
 
 /// The socket's name in the data directory.
 const NAME: &str = "control.sock";
@@ -49,6 +49,8 @@ pub enum Request {
     People { order: people::Order, by: String },
     /// About inspection; where the hotlines are, and who asks.
     Qa { order: qa::Order, places: Places, by: String },
+    /// About callers who are owed a call, and who asks.
+    Callbacks { order: callbacks::Order, by: String },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

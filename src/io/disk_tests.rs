@@ -145,6 +145,31 @@ fn a_kill_costs_less_than_a_second() {
     }
 }
 
+/// Closing reads whole files and waits for the disk; what is said meanwhile is written all the same.
+#[test]
+fn a_recording_that_is_closed_slowly_keeps_no_other_from_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let (go_on, gate) = mpsc::channel::<()>();
+    let closed = move |_| _ = gate.recv();
+    let recorder = Recorder::start_on(Disk, (Gauge::default(), Vault::new(folder.path(), &[])), closed).unwrap();
+    let file = |n| folder.path().join(format!("{}.wav", call(n)));
+    recorder.begin(call(1), file(1));
+    recorder.end(call(1), 8_000);
+    recorder.begin(call(2), file(2));
+    let mut sink = recorder.sink();
+    for n in 0..30 {
+        sink.block(block(call(2), n)).unwrap();
+    }
+    let written = || fs::metadata(path::part(&file(2))).map_or(0, |part| part.len());
+    let mut looks = 0;
+    while written() < 44 + 30 * 3_200 {
+        looks += 1;
+        assert!(looks < 500, "{} octets of three seconds are written", written());
+        thread::park_timeout(Duration::from_millis(10));
+    }
+    drop(go_on);
+}
+
 #[test]
 fn a_recorder_that_goes_leaves_everything_to_repair() {
     let mut bench = Bench::start(Disk);

@@ -15,7 +15,7 @@ use super::door::Door;
 use super::ledger::{Batch, Ledger, Refused, Room};
 use super::listening::Listener;
 use super::mailbox::{Inbox, Received};
-use super::questions::Questions;
+use super::questions::{self, Questions};
 use super::refusals::Refusals;
 use super::resolver::Resolver;
 use super::rtp::MediaThreads;
@@ -226,6 +226,10 @@ impl Driver {
             }
             Output::Ordered { ticket, result } => self.wires.questions.ordered(ticket, result),
             Output::Paused { ticket, result } => self.wires.questions.paused(ticket, result),
+            Output::CallingBack { ticket, result } => self.wires.questions.calling_back(ticket, result),
+            Output::CalledBack { entry, by, result } => {
+                questions::note_called_back(&self.wires.data_directory, self.wires.clock.now().wall, entry, by, result);
+            }
             Output::Agents { ticket, agents } => self.wires.questions.agents(ticket, agents),
             Output::Subject { id, number } => self.pending.subjects.push(Subject { id, number }),
             Output::Resolve(destination) => self.wires.resolver.look_up(destination),
@@ -237,6 +241,7 @@ impl Driver {
             }
             Output::Rejected(Rejected::FromPhone) => self.refuse(SipRejection::FromPhone),
             Output::Rejected(Rejected::WrongPassword) => self.refuse(SipRejection::WrongPassword),
+            Output::Rejected(Rejected::WrongPin) => self.refuse(SipRejection::WrongPin),
             Output::Rejected(Rejected::LockedOut) => self.refuse(SipRejection::LockedOut),
         }
     }

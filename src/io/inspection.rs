@@ -330,7 +330,7 @@ fn exists(file: &Path) -> bool {
 }
 
 /// Every file below a folder, in the order of names within each.
-pub(super) fn below(folder: &Path) -> impl Iterator<Item = PathBuf> {
+pub(super) fn below(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let mut folders = vec![folder.to_owned()];
     let mut files: Vec<PathBuf> = Vec::new();
     std::iter::from_fn(move || {

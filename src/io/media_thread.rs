@@ -21,7 +21,7 @@ use super::rtp::{Counters, Report};
 use super::socket::{RTP_BYTES, Reader, bind_pair, connected};
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, LegId, Random};
-use crate::media::{Block, BlockSink, Bridge, Command, Component, Event, Recorded, Transmit};
+use crate::media::{About, Block, BlockSink, Bridge, Command, Component, Event, Recorded, Transmit};
 use crate::protocol::rtp::Received;
 
 /// What an event of epoll is about; below them: the number of a socket.
@@ -228,39 +228,28 @@ impl MediaThread {
     }
 
     fn order(&mut self, now: Now, command: Command) {
-        let call = match &command {
-            Command::Open { call, leg, local, .. } => {
-                if let Err(error) = self.open(*call, *leg, *local) {
-                    (self.edge.report)(Event::BindFailed { call: *call, leg: *leg, error: error.to_string() });
+        let call = match command.about() {
+            About::Call(call) => call,
+            About::Leg(leg) => {
+                let Some(call) = self.edge.call_of.get(&leg) else { return };
+                *call
+            }
+        };
+        match &command {
+            Command::Open { leg, local, .. } => {
+                if let Err(error) = self.open(call, *leg, *local) {
+                    (self.edge.report)(Event::BindFailed { call, leg: *leg, error: error.to_string() });
                     return;
                 }
-                *call
             }
-            Command::Remote { leg, .. } | Command::Ringback { leg, .. } | Command::CloseLeg { leg } => {
-                let Some(call) = self.edge.call_of.get(leg) else { return };
-                *call
-            }
-            Command::CloseCall { call, .. } => {
-                self.drain(*call, now);
-                *call
-            }
-            Command::Bridge { call, record, .. } | Command::Attend { call, record, .. } => {
-                if let (true, Some(entry)) = (*record, self.call(*call)) {
+            Command::CloseCall { .. } => self.drain(call, now),
+            Command::Bridge { record: true, .. } | Command::Attend { record: true, .. } => {
+                if let Some(entry) = self.call(call) {
                     entry.recorded.get_or_insert(0);
                 }
-                *call
             }
-            Command::Play { call, .. }
-            | Command::Park { call, .. }
-            | Command::Mute { call, .. }
-            | Command::Pause { call, .. }
-            | Command::GuardKeys { call, .. }
-            | Command::Keyed { call, .. }
-            | Command::Unrecord { call }
-            | Command::Cue { call, .. }
-            | Command::Hush { call }
-            | Command::Listen { call } => *call,
-        };
+            _ => {}
+        }
         let Some(slot) = self.slot_of.get(&call) else { return };
         let _span = tracing::info_span!("media", %call).entered();
         self.guarded(*slot, |bridge, _| bridge.handle(now, command));

@@ -1,7 +1,7 @@
 //! What the API asks the switch, and the way back of the answers.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -9,12 +9,16 @@ use tokio::sync::oneshot::{self, Sender};
 
 use super::clock::RunClock;
 use super::mailbox::Mailbox;
+use crate::call::fact::RingResult;
 use crate::call::presence::{Order, Refused, Shown};
 use crate::call::privacy::NotPaused;
-use crate::clock::Instant;
-use crate::gateway::Input;
+use crate::clock::{Instant, Wall};
+use crate::gateway::{CallBack, Input, NotCalled};
 use crate::ids::{AgentNo, CallId};
 use crate::limits::API_QUESTIONS;
+use crate::report::callbacks::{Code, Row};
+use crate::store::callbacks::{self, CallbackList};
+use crate::store::qa::By;
 use crate::store::{Reader, StoreError, Which};
 use crate::web::api::{Answer, Backend};
 
@@ -36,6 +40,7 @@ enum Waiting {
     Agents(Sender<Vec<Shown>>),
     Order(Sender<Result<Shown, Refused>>),
     Pause(Sender<Result<(), NotPaused>>),
+    CallBack(Sender<Result<(), NotCalled>>),
 }
 
 impl Waiting {
@@ -45,6 +50,7 @@ impl Waiting {
             Waiting::Agents(sender) => sender.is_closed(),
             Waiting::Order(sender) => sender.is_closed(),
             Waiting::Pause(sender) => sender.is_closed(),
+            Waiting::CallBack(sender) => sender.is_closed(),
         }
     }
 }
@@ -80,10 +86,36 @@ impl Questions {
         }
     }
 
+    pub fn calling_back(&self, ticket: u64, result: Result<(), NotCalled>) {
+        if let Some(Waiting::CallBack(sender)) = self.open().waiting.remove(&ticket) {
+            let _ = sender.send(result);
+        }
+    }
+
     pub fn ordered(&self, ticket: u64, result: Result<Shown, Refused>) {
         if let Some(Waiting::Order(sender)) = self.open().waiting.remove(&ticket) {
             let _ = sender.send(result);
         }
+    }
+}
+
+/// What came of an attempt goes into the list, on a thread that may wait; `None`: the number answered.
+pub fn note_called_back(data: &Path, at: Wall, call: CallId, by: String, result: Option<RingResult>) {
+    let code = match result {
+        None => Code::Reached,
+        Some(RingResult::Busy | RingResult::Declined) => Code::Busy,
+        Some(RingResult::NoAnswer) => Code::NoAnswer,
+        Some(_) => Code::Unreachable,
+    };
+    let (data, order) = (data.to_owned(), callbacks::Order::Tried { call, code, until: None, note: String::new() });
+    let write = move || {
+        let done = CallbackList::open(&data).and_then(|mut list| list.carry_out(&order, By { who: &by, at }));
+        if let Err(error) = done {
+            tracing::error!(%call, %error, "what came of a callback could not be written");
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("callback".into()).spawn(write) {
+        tracing::error!(%call, %error, "what came of a callback could not be written");
     }
 }
 
@@ -127,6 +159,30 @@ impl Backend for Asking {
             Ok(records.iter().map(serde_json::to_value).collect::<Result<_, _>>()?)
         };
         read().map_err(|error| error.to_string())
+    }
+
+    fn callbacks(&self) -> Result<Vec<Row>, StoreError> {
+        Reader::open(&self.data_directory)?.callbacks_to_make(self.clock.now().wall)
+    }
+
+    fn dial(&self, entry: CallId, agent: AgentNo, by: &str) -> Result<Answer<Result<(), NotCalled>>, StoreError> {
+        let refused = |why: &str| StoreError::Refused(why.to_owned());
+        let row = self.call_back(&callbacks::Order::Take { call: entry }, by)?;
+        let number = row.caller.ok_or_else(|| refused("the caller's number is not known"))?;
+        let record =
+            Reader::open(&self.data_directory)?.call(entry)?.ok_or_else(|| refused("there is no such call"))?;
+        let (sender, answer) = oneshot::channel();
+        let ticket =
+            self.questions.ask(Waiting::CallBack(sender)).ok_or_else(|| refused("too much is asked at once"))?;
+        let (hotline, trunk, by) = (row.hotline, record.record.trunk, by.to_owned());
+        let order = CallBack { entry, agent, by, hotline, trunk, number };
+        self.mailbox.event(Input::CallBack { ticket, order });
+        Ok(answer)
+    }
+
+    fn call_back(&self, order: &callbacks::Order, by: &str) -> Result<Row, StoreError> {
+        let by = By { who: by, at: self.clock.now().wall };
+        CallbackList::open(&self.data_directory)?.carry_out(order, by)
     }
 }
 

@@ -19,7 +19,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use super::clock::RunClock;
 use super::media_thread::MediaThread;
 use crate::ids::{CallId, LegId, Random};
-use crate::media::{BlockSink, Command, Event};
+use crate::media::{About, BlockSink, Command, Event};
 
 /// Who is told what happened; called on media threads, so it must not block.
 pub type Report = Arc<dyn Fn(Event) + Send + Sync>;
@@ -160,39 +160,29 @@ impl Thread {
 
 impl Routes {
     fn route(&mut self, command: &Command) -> Option<CallId> {
+        let call = match command.about() {
+            About::Call(call) => call,
+            About::Leg(leg) => self.call_of.get(&leg).copied()?,
+        };
         match command {
-            Command::Open { call, leg, .. } => {
-                self.call_of.insert(*leg, *call);
-                self.legs_of.entry(*call).or_default().push(*leg);
-                Some(*call)
+            Command::Open { leg, .. } => {
+                self.call_of.insert(*leg, call);
+                self.legs_of.entry(call).or_default().push(*leg);
             }
-            Command::Remote { leg, .. } | Command::Ringback { leg, .. } => self.call_of.get(leg).copied(),
-            Command::Bridge { call, .. }
-            | Command::Attend { call, .. }
-            | Command::Play { call, .. }
-            | Command::Park { call, .. }
-            | Command::Mute { call, .. }
-            | Command::Pause { call, .. }
-            | Command::GuardKeys { call, .. }
-            | Command::Keyed { call, .. }
-            | Command::Unrecord { call }
-            | Command::Cue { call, .. }
-            | Command::Hush { call }
-            | Command::Listen { call } => Some(*call),
             Command::CloseLeg { leg } => {
-                let call = self.call_of.remove(leg)?;
+                self.call_of.remove(leg);
                 if let Some(legs) = self.legs_of.get_mut(&call) {
                     legs.retain(|other| other != leg);
                 }
-                Some(call)
             }
-            Command::CloseCall { call, .. } => {
-                for leg in self.legs_of.remove(call).unwrap_or_default() {
+            Command::CloseCall { .. } => {
+                for leg in self.legs_of.remove(&call).unwrap_or_default() {
                     self.call_of.remove(&leg);
                 }
-                Some(*call)
             }
+            _ => {}
         }
+        Some(call)
     }
 }
 

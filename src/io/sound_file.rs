@@ -1,7 +1,7 @@
-//! One closed file of a recording, for reading: plain or sealed.
+//! One closed file of a recording, for reading: plain or sealed, on this disk or in the object store.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 
@@ -16,12 +16,19 @@ pub(super) struct SoundFile {
     pub(super) rate_hz: u32,
     /// Octets of its samples.
     pub(super) octets: u64,
+    /// Of the file as it is kept.
+    pub(super) bytes: u64,
 }
 
 enum Form {
-    Plain(File),
-    Sealed(Box<Reader<File>>),
+    Plain(Box<dyn Octets>),
+    Sealed(Box<Reader<Box<dyn Octets>>>),
 }
+
+/// Wherever they lie.
+pub(super) trait Octets: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Octets for T {}
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SoundError {
@@ -34,25 +41,44 @@ pub(super) enum SoundError {
 }
 
 impl SoundFile {
-    /// `path`: its name as a plain file.
+    /// `path`: its name as a plain file. What is not on this disk is looked for in the object store, if there is one.
     pub(super) fn open(path: &Path, vault: &Vault) -> Result<SoundFile, SoundError> {
-        let mut file = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return SoundFile::open_sealed(path, vault),
-            file => file?,
+        let absent = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let missing = match here(path) {
+            Err(error) if absent(&error) => error,
+            file => return SoundFile::plain_of(file?),
         };
-        let octets = file.metadata()?.len().saturating_sub(HEADER_BYTES);
-        Ok(SoundFile { rate_hz: repair::rate_hz(&mut file)?, octets, form: Form::Plain(file) })
+        match here(&path::sealed(path)) {
+            Err(error) if absent(&error) => {}
+            file => return SoundFile::sealed_of(file?, path, vault),
+        }
+        if let Some(file) = vault.remote(path)? {
+            return SoundFile::plain_of(file);
+        }
+        match vault.remote(&path::sealed(path))? {
+            Some(file) => SoundFile::sealed_of(file, path, vault),
+            None => Err(missing.into()),
+        }
     }
 
-    fn open_sealed(path: &Path, vault: &Vault) -> Result<SoundFile, SoundError> {
-        let file = File::open(path::sealed(path))?;
+    fn plain_of((mut file, bytes): Kept) -> Result<SoundFile, SoundError> {
+        let (rate_hz, octets) = (repair::rate_hz(&mut file)?, bytes.saturating_sub(HEADER_BYTES));
+        Ok(SoundFile { rate_hz, octets, bytes, form: Form::Plain(file) })
+    }
+
+    fn sealed_of((file, bytes): Kept, path: &Path, vault: &Vault) -> Result<SoundFile, SoundError> {
         let Named::Recording(call) = path::named(path) else { return Err(SealedError::Foreign("another name").into()) };
         let reader = Reader::open(file, &vault.key(call, &path::first(path))?)?;
-        Ok(SoundFile { rate_hz: reader.header().rate_hz, octets: reader.len(), form: Form::Sealed(Box::new(reader)) })
+        let (rate_hz, octets) = (reader.header().rate_hz, reader.len());
+        Ok(SoundFile { rate_hz, octets, bytes, form: Form::Sealed(Box::new(reader)) })
     }
 
-    pub(super) fn is_sealed(&self) -> bool {
-        matches!(self.form, Form::Sealed(_))
+    /// The file itself, unless it is sealed.
+    pub(super) fn plain(&mut self) -> Option<&mut dyn Octets> {
+        match &mut self.form {
+            Form::Plain(file) => Some(file.as_mut()),
+            Form::Sealed(_) => None,
+        }
     }
 
     /// The header that the file has, or would have if it were plain.
@@ -86,4 +112,13 @@ impl SoundFile {
         }
         Ok(())
     }
+}
+
+/// What a file holds, and how long it is.
+pub(super) type Kept = (Box<dyn Octets>, u64);
+
+fn here(path: &Path) -> io::Result<Kept> {
+    let file = File::open(path)?;
+    let bytes = file.metadata()?.len();
+    Ok((Box::new(file), bytes))
 }

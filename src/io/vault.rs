@@ -20,6 +20,8 @@ use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Nonce};
 use sha2::{Digest as _, Sha256};
 
+use super::objects::Objects;
+use super::sound_file::{Kept, Octets};
 use crate::ids::CallId;
 use crate::media::record::path;
 use crate::media::record::sealed::DataKey;
@@ -67,21 +69,39 @@ pub enum VaultError {
     Io(#[from] io::Error),
 }
 
-/// The keys of a data directory.
+/// What opens the recordings of a data directory: the keys of sealed ones, and the way to those that are no longer on this disk.
 #[derive(Debug, Clone)]
 pub struct Vault {
     data: PathBuf,
     /// The first one wraps; the others open what they have wrapped.
     masters: Arc<[MasterKey]>,
+    objects: Option<Objects>,
 }
 
 impl Vault {
     /// Without a master key nothing is sealed, and what is cannot be read.
     pub fn new(data: &Path, masters: &[MasterKey]) -> Vault {
-        Vault { data: data.to_owned(), masters: masters.into() }
+        Vault { data: data.to_owned(), masters: masters.into(), objects: None }
     }
 
-    /// A key for the recording at `path` that begins; `None`: it is not to be sealed. The key's file is there when this returns.
+    /// With an object store to which recordings were copied.
+    pub fn with_objects(self, objects: Option<Objects>) -> Vault {
+        Vault { objects, ..self }
+    }
+
+    /// The file at this path as the object store has it; `None`: it has none, or there is no store.
+    pub(super) fn remote(&self, path: &Path) -> io::Result<Option<Kept>> {
+        let Some(objects) = &self.objects else { return Ok(None) };
+        let key = path.strip_prefix(&self.data).unwrap_or(path).to_string_lossy();
+        let file = objects.open(&key).map_err(io::Error::other)?;
+        Ok(file.map(|file| {
+            let bytes = file.len();
+            (Box::new(file) as Box<dyn Octets>, bytes)
+        }))
+    }
+
+    /// A key for the recording at `path` that begins; `None`: it is not to be sealed. The key's file is there when
+    /// this returns, and survives a kill; to survive a power cut it is still to be synced.
     pub(super) fn fresh(&self, call: CallId, path: &Path) -> io::Result<Option<DataKey>> {
         let Some(master) = self.masters.first() else { return Ok(None) };
         let (key, nonce) = (random::<32>()?, random::<NONCE>()?);
@@ -98,10 +118,7 @@ impl Vault {
         }
         // A recording that begins anew after a crash of its beginning has a new key.
         let new = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file);
-        let mut new = new?;
-        new.write_all(&out)?;
-        // A power cut may take five seconds of a recording, and must not take its key.
-        new.sync_all()?;
+        new?.write_all(&out)?;
         Ok(Some(DataKey::new(key)))
     }
 
@@ -139,7 +156,7 @@ impl Vault {
     }
 
     /// `path`: of the recording's first file, below the data directory.
-    fn file_of(&self, path: &Path) -> PathBuf {
+    pub(super) fn file_of(&self, path: &Path) -> PathBuf {
         self.data.join(path::key(path.strip_prefix(&self.data).unwrap_or(path)))
     }
 }

@@ -62,7 +62,7 @@ pub fn decode(row: &Row) -> Result<AgentFact, AgentCodecError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::presence::By;
+    use crate::call::presence::{By, RefusedSupervision};
     use crate::clock::Wall;
     use crate::ids::{CallId, Random};
 
@@ -79,6 +79,7 @@ mod tests {
             What::LoggedOut { by: By::Phone },
             What::Unreachable,
             What::Reachable,
+            What::SupervisionRefused { of: "8".into(), why: RefusedSupervision::WrongPin },
         ];
         let at = Stamp { run: RunId(2), mono_ns: 7, wall_us: 9 };
         all.into_iter().zip(0..).map(|(what, n)| AgentFact { agent: "8".into(), n, at, what }).collect()

@@ -3,9 +3,12 @@
 //! Recovery is the one other writer of call facts. It stamps them with the run that died, at the later of the last
 //! fact and the last audio block on disk: the restart says nothing about when the people stopped talking.
 
+use crate::call;
 use crate::call::fact::{Fact, RecordedPart, RecordingStatus, What};
+use crate::call::leg::Listened;
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Stamp;
+use crate::ids::CallId;
 use crate::media::SAMPLE_RATE_HZ;
 
 /// What the recording of a call turned out to hold after the crash.
@@ -19,7 +22,31 @@ pub struct Salvage {
     pub parts: Vec<RecordedPart>,
 }
 
-/// The facts that close a call of an earlier run; none if nothing is missing.
+/// A call of an earlier run of which nothing is missing but what a machine hears in its recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unheard {
+    pub call: CallId,
+    /// Of the fact that is to come.
+    n: u32,
+    at: Stamp,
+}
+
+impl Unheard {
+    /// The last fact of its call; the time is the call's end.
+    pub fn heard(self, listened: Listened) -> Fact {
+        Fact { call: self.call, n: self.n, at: self.at, what: call::heard(listened) }
+    }
+}
+
+/// If the recording is closed and whole, what a crash kept from being heard in it can be heard late.
+pub fn unheard(facts: &[Fact]) -> Option<Unheard> {
+    let whole = |fact: &Fact| matches!(fact.what, What::RecordingClosed { status: RecordingStatus::Ok, .. });
+    let ended = facts.iter().find(|fact| matches!(fact.what, What::Ended { .. }))?;
+    let last = facts.last().filter(|_| is_listening_open(facts) && facts.iter().any(whole))?;
+    Some(Unheard { call: last.call, n: last.n + 1, at: ended.at })
+}
+
+/// The facts that close a call of an earlier run; none if nothing is missing, or if the call is still to be heard.
 pub fn closing_facts(facts: &[Fact], audio: Option<&Salvage>) -> Vec<Fact> {
     let Some(last) = facts.last() else { return Vec::new() };
     let ended = facts.iter().find(|fact| matches!(fact.what, What::Ended { .. }));
@@ -31,7 +58,7 @@ pub fn closing_facts(facts: &[Fact], audio: Option<&Salvage>) -> Vec<Fact> {
     if is_recording_open(facts) {
         missing.push(recording_closed(audio));
     }
-    if is_listening_open(facts) {
+    if is_listening_open(facts) && unheard(facts).is_none() {
         missing.push(What::Listened { reason: Some("crash".to_owned()), listening: None });
     }
     if ended.is_none() {
@@ -137,12 +164,27 @@ mod tests {
     }
 
     #[test]
-    fn what_was_still_to_be_listened_to_is_not_waited_for() {
-        let facts = Story::talking(1).ended(9_000, Reason::CallerHungUp, EndedBy::Caller);
-        let facts =
-            facts.at(9_100, What::ListeningStarted).at(9_100, crate::ledger::story::recording_ok(5_000)).facts();
-        let closing = closing_facts(&facts, None);
-        assert!(matches!(&closing[..], [Fact { what: What::Listened { listening: None, .. }, .. }]), "{closing:?}");
+    fn what_was_still_to_be_listened_to_is_heard_late_if_the_recording_is_whole() {
+        let begun = || {
+            let story = Story::talking(1).ended(9_000, Reason::CallerHungUp, EndedBy::Caller);
+            story.at(9_100, What::ListeningStarted)
+        };
+        let facts = begun().at(9_100, crate::ledger::story::recording_ok(5_000)).facts();
+        assert_eq!(closing_facts(&facts, None), [], "the call stays open until it was heard");
+        let heard = unheard(&facts).unwrap().heard(Err("unreadable"));
+        assert_eq!((heard.n, heard.at.run), (facts.last().unwrap().n + 1, facts[0].at.run));
+        let whole: Vec<Fact> = facts.into_iter().chain([heard]).collect();
+        assert_eq!(unheard(&whole), None);
+        assert_eq!(closing_facts(&whole, None), []);
+
+        // A torn one is not.
+        let facts = begun().facts();
+        let closing = closing_facts(&facts, Some(&salvage(8_000, None)));
+        assert_eq!(unheard(&facts), None);
+        assert!(
+            matches!(closing.last(), Some(Fact { what: What::Listened { listening: None, .. }, .. })),
+            "{closing:?}"
+        );
         let whole: Vec<Fact> = facts.into_iter().chain(closing).collect();
         assert_eq!(closing_facts(&whole, None), []);
     }

@@ -2,8 +2,8 @@
 
 use crate::call::choice::{Choice, Why};
 use crate::call::fact::{
-    AnswerRule, ClosedWhy, Fact, MessageEnd, Offered, PausedBy, RecordingStatus, RefusedTransfer, RingResult,
-    RingSource, SentFor, Signal, StepKind, What,
+    AnswerRule, BesideEnd, ClassedBy, ClosedWhy, Fact, MessageEnd, Offered, PausedBy, RecordingStatus, RefusedTransfer,
+    RingResult, RingSource, SentFor, Signal, StepKind, Supervision, SurveyBy, SurveyEnd, Unparked, What,
 };
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
@@ -49,6 +49,7 @@ impl Story {
             sip_call_id: format!("call-{seed}@carrier"),
             dialplan: "0123456789abcdef".to_owned(),
             answer: rule(),
+            callback: None,
         };
         Story { facts: vec![Fact { call, n: 0, at, what: What::Offered(Box::new(offered)) }], offered: at }
     }
@@ -141,6 +142,7 @@ pub(crate) fn plans() -> Plans {
         duty: Duty::default(),
         start: Next::Agents,
         steps: Vec::new(),
+        after: crate::dialplan::after::After::default(),
     };
     Plans { hotlines: vec![hotline.into()], ..Plans::default() }
 }
@@ -238,6 +240,19 @@ fn newer_kinds(story: Story) -> Story {
         .at(19_142, What::Cued { cue: Cue::TalkNearItsLength, sounded: true })
         .at(19_143, What::Parted { by: Side::Agent, caller_quiet_ms: Some(1_200), agent_quiet_ms: None })
         .at(19_144, What::SentToDesk { why: SentFor::Nuisance, agent: "8".into() })
+        .at(19_145, What::SupervisionStarted { attempt: 2, by: "7".into(), mode: Supervision::Listen })
+        .at(19_146, What::SupervisionChanged { attempt: 2, by: "7".into(), mode: Supervision::Barge })
+        .at(19_147, What::SupervisionEnded { attempt: 2, by: "7".into(), why: BesideEnd::TalkOver })
+        .at(19_148, What::SurveyStarted { questions: 4, by: SurveyBy::HangUp })
+        .at(19_149, What::SurveyGraded { question: 1, grade: 2 })
+        .at(19_150, What::SurveyEnded { by: SurveyEnd::NoGrade })
+        .at(19_151, What::Classed { class: "技术质量".to_owned(), by: ClassedBy::Agent })
+        .at(19_152, What::AddStarted { attempt: 3, by: "8".into(), to: Callee::Agent("9".into()) })
+        .at(19_153, What::Added { attempt: 3, who: Callee::Agent("9".into()) })
+        .at(19_154, What::AddFailed { attempt: 3, result: RingResult::Busy, status: Some(486) })
+        .at(19_155, What::AddedLeft { attempt: 3, who: Callee::Agent("9".into()), why: BesideEnd::Left })
+        .at(19_156, What::Parked { attempt: 3, agent: "8".into(), slot: 2 })
+        .at(19_157, What::Unparked { attempt: 4, agent: Some("9".into()), how: Unparked::PickedUp })
 }
 
 /// What a phone says at the end of a call.
@@ -252,7 +267,8 @@ fn chosen() -> What {
     let (eligible, skipped) =
         (vec![agent("8"), agent("7")], vec![(agent("9"), Why::Paused), (agent("10"), Why::Tried)]);
     let (strategy, more_eligible, more_skipped) = ("longest_idle".to_owned(), 3, 0);
-    let choice = Choice { agent: agent("8"), strategy, eligible, skipped, more_eligible, more_skipped };
+    let compared = Vec::new();
+    let choice = Choice { agent: agent("8"), strategy, eligible, compared, skipped, more_eligible, more_skipped };
     What::Chosen { attempt: 1, choice: Box::new(choice) }
 }
 

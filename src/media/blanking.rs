@@ -3,12 +3,18 @@
 //!
 //! The tap holds sound back for 200 ms, so a stretch may begin a little before it is ordered; what was given out already stays.
 //! The time line goes on: frames become zeros, none is left out.
+//!
+//! Keys that only sound (no RFC 4733, no INFO) are heard in each block before it is given out. A key at the end of a block may be sure in
+//! the next one only, so whatever begins like one there is silenced at once, for at most 34 ms, whether it is one or not. What of a key
+//! can stay is its first 17 ms, half of what Q.24 lets a receiver take for one.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::Block;
+use super::{Block, SAMPLE_RATE_HZ};
 use crate::clock::Instant;
+use crate::protocol::audio::resample::Halver;
+use crate::quality::speech::Keypad;
 
 /// A phone that also sends the key's tones may begin with them: this much before the first packet of a key is blanked with it.
 const LEAD: Duration = Duration::from_millis(100);
@@ -26,6 +32,42 @@ pub(super) struct Blanking {
     /// A key of the caller's blanks until so long after it.
     after: Option<Duration>,
     keyed: Option<Keyed>,
+    /// There while keys blank.
+    ear: Option<Box<Ear>>,
+}
+
+/// Hears keys in the caller's sound.
+#[derive(Debug)]
+struct Ear {
+    keypad: Keypad,
+    halver: Halver,
+    /// Of its first sample.
+    begin: Instant,
+}
+
+impl Ear {
+    fn from(begin: Instant) -> Ear {
+        Ear { keypad: Keypad::new(), halver: Halver::default(), begin }
+    }
+
+    /// Begin and end of the keys in this block, and where at its end something begins like one.
+    fn hear(&mut self, block: &Block, end: Instant) -> (Vec<(Instant, Instant)>, Option<Instant>) {
+        let caller = block.samples.iter().step_by(2).copied();
+        let narrow: Vec<i16> = match block.rate_hz == SAMPLE_RATE_HZ {
+            true => caller.collect(),
+            false => {
+                let wide: Vec<i16> = caller.collect();
+                wide.chunks_exact(2).map(|two| self.halver.push([two[0], two[1]])).collect()
+            }
+        };
+        let mut pressed = Vec::new();
+        self.keypad.hear(&narrow, &mut pressed);
+        let at = |sample: u64| self.begin + Duration::from_nanos(sample * 125_000);
+        let mut keys: Vec<(Instant, Instant)> = pressed.iter().map(|key| (at(key.from), at(key.to).min(end))).collect();
+        let sounding = self.keypad.sounding();
+        keys.extend(sounding.filter(|sounding| sounding.is_sure).map(|sounding| (at(sounding.from), end)));
+        (keys, sounding.filter(|sounding| !sounding.is_sure).map(|sounding| at(sounding.from)))
+    }
 }
 
 /// Keys are being pressed.
@@ -56,6 +98,7 @@ impl Blanking {
     /// From now on keys of the caller's blank until `after` them; `None`: they do not.
     pub(super) fn guard(&mut self, now: Instant, after: Option<Duration>) -> Option<Told> {
         self.after = after;
+        self.ear = None;
         let keyed = self.keyed.take_if(|_| after.is_none())?;
         let until = now.min(keyed.until);
         self.keep(keyed.from, until);
@@ -85,13 +128,37 @@ impl Blanking {
         self.keyed.map(|keyed| (keyed.until, "blanked keys"))
     }
 
+    /// A key that was heard from there to there, in a block that begins at `begin`: what was before is given out.
+    fn sounded(&mut self, begin: Instant, (from, to): (Instant, Instant)) -> Option<Told> {
+        let until = to + self.after?;
+        if let Some(keyed) = &mut self.keyed {
+            keyed.until = keyed.until.max(until);
+            return None;
+        }
+        let before = self.over.back().map_or(begin, |(_, until)| begin.max(*until));
+        let from = (from - LEAD).max(before);
+        self.keyed = Some(Keyed { from, until });
+        Some(Told::Begun(from))
+    }
+
     /// Silences what is to be silent of a block; `connected` is the instant of frame 0. Blocks come in order.
-    pub(super) fn apply(&mut self, connected: Instant, block: &mut Block) {
+    pub(super) fn apply(&mut self, connected: Instant, block: &mut Block) -> Option<Told> {
         let frames = block.samples.len() as u64 / 2;
         let nanos = |frame: u64| Duration::from_nanos(frame * 1_000_000_000 / u64::from(block.rate_hz.max(1)));
         let (begin, end) = (connected + nanos(block.first_frame), connected + nanos(block.first_frame + frames));
+        let (mut told, mut perhaps) = (None, None);
+        if self.after.is_some() {
+            let ear = self.ear.get_or_insert_with(|| Box::new(Ear::from(begin)));
+            let (keys, begun) = ear.hear(block, end);
+            perhaps = begun.map(|from| (from, end));
+            for key in keys {
+                // Each one counts: it may make the stretch longer.
+                let begun = self.sounded(begin, key);
+                told = told.or(begun);
+            }
+        }
         let open = self.paused.into_iter().chain(self.keyed.map(|keyed| keyed.from)).map(|from| (from, end));
-        let stretches = self.over.iter().copied().chain(open);
+        let stretches = self.over.iter().copied().chain(open).chain(perhaps);
         for (from, until) in stretches.filter(|(from, until)| *from < end && *until > begin) {
             // Whole frames, those included that are cut by an end.
             let frame = |at: Instant| at.since(begin).as_nanos() * u128::from(block.rate_hz) / 1_000_000_000;
@@ -100,6 +167,7 @@ impl Blanking {
             block.samples[first * 2..last * 2].fill(0);
         }
         self.over.retain(|(_, until)| *until > end);
+        told
     }
 
     fn keep(&mut self, from: Instant, until: Instant) {
@@ -169,6 +237,48 @@ mod tests {
         assert_eq!(block(&mut blanking, 3_900, 8_000), "..........");
         assert_eq!(block(&mut blanking, 4_000, 8_000), "##########");
         assert_eq!(blanking.over.len(), 0);
+    }
+
+    /// A second of a quiet voice in which key 5 sounds from there on for so long; what is left of it, block by block.
+    fn with_a_key(blanking: &mut Blanking, from_ms: usize, ms: usize, rate_hz: u32) -> (Vec<i16>, Vec<Told>) {
+        let call = CallId::new(crate::clock::Wall::from_micros(0), &mut Random::from_number(1));
+        let (rate, mut out, mut told) = (rate_hz as usize, Vec::new(), Vec::new());
+        let sample = |n: usize| {
+            let at = |hz: f64| (std::f64::consts::TAU * hz * n as f64 / rate as f64).sin();
+            let key = (from_ms * rate / 1_000..(from_ms + ms) * rate / 1_000).contains(&n);
+            if key { (4_000.0 * (at(770.0) + at(1_336.0))) as i16 } else { (500.0 * at(300.0)) as i16 | 1 }
+        };
+        for first in (0..2 * rate).step_by(rate / 10) {
+            let samples = (first..first + rate / 10).flat_map(|n| [sample(n), 9]).collect();
+            let mut block = Block { call, first_frame: first as u64, rate_hz, samples };
+            told.extend(blanking.apply(at(0), &mut block));
+            out.extend(block.samples.iter().step_by(2));
+        }
+        (out, told)
+    }
+
+    #[test]
+    fn a_key_that_only_sounds_blanks_wherever_in_a_block_it_begins() {
+        for rate_hz in [8_000, 16_000] {
+            for from_ms in (520..640).step_by(7) {
+                let mut blanking = Blanking::default();
+                blanking.guard(at(0), Some(AFTER));
+                let (left, told) = with_a_key(&mut blanking, from_ms, 70, rate_hz);
+                let rate = rate_hz as usize;
+                let key = &left[from_ms * rate / 1_000..(from_ms + 70) * rate / 1_000];
+                let heard = key.iter().filter(|sample| **sample != 0).count() * 1_000 / rate;
+                assert!(heard <= 17, "{heard} ms of a key at {from_ms} ms are left");
+                assert!(left[2 * rate - rate / 5..].iter().all(|sample| *sample == 0), "and what follows");
+                assert!(left[..rate * 4 / 10].iter().all(|sample| *sample != 0), "and nothing before");
+                let [Told::Begun(from)] = told[..] else { panic!("{told:?}") };
+                // What is said to be silent is.
+                let first = usize::try_from(from.since(at(0)).as_millis()).unwrap() + 1;
+                assert!(left[first * rate / 1_000..].iter().all(|sample| *sample == 0), "from {first} ms on");
+            }
+        }
+        let mut blanking = Blanking::default();
+        let (left, told) = with_a_key(&mut blanking, 550, 70, 8_000);
+        assert!(told.is_empty() && left.iter().filter(|sample| **sample == 0).count() < 100, "nobody guards");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::blanking::Blanking;
+use super::conference::Conference;
 use super::crossing::Crossing;
 use super::decoded;
 use super::hold::Hold;
@@ -15,8 +16,8 @@ use super::jitter_buffer::Buffered;
 use super::one_way::OneWay;
 use super::playout::Playout;
 use super::ringback::Ringback;
-use super::session::{Accepted, Kind, Session};
-use super::tap::{self, Tap, Tapped};
+use super::session::{Kind, Session};
+use super::tap::{self, Tap};
 use super::transmit::{Outbox, Transmit};
 use super::watchdog::sooner;
 use super::{Block, Command, Event, Hears, Play};
@@ -24,6 +25,8 @@ use crate::clock::{Instant, Now, Wall};
 use crate::ids::{CallId, LegId, Random};
 use crate::protocol::rtp::event::Pressed;
 
+mod conferring;
+mod hearing;
 mod orders;
 
 use orders::tell_blanked;
@@ -75,6 +78,8 @@ struct Joined {
     one_way: OneWay,
     connected: Instant,
     blanking: Blanking,
+    /// Somebody takes part beside the two.
+    conference: Option<Box<Conference>>,
 }
 
 #[derive(Debug)]
@@ -187,6 +192,7 @@ impl Bridge {
             Command::Cue { audio, .. } => self.cue(now, audio),
             Command::Hush { .. } => self.end_play(now, false),
             Command::Listen { .. } => self.listen(now),
+            Command::Admit { leg, audible, .. } => self.admit(now, leg, audible),
             Command::CloseLeg { leg } => self.close_leg(now, leg),
             Command::CloseCall { ended, .. } => self.close_call(now, ended),
         }
@@ -348,6 +354,9 @@ impl Bridge {
             joined.tell_one_way(now, &mut self.events, self.call);
             (joined.agent, joined.parked, joined.hold, joined.ringback) = (agent, None, None, None);
             joined.muted = false;
+            if let Some(over) = joined.seat([caller, agent]) {
+                self.counters.add_buffered(over.counts());
+            }
             // Another stream goes to each of the two from now on.
             for leg in [caller, agent] {
                 if let Some(session) = find(&mut self.sessions, leg) {
@@ -375,6 +384,7 @@ impl Bridge {
             one_way,
             connected: connected.mono,
             blanking: Blanking::default(),
+            conference: None,
         }));
     }
 
@@ -395,9 +405,7 @@ impl Bridge {
     fn end_crossings(&mut self) {
         let State::Joined(joined) = &mut self.state else { return };
         let counts = joined.end_crossings(&mut self.sessions);
-        self.counters.late += counts.late;
-        self.counters.discarded += counts.discarded;
-        self.counters.expanded += counts.expanded;
+        self.counters.add_buffered(counts);
     }
 
     /// Sends what the clock of a prompt, of the ringing tone or of a crossing is due.
@@ -407,6 +415,7 @@ impl Bridge {
             State::Joined(_) => {
                 self.run_playout(now);
                 self.run_crossings(now);
+                self.run_conference(now);
                 self.run_hold(now);
                 self.run_parked_ringback(now);
             }
@@ -470,6 +479,9 @@ impl Bridge {
             if let (true, Some(tap)) = (heard, &mut joined.tap) {
                 tap.played(frame.at, &frame.caller);
             }
+            if let Some(conference) = joined.conference.as_mut().filter(|_| !cue) {
+                conference.prompted(&frame.caller);
+            }
             if let Some(to_agent) = find(&mut self.sessions, joined.agent) {
                 to_agent.play(frame.at, &frame.agent, &mut self.outbox);
             }
@@ -492,6 +504,8 @@ impl Bridge {
             (false, false) if joined.muted => Some(joined.agent),
             (true, true) | (false, false) => None,
         };
+        // Whoever still hears somebody else is not left alone with notes.
+        let by = by.filter(|by| joined.parked.is_some() || !joined.hears_a_mix(*by == joined.agent));
         if joined.hold.as_ref().map(|hold| hold.by) != by {
             joined.hold = by.map(|by| Hold::new(by, now.mono));
         }
@@ -544,7 +558,7 @@ impl Bridge {
         while let Some(tap) = &mut joined.tap
             && let Some(mut block) = tap.flush(now.mono)
         {
-            joined.blanking.apply(joined.connected, &mut block);
+            tell_blanked(joined.blanking.apply(joined.connected, &mut block), now, self.call, &mut self.events);
             let ((end, sounded), stretches) = (tap.sounded(), tap.stretches());
             if joined.recorded {
                 self.recorded.push_back(Recorded::Block(block));
@@ -571,6 +585,7 @@ impl Bridge {
         {
             joined.settle(&mut self.sessions);
         }
+        self.dismiss(now, leg);
         let Some(at) = self.sessions.iter().position(|s| s.leg == leg) else { return };
         let mut session = self.sessions.remove(at);
         session.say_bye(now, &mut self.outbox);
@@ -600,7 +615,8 @@ impl Bridge {
         {
             let total = tap.total(ended.mono);
             while let Some(mut block) = tap.finish(total) {
-                blanking.apply(*connected, &mut block);
+                let told = blanking.apply(*connected, &mut block);
+                tell_blanked(told, now, self.call, &mut self.events);
                 self.recorded.push_back(Recorded::Block(block));
             }
             self.counters.tap_missed += tap.missed();
@@ -610,6 +626,9 @@ impl Bridge {
         }
         if let Some(joined) = &mut joined {
             joined.settle(&mut self.sessions);
+            if let Some(conference) = joined.conference.take() {
+                self.counters.add_buffered(conference.counts());
+            }
         }
         while let Some(leg) = self.sessions.first().map(|s| s.leg) {
             self.close_leg(now, leg);
@@ -647,7 +666,8 @@ impl Joined {
         let hold = self.hold.as_ref().map(|hold| (hold.deadline(), "hold"));
         let relays = matches!(self.sound, Sound::Relay);
         let ringback = self.ringback.as_ref().filter(|_| relays).map(|tone| (tone.deadline(), "ringback"));
-        sound.into_iter().chain(hold).chain(ringback).chain(self.blanking.deadline()).min()
+        let conference = self.conference.as_ref().map(|conference| (conference.deadline(), "conference"));
+        sound.into_iter().chain(hold).chain(ringback).chain(conference).chain(self.blanking.deadline()).min()
     }
 
     /// What the one-way watch may expect of the two.
@@ -676,9 +696,7 @@ impl Joined {
             if let Some(session) = find(sessions, speaker) {
                 session.add_decoded(&decoded::crossed(counts, crossing.concealed()));
             }
-            sum.late += counts.late;
-            sum.discarded += counts.discarded;
-            sum.expanded += counts.expanded;
+            sum.add(counts);
         }
         sum
     }
@@ -698,77 +716,6 @@ impl Joined {
             _ if leg == self.caller => Some(self.agent),
             _ if leg == self.agent => Some(self.caller),
             _ => None,
-        }
-    }
-
-    /// A packet of one of the two goes to the recording and to the other one.
-    fn hear(
-        &mut self,
-        now: Instant,
-        leg: LegId,
-        arrival: Instant,
-        accepted: &Accepted<'_>,
-        sessions: &mut [Session],
-        outbox: &mut Outbox,
-    ) {
-        let Some(across) = self.across(leg) else { return };
-        let is_caller = leg == self.caller;
-        if self.parked.is_some() && !is_caller {
-            return;
-        }
-        let number = accepted.packet.header.sequence;
-        self.one_way.packet(usize::from(!is_caller), arrival, number, accepted.kind == Kind::Noise);
-        let muted = self.muted && !is_caller;
-        let held = self.hold.as_mut().filter(|hold| hold.by == leg && !muted);
-        // Comfort noise is no music: whoever hears only that takes the line for dead.
-        let instead = held.is_some() && accepted.kind == Kind::Noise;
-        if let (Some(hold), false) = (held, instead) {
-            hold.hear(now);
-        }
-        if let Some(tap) = &mut self.tap {
-            let what = match accepted.kind {
-                Kind::Audio(codec) => Tapped::Audio(codec),
-                Kind::Noise => Tapped::Noise,
-                Kind::Event => Tapped::Event,
-            };
-            match is_caller {
-                true => tap.caller(arrival, &accepted.packet, what),
-                false => tap.agent(arrival, &accepted.packet, what),
-            }
-        }
-        let relays = match self.sound {
-            Sound::Relay => true,
-            Sound::Cueing(_) => !is_caller,
-            Sound::Playing(_) => false,
-        };
-        match (&mut self.sound, accepted.kind) {
-            _ if self.parked.is_some() => {}
-            (Sound::Relay | Sound::Cueing(_), _) if relays => {
-                let Some(other) = find(sessions, across) else { return };
-                if instead || muted {
-                    return other.leave_out(accepted);
-                }
-                let crossing = &mut self.crossings[usize::from(is_caller)];
-                match (crossing, accepted.kind) {
-                    (Some(_), Kind::Event) => other.insert_event(now, accepted, outbox),
-                    (Some(crossing), _) => crossing.hear(arrival, accepted),
-                    (crossing, _) if other.needs_crossing(accepted) => {
-                        let mut begun = Box::new(Crossing::new(other.is_wideband()));
-                        begun.hear(arrival, accepted);
-                        *crossing = Some(begun);
-                    }
-                    (None, _) => other.relay(now, accepted, outbox),
-                }
-            }
-            (Sound::Playing(playout) | Sound::Cueing(playout), Kind::Audio(codec)) if is_caller => {
-                playout.hear_coded(codec, accepted.packet.payload);
-            }
-            (Sound::Playing(_) | Sound::Cueing(_), Kind::Event) if is_caller => {
-                if let Some(other) = find(sessions, across) {
-                    other.insert_event(now, accepted, outbox);
-                }
-            }
-            _ => {}
         }
     }
 }

@@ -15,7 +15,7 @@ fn rms_db(samples: &[i16]) -> f64 {
 }
 
 /// How much of `samples` is a tone of that frequency: its share of the power.
-fn purity(samples: &[i16], hz: f64, rate: f64) -> f64 {
+pub(super) fn purity(samples: &[i16], hz: f64, rate: f64) -> f64 {
     let (mut re, mut im, mut power) = (0.0, 0.0, 0.0);
     for (n, sample) in samples.iter().enumerate() {
         let (sin, cos) = (n as f64 * hz * std::f64::consts::TAU / rate).sin_cos();

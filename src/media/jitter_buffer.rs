@@ -36,6 +36,14 @@ pub struct Buffered {
     pub expanded: u64,
 }
 
+impl Buffered {
+    pub(super) fn add(&mut self, other: Buffered) {
+        self.late += other.late;
+        self.discarded += other.discarded;
+        self.expanded += other.expanded;
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct JitterBuffer {
     ring: Box<[Unit]>,

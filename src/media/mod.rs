@@ -3,6 +3,7 @@
 //! A *leg* owns one RTP port pair. A *bridge* joins a caller's leg and an agent's leg, plays prompts into them, and taps
 //! both onto one time line for the recorder. `io::rtp` owns the bound sockets and drives these machines.
 
+mod about;
 #[cfg(test)]
 mod appendix_i_tests;
 #[cfg(test)]
@@ -14,6 +15,9 @@ mod bridge;
 mod carrying_tests;
 mod coder;
 mod conceal;
+mod conference;
+#[cfg(test)]
+mod conference_tests;
 mod control;
 mod crossing;
 mod cue;
@@ -41,6 +45,7 @@ mod ringback;
 mod ringing_tests;
 mod session;
 pub mod sound_file;
+mod stream;
 mod stretch;
 mod tap;
 #[cfg(test)]
@@ -50,8 +55,10 @@ mod unit;
 mod watchdog;
 pub mod wav;
 
+pub use about::About;
 pub use beep::beep;
 pub use bridge::{Bridge, Counters, Recorded};
+pub use conference::Audible;
 pub use cue::cue_tone;
 pub use jitter_buffer::Buffered;
 pub use level::Live;
@@ -207,6 +214,9 @@ pub enum Command {
     Hush { call: CallId },
     /// From now on what is heard of the two is told by [`Event::Heard`], recorded or not.
     Listen { call: CallId },
+    /// From now on this open leg takes part beside the two who are joined, and hears them and whoever else takes part; or it is heard
+    /// by others than before. It goes by `CloseLeg`, or takes the agent's place by `Bridge`.
+    Admit { call: CallId, leg: LegId, audible: Audible },
     /// Stops and forgets one leg whose agent did not win, or has left the call. Answered by [`Event::Closed`].
     CloseLeg { leg: LegId },
     /// Ends the call's media; the recording's last sample is that of `ended`. Answered by one [`Event::Closed`] for each of its legs,

@@ -320,9 +320,9 @@ impl Session {
         true
     }
 
-    /// Sends sound of the codec's own rate, which begins at `at`; at most [`LONGEST_PACKET`] units.
-    pub(super) fn send_sound(&mut self, at: Instant, samples: &[i16], out: &mut Outbox) {
-        let Some((to, remote)) = self.destination() else { return };
+    /// Sends sound of the codec's own rate, which begins at `at`; at most [`LONGEST_PACKET`] units. False if the peer is not to be sent to.
+    pub(super) fn send_sound(&mut self, at: Instant, samples: &[i16], out: &mut Outbox) -> bool {
+        let Some((to, remote)) = self.destination() else { return false };
         let (codec, payload_type) = (remote.codec, remote.payload_type);
         let length = (samples.len() / if codec.is_wideband() { 2 } else { 1 }).min(LONGEST_PACKET);
         let header = self.sender.generate(at, length as u32, payload_type);
@@ -331,6 +331,7 @@ impl Session {
         self.coder.own_rate(codec, samples, &mut payload[..length]);
         out.push(self.leg, to, &header, &payload[..length]);
         self.secure(out);
+        true
     }
 
     /// Whether this leg's peer cannot take such a packet as it came: it hears another band, or wishes another length.

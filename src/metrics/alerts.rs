@@ -75,7 +75,7 @@ pub fn rules(target: Target) -> String {
         let _ = record(&mut text, &format!("hotline:slo_errors:ratio_rate{window}"), &errors);
     }
     text.push_str("  - name: hotline-alerts\n    rules:\n");
-    let all = [burns(target), trunks(), calls(), recordings(), house()];
+    let all = [burns(target), trunks(), calls(), recordings(), inspection(), house()];
     for alert in all.into_iter().flatten() {
         let _ = alert.write(&mut text);
     }
@@ -220,6 +220,14 @@ fn recordings() -> Vec<Alert> {
             summary_zh: "{{ $labels.instance }}:最近十分钟的录音状态为 {{ $labels.status }}",
         },
         Alert {
+            name: "HotlineRecordingsNotCopied",
+            expr: "time() - (hotline_recording_uploads_oldest_timestamp_seconds > 0) > 21600".into(),
+            lasts: "10m",
+            severity: "warning",
+            summary: "{{ $labels.instance }}: for six hours a recording could not be copied to the object store",
+            summary_zh: "{{ $labels.instance }}:录音已有六小时未能复制到对象存储",
+        },
+        Alert {
             name: "HotlineDiskLow",
             expr: "hotline_recordings_disk_level >= 2".into(),
             lasts: "",
@@ -237,6 +245,17 @@ fn recordings() -> Vec<Alert> {
             summary_zh: "{{ $labels.instance }}:按当前速度,录音磁盘将在一天内写满",
         },
     ]
+}
+
+fn inspection() -> Vec<Alert> {
+    vec![Alert {
+        name: "HotlineQaOverdue",
+        expr: "max by (job, instance) (hotline_qa_backlog_reviews{state=\"overdue\"}) > 0".into(),
+        lasts: "1h",
+        severity: "warning",
+        summary: "{{ $labels.instance }}: {{ $value | printf \"%.0f\" }} drawn calls were not scored by their due date",
+        summary_zh: "{{ $labels.instance }}:{{ $value | printf \"%.0f\" }} 通抽检录音逾期未评",
+    }]
 }
 
 fn house() -> Vec<Alert> {

@@ -8,9 +8,9 @@ use super::counters::Direction;
 use super::exemplars::Seen;
 use super::registry::{Families, LabelSets, Sets, Whole};
 use super::table::{AgentCall, AgentState, CallState, Id};
-use crate::call::fact::{Fact, RecordingStatus, RingResult, What};
+use crate::call::fact::{Fact, RecordingStatus, RingResult, SurveyEnd, What};
 use crate::call::presence::{self, AgentFact, Kind};
-use crate::cdr::{Fold, Outcome, Phase, QualityStatus, Word};
+use crate::cdr::{Fold, Outcome, Phase, QualityStatus, Record, Word};
 use crate::clock::{Instant, Stamp};
 use crate::ids::{AgentNo, CallId, HotlineId, Side};
 use crate::protocol::rtp::Received;
@@ -123,7 +123,7 @@ impl CallMetrics {
     pub fn agent_fact(&mut self, fact: &AgentFact) {
         let agent = fact.agent.clone();
         let presence = match fact.what {
-            presence::What::LoggedIn { .. } => return,
+            presence::What::LoggedIn { .. } | presence::What::SupervisionRefused { .. } => return,
             presence::What::Unreachable => {
                 self.unreachable.insert(agent);
                 return self.show_agents();
@@ -317,7 +317,7 @@ impl CallMetrics {
             }
             Outcome::Overflow | Outcome::Rejected | Outcome::Failed => {}
         }
-        self.observe(Id::GreetingDelay, hotline, record.greeting.and_then(|g| g.started_after_connect_ms), of);
+        self.observe(Id::GreetingDelay, hotline, record.greeting.as_ref().and_then(|g| g.started_after_connect_ms), of);
         fold.hold_lengths_ms().into_iter().for_each(|ms| self.observe(Id::HoldDuration, hotline, Some(ms), of));
         for segment in &record.segments {
             self.count_agent(&segment.agent, AgentCall::Answered);
@@ -326,11 +326,30 @@ impl CallMetrics {
             self.families.add_ms(Id::AgentTalk, &label, segment.talk_ms.unwrap_or(0));
             self.families.add_ms(Id::AgentHold, &label, segment.hold_ms.unwrap_or(0));
         }
+        self.count_after(hotline, &record);
         let in_vain = match outcome {
             Outcome::Abandoned | Outcome::ShortAbandoned => AgentCall::CallerLeft,
             Outcome::Answered | Outcome::Overflow | Outcome::Rejected | Outcome::Failed => AgentCall::Fault,
         };
         fold.answers_in_vain().for_each(|agent| self.count_agent(agent, in_vain));
+    }
+
+    /// What people said of the call, and what it leaves to be done.
+    fn count_after(&self, hotline: &str, record: &Record) {
+        if let Some(survey) = &record.survey {
+            let end = match survey.end {
+                Some(SurveyEnd::Complete) => "complete",
+                Some(SurveyEnd::NoGrade) => "no_grade",
+                Some(SurveyEnd::HungUp) | None => "hung_up",
+            };
+            self.families.add(Id::Surveys, &[hotline, end], 1);
+            for (question, grade) in (1..).zip(&survey.grades).filter_map(|(n, grade): (u32, _)| Some((n, (*grade)?))) {
+                self.families.add(Id::SurveyGrades, &[hotline, &question.to_string(), &grade.to_string()], 1);
+            }
+        }
+        if let Some(owed) = record.callback {
+            self.families.add(Id::CallbacksOwed, &[hotline, owed.why.word()], 1);
+        }
     }
 
     fn observe(&self, id: Id, hotline: &str, ms: Option<u64>, of: Seen) {
@@ -428,6 +447,7 @@ fn concerns_agents(what: &What) -> bool {
             | What::AgentAnswered { .. }
             | What::TransferCompleted { .. }
             | What::AgentLeft { .. }
+            | What::Unparked { .. }
             | What::Ended { .. }
     )
 }

@@ -7,6 +7,8 @@ use super::table::{Id, RECORDINGS};
 use crate::cdr::{Word, words};
 use crate::clock::Wall;
 use crate::ids::{HotlineId, TrunkName};
+use crate::qa::backlog::{Backlog, Deed, Hearing, Waiting};
+use crate::qa::summary::Pool;
 
 /// A handle; clones count into the same series.
 #[derive(Debug, Clone)]
@@ -73,6 +75,8 @@ words! {
         WrongPassword "wrong_password",
         /// REGISTER from a source that has guessed too often: answered with silence.
         LockedOut "locked_out",
+        /// The code of a supervisor with a wrong PIN, or too many of them (403).
+        WrongPin "wrong_pin",
         /// A connection beyond the bound of its source or of all sources together: it, or an older one that had said nothing.
         Connections "connections",
         /// A connection whose peer did not say anything, or did not complete what it had begun, in time.
@@ -106,7 +110,7 @@ impl SipRejection {
             SipRejection::Connections | SipRejection::Slow | SipRejection::Handshake => "closed",
             SipRejection::UnknownNumber => "404",
             SipRejection::WrongPassword => "401",
-            SipRejection::FromPhone => "403",
+            SipRejection::FromPhone | SipRejection::WrongPin => "403",
             SipRejection::Unsupported => "405 ...",
             SipRejection::Malformed => "400 ...",
             SipRejection::NoDialog => "481",
@@ -125,6 +129,7 @@ impl SipRejection {
             }
             SipRejection::Connections => "A connection beyond the bound of its source or of all sources together.",
             SipRejection::WrongPassword => "REGISTER of an unknown user or with a wrong password.",
+            SipRejection::WrongPin => "The code of a supervisor with a wrong PIN, or after too many of them.",
             SipRejection::LockedOut => "REGISTER from a source that has guessed too often.",
             SipRejection::Slow => "A connection on which nothing was said, or nothing completed, in time.",
             SipRejection::Handshake => {
@@ -254,6 +259,17 @@ impl Counters {
         self.families.add(Id::RecordingDropped, &[], blocks);
     }
 
+    /// A try to copy a recording to the object store: `stored`, `unreachable` or `refused`.
+    pub fn recording_upload(&self, result: &str) {
+        self.families.add(Id::RecordingUploads, &[result], 1);
+    }
+
+    /// What waits to be copied there, and when the oldest call of it ended.
+    pub fn recording_uploads_waiting(&self, waiting: u64, oldest: Option<Wall>) {
+        self.families.set(Id::UploadsWaiting, &[], i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.families.set(Id::UploadsOldest, &[], oldest.map_or(0, |oldest| oldest.as_micros() / 1_000_000));
+    }
+
     /// How full the recordings' disk is: 0 to 3, as the catalogue says.
     pub fn disk_level(&self, level: i64) {
         self.families.set(Id::DiskLevel, &[], level);
@@ -263,6 +279,41 @@ impl Counters {
     pub fn storage(&self, free: u64, size: u64) {
         for (id, bytes) in [(Id::StorageFree, free), (Id::StorageSize, size)] {
             self.families.set(id, &[RECORDINGS], i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// How far those who score have come.
+    pub fn qa_backlog(&self, backlog: &Backlog) {
+        let Backlog { unassigned, assigned, overdue, disputed, month } = *backlog;
+        for (id, labels, count) in [
+            (Id::QaBacklog, &[Waiting::Unassigned.word()][..], unassigned),
+            (Id::QaBacklog, &[Waiting::Assigned.word()], assigned),
+            (Id::QaBacklog, &[Waiting::Overdue.word()], overdue),
+            (Id::QaDisputed, &[], disputed),
+            (Id::QaMonth, &["drawn"], month.drawn),
+            (Id::QaMonth, &["scored"], month.scored),
+            (Id::QaQuotaAgents, &[], month.agents),
+            (Id::QaQuotaMet, &[], month.met),
+        ] {
+            self.families.set(id, labels, i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// What somebody who scores, or decides, did.
+    pub fn qa_deed(&self, deed: &Deed) {
+        match *deed {
+            Deed::Decided(decision) => self.families.add(Id::QaDisputes, &[decision.word()], 1),
+            Deed::Scored { pool, hearing, score, fatal, after } => {
+                self.families.add(Id::QaReviews, &[pool.word(), hearing.word()], 1);
+                if (pool, hearing) != (Pool::Random, Hearing::First) {
+                    return;
+                }
+                self.families.add(Id::QaFatal, &[], fatal.into());
+                self.families.observe(Id::QaTurnaround, &[], after.as_secs_f64());
+                if let Some(score) = score {
+                    self.families.observe(Id::QaScore, &[], score);
+                }
+            }
         }
     }
 

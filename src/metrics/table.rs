@@ -4,7 +4,9 @@
 use super::counters::{Direction, Method, Reload, SipRejection, has_response, response_codes};
 use super::registry::LabelSets;
 use crate::call::reason::EndedBy;
-use crate::cdr::{Outcome, Word, words};
+use crate::cdr::{Outcome, WhyOwed, Word, words};
+use crate::qa::backlog::{Decision, Hearing, Waiting};
+use crate::qa::summary::Pool;
 use crate::rules::{Cue, Finding, Pack};
 
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +87,8 @@ pub enum Buckets {
     Jitter,
     Loss,
     Mos,
+    Score,
+    Days,
 }
 
 impl Buckets {
@@ -101,6 +105,9 @@ impl Buckets {
             Buckets::Mos => {
                 &[1_000, 1_500, 2_000, 2_500, 3_000, 3_300, 3_600, 3_800, 4_000, 4_100, 4_200, 4_300, 4_400, 4_500]
             }
+            Buckets::Score => &[600, 700, 800, 850, 900, 950, 1_000],
+            // One day, three, a week, two, thirty days.
+            Buckets::Days => &[86_400_000, 259_200_000, 604_800_000, 1_209_600_000, 2_592_000_000],
             Buckets::Commit => &[1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000],
         };
         let stated: &[u64] = match self {
@@ -167,6 +174,7 @@ const AGENT_STATE: Label = closed("state", words_of::<AgentState>);
 const AGENT_CALL: Label = closed("outcome", words_of::<AgentCall>);
 const TRANSFER: Label = closed("result", || owned(&["completed", "failed", "refused"]));
 const RECORDING: Label = closed("status", || owned(&["ok", "partial", "none"]));
+const UPLOAD: Label = closed("result", || owned(&["stored", "unreachable", "refused"]));
 const METHOD: Label = closed("method", words_of::<Method>);
 const ANSWERED_METHOD: Label = closed("method", || owned(Method::ANSWERED));
 const CODE: Label = closed("code", response_codes);
@@ -181,7 +189,17 @@ const UPSET: Label = closed("what", || owned(&["ssrc_change", "timestamp_jump", 
 const RULE: Label = closed("rule", || Pack::built_in().distinct().map(|rule| rule.id.clone()).collect());
 const CUE: Label = closed("cue", words_of::<Cue>);
 const VERDICT: Label = closed("verdict", words_of::<Finding>);
+const WAITING: Label = closed("state", words_of::<Waiting>);
+const PROGRESS: Label = closed("state", || owned(&["drawn", "scored"]));
+const POOL: Label = closed("pool", words_of::<Pool>);
+const HEARING: Label = closed("kind", words_of::<Hearing>);
+const DECISION: Label = closed("outcome", words_of::<Decision>);
 const VERSION: Label = closed("version", || owned(&[env!("CARGO_PKG_VERSION")]));
+
+const SURVEY_END: Label = closed("result", || owned(&["complete", "no_grade", "hung_up"]));
+const QUESTION: Label = closed("question", || owned(&["1", "2", "3", "4"]));
+const GRADE: Label = closed("grade", || owned(&["1", "2", "3", "4"]));
+const OWED: Label = closed("why", words_of::<WhyOwed>);
 
 const fn closed(name: &'static str, words: fn() -> Vec<String>) -> Label {
     Label { name, values: Values::Words(words) }
@@ -297,12 +315,38 @@ metrics! {
         "Blocks of audio that the recorder's queue had no room for; their time is silence in the recording.";
     RecordingClipped "hotline_recording_clipped_samples_total" Counter [LEG] None
         "Samples in runs of three or more at the edge of G.711's range; the agent's channel has what was played to the caller too.";
+    RecordingUploads "hotline_recording_uploads_total" Counter [UPLOAD] None
+        "Tries to copy a recording to the object store: unreachable is tried again within five minutes, refused after an hour.";
+    UploadsWaiting "hotline_recording_uploads_waiting" Gauge [] None
+        "Recordings that are on this disk alone; 0 if there is no object store.";
+    UploadsOldest "hotline_recording_uploads_oldest_timestamp_seconds" Gauge [] None
+        "When the oldest call of them ended, in seconds since 1970; 0 if there is none.";
     DiskLevel "hotline_recordings_disk_level" Gauge [] None
         "The recordings' disk: 0 fine, 1 low (90 %), 2 tight (95 %), 3 full (98 % or not writable): new calls are not recorded.";
     StorageFree "hotline_storage_free_bytes" Gauge [VOLUME] None
         "Room that is left for the gateway on the file system of the recordings, looked at every second.";
     StorageSize "hotline_storage_size_bytes" Gauge [VOLUME] None
         "Size of that file system, as far as the gateway may fill it.";
+    QaBacklog "hotline_qa_backlog_reviews" Gauge [WAITING] None
+        "Calls that people are to hear and have not scored; the states add up. overdue: the due date is over, whoever has it.";
+    QaDisputed "hotline_qa_disputed_reviews" Gauge [] None
+        "Scores that an agent objects to, without a decision.";
+    QaMonth "hotline_qa_month_reviews" Gauge [PROGRESS] None
+        "Calls drawn by lot for the present month, and how many of them were scored; second hearings excluded.";
+    QaQuotaAgents "hotline_qa_quota_agents" Gauge [] None
+        "Agents of whom calls of the present month were due to be drawn.";
+    QaQuotaMet "hotline_qa_quota_met_agents" Gauge [] None
+        "Those of whom at least the month's minimum was scored.";
+    QaReviews "hotline_qa_reviews_total" Counter [POOL, HEARING] None
+        "Scores submitted, by why the call was heard and which hearing it was.";
+    QaScore "hotline_qa_review_score_ratio" Histogram [] Score
+        "Scores as submitted, 1 for all points: first hearings of calls drawn by lot. Scorecards come from hotline and its console, not from here.";
+    QaFatal "hotline_qa_fatal_total" Counter [] None
+        "Of those, scores with a fatal flag.";
+    QaTurnaround "hotline_qa_call_to_score_seconds" Histogram [] Days
+        "Call offered to its score submitted, first hearings of calls drawn by lot.";
+    QaDisputes "hotline_qa_disputes_total" Counter [DECISION] None
+        "Objections of agents that were decided.";
     SipRequests "hotline_sip_requests_total" Counter [METHOD, DIRECTION] None
         "SIP requests, retransmissions excluded.";
     SipResponses "hotline_sip_responses_total" Counter [ANSWERED_METHOD, CODE, DIRECTION] None
@@ -375,4 +419,10 @@ metrics! {
         "When the configuration in force was read, since 1970.";
     BuildInfo "hotline_build_info" Gauge [VERSION] None
         "Always 1; the label says which program this is.";
+    Surveys "hotline_surveys_total" Counter [HOTLINE, SURVEY_END] None
+        "Callers who were asked after their call, by how far that went.";
+    SurveyGrades "hotline_survey_grades_total" Counter [HOTLINE, QUESTION, GRADE] None
+        "Grades by question, from 1 (very satisfied) to 4 (poor).";
+    CallbacksOwed "hotline_callbacks_owed_total" Counter [HOTLINE, OWED] None
+        "Ended calls whose callers reached nobody and are to be called back.";
 }

@@ -12,5 +12,6 @@ pub mod registrar;
 mod registrar_tests;
 pub mod registration;
 pub mod route;
+pub mod token;
 pub mod trunk;
 pub mod unanswered;

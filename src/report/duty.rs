@@ -110,7 +110,7 @@ fn kind_of(what: &What) -> Option<Kind> {
         What::WrapUp { .. } => Kind::WrapUp,
         What::Away { .. } => Kind::Away,
         What::LoggedOut { .. } => Kind::LoggedOut,
-        What::LoggedIn { .. } | What::Unreachable | What::Reachable => return None,
+        What::LoggedIn { .. } | What::Unreachable | What::Reachable | What::SupervisionRefused { .. } => return None,
     })
 }
 

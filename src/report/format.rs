@@ -17,13 +17,16 @@ pub enum Format {
     Html,
 }
 
-/// What a line of CSV is about; the other formats hold all three.
+/// What a line of CSV is about; the other formats hold all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Per {
     #[default]
     Hotline,
     Agent,
     Hour,
+    Class,
+    Survey,
+    Callback,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +57,9 @@ impl Report {
             (Format::Csv, Per::Hotline) => self.csv(out),
             (Format::Csv, Per::Agent) => tables::agents(self).csv(&self.period.to_string(), out),
             (Format::Csv, Per::Hour) => tables::hours(self).csv(&self.period.to_string(), out),
+            (Format::Csv, Per::Class) => tables::classes(self).csv(&self.period.to_string(), out),
+            (Format::Csv, Per::Survey) => tables::surveys(self).csv(&self.period.to_string(), out),
+            (Format::Csv, Per::Callback) => tables::callbacks(self).csv(&self.period.to_string(), out),
             (Format::Json, _) => {
                 serde_json::to_writer(&mut *out, self)?;
                 writeln!(out)
@@ -78,6 +84,11 @@ impl Report {
         }
         tables::hours(self).text(out)?;
         tables::agents(self).text(out)?;
+        for table in [tables::classes(self), tables::surveys(self), tables::callbacks(self)] {
+            if !table.rows.is_empty() {
+                table.text(out)?;
+            }
+        }
         writeln!(out, "\n{NOTE}")
     }
 
@@ -120,6 +131,11 @@ impl Report {
         }
         tables::hours(self).html(out)?;
         tables::agents(self).html(out)?;
+        for table in [tables::classes(self), tables::surveys(self), tables::callbacks(self)] {
+            if !table.rows.is_empty() {
+                table.html(out)?;
+            }
+        }
         writeln!(out, "<p>{NOTE}</p></body></html>")
     }
 
@@ -135,7 +151,7 @@ table{border-collapse:collapse;width:100%}th,td{padding:.2rem .5rem;border-botto
 th:first-child{text-align:left;font-weight:400}thead th{font-weight:600}";
 
 impl Table {
-    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "\n{}", self.name)?;
         if self.rows.is_empty() {
             return writeln!(out, "  none");
@@ -156,7 +172,7 @@ impl Table {
         Ok(())
     }
 
-    fn csv(&self, period: &str, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn csv(&self, period: &str, out: &mut dyn Write) -> io::Result<()> {
         write!(out, "period,{}\r\n", self.columns.iter().map(|name| csv_field(name)).collect::<Vec<_>>().join(","))?;
         for row in &self.rows {
             let fields: Vec<String> =
@@ -166,7 +182,7 @@ impl Table {
         Ok(())
     }
 
-    fn html(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn html(&self, out: &mut dyn Write) -> io::Result<()> {
         let heads = self.columns.iter().map(|name| format!("<th scope=\"col\">{}", escape(name)));
         writeln!(out, "<h2>{}</h2>", escape(self.name))?;
         writeln!(out, "<table><thead><tr>{}</thead><tbody>", heads.collect::<String>())?;

@@ -1,12 +1,16 @@
 //! Reports of a day, a week or a month: computed from call records, never from counters. Pure.
 
 mod agents;
+pub mod callbacks;
 mod duty;
 mod figures;
 mod format;
 mod hours;
+pub mod interval;
 mod period;
+pub mod surveys;
 mod tables;
+pub mod tally;
 
 pub use agents::{AgentFigures, strokes};
 pub use duty::{Duty, OnDuty, Run};
@@ -21,6 +25,9 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use self::callbacks::Callbacks;
+use self::surveys::Surveys;
+use self::tally::Sums;
 use crate::call::presence::AgentFact;
 use crate::cdr::Record;
 use crate::clock::Wall;
@@ -43,6 +50,12 @@ pub struct Report {
     /// All 24, each in its call's own zone.
     pub hours: Vec<Hour>,
     pub agents: BTreeMap<AgentNo, AgentFigures>,
+    /// Of hotlines whose callers were asked.
+    pub surveys: BTreeMap<HotlineId, Surveys>,
+    /// Ended calls by class; of hotlines where some call has one.
+    pub classes: BTreeMap<HotlineId, BTreeMap<String, Sums>>,
+    /// Of hotlines with callers who were owed a call in the period.
+    pub callbacks: BTreeMap<HotlineId, Callbacks>,
 }
 
 /// What a report is made of.
@@ -52,6 +65,8 @@ pub struct Material {
     /// Of the agents: those of the period in order, and of each agent the last one before.
     pub presence: Vec<AgentFact>,
     pub runs: Vec<Run>,
+    /// Callers who were owed a call.
+    pub callbacks: Vec<callbacks::Row>,
 }
 
 impl Zones {
@@ -94,15 +109,28 @@ impl Report {
                 all.push(record);
             }
         }
+        let surveys = by_hotline.iter().filter_map(|(id, calls)| Some(((*id).clone(), Surveys::of(calls)?))).collect();
+        let classes = by_hotline.iter().filter_map(|(id, calls)| Some(((*id).clone(), tally::by_class(calls)?)));
+        let classes = classes.collect();
         let hotlines = by_hotline.into_iter().map(|(hotline, calls)| (hotline.clone(), Figures::of(&calls))).collect();
         // Agents serve hotlines of several zones; their day is that of the first one.
         let duties = duty::duties(&material.presence, &material.runs, period.bounds(&zones.otherwise)?);
+        let mut owed: BTreeMap<HotlineId, Vec<&callbacks::Row>> = BTreeMap::new();
+        for row in &material.callbacks {
+            let (from, to) = period.bounds(zones.of(&row.hotline))?;
+            if (from..to).contains(&row.since.0) {
+                owed.entry(row.hotline.clone()).or_default().push(row);
+            }
+        }
         Ok(Report {
             period,
             hotlines,
             total: Figures::of(&all),
             hours: hours::by_hour(all.iter().map(|record| (*record, zones.of(&record.hotline)))),
             agents: agents::by_agent(&all, &duties),
+            surveys,
+            classes,
+            callbacks: owed.into_iter().map(|(hotline, rows)| (hotline, Callbacks::of(rows))).collect(),
         })
     }
 }

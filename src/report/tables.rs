@@ -1,8 +1,12 @@
 //! The agents and the hours of a report as tables: one list of columns feeds text, CSV and HTML.
 
 use super::agents::{AgentFigures, strokes};
+use super::callbacks::{Callbacks, State};
+use super::interval::Ratio;
+use super::tally::Sums;
 use super::{Hour, Report, Share};
 use crate::cdr::RingEnd;
+use crate::ids::HotlineId;
 
 /// A table of plain words and numbers; an unknown value is an empty cell.
 pub(super) struct Table {
@@ -19,6 +23,86 @@ pub(super) fn hours(report: &Report) -> Table {
         std::iter::once(name).chain(counts.map(|count| count.to_string())).collect()
     };
     Table { name: "hours", columns, rows: report.hours.iter().map(row).collect() }
+}
+
+/// "tried in time" and "reached" are shares of the callers who had not called again before anybody tried.
+pub(super) fn callbacks(report: &Report) -> Table {
+    let columns = vec![
+        "hotline",
+        "owed",
+        "open",
+        "tried in time",
+        "reached",
+        "called again",
+        "wrong number",
+        "given up",
+        "attempts",
+        "first attempt s, mean",
+        "p90",
+    ];
+    let row = |(hotline, figures): (&HotlineId, &Callbacks)| {
+        let with =
+            |states: &[State]| states.iter().filter_map(|state| figures.by_state.get(state)).sum::<u64>().to_string();
+        vec![
+            hotline.to_string(),
+            figures.owed.to_string(),
+            with(&[State::Open, State::Taken]),
+            percent(figures.tried_in_time),
+            percent(figures.reached),
+            with(&[State::CalledAgain]),
+            with(&[State::WrongNumber]),
+            with(&[State::GivenUp]),
+            figures.attempts.to_string(),
+            figures.to_first_attempt_ms.mean.map(seconds).unwrap_or_default(),
+            figures.to_first_attempt_ms.p90.map(seconds).unwrap_or_default(),
+        ]
+    };
+    Table { name: "callbacks", columns, rows: report.callbacks.iter().map(row).collect() }
+}
+
+pub(super) fn classes(report: &Report) -> Table {
+    let columns = ["hotline", "class"].into_iter().chain(Sums::COLUMNS).collect();
+    let rows = report.classes.iter().flat_map(|(hotline, classes)| {
+        classes.iter().map(|(class, sums)| {
+            let mut row = vec![hotline.to_string(), class.clone()];
+            row.extend(sums.cells());
+            row
+        })
+    });
+    Table { name: "classes", columns, rows: rows.collect() }
+}
+
+/// "returned" and "satisfied" (the two better grades) with 95 % intervals by Wilson.
+pub(super) fn surveys(report: &Report) -> Table {
+    let columns = vec![
+        "hotline",
+        "asked",
+        "returned",
+        "question",
+        "n",
+        "very satisfied",
+        "satisfied",
+        "average",
+        "poor",
+        "1 or 2",
+        "mean",
+    ];
+    let rows = report.surveys.iter().flat_map(|(hotline, surveys)| {
+        surveys.questions.iter().zip(1..).map(|(question, number): (_, u32)| {
+            let mut row = vec![hotline.to_string(), surveys.asked.to_string(), interval(surveys.returned)];
+            row.extend([number.to_string(), question.n.to_string()]);
+            row.extend(question.grades.map(|count| count.to_string()));
+            row.push(interval(question.satisfied));
+            row.push(question.mean.map(|mean| format!("{mean:.2}")).unwrap_or_default());
+            row
+        })
+    });
+    Table { name: "surveys", columns, rows: rows.collect() }
+}
+
+fn interval(ratio: Option<Ratio>) -> String {
+    let percent = |share: f64| format!("{:.1}", share * 100.0);
+    ratio.map(|r| format!("{} % ({}-{})", percent(r.ratio), percent(r.low), percent(r.high))).unwrap_or_default()
 }
 
 pub(super) fn agents(report: &Report) -> Table {

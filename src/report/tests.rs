@@ -184,7 +184,9 @@ fn each_agent_has_the_rings_the_calls_and_the_time_on_duty() {
         told(120, Told::Ready { by: By::Limit }),
     ];
     let runs = vec![Run { id: RunId(1), began: MORNING, until: MORNING + Duration::from_secs(200) }];
-    let report = Report::new(day(), &zones(), &Material { records: vec![record], presence, runs }).unwrap();
+    let report =
+        Report::new(day(), &zones(), &Material { records: vec![record], presence, runs, ..Material::default() })
+            .unwrap();
     let (eight, nine) = (&report.agents[&"8".into()], &report.agents[&"9".into()]);
     assert_eq!((nine.rung, nine.passed_by.count, nine.passed_by.n, nine.had), (2, 1, 1, 0), "a lost race is nobody's");
     assert_eq!((eight.rung, eight.answered, eight.had, eight.ended_by_agent.count), (1, 1, 1, 1));

@@ -56,7 +56,7 @@ pub fn tell(scenario: &Scenario, mut each: impl FnMut(&[Fact])) -> Run {
     let mut invariants = Invariants::default();
     invariants.troubled = troubled;
     let mut stop = scenario.stopped_at.map(|after| Instant::START + after);
-    let mut coming = Coming::new(scenario, &mut people);
+    let mut coming = Coming::new(scenario);
     while invariants.violations.is_empty() {
         let missing = READY - world.agents.expected().min(READY);
         world.agents.expect((0..missing).map(|_| scenario.staff.draw(&mut people)));
@@ -104,13 +104,16 @@ struct Coming {
     /// The numbers of live callers, while somebody may try again.
     numbers: BTreeMap<SubjectId, String>,
     last: Instant,
+    /// Of days: who calls when is drawn apart from what agents do, so that other staffing has the same callers.
+    lot: Random,
 }
 
 /// Numbers that nuisance calls come from.
 const NUISANCES: u32 = 3;
 
 impl Coming {
-    fn new(scenario: &Scenario, people: &mut Random) -> Coming {
+    fn new(scenario: &Scenario) -> Coming {
+        let mut lot = Random::from_number(!scenario.seed);
         let mut turns = scenario.day.as_ref().map_or_else(Vec::new, |day| {
             let Some(line) = scenario.hotlines.first() else { return Vec::new() };
             let usual = line.agents.len().saturating_sub(day.spare());
@@ -118,11 +121,11 @@ impl Coming {
         });
         turns.reverse();
         let call = match &scenario.day {
-            Some(day) => day.next_call(Instant::START, people),
+            Some(day) => day.next_call(Instant::START, &mut lot),
             None => (scenario.calls > 0).then_some(Instant::START),
         };
         let (again, numbers) = (BTreeSet::new(), BTreeMap::new());
-        Coming { left: scenario.calls, call, turns, again, numbers, last: Instant::START }
+        Coming { left: scenario.calls, call, turns, again, numbers, last: Instant::START, lot }
     }
 
     fn next(&self) -> Option<Instant> {
@@ -139,7 +142,8 @@ impl Coming {
         let now = world.now().mono;
         self.last = now;
         if let Some(turn) = self.turns.pop_if(|turn| turn.at <= now) {
-            let order = if turn.there { Order::Ready } else { Order::LogOut };
+            // Nobody has to log in here, so nobody can log out.
+            let order = if turn.there { Order::Ready } else { Order::Pause(None) };
             world.tell(Input::Order { ticket: 0, agent: AgentNo::from(turn.agent), order });
         } else if self.again.first().is_some_and(|(at, ..)| *at <= now) {
             let (patience, trick) = scenario.callers.draw(people);
@@ -147,12 +151,17 @@ impl Coming {
                 world.call_as(&caller, &called, patience, trick);
             }
         } else {
-            call(world, scenario, people);
             self.left = self.left.saturating_sub(1);
             self.call = match &scenario.day {
-                Some(day) => day.next_call(now, people),
-                // Drawn after the last one too: what people do later is found by its seed.
-                None => Some(now + scenario.callers.gap(people)).filter(|_| self.left > 0),
+                Some(day) => {
+                    call(world, scenario, &mut self.lot);
+                    day.next_call(now, &mut self.lot)
+                }
+                None => {
+                    call(world, scenario, people);
+                    // Drawn after the last one too: what people do later is found by its seed.
+                    Some(now + scenario.callers.gap(people)).filter(|_| self.left > 0)
+                }
             };
         }
     }

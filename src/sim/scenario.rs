@@ -209,7 +209,7 @@ impl Scenario {
     /// What later versions draw, in the order of its coming, so that what was found by a seed is found by it again.
     fn with_later(self, random: &mut Random) -> Scenario {
         let percent = |random: &mut Random, most: u32| if random.below(2) == 0 { 0 } else { random.below(most + 1) };
-        let Scenario { mut hotlines, staff, callers, .. } = self;
+        let Scenario { mut hotlines, staff, .. } = self;
         let staff = Staff { hand_on: percent(random, 60), ..staff };
         for line in &mut hotlines {
             line.around = Around {
@@ -218,11 +218,7 @@ impl Scenario {
             };
         }
         let staff = Staff { consult: percent(random, 60), ..staff };
-        let staff = Staff { hold: percent(random, 40), slow: percent(random, 40), ..staff };
-        let staff = Staff { forgetful: percent(random, 30), ..staff };
-        let callers = Callers { impatient: percent(random, 40), repeat: percent(random, 60), ..callers };
-        let callers = Callers { nuisance: percent(random, 10), ..callers };
-        Scenario { hotlines, staff, callers, ..self }
+        Scenario { hotlines, staff, ..self }
     }
 
     /// All that are rung, each once.
@@ -270,6 +266,7 @@ impl Line {
             numbers: vec![self.number.clone()],
             language: "zh-CN".to_owned(),
             time_zone: "Asia/Shanghai".to_owned(),
+            after: crate::dialplan::after::After::default(),
             version: "0000000000000000".to_owned(),
             answer: Answer {
                 max_rings: 3,
@@ -306,7 +303,14 @@ fn steps(prompt: &Prompt) -> Vec<Step> {
         Step { name: "notice".to_owned(), does: Does::Say(Say { prompt: prompt.clone(), then: Next::Agents }) },
         Step {
             name: "menu".to_owned(),
-            does: Does::Menu(Menu { prompt: prompt.clone(), keys, wait: secs(3), tries: 2, otherwise }),
+            does: Does::Menu(Menu {
+                prompt: prompt.clone(),
+                keys,
+                classes: std::collections::BTreeMap::new(),
+                wait: secs(3),
+                tries: 2,
+                otherwise,
+            }),
         },
         Step {
             name: "leave".to_owned(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::network::{Datagram, Network};
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, LegId, Random, Side};
-use crate::media::{Block, Bridge, Command, Component, Event, Recorded, Remote};
+use crate::media::{About, Block, Bridge, Command, Component, Event, Recorded, Remote};
 use crate::protocol::rtp::{self, Header};
 use crate::protocol::sip::endpoint::SessionId;
 use crate::schedule::Schedule;
@@ -124,50 +124,38 @@ impl Sound {
     }
 
     pub(super) fn order(&mut self, now: Now, mut command: Command) {
-        let call = match &mut command {
-            Command::Open { call, leg, side, local } => {
-                self.bridges.entry(*call).or_insert_with(|| {
+        let call = match command.about() {
+            About::Call(call) => call,
+            About::Leg(leg) => {
+                let Some((call, _)) = self.ears.get(&leg) else { return };
+                *call
+            }
+        };
+        match &mut command {
+            Command::Open { leg, side, local, .. } => {
+                self.bridges.entry(call).or_insert_with(|| {
                     let random = Random::from_seed(self.random.bytes());
-                    Bridge::new(*call, random)
+                    Bridge::new(call, random)
                 });
                 let ear = Ear { side: *side, address: *local, open: false, came: Vec::new() };
-                self.ears.insert(*leg, (*call, ear));
+                self.ears.insert(*leg, (call, ear));
                 self.by_address.insert(*local, *leg);
-                *call
             }
             Command::Remote { leg, .. } => {
-                let Some((call, ear)) = self.ears.get_mut(leg) else { return };
-                ear.open = true;
-                *call
+                if let Some((_, ear)) = self.ears.get_mut(leg) {
+                    ear.open = true;
+                }
             }
-            Command::Ringback { leg, .. } | Command::CloseLeg { leg } => {
-                let Some((call, _)) = self.ears.get(leg) else { return };
-                *call
-            }
-            Command::Bridge { call, caller, agent, connected, record } => {
+            Command::Bridge { caller, agent, connected, record, .. } => {
                 // A call among agents is nobody's business.
                 if *record {
-                    self.joined.insert(*call, (connected.mono, *caller, *agent));
+                    self.joined.insert(call, (connected.mono, *caller, *agent));
                 }
                 *record &= self.record;
-                *call
             }
-            Command::Attend { call, record, .. } => {
-                *record = self.record;
-                *call
-            }
-            Command::Play { call, .. }
-            | Command::Park { call, .. }
-            | Command::Mute { call, .. }
-            | Command::Pause { call, .. }
-            | Command::GuardKeys { call, .. }
-            | Command::Keyed { call, .. }
-            | Command::Unrecord { call }
-            | Command::Cue { call, .. }
-            | Command::Hush { call }
-            | Command::Listen { call }
-            | Command::CloseCall { call, .. } => *call,
-        };
+            Command::Attend { record, .. } => *record = self.record,
+            _ => {}
+        }
         self.with_bridge(now, call, |bridge| bridge.handle(now, command));
     }
 

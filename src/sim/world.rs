@@ -156,6 +156,14 @@ impl World {
         session
     }
 
+    /// The phone of this agent calls by itself.
+    pub fn dial_as_agent(&mut self, agent: &str, number: &str, patience: Patience) -> Option<SessionId> {
+        let server = self.gateway_address();
+        let session = self.agents.call(self.now.mono, server, number, agent, patience);
+        self.settle();
+        session
+    }
+
     /// The caller of this session hangs up.
     pub fn hang_up(&mut self, session: SessionId) {
         self.trunk.hang_up(self.now, session);
@@ -189,6 +197,7 @@ impl World {
             named_phones: Vec::new(),
             targets: Vec::new(),
             accounts: crate::peer::registrar::Settings::default(),
+            supervisors: BTreeMap::new(),
             plans: Arc::new(plans),
         })));
     }
@@ -365,6 +374,8 @@ impl World {
             | Output::Ordered { .. }
             | Output::Agents { .. }
             | Output::Paused { .. }
+            | Output::CallingBack { .. }
+            | Output::CalledBack { .. }
             | Output::RoundTrip { .. }
             | Output::Count(_)
             | Output::Rejected(_) => {}
@@ -422,6 +433,7 @@ impl Media {
             Command::Mute { .. }
             | Command::Cue { .. }
             | Command::Listen { .. }
+            | Command::Admit { .. }
             | Command::Pause { .. }
             | Command::GuardKeys { .. }
             | Command::Keyed { .. }

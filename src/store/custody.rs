@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::audit::{self, Deed};
 use super::writer::{case_of, keyed_hash, write_call};
-use super::{Cause, Kept, StoreError, SubjectKey, recordings, sqlite, transcripts};
+use super::{Cause, Kept, StoreError, SubjectKey, notes, outbox, recordings, sqlite, transcripts};
 use crate::cdr::Time;
 use crate::clock::Wall;
 use crate::fault::Fault;
@@ -43,8 +43,12 @@ pub struct Receipt {
     /// Entries that held the number.
     pub subjects: usize,
     pub calls: usize,
+    /// Call notes whose words were blanked.
+    pub notes: usize,
     /// Recordings that go.
     pub recordings: usize,
+    /// Files of them in the object store, which go as soon as it can be reached.
+    pub objects: usize,
     /// Recordings that stay because of a legal hold.
     pub held: usize,
     /// Calls that are not closed yet; their recordings go when this is asked again.
@@ -156,12 +160,14 @@ impl Custody {
 
     /// Notes that a recording goes, and with it the words. False if a hold forbids it, or it is gone already; to be asked right before the file goes.
     pub fn remove(&mut self, call: CallId, cause: Cause, by: Option<&str>, at: Wall) -> Result<bool, StoreError> {
-        let mut insert = self.db.prepare_cached(
-            "INSERT INTO removal (call, cause, by_whom, at_wall_us) SELECT ?1, ?2, ?3, ?4
-             WHERE NOT EXISTS (SELECT 1 FROM legal_hold WHERE call = ?1) ON CONFLICT (call) DO NOTHING",
-        )?;
-        let goes = insert.execute((sqlite::id(call), cause.word(), by, at.as_micros()))? > 0;
-        drop(insert);
+        let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let sql = "INSERT INTO removal (call, cause, by_whom, at_wall_us) SELECT ?1, ?2, ?3, ?4
+             WHERE NOT EXISTS (SELECT 1 FROM legal_hold WHERE call = ?1) ON CONFLICT (call) DO NOTHING";
+        let goes = work.execute(sql, (sqlite::id(call), cause.word(), by, at.as_micros()))? > 0;
+        if goes {
+            outbox::doom(&work, call, at)?;
+        }
+        work.commit()?;
         if goes {
             self.forget_words(call)?;
         }
@@ -213,6 +219,7 @@ impl Custody {
         }
         drop(erase);
         let calls = calls_of(&work, &subjects)?;
+        let noted = notes::erase(&work, number, &calls.iter().map(|(call, _)| *call).collect::<Vec<_>>())?;
         let open = calls.iter().filter(|(_, closed)| !closed).count();
         let rows = calls.iter().filter_map(|(call, _)| recordings::row(&work, *call).transpose());
         let rows = rows.filter(|row| row.as_ref().is_ok_and(Kept::has_file) || row.is_err());
@@ -230,7 +237,9 @@ impl Custody {
             number_hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
             subjects: erased,
             calls: calls.len(),
+            notes: noted,
             recordings: going.len(),
+            objects: outbox::count(&work, &going)?,
             held: held.len(),
             open,
         };

@@ -7,6 +7,7 @@
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row as SqlRow};
 
+use super::notes::TEXT;
 use super::{StoreError, sqlite};
 use crate::cdr::{Fold, Outcome, Record, Word as _};
 use crate::clock::Wall;
@@ -32,6 +33,8 @@ pub struct Filter {
     pub failed: Option<String>,
     /// The worse leg's MOS-LQ is below, in hundredths.
     pub mos_below_100: Option<u32>,
+    /// A note of the call says this.
+    pub noted: Option<String>,
 }
 
 /// The place of a call in the list.
@@ -108,6 +111,13 @@ const PASSES: &str = "(?5 IS NULL OR hotline = ?5) AND (?6 IS NULL OR outcome = 
     AND (?8 IS NULL OR talk_ms <= ?8) AND (?9 IS NULL OR hold_ms >= ?9) AND (?10 IS NULL OR instr(failed, ?10) > 0)
     AND (?11 IS NULL OR mos_100 < ?11)";
 
+/// And of their notes.
+fn noted() -> String {
+    format!(
+        "AND (?14 IS NULL OR call IN (SELECT note.call FROM note WHERE note.call IS NOT NULL AND instr({TEXT}, ?14)))"
+    )
+}
+
 /// The places of the calls of one page and of one more, and where the search was given up.
 pub(super) fn places(
     db: &Connection,
@@ -135,7 +145,8 @@ pub(super) fn places(
         (number(filter.talk_from_ms), number(filter.talk_to_ms), number(filter.hold_from_ms));
     let failed = filter.failed.as_ref().map(|rule| format!(" {rule} "));
     let (looked_at, wanted) = (count(CALLS_LOOKED_AT), count(limit) + 1);
-    let parameters: [&dyn ToSql; 13] = [
+    let noted_text = filter.noted.as_ref().map(|text| text.to_lowercase());
+    let parameters: [&dyn ToSql; 14] = [
         &before,
         &id,
         &from,
@@ -149,9 +160,11 @@ pub(super) fn places(
         &filter.mos_below_100,
         &looked_at,
         &wanted,
+        &noted_text,
     ];
     let mut query = db.prepare_cached(&format!(
-        "SELECT offered_wall_us, call FROM (SELECT * {candidates} LIMIT ?12) WHERE {PASSES} LIMIT ?13"
+        "SELECT offered_wall_us, call FROM (SELECT * {candidates} LIMIT ?12) WHERE {PASSES} {} LIMIT ?13",
+        noted()
     ))?;
     let found = query.query_map(&parameters[..], place)?.collect::<Result<Vec<_>, _>>()?;
     if found.len() > limit {

@@ -1,17 +1,23 @@
 //! The database of a data directory: the ledger of facts, the callers' numbers, one row a call and one a recording.
 //!
 //! One [`Writer`] a directory; any number of [`Reader`]s beside it, and one [`Custody`] for what people decide about recordings
-//! and numbers, and for what recognisers heard. Rows of `call`, `recording` and `listed` are computed from facts and can be rebuilt. [`People`] are those who work
-//! with the console; what they do is in the [`audit`] log. [`qa`] has draws and scores.
+//! and numbers and for what recognisers heard, and one [`Outbox`] for what is in the object store. Rows of `call`, `recording`
+//! and `listed` are computed from facts and can be rebuilt. [`People`] are those who work with the console; what they do is in
+//! the [`audit`] log. [`qa`] has draws and scores, [`notes`] what callers wanted, [`callbacks`] whom the house owes a call,
+//! [`reports`] what was closed.
 
 pub mod audit;
+pub mod callbacks;
 mod custody;
 mod listing;
+pub mod notes;
+mod outbox;
 pub mod password;
 pub mod people;
 pub mod qa;
 mod reader;
 mod recordings;
+pub mod reports;
 mod retention;
 pub mod session;
 mod sqlite;
@@ -20,6 +26,7 @@ mod writer;
 
 pub use custody::{Asked, Custody, Receipt};
 pub use listing::{Filter, Page, Place, Since};
+pub use outbox::{Backlog, ObjectCopy, Outbox};
 pub use people::People;
 pub use reader::{Call, Nuisance, Reader, Which};
 pub use recordings::{Cause, Kept, KeptFile, Removed};

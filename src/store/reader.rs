@@ -12,12 +12,12 @@ use crate::cdr::Record;
 use crate::clock::{RunId, Wall};
 use crate::ids::{CallId, HotlineId, SubjectId};
 use crate::ledger::codec;
-use crate::report::Run;
+use crate::report::{Run, callbacks};
 use crate::rules::{Case, Transcript};
 
 #[derive(Debug)]
 pub struct Reader {
-    db: Connection,
+    pub(super) db: Connection,
 }
 
 /// Which calls to list.
@@ -229,6 +229,20 @@ impl Reader {
         // Looked in vain to the bound: the next page goes on behind it.
         let next = if more { places.last().copied() } else { looked_to };
         Ok(Page { records, next, looked_to: looked_to.map(|place| place.offered) })
+    }
+
+    /// The list of callbacks: entries since `from` (before `to`), oldest first, as they stand at `now`.
+    pub fn callbacks(&self, from: Wall, to: Option<Wall>, now: Wall) -> Result<Vec<callbacks::Row>, StoreError> {
+        let moment = self.db.unchecked_transaction()?;
+        super::callbacks::rows(&moment, from, to, now)
+    }
+
+    /// The entries of the last month that are not closed, the most urgent first.
+    pub fn callbacks_to_make(&self, now: Wall) -> Result<Vec<callbacks::Row>, StoreError> {
+        let mut rows = self.callbacks(super::callbacks::month_before(now), None, now)?;
+        rows.retain(|row| !row.state.is_closed());
+        rows.sort_by_key(|row| (row.due.0, row.call));
+        Ok(rows)
     }
 
     /// Ended calls offered at or after `from`, by hotline.

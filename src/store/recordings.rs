@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{StoreError, sqlite};
+use super::{StoreError, outbox, sqlite};
 use crate::call::fact::{RecordedPart, RecordingStatus};
 use crate::cdr::{Blanked, Fold, Outcome, Record, Time, Word as _};
 use crate::clock::Wall;
@@ -150,7 +150,7 @@ pub(super) fn write(db: &Connection, fold: &Fold, record: &Record) -> Result<(),
         list(&record.recording.parts)?,
         list(&record.recording.blanked)?,
     ))?;
-    Ok(())
+    outbox::enter(db, fold.call())
 }
 
 /// As JSON; nothing for an empty list.

@@ -22,7 +22,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_console.sql"),
     include_str!("migrations/0005_qa.sql"),
     include_str!("migrations/0006_keeping.sql"),
-    include_str!("migrations/0010_transcripts.sql"),
+    include_str!("migrations/0007_callbacks.sql"),
+    include_str!("migrations/0008_objects.sql"),
+    include_str!("migrations/0009_notes.sql"),
+    include_str!("migrations/0010_reports.sql"),
+    include_str!("migrations/0011_transcripts.sql"),
 ];
 
 /// How long one statement waits for another process's lock. Short: the ledger's thread retries by itself, and meanwhile

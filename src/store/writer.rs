@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use rusqlite::{Connection, TransactionBehavior};
 use sha2::Sha256;
 
-use super::{StoreError, SubjectKey, listing, recordings, sqlite, transcripts};
+use super::{StoreError, SubjectKey, callbacks, listing, recordings, sqlite, transcripts};
 use crate::call::fact::Fact;
 use crate::call::presence::AgentFact;
 use crate::cdr::Word as _;
@@ -100,6 +100,7 @@ impl Writer {
         work.execute("DELETE FROM call", [])?;
         work.execute("DELETE FROM recording", [])?;
         work.execute("DELETE FROM listed", [])?;
+        work.execute("DELETE FROM owed", [])?;
         let calls = {
             let mut query = work.prepare("SELECT DISTINCT call FROM fact ORDER BY call")?;
             query.query_map([], |row| row.get(0).map(sqlite::call_id))?.collect::<Result<Vec<_>, _>>()?
@@ -190,6 +191,7 @@ pub(super) fn write_call(db: &Connection, call: CallId, case: &Case, pack: &Pack
         serde_json::to_string(&record)?,
     ))?;
     listing::write(db, fold, &record)?;
+    callbacks::write(db, fold, &record)?;
     recordings::write(db, fold, &record)
 }
 

@@ -8,6 +8,10 @@
 //! POST /api/v1/agents/{no}/wrap-up
 //! POST /api/v1/agents/{no}/logout
 //! GET  /api/v1/calls                  calls in progress, newest first
+//! GET  /api/v1/callbacks              callers who are to be called back, the most urgent first
+//! POST /api/v1/callbacks/{id}/take    the entry of this call; body: {"by": "8"}
+//! POST /api/v1/callbacks/{id}/call    takes it and calls: the phone of agent "by" rings first
+//! POST /api/v1/callbacks/{id}/result  body: {"by": "8", "code": "reached"}; with "later" an "until", and a "note" if there is one
 //! POST /api/v1/calls/{id}/recording/pause    the recording is silence on both channels
 //! POST /api/v1/calls/{id}/recording/resume   it goes on
 //! ```
@@ -28,9 +32,13 @@ use tokio::sync::oneshot;
 use super::auth::{Gate, Verdict};
 use crate::call::presence::{Order, Refused, Shown};
 use crate::call::privacy::NotPaused;
+use crate::cdr::Time;
 use crate::clock::Instant;
+use crate::gateway::NotCalled;
 use crate::ids::{AgentNo, CallId};
 use crate::limits::{API_BODY_BYTES, API_PATIENCE};
+use crate::report::callbacks::{Code, Row};
+use crate::store::{StoreError, callbacks};
 
 /// The switch's answer, once it has one.
 pub type Answer<T> = oneshot::Receiver<T>;
@@ -44,6 +52,12 @@ pub trait Backend: Send + Sync + 'static {
     fn pause_recording(&self, call: CallId, paused: bool) -> Option<Answer<Result<(), NotPaused>>>;
     /// Records of calls in progress. Blocks.
     fn calls(&self) -> Result<Vec<Value>, String>;
+    /// Entries of the list of callbacks that are not closed. Blocks.
+    fn callbacks(&self) -> Result<Vec<Row>, StoreError>;
+    /// Takes an entry and has its caller called: first the agent's phone rings. Blocks for the entry, not for the call.
+    fn dial(&self, entry: CallId, agent: AgentNo, by: &str) -> Result<Answer<Result<(), NotCalled>>, StoreError>;
+    /// What `by` does about an entry. Blocks.
+    fn call_back(&self, order: &callbacks::Order, by: &str) -> Result<Row, StoreError>;
 }
 
 #[derive(Clone)]
@@ -106,6 +120,8 @@ pub fn router(gate: Gate, backend: Arc<dyn Backend>) -> Router {
         .route("/v1/agents/{no}", get(agent))
         .route("/v1/agents/{no}/{order}", post(ordered))
         .route("/v1/calls", get(calls))
+        .route("/v1/callbacks", get(owed))
+        .route("/v1/callbacks/{id}/{order}", post(call_back))
         .route("/v1/calls/{id}/recording/{order}", post(recording))
         .fallback(nothing)
         .method_not_allowed_fallback(other)
@@ -167,6 +183,60 @@ async fn calls(State(api): State<Api>) -> Outcome {
     match read {
         Ok(Ok(calls)) => Ok(json(&json!({ "calls": calls }))),
         Ok(Err(why)) => Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "store", why)),
+        Err(error) => Err(Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", error.to_string())),
+    }
+}
+
+async fn owed(State(api): State<Api>) -> Outcome {
+    let rows = blocking(move || api.backend.callbacks()).await?;
+    Ok(json(&json!({ "callbacks": rows })))
+}
+
+/// Who does it, and what came of it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Deed {
+    by: String,
+    code: Option<Code>,
+    until: Option<Time>,
+    #[serde(default)]
+    note: String,
+}
+
+async fn call_back(State(api): State<Api>, Path((id, order)): Path<(String, String)>, body: Bytes) -> Outcome {
+    let malformed = |why: &str| Fault::new(StatusCode::UNPROCESSABLE_ENTITY, "body", why);
+    let Deed { by, code, until, note } =
+        serde_json::from_slice(&body).map_err(|error| malformed(&error.to_string()))?;
+    if by.is_empty() || by.len() > 64 {
+        return Err(malformed("\"by\" names who does it, in at most 64 octets"));
+    }
+    let call: CallId = id.parse().map_err(|_| not_paused(NotPaused::NoCall))?;
+    if order == "call" {
+        let agent = AgentNo::from(by.as_str());
+        let answer = blocking(move || api.backend.dial(call, agent, &format!("api:{by}"))).await?;
+        let conflict = |why: NotCalled| Fault::new(StatusCode::CONFLICT, "not_called", why.to_string());
+        wait(Some(answer)).await?.map_err(conflict)?;
+        return Ok(json(&json!({ "id": call, "calling": true })));
+    }
+    let order = match (order.as_str(), code) {
+        ("take", None) => callbacks::Order::Take { call },
+        ("result", Some(code)) => callbacks::Order::Tried { call, code, until, note },
+        ("result", None) => return Err(malformed("a result needs its \"code\"")),
+        ("take", Some(_)) => return Err(malformed("a \"code\" belongs to a result")),
+        _ => return Err(Fault::new(StatusCode::NOT_FOUND, "no_such_path", "orders are take, call and result")),
+    };
+    // Told apart from people, who log in by a name without a colon.
+    let row = blocking(move || api.backend.call_back(&order, &format!("api:{by}"))).await?;
+    Ok(json(&row))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Fault> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(StoreError::Refused(why))) => Err(Fault::new(StatusCode::CONFLICT, "refused", why)),
+        Ok(Err(why)) => Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "store", why.to_string())),
         Err(error) => Err(Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", error.to_string())),
     }
 }

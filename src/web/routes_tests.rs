@@ -10,22 +10,27 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::{Who, router, table};
-use crate::call::fact::{CALLER, Fact, Signal, What};
+use crate::call::fact::{CALLER, CallbackRule, Fact, Signal, What};
 use crate::call::presence::{Order, Refused, Shown};
 use crate::call::privacy::NotPaused;
 use crate::call::reason::{EndedBy, Reason};
 use crate::cdr::Word as _;
 use crate::clock::{Instant, Now, Wall};
+use crate::gateway::NotCalled;
 use crate::ids::{AgentNo, CallId, Random, Side};
 use crate::io::vault::Vault;
 use crate::ledger::Subject;
 use crate::ledger::story::{self, Story};
 use crate::report::Figures;
+use crate::report::callbacks::Row;
 use crate::store::people::{NewPerson, Role, Roles};
 use crate::store::session::Secret;
-use crate::store::{People, Reader, SubjectKey, Writer, password};
+use crate::store::{People, Reader, StoreError, SubjectKey, Writer, callbacks, password};
 use crate::web::api::{Answer, Backend};
 use crate::web::desk::{Desk, Opens, Settings, Surroundings};
+
+#[path = "work_tests.rs"]
+mod work;
 
 /// A switch that answers nothing.
 struct Silent;
@@ -50,6 +55,18 @@ impl Backend for Silent {
     fn calls(&self) -> Result<Vec<serde_json::Value>, String> {
         Ok(Vec::new())
     }
+
+    fn callbacks(&self) -> Result<Vec<Row>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn dial(&self, _: CallId, _: AgentNo, _: &str) -> Result<Answer<Result<(), NotCalled>>, StoreError> {
+        Err(StoreError::Refused("a switch that answers nothing".to_owned()))
+    }
+
+    fn call_back(&self, _: &callbacks::Order, _: &str) -> Result<Row, StoreError> {
+        Err(StoreError::Refused("a switch that answers nothing".to_owned()))
+    }
 }
 
 fn now() -> Now {
@@ -73,8 +90,10 @@ fn house(behind_tls: bool) -> House {
         trunks: Arc::new(|| vec![("carrier".to_owned(), true)]),
         disk: Arc::new(|| Some((1, 2, "fine"))),
     };
-    let (settings, plans) =
-        (Settings { behind_tls, vault: Vault::new(directory.path(), &[]) }, Arc::new(story::plans()));
+    let (settings, plans) = (
+        Settings { behind_tls, vault: Vault::new(directory.path(), &[]), agents_hear: true },
+        Arc::new(story::plans()),
+    );
     let random = Random::from_number(1);
     let desk = Desk::new(directory.path(), settings, surroundings, Arc::new(Silent), plans, random).unwrap();
     House { router: router(&desk), directory, desk }
@@ -142,6 +161,7 @@ async fn every_route_as_every_role() {
     for route in &routes {
         let path = route.path.replace("{id}", "01900000-0000-7000-8000-000000000000").replace("{name}", "nobody");
         let path = path.replace("{hash}", "0").replace("{*name}", "x").replace("{order}", "ready");
+        let path = path.replace("{span}", "day").replace("{date}", "2026-11-20").replace("{kind}", "csv");
         assert!(!path.contains('{'), "{path}: say what stands there in this test");
         let (method, who) = (&route.method, route.who);
         let (status, headers, _) = house.ask(request(method, &path, None, "")).await;
@@ -385,4 +405,29 @@ async fn todays_level_on_the_board_is_the_reports() {
     let secret = house.session("lead");
     let (_, _, body) = house.ask(request(&Method::GET, "/live", Some(&secret), "")).await;
     assert!(body.contains(">80.0 %<") && body.contains(">4 / 5<"), "{body}");
+}
+
+#[tokio::test]
+async fn whoever_takes_a_callback_sees_the_number() {
+    let house = house(false);
+    house.add("wang", "agent", None);
+    house.add("li", "agent", None);
+    let mut facts = Story::new(5).ended(20_000, Reason::CallerCancelled, EndedBy::Caller).facts();
+    let What::Offered(offered) = &mut facts[0].what else { panic!("no call") };
+    offered.callback = Some(CallbackRule { within_ms: 1, attempts: 3 });
+    let subject = Subject { id: offered.caller, number: "13900001234".to_owned() };
+    let mut writer = Writer::open(house.directory.path(), SubjectKey::new([7; 32])).unwrap();
+    writer.append(&facts, &[subject]).unwrap();
+    let (wang, li, id) = (house.session("wang"), house.session("li"), facts[0].call);
+    let page = async |who: &Secret| house.ask(request(&Method::GET, "/callbacks", Some(who), "")).await.2;
+    let post = async |who: &Secret, form: &str| {
+        house.ask(request(&Method::POST, &format!("/callbacks/{id}"), Some(who), form)).await.0
+    };
+    assert!(!page(&wang).await.contains("13900001234"));
+    assert_eq!(post(&wang, "do=take").await, StatusCode::SEE_OTHER);
+    assert!(page(&wang).await.contains("13900001234"));
+    assert!(!page(&li).await.contains("13900001234"));
+    assert_eq!(post(&li, "do=reached").await, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(post(&wang, "do=reached&note=all+well").await, StatusCode::SEE_OTHER);
+    assert!(!page(&wang).await.contains(&id.to_string()), "it is done");
 }

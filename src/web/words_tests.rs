@@ -4,7 +4,8 @@ use std::path::Path;
 use super::*;
 use crate::call::presence::Kind;
 use crate::call::reason::EndedBy;
-use crate::cdr::{Outcome, QualityStatus, Word};
+use crate::cdr::{Outcome, QualityStatus, WhyOwed, Word};
+use crate::report::callbacks::Code;
 use crate::store::people::Role;
 
 fn keys(text: &str) -> BTreeSet<&str> {
@@ -63,6 +64,8 @@ fn every_word_that_is_asked_for_is_there() {
     wanted.extend(of::<QualityStatus>("quality"));
     wanted.extend(of::<Role>("role"));
     wanted.extend(of::<EndedBy>("ended"));
+    wanted.extend(of::<WhyOwed>("callback-why"));
+    wanted.extend(of::<Code>("callback-code"));
     let kinds = [Kind::LoggedOut, Kind::Ready, Kind::Paused, Kind::WrapUp, Kind::Away];
     wanted.extend(kinds.map(|kind| key("state", kind.word())));
     wanted.extend(["ready", "talking", "ringing", "unreachable"].map(|state| key("state", state)));

@@ -117,6 +117,33 @@ impl Browser {
         self.post(&format!("/element/{}/value", self.element(css)), &json!({ "text": text }));
     }
 
+    /// Presses these keys one after the other, wherever the focus is; a name of the keyboard (`\u{e007}`: Enter) is a key.
+    pub(crate) fn press(&self, keys: &str) {
+        let strokes = keys.chars().flat_map(|key| {
+            let key = key.to_string();
+            [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
+        });
+        self.strokes(strokes.collect());
+    }
+
+    /// Presses a key while Control is held.
+    pub(crate) fn press_with_control(&self, key: &str) {
+        let (down, up) = ("keyDown", "keyUp");
+        let strokes = [(down, "\u{e009}"), (down, key), (up, key), (up, "\u{e009}")];
+        self.strokes(strokes.iter().map(|(kind, key)| json!({ "type": kind, "value": key })).collect());
+    }
+
+    fn strokes(&self, strokes: Vec<Value>) {
+        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": strokes });
+        self.post("/actions", &json!({ "actions": [keyboard] }));
+    }
+
+    /// The page as it would be printed: a PDF.
+    pub(crate) fn print(&self) -> Vec<u8> {
+        let encoded = self.post("/print", &json!({ "page": { "width": 21.0, "height": 29.7 } }));
+        decoded(encoded.as_str().unwrap_or_default())
+    }
+
     /// Clicks what leads to another page, and waits until that is there.
     pub(crate) fn follow(&self, css: &str) {
         self.run("window.isOld = true;");

@@ -15,6 +15,7 @@ pub(crate) mod phone;
 pub(crate) mod ports;
 pub(crate) mod prometheus;
 pub(crate) mod relay;
+pub(crate) mod s3;
 pub(crate) mod sipp;
 pub(crate) mod softphone;
 pub(crate) mod sound;

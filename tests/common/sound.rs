@@ -131,3 +131,20 @@ pub(crate) fn locate(needle: &[i16], hay: &[i16]) -> (usize, f64) {
     }
     best
 }
+
+/// What sounds in a second that has this number: none like those around it.
+pub(crate) fn code_hz(second: i64) -> f64 {
+    400.0 + 60.0 * (second * 7 % 40) as f64
+}
+
+/// So many seconds, each of which says which one it is.
+pub(crate) fn coded_seconds(count: i64) -> Vec<i16> {
+    let rate = i64::try_from(RATE).expect("a small number");
+    (0..count * rate).map(|n| tone(code_hz(n / rate), n)).collect()
+}
+
+/// Whether these samples are of that second, and of neither of its neighbours.
+pub(crate) fn is_of_second(samples: &[i16], second: i64) -> bool {
+    let [before, own, after] = [second - 1, second, second + 1].map(|n| level_db(samples, code_hz(n)));
+    own > -25.0 && own > before + 10.0 && own > after + 10.0
+}

@@ -1,5 +1,6 @@
 //! Dialplans with steps, as a supervisor writes them, tried in virtual time: queue, menu, announcement, message.
 
+mod after;
 #[path = "../common/mod.rs"]
 mod common;
 mod greeting;

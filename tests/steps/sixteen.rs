@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use hotline::call::fact::{ClosedWhy, Fact, RingResult, What};
-use hotline::cdr::{Outcome, Record};
+use hotline::cdr::{Outcome, Record, WhyOwed};
 use hotline::dialplan::compile::{PlanFile, compile};
 use hotline::dialplan::plan::Plans;
 use hotline::dialplan::prompt::Library;
@@ -201,6 +201,9 @@ fn s06_a_key_for_the_class_and_no_answer_before_the_second_ring() {
         assert_eq!(called.record.rings, Some(2), "R-004");
         near(called.record.ring_to_answer_ms, 6_500);
         assert_eq!(called.record.answered_within_target, Some(true), "R-005");
+        let classes = [('1', "自动柜员机"), ('2', "自助缴费机"), ('3', "安防设备")];
+        let class = classes.into_iter().find(|(by, _)| *by == key).map(|(_, class)| class);
+        assert_eq!(called.record.class.as_deref(), class, "R-145, R-169");
     }
     let other = call(OPEN, "8008000106", &[answers(1.5)]);
     assert_eq!((other.agent(), other.steps()), ("61", vec!["class"]), "R-150: no key, everybody");
@@ -238,6 +241,51 @@ fn s08_an_apology_after_the_third_ring_and_a_list_of_callbacks_in_an_outage() {
     let (_, records) = finish(world);
     assert_eq!((records[0].closed, records[0].step.as_deref()), (Some(ClosedWhy::Outage), Some("out_of_order")));
     assert!(records[0].message.is_some(), "somebody to call back");
+    let owed = records[0].callback.expect("on the list");
+    assert_eq!(owed.why, WhyOwed::Outage, "R-489");
+}
+
+/// Within which time each hotline that says so calls back whoever left a message, and after how many attempts it may close.
+#[test]
+fn callbacks_are_due_as_each_rule_book_asks() {
+    let due = [
+        ("4008000101", 1_800),
+        ("4008000103", 3_600),
+        ("8008000106", 24 * 3_600),
+        ("4008000109", 24 * 3_600),
+        ("4008000110", 72 * 3_600),
+        ("4008000111", 24 * 3_600),
+        ("4008000114", 72 * 3_600),
+    ];
+    for (number, within_s) in due {
+        let called = call(OPEN, number, &[]);
+        let owed = called.record.callback.expect("on the list");
+        let ended = called.record.ended_at.expect("an end").0;
+        assert_eq!((owed.why, owed.attempts), (WhyOwed::Message, 5), "{number}");
+        assert_eq!(owed.due_at.0, ended + secs(f64::from(within_s)), "{number}");
+    }
+    assert_eq!(call(OPEN, "4008000116", &[]).record.callback, None, "its rules know no callback");
+}
+
+#[test]
+fn s11_the_caller_appraises_by_keys_and_the_agent_tells_the_kind_of_service() {
+    let mut world = world_at(OPEN, &PLANS);
+    let then = Then::Answer { after: secs(2.0), hang_up_after: Some(secs(30.0)) };
+    world.agents.expect([Conduct { rings: true, then }]);
+    world.call("4008000111", patience(90.0, None));
+    world.run_for(secs(20.0));
+    let call = world.facts[0].call;
+    let leg = *world.legs().iter().find(|(_, side)| **side == Side::Agent).expect("a leg").0;
+    for key in ['*', '8', '3'] {
+        let (at, duration) = (world.now(), secs(0.1));
+        world.tell(Input::Media(media::Event::Key { call, leg, key, duration, at }));
+        world.run_for(secs(0.4));
+    }
+    world.run_for(secs(14.0));
+    press(&mut world, '2');
+    let (_, records) = finish(world);
+    let survey = records[0].survey.clone().expect("asked");
+    assert_eq!((survey.grades, records[0].class.as_deref()), (vec![Some(2)], Some("C 无偿")), "R-383");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::after;
 use super::speaker::Speaker;
 use crate::dialplan::plan::{self, Agents, Menu, Message, Next, Prompt, Queue, Say, Step, StepNo};
 use crate::dialplan::reception::Reception;
@@ -202,8 +203,8 @@ impl Ways<'_> {
                 let keys = menu.keys.iter().map(|(k, next)| (k.value, self.next(&key, Some(next), Next::Agents)));
                 let keys = keys.collect();
                 let otherwise = self.next(&format!("{path}.otherwise"), menu.otherwise.as_ref(), Next::Agents);
-                let (wait, tries) = (menu.wait, menu.tries);
-                plan::Does::Menu(Menu { prompt: said("text", &menu.text)?, keys, wait, tries, otherwise })
+                let (wait, tries, classes) = (menu.wait, menu.tries, after::classes(&menu.classes));
+                plan::Does::Menu(Menu { prompt: said("text", &menu.text)?, keys, classes, wait, tries, otherwise })
             }
             Does::Message { text, longest, thanks } => {
                 let (prompt, spoken) = (said("text", text), said("thanks", thanks));

@@ -1,14 +1,18 @@
-//! Login, pauses and wrap-up, as `[agents]` writes them.
+//! Login, pauses and wrap-up, as `[agents]` writes them, and the classes of `[notes]`.
 
 use std::time::Duration;
 
+use crate::dialplan::notes::{Class, Limit};
 use crate::dialplan::plan::Duty;
 use crate::written::Table;
 
 /// A reason is chosen by one digit.
 const REASONS: usize = 9;
 
-pub(super) fn read(agents: &mut Table<'_>) -> Duty {
+/// Classes are chosen from a list that is read at a glance.
+const CLASSES: usize = 40;
+
+pub(super) fn read(agents: &mut Table<'_>, notes: &mut Table<'_>) -> Duty {
     let mut seconds =
         |key, most| agents.integer(key, 0..=most).map_or(Duration::ZERO, |at| Duration::from_secs(at.value.into()));
     let wrap_up = seconds("wrap_up_s", 3_600);
@@ -21,7 +25,33 @@ pub(super) fn read(agents: &mut Table<'_>) -> Duty {
         pause_reasons: reasons(agents),
         probe: Some(probe).filter(|every| !every.is_zero()),
         longest_pause: Some(longest_pause).filter(|longest| !longest.is_zero()),
+        classes: classes(notes),
     }
+}
+
+fn classes(notes: &mut Table<'_>) -> Vec<Class> {
+    let Some(written) = notes.pairs("limits") else { return Vec::new() };
+    if written.value.len() > CLASSES {
+        let what = format!("notes.limits has {} classes", written.value.len());
+        notes.fault(written.line, what, format!("write {CLASSES} at most"));
+    }
+    let mut classes = Vec::new();
+    for (name, limit) in written.value {
+        let text = name.value.trim();
+        if text.is_empty() || text.chars().count() > 32 || text.chars().any(char::is_control) {
+            let what = format!("notes.limits: \"{text}\" is no class");
+            notes.fault(name.line, what, "write 1 to 32 letters, as in \"complaint\"");
+            continue;
+        }
+        match Limit::parse(limit.value.trim()) {
+            Some(limit) => classes.push(Class { name: text.to_owned(), limit }),
+            None => {
+                let what = format!("notes.limits: \"{}\" is no time limit", limit.value);
+                notes.fault(limit.line, what, "write hours as in \"24h\" or working days as in \"2wd\"");
+            }
+        }
+    }
+    classes
 }
 
 fn reasons(agents: &mut Table<'_>) -> Vec<String> {

@@ -67,7 +67,7 @@ fn season(table: &mut Table<'_>) -> Option<Season> {
     Some(Season { from: from?, to: to?, open })
 }
 
-fn week(table: &Table<'_>, key: &str, written: Option<At<Vec<At<String>>>>) -> Week {
+pub(super) fn week(table: &Table<'_>, key: &str, written: Option<At<Vec<At<String>>>>) -> Week {
     let written = written.map_or_else(Vec::new, |at| at.value);
     let mut week = Week::default();
     let mut lines = Vec::new();

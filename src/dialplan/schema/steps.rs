@@ -1,7 +1,9 @@
 //! `[queue]` and `[step.NAME]` as written. What they lead to is looked up when all of the file is known.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::after::classes;
 use super::{Group, group, ring};
 use crate::fault::did_you_mean;
 use crate::written::{At, Table};
@@ -39,6 +41,8 @@ pub(in crate::dialplan) struct Menu {
     pub(in crate::dialplan) text: Option<At<String>>,
     pub(in crate::dialplan) keys: Vec<(At<char>, At<String>)>,
     pub(in crate::dialplan) wait: Duration,
+    /// What a key makes of the call.
+    pub(in crate::dialplan) classes: BTreeMap<char, At<String>>,
     pub(in crate::dialplan) tries: u32,
     pub(in crate::dialplan) otherwise: Option<At<String>>,
 }
@@ -136,9 +140,15 @@ fn menu(table: &mut Table<'_>) -> Menu {
             ),
         }
     }
+    let classes = classes(table, "classes");
+    for (key, class) in classes.iter().filter(|(key, _)| !keys.iter().any(|(known, _)| known.value == **key)) {
+        let what = format!("{}: key {key} leads nowhere", table.path("classes"));
+        table.fault(class.line, what, "a class belongs to a key of keys = { … }");
+    }
     Menu {
         text,
         keys,
+        classes,
         wait: seconds(table.integer("wait_s", 1..=60).map_or(5, |at| at.value)),
         tries: table.integer("tries", 1..=10).map_or(2, |at| at.value),
         otherwise: table.string("otherwise"),

@@ -23,14 +23,23 @@ const HITS: u32 = 3;
 
 /// A key, from its first window to its last, in samples of 8 kHz.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pressed {
+pub(crate) struct Pressed {
     pub(super) key: char,
-    pub(super) from: u64,
-    pub(super) to: u64,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
 }
 
+/// What the last windows say: the same key for so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sounding {
+    pub(crate) from: u64,
+    /// Long enough to be a key.
+    pub(crate) is_sure: bool,
+}
+
+/// Hears keys in 8 kHz sound.
 #[derive(Debug)]
-pub(super) struct Keypad {
+pub(crate) struct Keypad {
     /// 2 cos ω of each tone.
     factors: [f32; 8],
     waiting: Vec<i16>,
@@ -41,7 +50,7 @@ pub(super) struct Keypad {
 }
 
 impl Keypad {
-    pub(super) fn new() -> Keypad {
+    pub(crate) fn new() -> Keypad {
         let tones: [f32; 8] = std::array::from_fn(|n| if n < 4 { ROWS[n] } else { COLUMNS[n - 4] });
         Keypad {
             factors: tones.map(|hz| 2.0 * (TAU * hz / 8_000.0).cos()),
@@ -52,7 +61,7 @@ impl Keypad {
     }
 
     /// Keys that ended in this piece of 8 kHz sound.
-    pub(super) fn hear(&mut self, samples: &[i16], pressed: &mut Vec<Pressed>) {
+    pub(crate) fn hear(&mut self, samples: &[i16], pressed: &mut Vec<Pressed>) {
         self.waiting.extend_from_slice(samples);
         let mut begin = 0;
         while self.waiting.len() - begin >= WINDOW {
@@ -62,6 +71,11 @@ impl Keypad {
             self.past += STEP as u64;
         }
         self.waiting.drain(..begin);
+    }
+
+    /// What may be, or is, a key that goes on.
+    pub(crate) fn sounding(&self) -> Option<Sounding> {
+        self.run.map(|(_, hits, from)| Sounding { from, is_sure: hits >= HITS })
     }
 
     pub(super) fn finish(&mut self, pressed: &mut Vec<Pressed>) {

@@ -21,6 +21,7 @@ pub use figures::{
     Cause, Cut, Key, Listening, Quiet, Responses, Scene, SegmentFigures, SideFigures, Slam, TogetherFigures, VERSION,
     listen,
 };
+pub(crate) use keypad::Keypad;
 pub use span::Span;
 
 /// Of a frame, the grid of all times here.

@@ -3,6 +3,7 @@
 use axum::extract::Path;
 
 use super::calls::caller;
+use super::notes::{self, Form};
 use crate::call::presence::{Order, Refused, Shown};
 use crate::cdr::Record;
 use crate::dialplan::plan::Hotline;
@@ -20,6 +21,10 @@ struct Desk {
     it: State,
     /// Each hotline of this agent: its name and what it says to callers.
     texts: Vec<(String, Vec<(&'static str, String)>)>,
+    /// A note for the call in hand, or for the last one.
+    form: Option<Form>,
+    /// Other calls of today that are not noted.
+    unnoted: Vec<Record>,
 }
 
 #[derive(askama::Template)]
@@ -95,7 +100,9 @@ pub(in crate::web) async fn page(asked: Asked) -> Reply {
         (hotline.org.clone(), texts.collect())
     };
     let texts = hotlines(&asked, &it.agent).iter().map(|hotline| of(hotline)).collect();
-    asked.show(&Desk { p: asked.page(), it, texts })
+    let live = it.call.as_ref().map(|(record, _)| record);
+    let (form, unnoted) = notes::of_desk(&asked, &it.agent, live).await?;
+    asked.show(&Desk { p: asked.page(), it, texts, form, unnoted })
 }
 
 /// The part that changes.

@@ -17,7 +17,8 @@ use crate::web::page::{self, Asked, Fields, Page, Refusal, Reply, go};
 use crate::web::routes::SEES_NUMBERS;
 
 /// What may be asked for, as it stands in the address.
-const KEYS: [&str; 10] = ["from", "to", "hotline", "agent", "outcome", "talk_from", "talk_to", "hold", "failed", "mos"];
+const KEYS: [&str; 11] =
+    ["from", "to", "hotline", "agent", "outcome", "talk_from", "talk_to", "hold", "failed", "mos", "note"];
 
 #[derive(askama::Template)]
 #[template(path = "calls.html", config = "src/web/askama.toml")]
@@ -140,6 +141,7 @@ fn filter(fields: &Fields, zone: &TimeZone) -> Result<Filter, Refusal> {
         hold_from_ms: seconds("hold")?,
         failed: text("failed").map(str::to_owned),
         mos_below_100: mos,
+        noted: text("note").map(|words| words.chars().take(100).collect()),
     })
 }
 

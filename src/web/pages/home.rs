@@ -1,5 +1,6 @@
 //! `/`: where each role begins.
 
+use super::notes;
 use crate::store::people::{Role, Roles};
 use crate::web::page::{Asked, Reply, go};
 
@@ -14,7 +15,12 @@ const HOMES: [(Role, &str); 6] = [
 ];
 
 pub(in crate::web) async fn go_home(asked: Asked) -> Reply {
-    Ok(go(of(asked.person()?.roles)))
+    let home = of(asked.person()?.roles);
+    // Whoever takes calls looks first at what was left over.
+    if home == "/agent" && notes::has_unseen(&asked).await? {
+        return Ok(go("/notes?show=carried"));
+    }
+    Ok(go(home))
 }
 
 fn of(roles: Roles) -> &'static str {

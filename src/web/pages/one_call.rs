@@ -6,6 +6,7 @@ use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 
 use super::calls::caller;
+use super::notes::{self, Line};
 use crate::call::fact::{Fact, What};
 use crate::cdr::ladder::{Rung, rungs};
 use crate::cdr::{LegQuality, Record, Verdict, Word as _};
@@ -14,7 +15,7 @@ use crate::rules::{Pack, Why};
 use crate::store::audit::Audited;
 use crate::store::{Call, Kept};
 use crate::web::page::{Asked, Page, Refusal, Reply};
-use crate::web::routes::{DOWNLOADS, HEARS, SEES_NUMBERS};
+use crate::web::routes::{DOWNLOADS, HEARS, READS_NOTES, SEES_NUMBERS};
 
 /// Listens and changes that are shown.
 const DEEDS: usize = 50;
@@ -35,6 +36,8 @@ struct OneCall {
     hears: bool,
     downloads: bool,
     deeds: Vec<Audited>,
+    notes: Vec<Line>,
+    reads_notes: bool,
 }
 
 /// A verdict as it is shown.
@@ -72,6 +75,12 @@ pub(in crate::web) async fn page(asked: Asked, Path(id): Path<String>) -> Reply 
     let (call, recording, deeds) = read.await?;
     let call = call.ok_or(Refusal::NotFound)?;
     let p = asked.page();
+    let reads_notes = asked.may(READS_NOTES);
+    let notes = match reads_notes {
+        true => asked.desk().change(move |people, _| people.notes_of_call(id)).await?,
+        false => Vec::new(),
+    };
+    let notes = notes.into_iter().map(|note| notes::line(&asked, &p, note)).collect::<Result<_, _>>()?;
     let caller = caller(&call.record, asked.may(SEES_NUMBERS));
     let org = asked.desk().hotlines().into_iter().find(|(id, _)| id == call.record.hotline.as_str());
     let judged = |word: &'static str| call.record.verdicts.iter().filter(move |v| v.verdict == word);
@@ -90,6 +99,8 @@ pub(in crate::web) async fn page(asked: Asked, Path(id): Path<String>) -> Reply 
         ladder,
         recording: recording.filter(Kept::has_file),
         deeds,
+        notes,
+        reads_notes,
         record: call.record,
     };
     asked.show(&one)

@@ -1,0 +1,33 @@
+//! What comes after a call, its texts said and its codes told apart.
+
+use std::collections::BTreeMap;
+
+use super::speaker::Speaker;
+use crate::dialplan::after::{After, Survey};
+use crate::dialplan::schema::{self, after as written};
+use crate::written::At;
+
+pub(super) fn compile(file: &schema::Written, speaker: &mut Speaker<'_, '_>) -> After {
+    let survey = file.survey.as_ref().map(|survey| {
+        let desks = [("nuisance", &file.scripts.nuisance), ("wrong_number", &file.scripts.wrong_number)];
+        for (name, _) in desks.iter().filter(|(_, desk)| desk.as_ref().is_some_and(|desk| desk.key == survey.key.value))
+        {
+            let what = format!("survey.key is {name}.key too");
+            speaker.document.fault(survey.key.line, what, "give each a key of its own");
+        }
+        said(survey, speaker)
+    });
+    After { callback: file.callback.clone(), survey, classes: classes(&file.classes) }
+}
+
+/// A question without its recording has its fault; nobody runs the plan then.
+fn said(survey: &written::Survey, speaker: &mut Speaker<'_, '_>) -> Survey {
+    let mut one = |text: &At<String>| speaker.one("survey.questions", text);
+    let questions = survey.questions.iter().filter_map(&mut one).collect();
+    let thanks = survey.thanks.as_ref().and_then(|text| speaker.one("survey.thanks", text));
+    Survey { questions, thanks, wait: survey.wait, tries: survey.tries, key: survey.key.value }
+}
+
+pub(super) fn classes(written: &BTreeMap<char, At<String>>) -> BTreeMap<char, String> {
+    written.iter().map(|(key, class)| (*key, class.value.clone())).collect()
+}
