@@ -39,7 +39,7 @@ impl Due {
         } else {
             Wall::from_micros(over.as_micros().saturating_sub(1))
         };
-        let days = self.days.get(month).copied().unwrap_or(Policy::default().due_days);
+        let days = self.days.get(month).copied().unwrap_or_else(|| Policy::default().due_days);
         deadline::after(from, days, self.calendar.as_deref(), &self.zones.otherwise)
     }
 
