@@ -77,6 +77,7 @@ impl House<'_> {
 /// What commands ask of a running server.
 struct Desk {
     data: PathBuf,
+    /// Of months that no seed was committed for yet.
     policy: Policy,
     vault: Vault,
     retention: Arc<Mutex<Retention>>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::report::{Format, Per, Span};
+use crate::report::{Format, Per};
 
 /// A telephony gateway and call-quality monitor for customer-service hotlines.
 #[derive(Debug, Parser)]
@@ -100,7 +100,7 @@ pub(super) enum Command {
         #[arg(long)]
         numbers: bool,
     },
-    /// The report of a day, week or month, the tally sheet of a month; or whether the closed ones are as they were.
+    /// The report of a day, week or month; the tally sheet of a month; or whether the closed reports are as they were.
     Report {
         what: ReportWord,
         /// A date like 2026-11-21 (or 2026-11 for a month); without it the current one.
@@ -192,18 +192,6 @@ pub(super) enum ReportWord {
     Tally,
     /// Walks the chain of closed reports and computes each again from the ledger.
     Verify,
-}
-
-impl ReportWord {
-    /// Whose report it is; `None`: something else is asked.
-    pub(super) fn span(self) -> Option<Span> {
-        match self {
-            ReportWord::Day => Some(Span::Day),
-            ReportWord::Week => Some(Span::Week),
-            ReportWord::Month => Some(Span::Month),
-            ReportWord::Tally | ReportWord::Verify => None,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -6,6 +6,7 @@ mod analyze;
 mod args;
 mod audit;
 mod callbacks;
+mod choices;
 mod demo;
 mod erase;
 mod ladder;
@@ -35,7 +36,7 @@ use crate::fault::Fault;
 use crate::io::clock::RunClock;
 use crate::io::control::Request;
 use crate::metrics::alerts;
-use crate::report::Zones;
+use crate::report::{Span, Zones};
 use crate::store::{Reader, StoreError, Which};
 
 /// `EX_USAGE` of sysexits: wrong use or wrong configuration.
@@ -107,14 +108,17 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let Loaded { config, plans } = loaded(file)?;
             let now = RunClock::start().now().wall;
             let zones = Zones::from_plans(&plans).map_err(ReadingError::from)?;
-            let Some(span) = what.span() else {
-                return match what {
-                    ReportWord::Verify => reports::verify(&config.data_directory, &zones, now, &mut out),
-                    _ => Ok(reading::tally(&reader(&config)?, date, &zones, now, (*format).into(), &mut out)?),
-                };
-            };
             let form = ((*format).into(), (*per).into());
-            Ok(reading::report(&reader(&config)?, (span, date), &zones, now, form, &mut out)?)
+            let period = match what {
+                ReportWord::Verify => return reports::verify(&config.data_directory, &zones, now, &mut out),
+                ReportWord::Tally => {
+                    return Ok(reading::tally(&reader(&config)?, date, &zones, now, form.0, &mut out)?);
+                }
+                ReportWord::Day => (Span::Day, date),
+                ReportWord::Week => (Span::Week, date),
+                ReportWord::Month => (Span::Month, date),
+            };
+            Ok(reading::report(&reader(&config)?, period, &zones, now, form, &mut out)?)
         }
         Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),
         Command::Rules { ask } => rules::run(ask, file, &mut out),

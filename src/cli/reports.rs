@@ -17,8 +17,8 @@ use crate::store::reports::whole;
 /// Differences that are shown of one report.
 const SHOWN: usize = 20;
 
-/// What people do may change a period after its report was closed: a score that was objected to, a late note, a call back.
-const OF_PEOPLE: [&str; 3] = ["inspection.", "tally.", "calls.callbacks."];
+/// What people say may change after a report was closed: a score that was objected to, a note that came late.
+const OF_PEOPLE: [&str; 2] = ["inspection.", "tally."];
 
 pub(super) fn verify(data: &Path, zones: &Zones, now: Wall, out: &mut dyn Write) -> Result<(), Failure> {
     let reader = Reader::open(data).map_err(anyhow::Error::from)?;
