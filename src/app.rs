@@ -53,6 +53,7 @@ use crate::protocol::sip::uri::Uri;
 use crate::store::{Retention, Writer};
 use crate::web;
 
+mod backlog;
 mod console;
 pub mod inspecting;
 mod keeping;
@@ -137,7 +138,8 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     let switch = start_switch(gateway, inbox, wires)?;
     metrics.counters().config_in_force(clock.now().wall);
     inspecting::publish(&config, clock.now().wall)?;
-    inspecting::tend_from_now_on(&config.data_directory, &plans, clock);
+    inspecting::tend_from_now_on(&config.data_directory, &plans, &config.inspection.policy, clock);
+    backlog::show_from_now_on(&config.data_directory, &in_force, &metrics, clock);
     Ok(Running {
         addresses,
         mailbox,
@@ -534,7 +536,8 @@ pub fn lock_data(directory: &Path) -> Result<File> {
     }
 }
 
-fn ledger_writer(directory: &Path) -> Result<Writer> {
+/// For whoever has the directory's lock.
+pub fn ledger_writer(directory: &Path) -> Result<Writer> {
     let key = ledger::subject_key(directory).context("cannot read or make subject.key")?;
     Writer::open(directory, key).context("cannot open the ledger")
 }

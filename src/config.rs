@@ -6,6 +6,7 @@
 mod accounts;
 mod certificates;
 mod features;
+mod inspection;
 mod recordings;
 mod trunks;
 
@@ -37,6 +38,7 @@ use crate::protocol::sip::digest::{Algorithm, Secrets};
 pub use crate::protocol::sip::endpoint::Transport;
 use crate::protocol::sip::session_timer;
 use crate::written::{At, Document, Table, text_of};
+pub use inspection::InspectionSettings;
 pub use recordings::RecordingSettings;
 
 /// The whole configuration, without a fault.
@@ -70,6 +72,7 @@ pub struct Config {
     /// Name servers; none: those of the system.
     pub dns_servers: Vec<SocketAddr>,
     pub recordings: RecordingSettings,
+    pub inspection: InspectionSettings,
     /// How long live calls may go on once the gateway is told to stop.
     pub drain: Duration,
 }
@@ -284,6 +287,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         codes: features::read(&mut root.section("features")),
         dns_servers: trunks::dns_servers(&mut root.section("dns")),
         recordings: recordings::read(&mut root, base, &data_directory),
+        inspection: inspection::read(&mut root.section("qa")),
         data_directory,
         drain: drain(&mut root.section("shutdown")),
     };

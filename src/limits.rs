@@ -151,8 +151,8 @@ pub const TRANSFERS: u32 = 16;
 /// Holds of one leg in one call: a phone that asks for more is told that it cannot have them, and nothing changes.
 pub const HOLDS: u32 = 100;
 
-/// Supervisors in one talk at once.
-pub const SUPERVISORS: usize = 4;
+/// Who may take part in one talk beside caller and agent.
+pub const CONFERENCE: usize = 4;
 
 /// Keys that belong together are pressed within this time.
 pub const KEYS_TOGETHER: Duration = Duration::from_secs(3);

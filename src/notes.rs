@@ -248,7 +248,7 @@ mod tests {
         };
         assert!(concerns(&note, "8", "other", evening) && !concerns(&note, "9", "property", evening));
         assert!(concerns(&note, "9", "property", midnight) && !concerns(&note, "9", "other", midnight));
-        let left = Note { holder: None, ..note.clone() };
+        let left = Note { holder: None, ..note };
         assert!(concerns(&left, "9", "property", evening));
         let done = Note { done: Some(midnight), ..left };
         assert!(!concerns(&done, "9", "property", midnight) && !done.is_carried(midnight, &zone()));

@@ -238,7 +238,7 @@ fn a_supervisor_listens_and_breaks_in_by_code_pin_and_key() {
         voice.sound_from(0);
         voice
     });
-    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(9_000).voice(caller.port);
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(6_500).voice(caller.port);
     let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(200).voice(agent.port);
     let gateway = bench.serve();
     let (answering, calling) = (answering.start(), calling.start());

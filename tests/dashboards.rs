@@ -159,6 +159,7 @@ const PROMQL: &[&str] = &[
     "min_over_time",
     "max_over_time",
     "avg_over_time",
+    "sum_over_time",
 ];
 
 /// Words and strings of a query, told apart: (word, is it inside of braces, is it the list of `by` or `on`).

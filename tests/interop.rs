@@ -437,3 +437,30 @@ fn phones_register_again_by_themselves_while_a_session_is_refreshed() {
     assert_eq!((record.text("outcome"), record.text("reason")), ("answered", "caller_hung_up"), "{record:#}");
     within("talk_ms", record.number("talk_ms"), 69_000..=80_000);
 }
+
+/// Every row of `docs/interop.md` names tests or files of tests that there are.
+#[test]
+fn every_row_of_the_table_is_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read =
+        |path: &Path| std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let files = std::fs::read_dir(root.join("tests")).expect("the tests").flatten().map(|entry| entry.path());
+    let sources: String =
+        files.filter(|path| path.extension().is_some_and(|e| e == "rs")).map(|path| read(&path)).collect();
+    let table = read(&root.join("docs/interop.md"));
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with('|')).skip(2).collect();
+    assert!(rows.len() > 25, "{} rows", rows.len());
+    for row in rows {
+        let last = row.trim_end_matches('|').rsplit('|').next().expect("a column");
+        let names: Vec<&str> = last.split('`').skip(1).step_by(2).filter(|name| !name.starts_with('-')).collect();
+        assert!(!names.is_empty() || last.contains("two tests of a proxy"), "no test: {row}");
+        for name in names {
+            let is_there = match name.rsplit_once('.') {
+                Some((_, "rs")) => root.join("tests").join(name).exists(),
+                Some(_) => root.join(name).exists(),
+                None => sources.contains(&format!("fn {name}()")),
+            };
+            assert!(is_there, "{name} is no test: {row}");
+        }
+    }
+}

@@ -47,7 +47,11 @@ impl House<'_> {
             clock: self.clock,
             data_directory: self.config.data_directory.clone(),
         });
-        let settings = Settings { behind_tls: self.config.http_behind_tls, vault: vault(self.config) };
+        let settings = Settings {
+            behind_tls: self.config.http_behind_tls,
+            vault: vault(self.config),
+            agents_hear: self.config.inspection.agents_hear,
+        };
         let (clock, metrics) = (self.clock, Arc::clone(self.metrics));
         let mounted = Mounted(self.config.data_directory.join("recordings"));
         let surroundings = Surroundings {

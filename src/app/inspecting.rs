@@ -24,8 +24,8 @@ use crate::store::qa::{By, Inspection, Order, reviewers};
 /// How often a running gateway looks whether something is due.
 const EVERY: Duration = Duration::from_secs(3_600);
 
-/// This month and the next one: their seeds are to be known by their hashes.
-fn months(zones: &Zones, now: Wall) -> Result<[String; 3]> {
+/// The last month, this one and the next: their seeds are to be known by their hashes.
+pub(super) fn months(zones: &Zones, now: Wall) -> Result<[String; 3]> {
     let today = jiff::Timestamp::from_microsecond(now.as_micros())?.to_zoned(zones.otherwise.clone()).date();
     let name = |date: Date| date.strftime("%Y-%m").to_string();
     let first = today.first_of_month();
@@ -53,17 +53,22 @@ fn draw(data: &Path, store: &mut Inspection, zones: &Zones, month: &str, by: By<
 }
 
 /// Does what a command asks for; lines of JSON.
-pub(super) fn carry_out(data: &Path, places: &Places, order: &Order, by: By<'_>) -> Result<Vec<String>> {
+pub(super) fn carry_out(
+    data: &Path,
+    places: &Places,
+    policy: &Policy,
+    order: &Order,
+    by: By<'_>,
+) -> Result<Vec<String>> {
     let (zones, mut store) = (places.zones()?, Inspection::open(data)?);
-    let policy = Policy::default();
     let [_, this, next] = months(&zones, by.at)?;
     for month in [&this, &next] {
-        commit(&mut store, month, &policy, by)?;
+        commit(&mut store, month, policy, by)?;
     }
     match order {
         Order::Commit { period } => {
             bounds(&zones, period, by.at)?;
-            let made = commit(&mut store, period, &policy, by)?;
+            let made = commit(&mut store, period, policy, by)?;
             Ok(vec![serde_json::to_string(&json!({ "new": made, "month": store.month(period)? }))?])
         }
         Order::Draw { period } => draw(data, &mut store, &zones, period, by),
@@ -79,7 +84,7 @@ pub fn inspect_alone(config: &Config, places: &Places, order: &Order, who: &str)
     let data = &config.data_directory;
     let _lock = lock_data(data)?;
     drop(ledger_writer(data)?);
-    carry_out(data, places, order, By { who, at: RunClock::start().now().wall })
+    carry_out(data, places, &config.inspection.policy, order, By { who, at: RunClock::start().now().wall })
 }
 
 /// The forms that sheets are filled by from now on.
@@ -92,14 +97,14 @@ pub(super) fn publish(config: &Config, now: Wall) -> Result<()> {
 }
 
 /// At once and then every hour, until the runtime ends. The zones are those of the start.
-pub(super) fn tend_from_now_on(data: &Path, plans: &Plans, clock: RunClock) {
-    let (data, places) = (data.to_owned(), Places::of(plans));
+pub(super) fn tend_from_now_on(data: &Path, plans: &Plans, policy: &Policy, clock: RunClock) {
+    let (data, places, policy) = (data.to_owned(), Places::of(plans), policy.clone());
     tokio::runtime::Handle::current().spawn(async move {
         let mut hours = tokio::time::interval(EVERY);
         loop {
             hours.tick().await;
-            let (data, places) = (data.clone(), places.clone());
-            let done = tokio::task::spawn_blocking(move || tend(&data, &places, clock.now().wall)).await;
+            let (data, places, policy) = (data.clone(), places.clone(), policy.clone());
+            let done = tokio::task::spawn_blocking(move || tend(&data, &places, &policy, clock.now().wall)).await;
             if let Ok(Err(error)) = done {
                 tracing::error!(%error, "inspection: what fell due could not be done");
             }
@@ -108,12 +113,12 @@ pub(super) fn tend_from_now_on(data: &Path, plans: &Plans, clock: RunClock) {
 }
 
 /// What falls due by itself. Nothing is drawn while nobody scores.
-fn tend(data: &Path, places: &Places, now: Wall) -> Result<()> {
+fn tend(data: &Path, places: &Places, policy: &Policy, now: Wall) -> Result<()> {
     let (zones, mut store) = (places.zones()?, Inspection::open(data)?);
     let by = By { who: "hotline", at: now };
     let [last, this, next] = months(&zones, now)?;
     for month in [&this, &next] {
-        commit(&mut store, month, &Policy::default(), by)?;
+        commit(&mut store, month, policy, by)?;
     }
     if !reviewers(data)?.is_empty() {
         let known: Vec<String> =
@@ -140,7 +145,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         drop(Writer::open(dir.path(), SubjectKey::new([7; 32])).unwrap());
         let places = Places::of(&story::plans());
-        tend(dir.path(), &places, MORNING).unwrap();
+        tend(dir.path(), &places, &Policy::default(), MORNING).unwrap();
         let store = Inspection::open(dir.path()).unwrap();
         let months: Vec<String> = store.months().unwrap().into_iter().map(|month| month.period).collect();
         assert_eq!(months, ["2026-12", "2026-11"]);
@@ -153,7 +158,7 @@ mod tests {
         };
         People::open(dir.path()).unwrap().add(&new, "shell:0", MORNING).unwrap();
         assert_eq!(reviewers(dir.path()).unwrap().len(), 1);
-        let ask = |order: &Order| carry_out(dir.path(), &places, order, BY);
+        let ask = |order: &Order| carry_out(dir.path(), &places, &Policy::default(), order, BY);
         let period = || "2026-11".to_owned();
         let drawn = ask(&Order::Draw { period: period() }).unwrap();
         assert_eq!(drawn.len(), 1);

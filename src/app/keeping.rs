@@ -16,6 +16,7 @@ use crate::io::custody::{Custodian, Order};
 use crate::io::space::{Duties, Gauge, Level, Mounted, Usage, Watch};
 use crate::io::vault::Vault;
 use crate::metrics::{LabelSets, Metrics};
+use crate::qa::draw::policy::Policy;
 use crate::report::callbacks;
 use crate::store::callbacks::CallbackList;
 use crate::store::qa::By;
@@ -65,7 +66,8 @@ impl House<'_> {
         let (ask, reloads) = mpsc::channel(1);
         let data = self.config.data_directory.clone();
         let (retention, clock, vault) = (Arc::clone(&self.retention), self.clock, vault(self.config));
-        let desk = Desk { data: data.clone(), vault, retention, clock, pulse, disk, ask };
+        let policy = self.config.inspection.policy.clone();
+        let desk = Desk { data: data.clone(), vault, policy, retention, clock, pulse, disk, ask };
         let control = Control::listen(&data, Box::new(move |request| desk.answer(&request)));
         let control = control.with_context(|| format!("cannot listen on {}/control.sock", data.display()))?;
         Ok(Keeping { retention: Arc::clone(&self.retention), reloads, _control: control })
@@ -76,6 +78,8 @@ impl House<'_> {
 struct Desk {
     data: PathBuf,
     vault: Vault,
+    /// Of months that no seed was committed for yet.
+    policy: Policy,
     retention: Arc<Mutex<Retention>>,
     clock: RunClock,
     pulse: Pulse,
@@ -91,7 +95,7 @@ impl Desk {
             Request::People { order, by } => self.people(order, by),
             Request::Qa { order, places, by } => {
                 let by = By { who: by, at: self.clock.now().wall };
-                let done = inspecting::carry_out(&self.data, places, order, by);
+                let done = inspecting::carry_out(&self.data, places, &self.policy, order, by);
                 done.map_or_else(|error| Answer::Failed(format!("{error:#}")), Answer::Done)
             }
             Request::Callbacks { order, by } => {

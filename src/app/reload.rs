@@ -81,6 +81,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("http.token_file", old.api_token != new.api_token),
         ("recordings.disk_full", old.recordings.at_full != new.recordings.at_full),
         ("recordings.key_file", old.recordings.keys != new.recordings.keys),
+        ("qa", old.inspection != new.inspection),
         ("metrics.listen", old.metrics_listen != new.metrics_listen),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
@@ -100,6 +101,7 @@ fn with_fixed(new: Config, old: &Config) -> Config {
             keys: old.recordings.keys.clone(),
             ..new.recordings
         },
+        inspection: old.inspection.clone(),
         http_listen: old.http_listen,
         http_is_asked: old.http_is_asked,
         http_behind_tls: old.http_behind_tls,

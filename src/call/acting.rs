@@ -75,7 +75,7 @@ impl Call {
         let Callee::Agent(agent) = talking.callee.clone() else { return State::Talking(talking) };
         let attempt = talking.attempt;
         self.mute(&mut talking, at, false);
-        self.dismiss_supervisors(&mut talking, at);
+        self.dismiss_all(&mut talking, at);
         self.fact(at, What::SentToDesk { why, agent: agent.clone() });
         if talking.held.remove(&Side::Agent) {
             self.fact(at, What::HoldEnded { by: Side::Agent });

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::presence::{By, Event, Order, Presence, Refused, Rules, What};
 use super::queue::Queue;
+use super::talked::Talked;
 use crate::clock::{Instant, Now, Wall};
 use crate::dialplan::plan::Plans;
 use crate::ids::{AgentNo, CallId, HotlineId, Random};
@@ -38,6 +39,7 @@ pub(super) struct Agent {
     pub(super) idle_since: Instant,
     /// Calls answered since the run began, whatever the hotline.
     pub(super) answered: u64,
+    pub(super) talked: Talked,
     /// No longer in the configuration: forgotten when the last call is over, and rung no more.
     pub(super) leaving: bool,
 }
@@ -45,7 +47,8 @@ pub(super) struct Agent {
 impl Agent {
     fn fresh(rules: Rules, idle_since: Instant) -> Agent {
         let (state, presence, wrap_up) = (State::Available, rules.start(), Duration::ZERO);
-        Agent { state, presence, since: None, rules, wrap_up, idle_since, answered: 0, leaving: false }
+        let talked = Talked::default();
+        Agent { state, presence, since: None, rules, wrap_up, idle_since, answered: 0, talked, leaving: false }
     }
 
     /// Can be rung for a caller.
@@ -210,7 +213,7 @@ impl Agents {
     }
 
     /// The agent who was rung for that call has won it (or has come over into it).
-    pub fn answered(&mut self, agent: &AgentNo, call: CallId, wrap_up: Duration) {
+    pub fn answered(&mut self, agent: &AgentNo, call: CallId, wrap_up: Duration, at: Now) {
         let Some(agent) = self.agents.get_mut(agent) else { return };
         if agent.state == (State::Rung { call }) {
             agent.state = State::Talking { call };
@@ -218,6 +221,7 @@ impl Agents {
         }
         if agent.state == (State::Talking { call }) {
             agent.wrap_up = wrap_up;
+            agent.talked.begin(at);
         }
     }
 
@@ -226,6 +230,7 @@ impl Agents {
         let Some(agent) = self.agents.get_mut(number) else { return };
         if agent.state == (State::Talking { call }) {
             agent.idle_since = now.mono;
+            agent.talked.end(now, agent.rules.zone.as_ref());
         } else if agent.state != (State::Rung { call }) {
             return;
         }
@@ -316,7 +321,7 @@ mod tests {
 
     fn take_next(agents: &mut Agents, plan: &plan::Agents, tried: &BTreeSet<AgentNo>, call: CallId) -> Option<AgentNo> {
         let hotline = Some(&HotlineId::from("h"));
-        agents.take_next(Wanted { hotline, plan, tried, call }).map(|choice| choice.agent)
+        agents.take_next(Wanted { hotline, plan, tried, call, now: Wall::from_micros(0) }).map(|choice| choice.agent)
     }
 
     fn call(n: u64) -> CallId {
@@ -330,7 +335,7 @@ mod tests {
             .map(|n| {
                 let agent = take_next(&mut agents, &plan(strategy), &BTreeSet::new(), call(n)).unwrap();
                 if answering.contains(&agent.as_str()) {
-                    agents.answered(&agent, call(n), Duration::ZERO);
+                    agents.answered(&agent, call(n), Duration::ZERO, after(n));
                 }
                 agents.release(&agent, call(n), after(n));
                 agent.to_string()
@@ -345,6 +350,32 @@ mod tests {
         assert_eq!(rung(Strategy::RoundRobin, 5, &all), ["7", "8", "9", "7", "8"]);
         assert_eq!(rung(Strategy::LongestIdle, 5, &all), ["7", "8", "9", "7", "8"]);
         assert_eq!(rung(Strategy::FewestCalls, 5, &all), ["7", "8", "9", "7", "8"]);
+    }
+
+    #[test]
+    fn whoever_has_talked_least_today_is_rung_first() {
+        let mut agents = agents(Strategy::LeastTalk);
+        let plan = plan(Strategy::LeastTalk);
+        let at =
+            |ms: u64| Now { mono: Instant::from_millis(ms), wall: Wall::from_micros(0) + Duration::from_millis(ms) };
+        let mut rung = |from_ms: u64, talk_ms: u64, n: u64| {
+            let (hotline, tried, now) = (HotlineId::from("h"), BTreeSet::new(), at(from_ms).wall);
+            let wanted = Wanted { hotline: Some(&hotline), plan: &plan, tried: &tried, call: call(n), now };
+            let choice = agents.take_next(wanted).unwrap();
+            agents.answered(&choice.agent, call(n), Duration::ZERO, at(from_ms));
+            agents.release(&choice.agent, call(n), at(from_ms + talk_ms));
+            (choice.agent.to_string(), choice.compared)
+        };
+        let minute = 60_000;
+        assert_eq!(rung(0, 3 * minute, 1), ("7".to_owned(), vec![0, 0, 0]));
+        assert_eq!(rung(4 * minute, minute, 2), ("8".to_owned(), vec![3 * minute, 0, 0]));
+        assert_eq!(rung(6 * minute, 2 * minute, 3).0, "9");
+        assert_eq!(rung(9 * minute, 2 * minute, 4).0, "8");
+        assert_eq!(rung(12 * minute, minute, 5), ("9".to_owned(), vec![3 * minute, 3 * minute, 2 * minute]));
+        // The first ten minutes of the next day: of a call over midnight only what lies behind it counts.
+        let midnight = 24 * 60 * minute;
+        assert_eq!(rung(midnight - minute, 3 * minute, 6), ("7".to_owned(), vec![3 * minute; 3]));
+        assert_eq!(rung(midnight + 3 * minute, minute, 7), ("8".to_owned(), vec![2 * minute, 0, 0]));
     }
 
     #[test]
@@ -393,12 +424,12 @@ mod tests {
         };
         assert_eq!(take(&mut agents, call(1)).as_deref(), Some("7"));
         assert_eq!(take(&mut agents, call(2)).as_deref(), Some("8"));
-        agents.answered(&"7".into(), call(1), Duration::ZERO);
+        agents.answered(&"7".into(), call(1), Duration::ZERO, after(1));
         // 7 talks and 8 is rung, and both are removed; 9 stays; 10 is new.
         agents.renew(&named(&["9", "10"]), &Plans::default(), after(5));
         assert_eq!(agents.state(&"7".into()), Some(&State::Talking { call: call(1) }));
         assert_eq!((agents.available(), agents.taken()), (2, 2));
-        agents.answered(&"8".into(), call(2), Duration::ZERO);
+        agents.answered(&"8".into(), call(2), Duration::ZERO, after(1));
         agents.release(&"8".into(), call(2), after(9));
         assert_eq!(agents.state(&"8".into()), None, "gone with the call");
         // 7 comes back while still in the call, and stays in it.
@@ -427,7 +458,13 @@ mod tests {
         let wanted_by = |agents: &mut Agents, n| {
             let (hotline, tried) = (HotlineId::from("property"), BTreeSet::new());
             let plan = plan(Strategy::InOrder);
-            agents.take_next(Wanted { hotline: Some(&hotline), plan: &plan, tried: &tried, call: call(n) })
+            agents.take_next(Wanted {
+                hotline: Some(&hotline),
+                plan: &plan,
+                tried: &tried,
+                call: call(n),
+                now: Wall::from_micros(0),
+            })
         };
         assert_eq!(wanted_by(&mut agents, 1), None, "nobody has logged in");
         for number in ["7", "8", "9"] {
@@ -439,13 +476,13 @@ mod tests {
         assert_eq!((choice.agent.as_str(), choice.strategy.as_str()), ("8", "in_order"));
         assert_eq!(choice.eligible, [AgentNo::from("8"), AgentNo::from("9")]);
         assert_eq!(choice.skipped, [(AgentNo::from("7"), Why::Paused)]);
-        agents.answered(&"8".into(), call(1), Duration::from_secs(30));
+        agents.answered(&"8".into(), call(1), Duration::from_secs(30), after(1));
         agents.release(&"8".into(), call(1), after(5_000));
         let choice = wanted_by(&mut agents, 2).unwrap();
         assert_eq!(choice.skipped, [(AgentNo::from("7"), Why::Paused), (AgentNo::from("8"), Why::WrapUp)]);
         assert_eq!(wanted_by(&mut agents, 3), None);
         let (tried, plan) = (BTreeSet::new(), plan(Strategy::InOrder));
-        let colleague = Wanted { hotline: None, plan: &plan, tried: &tried, call: call(4) };
+        let colleague = Wanted { hotline: None, plan: &plan, tried: &tried, call: call(4), now: Wall::from_micros(0) };
         assert_eq!(agents.take_next(colleague).unwrap().agent.as_str(), "7", "a colleague may ring who pauses");
     }
 
@@ -453,7 +490,7 @@ mod tests {
     fn wrap_up_ends_by_itself_and_those_who_wait_are_told() {
         let mut agents = on_duty(&Rules::default());
         assert_eq!(take_next(&mut agents, &plan(Strategy::InOrder), &BTreeSet::new(), call(1)), Some("7".into()));
-        agents.answered(&"7".into(), call(1), Duration::from_secs(30));
+        agents.answered(&"7".into(), call(1), Duration::from_secs(30), after(1));
         agents.release(&"7".into(), call(1), after(5_000));
         assert_eq!((agents.poll_freed(), agents.taken()), (None, 0));
         assert_eq!(agents.presence(&"7".into()).map(Presence::kind), Some(Kind::WrapUp));

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agent::{Agent, Agents, State};
 use super::presence::Kind;
+use crate::clock::Wall;
 use crate::dialplan::plan::{self, Strategy};
 use crate::ids::{AgentNo, CallId, HotlineId};
 
@@ -21,6 +22,7 @@ pub struct Wanted<'a> {
     /// Rung before for the same call.
     pub tried: &'a BTreeSet<AgentNo>,
     pub call: CallId,
+    pub now: Wall,
 }
 
 /// One agent taken, and what the strategy saw.
@@ -31,6 +33,9 @@ pub struct Choice {
     pub strategy: String,
     /// Who could have been rung, the chosen one included, in the order of the dialplan.
     pub eligible: Vec<AgentNo>,
+    /// What the strategy compared of each of them: calls answered, or ms talked today. Empty: it compares no such thing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compared: Vec<u64>,
     pub skipped: Vec<(AgentNo, Why)>,
     /// So many of each are not named.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -63,7 +68,7 @@ pub enum Why {
 impl Agents {
     /// Takes the next agent to ring: one of the plan's, free, and not tried before.
     pub fn take_next(&mut self, wanted: Wanted<'_>) -> Option<Choice> {
-        let Wanted { hotline, plan, tried, call } = wanted;
+        let Wanted { hotline, plan, tried, call, now } = wanted;
         let (mut eligible, mut skipped) = (Vec::new(), Vec::new());
         let mut unnamed = 0_u32;
         for (place, number) in plan.numbers.iter().enumerate() {
@@ -73,7 +78,9 @@ impl Agents {
                 Some(_) => unnamed += 1,
             }
         }
-        let agent = self.choose(hotline, plan, &eligible)?.clone();
+        let agent = self.choose(hotline, plan, &eligible, now)?.clone();
+        let compared = eligible.iter().take(NAMED).filter_map(|(_, number)| self.compared(plan.strategy, number, now));
+        let compared = compared.collect();
         self.agents.get_mut(&agent)?.state = State::Rung { call };
         if let Some(hotline) = hotline {
             self.last_rung.insert(hotline.clone(), agent.clone());
@@ -83,6 +90,7 @@ impl Agents {
             agent,
             strategy: plan.strategy.word().to_owned(),
             eligible: eligible.into_iter().take(NAMED).map(|(_, number)| number.clone()).collect(),
+            compared,
             skipped,
             more_eligible,
             more_skipped: unnamed,
@@ -96,6 +104,7 @@ impl Agents {
         hotline: Option<&HotlineId>,
         plan: &'p plan::Agents,
         eligible: &[(usize, &'p AgentNo)],
+        now: Wall,
     ) -> Option<&'p AgentNo> {
         let of = |number: &AgentNo| self.agents.get(number);
         let mut all = eligible.iter();
@@ -107,13 +116,25 @@ impl Agents {
                 all.find(|(place, _)| Some(*place) > last).or_else(|| eligible.first())
             }
             Strategy::LongestIdle => all.min_by_key(|(_, number)| of(number).map(|a| a.idle_since)),
-            Strategy::FewestCalls => all.min_by_key(|(_, number)| of(number).map(|a| a.answered)),
+            Strategy::FewestCalls | Strategy::LeastTalk => {
+                all.min_by_key(|(_, number)| self.compared(plan.strategy, number, now))
+            }
             Strategy::Random => {
                 let one = self.random.below(u32::try_from(eligible.len()).unwrap_or(u32::MAX));
                 eligible.get(one as usize)
             }
         };
         chosen.map(|(_, number)| *number)
+    }
+
+    /// The less, the sooner rung.
+    fn compared(&self, strategy: Strategy, number: &AgentNo, now: Wall) -> Option<u64> {
+        let agent = self.agents.get(number)?;
+        match strategy {
+            Strategy::FewestCalls => Some(agent.answered),
+            Strategy::LeastTalk => u64::try_from(agent.talked.by(now).as_millis()).ok(),
+            _ => None,
+        }
     }
 
     fn why_not(&self, number: &AgentNo, tried: &BTreeSet<AgentNo>, colleague: bool) -> Option<Why> {

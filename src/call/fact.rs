@@ -348,7 +348,7 @@ pub enum What {
     SupervisionEnded {
         attempt: u32,
         by: AgentNo,
-        why: SupervisionEnd,
+        why: BesideEnd,
     },
     /// The agent has left, and the caller is asked so many questions.
     SurveyStarted {
@@ -368,6 +368,51 @@ pub enum What {
         class: String,
         by: ClassedBy,
     },
+    /// The agent calls somebody into the talk by a code; the ring has facts of its own.
+    AddStarted {
+        attempt: u32,
+        by: AgentNo,
+        to: Callee,
+    },
+    /// From now on all three hear each other. If the agent leaves first, `agent_left` and `transfer_completed` follow.
+    Added {
+        attempt: u32,
+        who: Callee,
+    },
+    /// Next came.
+    AddFailed {
+        attempt: u32,
+        result: RingResult,
+        status: Option<u16>,
+    },
+    /// The two are alone again, or the call ends.
+    AddedLeft {
+        attempt: u32,
+        who: Callee,
+        why: BesideEnd,
+    },
+    /// The agent parked the caller by a code; `agent_left` follows. The caller is with nobody until `unparked`.
+    Parked {
+        attempt: u32,
+        agent: AgentNo,
+        slot: u8,
+    },
+    /// This agent has the caller from now on, by this attempt; null: nobody came, and everybody is rung as at the begin.
+    Unparked {
+        attempt: u32,
+        agent: Option<AgentNo>,
+        how: Unparked,
+    },
+}
+
+/// How a parked caller came to somebody again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unparked {
+    PickedUp,
+    /// The agent who had parked the call was rung.
+    RungBack,
+    NobodyCame,
 }
 
 /// What a supervisor does in a talk: who hears it.
@@ -382,14 +427,15 @@ pub enum Supervision {
     Barge,
 }
 
+/// Why somebody takes part no longer beside caller and agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum SupervisionEnd {
-    /// The supervisor hung up.
+pub enum BesideEnd {
+    /// Hung up.
     Left,
     /// That agent and the caller talk no more.
     TalkOver,
-    /// Nothing came from the supervisor's phone for [`crate::limits::MEDIA_TIMEOUT`].
+    /// Nothing came from that phone for [`crate::limits::MEDIA_TIMEOUT`].
     NoMedia,
     /// The session of that phone was lost.
     Lost,

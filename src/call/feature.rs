@@ -19,6 +19,12 @@ pub enum Feature {
     /// Of the call in which the agent talks.
     PauseRecording,
     ResumeRecording,
+    /// The caller of the talk in which the agent is; the slot is said.
+    Park,
+    /// With the digit of a slot.
+    PickUpParked,
+    /// With the number of an agent or a target: calls them into the talk in which the agent is.
+    Add,
     /// With the number of an agent who talks, a star and the supervisor's PIN.
     Supervise(Supervision),
 }
@@ -32,6 +38,9 @@ pub const DEFAULTS: &[(&str, &str, Feature)] = &[
     ("wrap_up", "*44", Feature::WrapUp),
     ("pause_recording", "*45", Feature::PauseRecording),
     ("resume_recording", "*46", Feature::ResumeRecording),
+    ("add", "*47", Feature::Add),
+    ("park", "*48", Feature::Park),
+    ("pick_up_parked", "*49", Feature::PickUpParked),
     ("pick_up", "*8", Feature::PickUp),
     ("listen", "*91", Feature::Supervise(Supervision::Listen)),
     ("whisper", "*92", Feature::Supervise(Supervision::Whisper)),
@@ -44,6 +53,9 @@ pub enum Asked {
     Order(Order),
     PickUp(AgentNo),
     Recording { paused: bool },
+    Add(String),
+    Park,
+    PickUpParked { slot: u8 },
     Supervise { mode: Supervision, of: AgentNo, pin: String },
 }
 
@@ -88,6 +100,12 @@ fn asked(feature: Feature, rest: &str) -> Option<Asked> {
         },
         Feature::PauseRecording => rest.is_empty().then_some(Asked::Recording { paused: true }),
         Feature::ResumeRecording => rest.is_empty().then_some(Asked::Recording { paused: false }),
+        Feature::Park => rest.is_empty().then_some(Asked::Park),
+        Feature::PickUpParked => match rest.as_bytes() {
+            [digit @ b'1'..=b'9'] => Some(Asked::PickUpParked { slot: digit - b'0' }),
+            _ => None,
+        },
+        Feature::Add => (!rest.is_empty()).then(|| Asked::Add(rest.to_owned())),
         Feature::Supervise(mode) => {
             let (of, pin) = rest.split_once(['*', '#'])?;
             (!of.is_empty()).then(|| Asked::Supervise { mode, of: AgentNo::from(of), pin: pin.to_owned() })
@@ -105,7 +123,7 @@ mod tests {
         let codes = Codes::default();
         let order = |dialled: &str| match codes.read(dialled) {
             Some(Asked::Order(order)) => Some(order),
-            Some(Asked::PickUp(_) | Asked::Recording { .. } | Asked::Supervise { .. }) | None => None,
+            Some(_) | None => None,
         };
         assert_eq!(order("*41"), Some(Order::Ready));
         assert_eq!(order("*40"), Some(Order::LogOut));
@@ -115,7 +133,12 @@ mod tests {
         let whisper = Asked::Supervise { mode: Supervision::Whisper, of: "12".into(), pin: "4711".to_owned() };
         assert_eq!(codes.read("*9212*4711"), Some(whisper.clone()));
         assert_eq!(codes.read("*9212#4711"), Some(whisper));
-        for unknown in ["*918", "*91*4711", "*", "", "41", "*411", "*420", "*4212", "*8", "*9", "*é"] {
+        assert_eq!(codes.read("*4713900000001"), Some(Asked::Add("13900000001".to_owned())));
+        assert_eq!((codes.read("*48"), codes.read("*493")), (Some(Asked::Park), Some(Asked::PickUpParked { slot: 3 })));
+        for unknown in [
+            "*49", "*490", "*4912", "*481", "*47", "*918", "*91*4711", "*", "", "41", "*411", "*420", "*4212", "*8",
+            "*9", "*é",
+        ] {
             assert_eq!(codes.read(unknown), None, "{unknown}");
         }
     }

@@ -154,7 +154,7 @@ impl Call {
         }
         let asking = self.is_kept().then_some(&hotline.id);
         while let Some(choice) =
-            agents.take_next(Wanted { hotline: asking, plan, tried: &hunting.tried, call: self.id })
+            agents.take_next(Wanted { hotline: asking, plan, tried: &hunting.tried, call: self.id, now: at.wall })
         {
             hunting.route.last_attempt += 1;
             let agent = choice.agent.clone();
@@ -355,7 +355,7 @@ impl Call {
         let Some(attempt) = hunting.attempts.remove(&number) else { return State::Hunting(hunting) };
         if let Callee::Agent(agent) = &attempt.callee {
             match self.is_kept() {
-                true => agents.answered(agent, self.id, self.hotline.duty.wrap_up),
+                true => agents.answered(agent, self.id, self.hotline.duty.wrap_up, at),
                 false => agents.engage(agent, self.id),
             }
         }

@@ -88,6 +88,20 @@ pub enum Input {
         by: AgentNo,
         mode: Supervision,
     },
+    /// The agent's code: this one is to be called into the talk.
+    Add {
+        by: AgentNo,
+        to: Callee,
+    },
+    /// The agent's code: the caller waits in this slot.
+    Park {
+        slot: u8,
+    },
+    /// This agent has dialled in for the parked caller; the port of this attempt is about to be open.
+    TakeParked {
+        attempt: u32,
+        agent: AgentNo,
+    },
     /// Of somebody who takes part beside caller and agent.
     Beside {
         attempt: u32,
@@ -320,6 +334,10 @@ pub enum Action {
     },
     /// 200 to the phone that has dialled in as this attempt.
     AcceptPhone {
+        attempt: u32,
+    },
+    /// This attempt, which is called now, will take part beside caller and agent: what it does is not what the agent does.
+    SetBeside {
         attempt: u32,
     },
     /// This attempt takes part beside caller and agent, heard by these.

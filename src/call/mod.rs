@@ -26,15 +26,18 @@ pub mod privacy;
 pub mod reason;
 
 mod acting;
+mod adding;
 mod attending;
 mod callee;
 mod closing;
 mod conference;
 mod hunting;
+mod parking;
 pub mod queue;
 mod route;
 pub mod script;
 mod surveying;
+mod talked;
 mod talking;
 mod transfer;
 mod waiting;
@@ -251,7 +254,9 @@ impl Call {
             Input::Transfer { attempt, .. } if !matches!(self.state, State::Talking(_)) => {
                 return self.actions.push_back(Action::AnswerRefer { attempt, status: 481 });
             }
-            Input::Supervise { attempt, .. } if !matches!(self.state, State::Talking(_)) => {
+            Input::Supervise { attempt, .. } | Input::TakeParked { attempt, .. }
+                if !matches!(self.state, State::Talking(_)) =>
+            {
                 return self.actions.push_back(Action::ReleaseAgent { attempt, parting: leg::Parting::HungUp });
             }
             Input::LegLeft { attempt, received, heard } => {
@@ -270,10 +275,7 @@ impl Call {
             State::Rejecting { reason } => self.handle_rejecting(reason, now, at, &input),
             State::Talking(mut talking) => {
                 talking.scripts.note(at.mono, &input);
-                let state = match self.handle_conference(&mut talking, at, input) {
-                    Ok(()) => State::Talking(talking),
-                    Err(input) => self.handle_talking(talking, now, at, input, agents),
-                };
+                let state = self.handle_talk(talking, (now, at), input, agents);
                 self.act(state, now, at)
             }
             State::Surveying(surveying) => self.handle_surveying(surveying, now, at, input),
@@ -292,7 +294,7 @@ impl Call {
             State::Closing(closing) => self.handle_closing_timeout(closing, now),
             State::Talking(mut talking) => {
                 talking.scripts.timeout(now.mono);
-                let state = self.handle_talking_timeout(talking, now);
+                let state = self.handle_talking_timeout(talking, now, agents);
                 self.act(state, now.mono, now)
             }
             State::Opening | State::Rejecting { .. } | State::Sealed => state,

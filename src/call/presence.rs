@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;
@@ -71,6 +72,8 @@ pub struct Rules {
     pub wrap_up: Duration,
     /// How often the phone is asked whether it is there.
     pub probe: Option<Duration>,
+    /// Whose midnight begins the agent's day: that of the first dialplan that names the agent.
+    pub zone: Option<TimeZone>,
 }
 
 impl Rules {
@@ -86,6 +89,7 @@ impl Rules {
         self.longest_pause = [self.longest_pause, duty.longest_pause].into_iter().flatten().min();
         self.wrap_up = self.wrap_up.max(duty.wrap_up);
         self.probe = [self.probe, duty.probe].into_iter().flatten().min();
+        self.zone = self.zone.take().or_else(|| TimeZone::get(&hotline.time_zone).ok());
     }
 
     pub fn start(&self) -> Presence {
@@ -380,6 +384,7 @@ mod tests {
             longest_pause: Some(Duration::from_secs(600)),
             wrap_up: Duration::from_secs(30),
             probe: None,
+            zone: None,
         }
     }
 

@@ -86,7 +86,7 @@ impl Call {
         };
         let attempt = talking.attempt;
         self.mute(&mut talking, at, false);
-        self.dismiss_supervisors(&mut talking, at);
+        self.dismiss_all(&mut talking, at);
         for side in std::mem::take(&mut talking.held) {
             self.fact(at, What::HoldEnded { by: side });
         }

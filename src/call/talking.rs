@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::agent::Agents;
 use super::conference::Conference;
-use super::fact::{SentFor, SurveyBy, What};
+use super::fact::{RingResult, SentFor, SurveyBy, What};
 use super::leg::{Action, Callee, Input, Media, Parting, Sent};
+use super::parking::Parked;
 use super::privacy::Pressed;
 use super::reason::{EndedBy, Reason};
 use super::script::Scripts;
@@ -56,6 +57,8 @@ pub(super) enum Stage {
     Connected,
     /// The agent has asked us to hand the caller on.
     Transferring(Transfer),
+    /// The agent has parked the caller.
+    Parked(Parked),
 }
 
 impl Talking {
@@ -95,6 +98,7 @@ impl Talking {
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let transfer = match &self.stage {
             Stage::Transferring(transfer) => transfer.poll_timeout(),
+            Stage::Parked(parked) => parked.poll_timeout(),
             Stage::Answering | Stage::Connected => None,
         };
         let lost = self.silent_until().map(|at| (at, "media is lost"));
@@ -118,7 +122,25 @@ impl Call {
         }
     }
 
-    pub(super) fn handle_talking(
+    /// What somebody does beside the two goes first, then the two.
+    pub(super) fn handle_talk(
+        &mut self,
+        talking: Box<Talking>,
+        (now, at): (Instant, Now),
+        input: Input,
+        agents: &mut Agents,
+    ) -> State {
+        let (mut talking, input) = match self.handle_parking(talking, (now, at), input, agents) {
+            Ok(state) => return state,
+            Err(others) => others,
+        };
+        match self.handle_conference(&mut talking, (now, at), input, agents) {
+            Ok(()) => State::Talking(talking),
+            Err(input) => self.handle_talking(talking, now, at, input, agents),
+        }
+    }
+
+    fn handle_talking(
         &mut self,
         talking: Box<Talking>,
         now: Instant,
@@ -190,7 +212,7 @@ impl Call {
         State::Talking(talking)
     }
 
-    pub(super) fn handle_talking_timeout(&mut self, mut talking: Box<Talking>, now: Now) -> State {
+    pub(super) fn handle_talking_timeout(&mut self, mut talking: Box<Talking>, now: Now, agents: &mut Agents) -> State {
         self.conference_timed_out(&mut talking, now);
         if let Stage::Transferring(transfer) = &talking.stage
             && transfer.poll_timeout().is_some_and(|(until, _)| until <= now.mono)
@@ -198,7 +220,15 @@ impl Call {
             let transfer = transfer.clone();
             return self.transfer_timed_out(talking, &transfer, now);
         }
+        let parked = match &talking.stage {
+            Stage::Parked(parked) => parked.poll_timeout(),
+            Stage::Answering | Stage::Connected | Stage::Transferring(_) => None,
+        };
+        if parked.is_some_and(|(until, _)| until <= now.mono) {
+            return self.parking_timed_out(talking, now, agents);
+        }
         match talking.silent_until() {
+            Some(at) if at <= now.mono && self.silent_agent_leaves(&mut talking, now) => State::Talking(talking),
             Some(at) if at <= now.mono => self.part(talking, now.mono, now, Reason::MediaTimeout, EndedBy::Gateway),
             _ => State::Talking(talking),
         }
@@ -312,7 +342,8 @@ impl Call {
         reason: Reason,
         by: EndedBy,
     ) -> State {
-        self.dismiss_supervisors(&mut talking, at);
+        self.dismiss_all(&mut talking, at);
+        self.end_parking(&mut talking, at, (RingResult::CallerLeft, None));
         let mut state = self.end(now, at, reason, by);
         let parting = match reason {
             Reason::CallerHungUp | Reason::AgentHungUp => Parting::HungUp,
@@ -329,6 +360,7 @@ impl Call {
                 }
                 Some(transfer.transferor)
             }
+            Stage::Parked(_) => Some(Transferor::Left),
         };
         if joined != Some(Transferor::Left) {
             self.actions.push_back(Action::ReleaseAgent { attempt: talking.attempt, parting });

@@ -81,6 +81,10 @@ impl Call {
             self.refuse_transfer(at, talking.attempt, (491, RefusedTransfer::NotNow), Side::Agent);
             return State::Talking(talking);
         };
+        if super::adding::has_added(&talking) {
+            self.refuse_transfer(at, talking.attempt, (491, RefusedTransfer::NotNow), Side::Agent);
+            return State::Talking(talking);
+        }
         if self.transfers.granted >= limits::TRANSFERS {
             self.refuse_transfer(at, talking.attempt, (403, RefusedTransfer::TooMany), Side::Agent);
             return State::Talking(talking);
@@ -245,10 +249,10 @@ impl Call {
             self.fact(at, to.answered(attempt));
         }
         if let Callee::Agent(agent) = &to {
-            agents.answered(agent, self.id, self.hotline.duty.wrap_up);
+            agents.answered(agent, self.id, self.hotline.duty.wrap_up, at);
         }
         self.end_agents_hold(talking, at);
-        self.dismiss_supervisors(talking, at);
+        self.dismiss_all(talking, at);
         self.fact(at, What::TransferCompleted { attempt, to: to.clone() });
         self.actions.push_back(Action::Bridge { attempt, connected: at });
         let before = std::mem::replace(&mut talking.attempt, attempt);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::added::Guests;
 use super::after::After;
 use super::attempts::Attempts;
 use super::owed::{self, Owed};
@@ -33,6 +34,7 @@ pub struct Fold {
     after: After,
     attempts: Attempts,
     supervised: Stretches,
+    added: Guests,
     connected: Option<Stamp>,
     plays: Vec<PlaySpan>,
     holds: Vec<Hold>,
@@ -75,6 +77,8 @@ struct Transfer {
     attempt: u32,
     from: Stamp,
     to: Option<Stamp>,
+    /// Parked, and nobody came for so long that everybody is rung: it lasts until somebody answers.
+    everybody: bool,
 }
 
 impl Answer {
@@ -126,6 +130,7 @@ impl Fold {
             after: After::default(),
             attempts: Attempts::default(),
             supervised: Stretches::default(),
+            added: Guests::default(),
             connected: None,
             plays: Vec::new(),
             holds: Vec::new(),
@@ -149,6 +154,7 @@ impl Fold {
         self.next = fact.n + 1;
         self.attempts.push(fact);
         self.supervised.push(fact);
+        self.added.push(fact);
         if self.ended.is_none() {
             self.push_live(fact);
         }
@@ -277,6 +283,7 @@ impl Fold {
             greeting: self.greeting(),
             played: self.played(),
             supervised: self.supervised.list(self.connected),
+            added: self.added.list(self.connected),
             recording: self.recording.clone(),
             listening: self.listening.clone(),
             steps: self.way.steps(self.offered_at),
@@ -308,13 +315,21 @@ impl Fold {
             }
             What::AgentAnswered { attempt, agent } => {
                 self.ringing.remove(attempt);
-                // That of a transfer has the caller when the fact of that follows.
-                if self.transfer().is_none() {
+                // That of a transfer, or of one who is called into the talk, has the caller when the fact of that follows.
+                if self.transfer().is_none_or(|parked| parked.everybody) && !self.added.has(*attempt) {
+                    self.end_last_transfer(at);
                     self.answers.push(Answer { at, attempt: *attempt, who: Callee::Agent(agent.clone()), left: None });
                 }
             }
-            What::TransferStarted { attempt, .. } => {
-                self.transfers.push(Transfer { attempt: *attempt, from: at, to: None });
+            What::TransferStarted { attempt, .. } | What::Parked { attempt, .. } => {
+                self.transfers.push(Transfer { attempt: *attempt, from: at, to: None, everybody: false });
+            }
+            What::Unparked { attempt, agent: Some(agent), .. } => {
+                self.end_last_transfer(at);
+                self.answers.push(Answer { at, attempt: *attempt, who: Callee::Agent(agent.clone()), left: None });
+            }
+            What::Unparked { agent: None, .. } => {
+                self.transfers.last_mut().into_iter().for_each(|parked| parked.everybody = true);
             }
             What::TransferCompleted { attempt, to } => {
                 self.end_transfer(*attempt, at);
@@ -424,6 +439,11 @@ impl Fold {
     /// The one that is under way.
     fn transfer(&self) -> Option<&Transfer> {
         self.transfers.last().filter(|transfer| transfer.to.is_none())
+    }
+
+    fn end_last_transfer(&mut self, at: Stamp) {
+        let open = self.transfers.last_mut().filter(|transfer| transfer.to.is_none());
+        open.into_iter().for_each(|open| open.to = Some(at));
     }
 
     fn end_transfer(&mut self, attempt: u32, at: Stamp) {

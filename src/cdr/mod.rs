@@ -1,5 +1,6 @@
 //! The call record: what is said of one call, computed from its facts in order. Nothing else computes these figures.
 
+mod added;
 mod after;
 mod attempts;
 mod fold;
@@ -11,6 +12,7 @@ mod scene;
 mod supervised;
 mod way;
 
+pub use added::Added;
 pub use after::Survey;
 pub use attempts::{Attempt, RingEnd};
 pub use fold::{Fold, Phase};
@@ -24,11 +26,15 @@ pub use scene::scene;
 pub use supervised::Supervised;
 
 #[cfg(test)]
+mod added_tests;
+#[cfg(test)]
 mod bounds_tests;
 #[cfg(test)]
 mod feature_tests;
 #[cfg(test)]
 mod machine_tests;
+#[cfg(test)]
+mod parked_tests;
 #[cfg(test)]
 mod privacy_tests;
 #[cfg(test)]

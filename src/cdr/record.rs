@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::after::Survey;
 use super::owed::Owed;
-use super::{Attempt, Fold, Supervised};
+use super::{Added, Attempt, Fold, Supervised};
 use crate::call::fact::{ClosedWhy, Fact, PausedBy, RecordedPart, RecordingStatus, RingSource, StepKind};
 use crate::call::reason::{EndedBy, Reason};
 use crate::clock::Wall;
@@ -105,6 +105,9 @@ pub struct Record {
     /// Who listened to the call, whispered or broke in.
     #[serde(default)]
     pub supervised: Vec<Supervised>,
+    /// Whom an agent called into the talk, while all three were there. What one had of the caller alone is a segment.
+    #[serde(default)]
+    pub added: Vec<Added>,
     pub recording: Recording,
     /// What can be heard in the recording; null: nobody listened to it.
     #[serde(default)]

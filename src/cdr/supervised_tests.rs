@@ -6,7 +6,7 @@ use super::feature_tests::{NINE, dialled};
 use super::transfer_tests::{Case, within};
 use super::{Supervised, scene};
 use crate::call::agent::State;
-use crate::call::fact::{Supervision, SupervisionEnd, What};
+use crate::call::fact::{BesideEnd, Supervision, What};
 use crate::call::presence::{RefusedSupervision, What as Told};
 use crate::gateway::tests::*;
 use crate::ids::{LegId, Side};
@@ -53,7 +53,7 @@ fn press(case: &mut Case, key: char) {
     case.switch.settle();
 }
 
-fn ends(case: &Case) -> Vec<SupervisionEnd> {
+fn ends(case: &Case) -> Vec<BesideEnd> {
     let why = |what: &What| match what {
         What::SupervisionEnded { why, .. } => Some(*why),
         _ => None,
@@ -84,7 +84,7 @@ fn a_supervisor_listens_whispers_breaks_in_and_leaves() {
     leave(&mut case, 1, "*918*4711", &answer);
     case.pass(1_000);
     assert!(is_free(&case, "9") && !is_free(&case, "8"), "the agent goes on");
-    assert_eq!(ends(&case), [SupervisionEnd::Left]);
+    assert_eq!(ends(&case), [BesideEnd::Left]);
     case.caller_leaves();
     let record = case.record();
     let row = |mode, from_ms, to_ms| Supervised { by: "9".into(), mode, from_ms: Some(from_ms), to_ms: Some(to_ms) };
@@ -117,7 +117,7 @@ fn the_talk_ends_and_so_does_listening() {
     let sent = case.switch.tell(TRUNK, &bye);
     let to: Vec<_> = requests(sent.clone()).iter().map(|r| r.raw_uri.clone()).collect();
     assert_eq!(to.len(), 2, "the agent's phone and the supervisor's: {to:?}");
-    assert_eq!(ends(&case), [SupervisionEnd::TalkOver]);
+    assert_eq!(ends(&case), [BesideEnd::TalkOver]);
     let order: Vec<_> = case.switch.facts.iter().map(|f| &f.what).collect();
     let place = |wanted: fn(&What) -> bool| order.iter().position(|what| wanted(what)).expect("the fact");
     assert!(
@@ -137,7 +137,7 @@ fn another_agent_gets_the_caller_and_nobody_listens_to_that() {
     let rung = crate::cdr::transfer_tests::invites(&case.refer("<sip:duty@10.0.0.1>"));
     assert_eq!(ends(&case), [], "a caller who is being handed on is still the agent's");
     case.switch.tell(TRUNK, &ok(&rung[0], SDP));
-    assert_eq!(ends(&case), [SupervisionEnd::TalkOver]);
+    assert_eq!(ends(&case), [BesideEnd::TalkOver]);
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn what_the_supervisor_does_is_not_what_the_agent_does() {
     assert_eq!(case.switch.facts.iter().filter(|f| of_agent(&f.what)).count(), 0);
     // Nothing comes from that phone any more: it alone is sent away.
     let sent = case.pass(11_000);
-    assert_eq!(ends(&case), [SupervisionEnd::NoMedia]);
+    assert_eq!(ends(&case), [BesideEnd::NoMedia]);
     let byes: Vec<_> = requests(sent).into_iter().filter(|r| r.method == Method::BYE).collect();
     assert!(!byes.is_empty() && byes.iter().all(|r| r.raw_uri.contains("10.0.0.4")), "{byes:?}");
     case.switch.tell(NINE, &ok(&byes[0], ""));

@@ -6,6 +6,7 @@ use super::record::TargetSegment;
 use super::{Outcome, Record};
 use crate::call::fact::{RefusedTransfer, RingResult, What};
 use crate::call::reason::Reason;
+use crate::dialplan::plan::Plans;
 use crate::gateway::tests::*;
 use crate::gateway::{CallTarget, Phone, Settings};
 use crate::protocol::sip::endpoint::Transport;
@@ -46,7 +47,11 @@ pub(super) fn settings_of_two() -> Settings {
 
 impl Case {
     pub(super) fn new() -> Case {
-        let mut switch = Switch::with(settings_of_two(), plans());
+        Case::with(settings_of_two(), plans())
+    }
+
+    pub(super) fn with(settings: Settings, plans: Plans) -> Case {
+        let mut switch = Switch::with(settings, plans);
         let (eight, answer) = switch.answered(SDP);
         let tag = tag(&answer);
         switch.tell(TRUNK, &theirs("ACK", 1, &tag, ""));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::report::{Format, Per, Span};
+use crate::report::{Format, Per};
 
 /// A telephony gateway and call-quality monitor for customer-service hotlines.
 #[derive(Debug, Parser)]
@@ -34,6 +34,12 @@ pub(super) enum Command {
         /// Ends after the calls instead of serving records and metrics until Ctrl-C.
         #[arg(long)]
         exit: bool,
+        /// Makes up the month before this one and this one so far; without `--exit` it does so anyway.
+        #[arg(long)]
+        month: bool,
+        /// Of what is made up: the same seed on the same day gives the same month.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// Reads configuration, dialplans and prompts, and names every fault.
     Check,
@@ -94,9 +100,9 @@ pub(super) enum Command {
         #[arg(long)]
         numbers: bool,
     },
-    /// The report of a day, week or month, or the tally sheet of a month.
+    /// The report of a day, week or month; the tally sheet of a month; or whether the closed reports are as they were.
     Report {
-        span: SpanWord,
+        what: ReportWord,
         /// A date like 2026-11-21 (or 2026-11 for a month); without it the current one.
         date: Option<String>,
         #[arg(long, default_value = "text")]
@@ -178,22 +184,14 @@ pub(super) enum Topic {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum SpanWord {
+pub(super) enum ReportWord {
     Day,
     Week,
     Month,
     /// A month's calls by day, class and agent: 《800电话信息统计报表》.
     Tally,
-}
-
-impl SpanWord {
-    pub(super) fn span(self) -> Span {
-        match self {
-            SpanWord::Day => Span::Day,
-            SpanWord::Week => Span::Week,
-            SpanWord::Month | SpanWord::Tally => Span::Month,
-        }
-    }
+    /// Walks the chain of closed reports and computes each again from the ledger.
+    Verify,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

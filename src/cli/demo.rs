@@ -1,6 +1,11 @@
-//! `hotline demo`: the gateway with built-in callers and agents, over loopback, in a temporary directory.
+//! `hotline demo`: the gateway with built-in callers and agents, over loopback, in a temporary directory; before them, if wanted, a
+//! month that never was.
 
 #![expect(clippy::print_stdout, reason = "its lines are what the demo is for")]
+
+mod hearing;
+mod month;
+mod sound;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,8 +20,8 @@ use super::serve::{ended, stop};
 use crate::app::{self, Running};
 use crate::call::fact::{Fact, What};
 use crate::cdr::{Fold, Record, Word as _};
-use crate::clock::Instant;
-use crate::config;
+use crate::clock::{Instant, Wall};
+use crate::config::{self, Loaded};
 use crate::ids::{CallId, Random};
 use crate::io::clock::RunClock;
 use crate::protocol::sip::endpoint::Transport;
@@ -36,7 +41,16 @@ const PACE_MS: u32 = 1_500;
 /// The longest that the calls may take after the last one was offered.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) fn demo(calls: u32, exit: bool) -> Result<()> {
+/// What is wanted of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) calls: u32,
+    pub(super) exit: bool,
+    /// A month before the calls, made up from this seed.
+    pub(super) month: Option<u64>,
+}
+
+pub(super) fn demo(Wanted { calls, exit, month }: Wanted) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let clock = RunClock::start();
@@ -47,6 +61,10 @@ pub(super) fn demo(calls: u32, exit: bool) -> Result<()> {
         let directory = Directory::make(agents.phone.address(), &mut random)?;
         let (facts, seen) = mpsc::channel();
         let loaded = config::check(Some(&directory.config)).map_err(|faults| anyhow!("{}", faults[0]))?;
+        if let Some(seed) = month {
+            past(&directory, &loaded, clock, seed)?;
+        }
+        let begun = clock.now().wall;
         let observer = Box::new(move |fact: &Fact| {
             // The demo that listens may have gone home.
             let _ = facts.send(fact.clone());
@@ -59,7 +77,7 @@ pub(super) fn demo(calls: u32, exit: bool) -> Result<()> {
         // A call is sealed after its last fact was handed over, so what is flushed then is whole.
         ended(&running, PATIENCE).await;
         running.flush();
-        summary(made, &directory)?;
+        summary(made, begun, &directory)?;
         if exit {
             fs::write(&directory.metrics, running.metrics_text()?)?;
             println!("Metrics     {} (as they stood; without --exit they are served)", directory.metrics.display());
@@ -71,6 +89,19 @@ pub(super) fn demo(calls: u32, exit: bool) -> Result<()> {
         }
         stop(running).await
     })
+}
+
+/// What was before the first call.
+fn past(directory: &Directory, loaded: &Loaded, clock: RunClock, seed: u64) -> Result<()> {
+    let begun = clock.now();
+    let month::Made { calls, notes, reviews, reports } =
+        month::fill(&directory.data, &loaded.plans, &AGENTS, begun.wall, seed)?;
+    let s = clock.now().mono.since(begun.mono).as_secs_f64();
+    println!(
+        "Made up in {s:.1} s (seed {seed}), so that there is something to see: {calls} calls of the last month and this one with \
+         recordings,\n{notes} call notes, {reviews} scores, {reports} closed reports.\n"
+    );
+    Ok(())
 }
 
 /// Somebody who may see everything, and a way in.
@@ -272,9 +303,9 @@ fn print_line(record: &Record, caller: &str) {
 }
 
 /// Read back from the ledger, as any other report is.
-fn summary(made: u32, directory: &Directory) -> Result<()> {
+fn summary(made: u32, begun: Wall, directory: &Directory) -> Result<()> {
     let reader = Reader::open(&directory.data)?;
-    let records = reader.calls(Which::Ended, None, usize::MAX)?;
+    let records = reader.calls(Which::Ended, Some(begun), usize::MAX)?;
     let figures = Figures::of(&records.iter().collect::<Vec<_>>());
     let seconds = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{:.2} s", ms as f64 / 1000.0));
     let outcomes = figures.outcomes.iter().map(|(o, n)| format!("{n} {}", o.word())).collect::<Vec<_>>().join(", ");

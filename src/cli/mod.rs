@@ -6,12 +6,14 @@ mod analyze;
 mod args;
 mod audit;
 mod callbacks;
+mod choices;
 mod demo;
 mod erase;
 mod ladder;
 mod qa;
 pub mod reading;
 mod recordings;
+mod reports;
 mod route_test;
 mod rules;
 mod serve;
@@ -25,7 +27,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use args::{Args, Command, SpanWord, Topic};
+use args::{Args, Command, ReportWord, Topic};
 use clap::Parser as _;
 use reading::{ReadingError, Style, UsageError};
 
@@ -34,7 +36,7 @@ use crate::fault::Fault;
 use crate::io::clock::RunClock;
 use crate::io::control::Request;
 use crate::metrics::alerts;
-use crate::report::Zones;
+use crate::report::{Span, Zones};
 use crate::store::{Reader, StoreError, Which};
 
 /// `EX_USAGE` of sysexits: wrong use or wrong configuration.
@@ -72,9 +74,10 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             drop(out);
             Ok(serve::serve(args.config.clone(), loaded(file)?)?)
         }
-        Command::Demo { calls, exit } => {
+        Command::Demo { calls, exit, month, seed } => {
             drop(out);
-            Ok(demo::demo(*calls, *exit)?)
+            let month = (*month || !exit).then_some(*seed);
+            Ok(demo::demo(demo::Wanted { calls: *calls, exit: *exit, month })?)
         }
         Command::Check => check(file, &mut out),
         Command::RouteTest { to, from, source, at } => {
@@ -100,15 +103,21 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             let id = reading::parse_call_id(id)?;
             Ok(reading::call(&reader(&settings(file)?)?, id, style(*json), *numbers, &mut out)?)
         }
-        Command::Report { span, date, format, per } => {
+        Command::Report { what, date, format, per } => {
             let date = date.as_deref().map(reading::parse_date).transpose()?;
             let Loaded { config, plans } = loaded(file)?;
             let now = RunClock::start().now().wall;
             let zones = Zones::from_plans(&plans).map_err(ReadingError::from)?;
-            let (period, form) = ((span.span(), date), ((*format).into(), (*per).into()));
-            if matches!(span, SpanWord::Tally) {
-                return Ok(reading::tally(&reader(&config)?, date, &zones, now, form.0, &mut out)?);
-            }
+            let form = ((*format).into(), (*per).into());
+            let period = match what {
+                ReportWord::Verify => return reports::verify(&config.data_directory, &zones, now, &mut out),
+                ReportWord::Tally => {
+                    return Ok(reading::tally(&reader(&config)?, date, &zones, now, form.0, &mut out)?);
+                }
+                ReportWord::Day => (Span::Day, date),
+                ReportWord::Week => (Span::Week, date),
+                ReportWord::Month => (Span::Month, date),
+            };
             Ok(reading::report(&reader(&config)?, period, &zones, now, form, &mut out)?)
         }
         Command::Simulate { file, seed, calls } => simulate::simulate(file, *seed, *calls, &mut out),

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::{ladder, rules, sound};
+use super::{choices, ladder, rules, sound};
 use crate::call::fact::{Fact, What};
 use crate::call::reason::{Class, Reason};
 use crate::cdr::ladder::masked;
@@ -85,6 +85,7 @@ pub fn call(reader: &Reader, id: CallId, style: Style, numbers: bool, out: &mut 
         }
         Style::Text => {
             summary(&call, out)?;
+            choices::tell(&call.facts, out)?;
             if let Some(listening) = &call.record.listening {
                 writeln!(out, "\nheard in the recording (the times of prompts left out of the agent's)")?;
                 sound::text(listening, out)?;
@@ -276,6 +277,12 @@ fn summary(call: &Call, out: &mut dyn Write) -> Result<(), ReadingError> {
         let (by, mode) = (&supervised.by, mode.as_str().unwrap_or("-").to_owned());
         let (from, to) = (till(supervised.from_ms), till(supervised.to_ms));
         writeln!(out, "  supervisor {by}: {mode}, {from} to {to} s after connected")?;
+    }
+    for added in &record.added {
+        let till = |ms: Option<u64>| ms.map_or_else(dash, seconds);
+        let who = added.agent.as_ref().map(ToString::to_string).or_else(|| Some(added.target.as_ref()?.to_string()));
+        let (who, from, to) = (who.unwrap_or_else(dash), till(added.from_ms), till(added.to_ms));
+        writeln!(out, "  added      {who}, by {}, {from} to {to} s after connected", added.by)?;
     }
     let recording = &record.recording;
     let path = recording.path.as_deref().unwrap_or("-");

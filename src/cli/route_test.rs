@@ -108,6 +108,7 @@ fn agents(words: &Words<'_>, agents: &plan::Agents, indent: &str, out: &mut dyn 
         Strategy::RoundRobin => "in this order, from the one after the agent who was rung last",
         Strategy::LongestIdle => "beginning with whose last call ended longest ago, else in this order",
         Strategy::FewestCalls => "beginning with who has answered the fewest calls, else in this order",
+        Strategy::LeastTalk => "beginning with who has talked least today, else in this order",
         Strategy::Random => "in an order drawn by lot",
         Strategy::RingAll => "",
     };

@@ -84,3 +84,22 @@ fn files_that_are_open_to_others_or_make_no_sense() {
         assert!(faults.iter().any(|f| f.starts_with("2: sip.realm")), "{realm}: {faults:?}");
     }
 }
+
+#[test]
+fn a_supervisors_pin_is_digits_in_a_file_of_its_own() {
+    let contact = "contact = \"sip:8@192.0.2.1\"\n";
+    let written = |file: &str| agent("8", "supervisor_pin_file", file) + contact;
+    for (text, mode, fault) in [
+        ("4711\n", 0o600, None),
+        ("471\n", 0o600, Some("3: agent.supervisor_pin_file is not one line of four to twelve digits")),
+        ("47a1\n", 0o600, Some("3: agent.supervisor_pin_file is not one line of four to twelve digits")),
+        ("4711\n", 0o640, Some("3: agent.supervisor_pin_file f may be read by others (mode 0640)")),
+    ] {
+        let directory = files(&[("f", text, mode)]);
+        let (config, _) = parse("c", directory.path(), &written("f"));
+        let pin = config.config.agents[0].supervisor_pin.clone();
+        assert_eq!(pin.is_some_and(|pin| pin == Token::new("4711")), fault.is_none(), "{text:?}");
+        let (_, faults) = read(directory.path(), &written("f"));
+        assert_eq!(faults, fault.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{text:?}");
+    }
+}

@@ -260,6 +260,8 @@ pub enum Strategy {
     /// Who answered the fewest calls since the gateway began.
     FewestCalls,
     Random,
+    /// Who has talked least today, by the clock of the hotline, since the gateway began: from each answer to the end of that call.
+    LeastTalk,
 }
 
 impl Strategy {
@@ -271,6 +273,7 @@ impl Strategy {
         ("ring_all", Strategy::RingAll),
         ("fewest_calls", Strategy::FewestCalls),
         ("random", Strategy::Random),
+        ("least_talk", Strategy::LeastTalk),
     ];
 
     pub fn word(self) -> &'static str {

@@ -16,6 +16,26 @@ pub struct Scripts {
     pub closing: bool,
     pub nuisance: Option<Desk>,
     pub wrong_number: Option<Desk>,
+    pub park: Park,
+}
+
+/// Callers whom agents park.
+#[derive(Debug, Clone)]
+pub struct Park {
+    /// Nobody picks the call up for so long: it rings back.
+    pub after: Duration,
+    /// What each slot is called, from the first; empty: the language has no such prompts, and slots are told by tones.
+    pub slots: Vec<Prompt>,
+}
+
+impl Park {
+    pub const AFTER_S: u32 = 60;
+}
+
+impl Default for Park {
+    fn default() -> Park {
+        Park { after: Duration::from_secs(Park::AFTER_S.into()), slots: Vec::new() }
+    }
 }
 
 impl Scripts {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::book::{CallerLeg, Entry, Link, Role};
-use super::features::confirming;
+use super::features::{saying, tones};
 use super::{CallTarget, Gateway, Output};
 use crate::call::agent::State;
 use crate::call::fact::RingResult;
@@ -149,7 +149,7 @@ impl Gateway {
         self.leash_phone(session, &flow);
         let name = TargetName::from(format!("callback-{id}").as_str());
         let target = CallTarget { name: name.clone(), trunk, number };
-        let call = Call::for_agent(id, self.settings.run, now, confirming(1, Next::Target(name)), self.own_offer());
+        let call = Call::for_agent(id, self.settings.run, now, saying(tones(1), Next::Target(name)), self.own_offer());
         let caller = CallerLeg {
             session,
             flow,

@@ -2,9 +2,9 @@
 
 use super::book::Role;
 use super::{Gateway, Output};
-use crate::call::leg::{Beside, Input};
+use crate::call::leg::{Beside, Callee, Input};
 use crate::clock::Now;
-use crate::ids::{CallId, LegId};
+use crate::ids::{AgentNo, CallId, LegId};
 use crate::media::{Audible, Command, negotiate};
 
 impl Gateway {
@@ -15,7 +15,7 @@ impl Gateway {
             Input::HungUp { .. } => Beside::HangsUp,
             Input::Lost { .. } => Beside::IsLost,
             Input::Key { key, .. } => Beside::Presses(key),
-            Input::AgentReady { .. } | Input::AgentNotReady { .. } => return Some(input),
+            Input::AgentRinging { .. } | Input::AgentAnswered { .. } | Input::AgentFailed { .. } => return Some(input),
             _ => return None,
         };
         Some(Input::Beside { attempt, does })
@@ -33,6 +33,23 @@ impl Gateway {
         let Role::Agent { attempt, .. } = role else { return None };
         let beside = self.calls.get(&id)?.attempts.get(attempt)?.beside;
         beside.then_some(*attempt)
+    }
+
+    pub(super) fn set_beside(&mut self, id: CallId, attempt: u32) {
+        let a = self.calls.get_mut(&id).and_then(|entry| entry.attempts.get_mut(&attempt));
+        a.into_iter().for_each(|a| a.beside = true);
+    }
+
+    /// The agent's code: whoever has this number is called into the talk. 480 without a talk, 404 for a number that nobody of the
+    /// configuration has, 486 if somebody is added already.
+    pub(super) fn add(&mut self, at: Now, by: &AgentNo, number: &str) -> Result<(), u16> {
+        let call = self.talk_of(by).map_err(|_| 480u16)?;
+        let to = self.listed_number(number).filter(|to| *to != Callee::Agent(by.clone())).ok_or(404u16)?;
+        if !self.calls.get(&call).is_some_and(|entry| entry.call.may_add(by)) {
+            return Err(486);
+        }
+        self.inputs.push_back((call, at, Input::Add { by: by.clone(), to }));
+        Ok(())
     }
 
     /// 200 to the phone that has dialled in.

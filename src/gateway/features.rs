@@ -62,37 +62,34 @@ impl Gateway {
             Some(Asked::Recording { paused }) => {
                 let call = self.talk_of(&agent);
                 match call.and_then(|call| self.pause_recording(at, call, paused, PausedBy::Agent)) {
-                    Ok(()) => {
-                        let own = (agent, dialled.to_owned());
-                        return self.begin_own_call(
-                            now,
-                            at,
-                            (session, flow),
-                            request,
-                            own,
-                            confirming(2, Next::HangUp),
-                        );
-                    }
+                    Ok(()) => return self.confirm(now, at, (session, flow), request, (agent, dialled), 2),
                     Err(why) => {
                         tracing::info!(%agent, %dialled, %why, "a code is refused");
                         403
                     }
                 }
             }
+            Some(Asked::Park) => match self.park(at, &agent) {
+                Ok(slot) => {
+                    let own = (agent, dialled.to_owned());
+                    return self.begin_own_call(now, at, (session, flow), request, own, saying(slot, Next::HangUp));
+                }
+                Err(status) => status,
+            },
+            Some(Asked::PickUpParked { slot }) => {
+                match self.pick_up_parked(now, at, (session, flow), request, (&agent, slot)) {
+                    Ok(()) => return,
+                    Err(status) => status,
+                }
+            }
+            Some(Asked::Add(number)) => match self.add(at, &agent, &number) {
+                Ok(()) => return self.confirm(now, at, (session, flow), request, (agent, dialled), 2),
+                Err(status) => status,
+            },
             Some(Asked::Order(order)) => {
                 let tones = if order == Order::Ready { 1 } else { 2 };
                 match self.agents.order(&agent, order, By::Phone, now) {
-                    Ok(()) => {
-                        let own = (agent, dialled.to_owned());
-                        return self.begin_own_call(
-                            now,
-                            at,
-                            (session, flow),
-                            request,
-                            own,
-                            confirming(tones, Next::HangUp),
-                        );
-                    }
+                    Ok(()) => return self.confirm(now, at, (session, flow), request, (agent, dialled), tones),
                     Err(why) => {
                         tracing::info!(%agent, %dialled, %why, "a code is refused");
                         403
@@ -101,6 +98,26 @@ impl Gateway {
             }
         };
         self.endpoint.reject(now, session, refused, None);
+    }
+
+    /// The code is done: so many tones say so.
+    fn confirm(
+        &mut self,
+        now: Now,
+        at: Now,
+        from: (SessionId, Flow),
+        request: &Request,
+        (agent, dialled): (AgentNo, &str),
+        tones: usize,
+    ) {
+        self.begin_own_call(
+            now,
+            at,
+            from,
+            request,
+            (agent, dialled.to_owned()),
+            saying(self::tones(tones), Next::HangUp),
+        );
     }
 
     /// The recording of this call is silence from now on, or no longer.
@@ -185,14 +202,18 @@ impl Gateway {
     }
 }
 
-/// One step: so many tones, and what comes then.
-pub(super) fn confirming(tones: usize, then: Next) -> Arc<Hotline> {
+/// So many tones.
+pub(super) fn tones(tones: usize) -> Prompt {
     let quiet = vec![0; (PAUSE.as_millis() as usize) * (SAMPLE_RATE_HZ as usize) / 1_000];
     let mut audio: Vec<i16> = quiet.clone();
     for _ in 0..tones {
         audio.extend(media::beep().iter().chain(&quiet));
     }
-    let prompt = Prompt { text: String::new(), files: Vec::new(), audio: audio.into() };
+    Prompt { text: String::new(), files: Vec::new(), audio: audio.into() }
+}
+
+/// One step: this, and what comes then.
+pub(super) fn saying(prompt: Prompt, then: Next) -> Arc<Hotline> {
     let step = Step { name: "confirm".to_owned(), does: Does::Say(Say { prompt, then }) };
     plan_of(Vec::new(), Next::HangUp, Next::Step(StepNo::after(0)), vec![step])
 }

@@ -9,7 +9,7 @@
 //! `outbound` (calls of ours through them), `registering` (phones that register), `forks` (several phones of one agent), `reload`
 //! (another configuration), `reports` (voice quality, as peers tell it), `ladder` (what is kept of each message), `transferring` (REFER), `replacing` (Replaces), `among_agents` (calls that agents make),
 //! `calling_back` (callers of our own list), `parting` (when an agent is free again), `presence` (whether agents are there for callers), `features` (codes that they dial), `reaching` (whether their phones are there), `supervising` (who may listen to whom),
-//! `conferring` (whoever takes part beside caller and agent).
+//! `conferring` (whoever takes part beside caller and agent), `parking` (callers who are parked).
 
 mod among_agents;
 mod book;
@@ -25,6 +25,7 @@ mod ladder;
 mod leg_tests;
 mod orders;
 mod outbound;
+mod parking;
 mod parting;
 mod presence;
 mod reaching;

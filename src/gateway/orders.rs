@@ -63,12 +63,13 @@ impl Gateway {
                 self.outputs.extend(attend.map(Output::Media));
             }
             Action::AcceptPhone { attempt } => self.accept_phone(now, id, attempt),
+            Action::SetBeside { attempt } => self.set_beside(id, attempt),
             Action::Admit { attempt, audible } => self.let_take_part(id, attempt, audible),
             Action::OpenMoved { attempt } => self.open_moved(now, id, attempt),
             Action::MoveAgent { attempt } => self.move_agent(now, id, attempt),
             Action::Bridge { attempt, connected } => {
                 if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
-                    a.bridged = true;
+                    (a.bridged, a.beside) = (true, false);
                 }
                 let bridge = self.bridge(id, attempt, connected);
                 self.outputs.extend(bridge.map(Output::Media));

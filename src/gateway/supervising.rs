@@ -79,23 +79,23 @@ impl Gateway {
         if let Some(refusal) = self.refusal() {
             return Err(refusal.status);
         }
-        let attempt = self.seat(now, (call, by, wish.of), request, (session, &flow))?;
+        let entry = self.calls.get_mut(&call).ok_or(480u16)?;
+        let attempt = entry.call.seat_for_supervisor(wish.of).ok_or(486u16)?;
+        self.seat(now, (call, attempt, by), request, (session, &flow))?;
+        self.agents.engage(by, call);
         tracing::info!(%call, %by, of = %wish.of, mode = ?wish.mode, "a supervisor dials in");
         self.inputs.push_back((call, at, Input::Supervise { attempt, by: by.clone(), mode: wish.mode }));
-        self.leash_phone(session, &flow);
         Ok(())
     }
 
     /// A leg of that call for the phone that has dialled in. It is answered when its port is open.
-    fn seat(
+    pub(super) fn seat(
         &mut self,
         now: Now,
-        (call, by, of): (CallId, &AgentNo, &AgentNo),
+        (call, attempt, by): (CallId, u32, &AgentNo),
         request: &Request,
         (session, flow): (SessionId, &Flow),
-    ) -> Result<u32, u16> {
-        let entry = self.calls.get_mut(&call).ok_or(480u16)?;
-        let attempt = entry.call.seat_for_supervisor(of).ok_or(486u16)?;
+    ) -> Result<(), u16> {
         let callee = Callee::Agent(by.clone());
         let role = Role::Agent { attempt, agent: callee.clone() };
         if request.body.is_empty() || self.settings.media.read(&role, &request.body).is_err() {
@@ -106,8 +106,8 @@ impl Gateway {
         own.forks.go_on_with(session);
         self.calls.get_mut(&call).ok_or(480u16)?.attempts.insert(attempt, own);
         self.agent_answer(call, attempt, &request.body, flow.remote);
-        self.agents.engage(by, call);
         self.link_phone(call, attempt, role, session);
-        Ok(attempt)
+        self.leash_phone(session, flow);
+        Ok(())
     }
 }

@@ -47,8 +47,11 @@ impl Gateway {
 
     /// Who of the configuration is meant. The host is not looked at: nobody else is called there either.
     pub(super) fn listed(&self, uri: &Uri) -> Option<Callee> {
-        let number = uri.number()?;
-        let agent = AgentNo::from(number.as_str());
+        self.listed_number(&uri.number()?)
+    }
+
+    pub(super) fn listed_number(&self, number: &str) -> Option<Callee> {
+        let agent = AgentNo::from(number);
         if self.agents.state(&agent).is_some() {
             return Some(Callee::Agent(agent));
         }

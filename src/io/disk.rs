@@ -1,11 +1,13 @@
-//! The recorder thread: blocks from the media threads to files, through a queue that is bounded for each call.
+//! The recorder: blocks from the media threads to files, through a queue that is bounded for each call.
 //!
 //! Media threads never wait here: a call whose queue is full gets its block back, and the recording silence in its
-//! place.
+//! place. The recorder's own thread only writes, and never waits for the disk itself either: what does (making files durable, closing
+//! them, which reads each to its end) is another thread's. Else a call that ends, or a slow disk, would cost a crash of the process
+//! more than the last second of the others.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +16,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 pub use super::recording::Closed;
-use super::recording::{self, Disk, Medium, Recording};
+use super::recording::{self, Disk, Medium, Recording, Unsafe};
 use super::space::Gauge;
 use super::vault::Vault;
 use crate::call::fact::RecordedPart;
@@ -32,7 +34,8 @@ const REST: Duration = Duration::from_millis(20);
 /// The recorder; recordings still open when it is dropped keep their `.part` name and are mended at the next start.
 pub struct Recorder {
     orders: Sender<Order>,
-    thread: Option<JoinHandle<()>>,
+    /// The one that writes, and the one that waits for the disk.
+    threads: Vec<JoinHandle<()>>,
 }
 
 enum Order {
@@ -57,7 +60,7 @@ enum Order {
 }
 
 impl Recorder {
-    /// `closed` is called on the recorder's thread, once for each call begun and ended.
+    /// `closed` is called on a thread of the recorder's, once for each call begun and ended.
     /// While the gauge says that the disk is full, calls that begin get no file.
     pub fn start(disk: Gauge, vault: Vault, closed: impl FnMut(Closed) + Send + 'static) -> io::Result<Self> {
         Self::start_on(Disk, (disk, vault), closed)
@@ -68,11 +71,12 @@ impl Recorder {
         (disk, vault): (Gauge, Vault),
         closed: impl FnMut(Closed) + Send + 'static,
     ) -> io::Result<Self> {
-        let (orders, inbox) = mpsc::channel();
-        let thread = thread::Builder::new()
-            .name("recorder".into())
-            .spawn(move || run(&medium, (&disk, &vault), &inbox, closed))?;
-        Ok(Recorder { orders, thread: Some(thread) })
+        let ((orders, inbox), (jobs, waiting)) = (mpsc::channel(), mpsc::channel());
+        let keys = vault.clone();
+        let keep = thread::Builder::new().name("recordings".into()).spawn(move || keep(&waiting, &keys, closed))?;
+        let write =
+            thread::Builder::new().name("recorder".into()).spawn(move || run(&medium, (&disk, &vault), &inbox, &jobs))?;
+        Ok(Recorder { orders, threads: vec![write, keep] })
     }
 
     /// Opens the call's file under `path` (its final name; folders are made). To be ordered before the media threads
@@ -100,10 +104,10 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         self.order(Order::Stop);
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the recorder thread panicked");
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the recorder panicked");
+            }
         }
     }
 }
@@ -158,17 +162,15 @@ fn next(inbox: &Receiver<Order>, worked: &mut bool) -> Option<Order> {
     order.ok()
 }
 
-fn run<M: Medium>(
-    medium: &M,
-    (disk, vault): (&Gauge, &Vault),
-    inbox: &Receiver<Order>,
-    mut closed: impl FnMut(Closed),
-) {
-    super::priority::behind();
+fn run<M: Medium>(medium: &M, (disk, vault): (&Gauge, &Vault), inbox: &Receiver<Order>, jobs: &Sender<Job<M::File>>) {
     let mut open: BTreeMap<CallId, Recording<M::File>> = BTreeMap::new();
     let mut worked = false;
-    while let Some(order) = next(inbox, &mut worked) {
-        match order {
+    // The receiver is gone only if its thread panicked.
+    let order = |job| {
+        let _ = jobs.send(job);
+    };
+    while let Some(next) = next(inbox, &mut worked) {
+        match next {
             Order::Begin { call, path } => {
                 let _span = tracing::info_span!("recording", %call).entered();
                 let recording = match disk.is_full() {
@@ -178,29 +180,50 @@ fn run<M: Medium>(
                         Err(error) => Recording::without_key(call, &path, error),
                     },
                 };
+                recording.unsafe_key(vault).map(Job::Sync).into_iter().for_each(order);
                 open.insert(call, recording);
             }
             Order::Block { block, waiting } => {
                 waiting.fetch_sub(1, Ordering::Relaxed);
                 if let Some(recording) = open.get_mut(&block.call) {
                     recording.block(medium, &block);
+                    recording.due().map(Job::Sync).into_iter().for_each(order);
                 }
             }
             Order::End { call, total_frames } => {
-                let _span = tracing::info_span!("recording", %call).entered();
                 if let Some(recording) = open.remove(&call) {
-                    closed(recording.end(total_frames));
+                    order(Job::Close(Box::new(recording), total_frames));
                 }
             }
             Order::Forget { call } => {
-                if let Some(recording) = open.remove(&call) {
-                    recording.forget(vault);
-                }
+                open.remove(&call).map(|recording| Job::Forget(Box::new(recording))).into_iter().for_each(order);
             }
             Order::Stop => break,
         }
     }
     open.values_mut().for_each(Recording::checkpoint);
+}
+
+/// What waits for the disk.
+enum Job<F: Write + Seek> {
+    Sync(Unsafe),
+    /// The call had so many frames.
+    Close(Box<Recording<F>>, u64),
+    Forget(Box<Recording<F>>),
+}
+
+fn keep<F: Write + Seek>(jobs: &Receiver<Job<F>>, vault: &Vault, mut closed: impl FnMut(Closed)) {
+    super::priority::behind();
+    for job in jobs {
+        match job {
+            Job::Sync(files) => files.sync(),
+            Job::Close(recording, total_frames) => {
+                let _span = tracing::info_span!("recording", call = %recording.call()).entered();
+                closed(recording.end(total_frames));
+            }
+            Job::Forget(recording) => recording.forget(vault),
+        }
+    }
 }
 
 /// A recording that a crash had left open.

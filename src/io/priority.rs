@@ -19,7 +19,8 @@ pub(super) fn ahead() {
 }
 
 /// The calling thread works when the others leave time. For what has queues and no deadline: a voice that is late is a
-/// gap, a block of a recording or a fact that is late by a few milliseconds is nothing.
+/// gap, a fact that is late by a few milliseconds, or a recording that is closed a second later, is nothing. What is not written when a
+/// crash comes is lost, so the recorder's writing is not behind.
 pub(super) fn behind() {
     // Lowering oneself needs no right; if the system refuses all the same, everything works, a little less smoothly.
     if let Err(error) = setpriority_process(Some(gettid()), BEHIND) {

@@ -3,8 +3,10 @@
 //! A call that is longer than one file may be goes on in the next one, on the same time line. The first error ends the writing, not the call: what is on disk by then is mended and kept.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use sha2::{Digest, Sha256};
 
@@ -19,8 +21,8 @@ use crate::media::record::sealed::{self, Content, DataKey, Header};
 use crate::media::wav::{WriteError, Writer};
 use crate::media::{Block, SAMPLE_RATE_HZ};
 
-/// The header is made right every 400 ms of audio. With the tap's hold-back of 200 ms, a block of 100 ms and a busy machine a
-/// crash takes less than a second.
+/// The header is made right every 400 ms of audio, for players; the samples of each block are given to the system at once. With the tap's
+/// hold-back of 200 ms and a block of 100 ms that leaves a busy machine 600 ms before a crash takes a second.
 const CHECKPOINT_FRAMES: u64 = SAMPLE_RATE_HZ as u64 * 4 / 10;
 
 /// What the machine itself may lose when its power fails: 5 s.
@@ -28,9 +30,6 @@ const SYNC_FRAMES: u64 = SAMPLE_RATE_HZ as u64 * 5;
 
 /// Frames of one file, 1 GiB: half of what [`crate::media::wav`] writes, and nine hours of narrow band.
 const MOST_FRAMES: u64 = (1 << 30) / FRAME_BYTES;
-
-/// Buffered between two checkpoints, in bytes.
-const BUFFER_BYTES: usize = 16 * 1024;
 
 /// What became of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,14 +91,44 @@ pub(crate) struct Recording<F: Write + Seek> {
     edge: u64,
     checkpointed: u64,
     synced: u64,
+    on_platter: Arc<OnPlatter>,
     /// Frames that are silence because they never came.
     silent: u64,
 }
 
-/// What takes the samples of a file.
+/// Files of a recording that are to be made safe from a power cut, by a thread that may wait for the disk.
+pub(super) struct Unsafe {
+    files: Vec<PathBuf>,
+    on_platter: Arc<OnPlatter>,
+}
+
+/// What the thread that waits for the disk says to the one that does not.
+#[derive(Debug, Default)]
+struct OnPlatter(AtomicU8);
+
+impl OnPlatter {
+    const IDLE: u8 = 0;
+    const WAITING: u8 = 1;
+    const FAILED: u8 = 2;
+}
+
+impl Unsafe {
+    /// Blocks until the disk has them. An error ends the recording at its next block.
+    pub(super) fn sync(self) {
+        let sync = |file: &PathBuf| match File::open(file) {
+            // It was closed or deleted since.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            file => file?.sync_data(),
+        };
+        let outcome = self.files.iter().try_for_each(sync);
+        let state = if outcome.is_ok() { OnPlatter::IDLE } else { OnPlatter::FAILED };
+        self.on_platter.0.store(state, Ordering::Relaxed);
+    }
+}
+
+/// What takes the samples of a file. Unbuffered: each block, or whole chunk, is one write.
 enum Out<F: Write + Seek> {
-    Plain(Writer<BufWriter<F>>),
-    /// Unbuffered: it writes whole chunks.
+    Plain(Writer<F>),
     Sealed(Box<sealed::Writer<F>>),
 }
 
@@ -166,8 +195,8 @@ impl<F: Write + Seek> Recording<F> {
     }
 
     fn new(call: CallId, path: PathBuf, key: Option<DataKey>, state: State<F>) -> Self {
-        let (rate_hz, full) = (SAMPLE_RATE_HZ, Vec::new());
-        Recording { call, path, key, full, rate_hz, state, edge: 0, checkpointed: 0, synced: 0, silent: 0 }
+        let (rate_hz, full, on_platter) = (SAMPLE_RATE_HZ, Vec::new(), Arc::default());
+        Recording { call, path, key, full, rate_hz, state, edge: 0, checkpointed: 0, synced: 0, on_platter, silent: 0 }
     }
 
     pub(crate) fn block(&mut self, medium: &impl Medium<File = F>, block: &Block) {
@@ -221,6 +250,10 @@ impl<F: Write + Seek> Recording<F> {
         }
     }
 
+    pub(super) fn call(&self) -> CallId {
+        self.call
+    }
+
     /// Number of the file that is being written.
     fn last(&self) -> u32 {
         u32::try_from(self.full.len() + 1).unwrap_or(u32::MAX)
@@ -244,15 +277,37 @@ impl<F: Write + Seek> Recording<F> {
         }
     }
 
-    /// Makes what was written so far readable, now and then durable.
+    /// Makes what was written so far readable.
     pub(super) fn checkpoint(&mut self) {
         self.checkpointed = self.edge;
         self.write(0, Out::checkpoint);
-        if self.edge - self.synced >= SYNC_FRAMES {
-            self.synced = self.edge;
-            let part = path::part(&shown(&path::numbered(&self.path, self.last()), self.key.as_ref()));
-            self.write(0, |_| Ok(File::open(part)?.sync_data()?));
+    }
+
+    /// What is due to be made safe: nothing while the disk is still at what was due before.
+    pub(super) fn due(&mut self) -> Option<Unsafe> {
+        let State::Writing(_) = self.state else { return None };
+        match self.on_platter.0.load(Ordering::Relaxed) {
+            OnPlatter::FAILED => {
+                self.write(0, |_| Err(io::Error::other("the disk could not keep what was written").into()));
+                None
+            }
+            OnPlatter::IDLE if self.edge - self.synced >= SYNC_FRAMES => {
+                self.synced = self.edge;
+                let part = path::part(&shown(&path::numbered(&self.path, self.last()), self.key.as_ref()));
+                Some(self.unsafe_files(vec![part]))
+            }
+            _ => None,
         }
+    }
+
+    /// Its key, which a power cut must not take longer than the first seconds of sound.
+    pub(super) fn unsafe_key(&self, vault: &Vault) -> Option<Unsafe> {
+        self.key.as_ref().map(|_| self.unsafe_files(vec![vault.file_of(&self.path)]))
+    }
+
+    fn unsafe_files(&self, files: Vec<PathBuf>) -> Unsafe {
+        self.on_platter.0.store(OnPlatter::WAITING, Ordering::Relaxed);
+        Unsafe { files, on_platter: Arc::clone(&self.on_platter) }
     }
 
     /// The call had `total_frames`; the file gets exactly as many, unless writing failed.
@@ -325,7 +380,7 @@ fn open<F: Write + Seek>(
     }
     let file = medium.create(&path::part(&shown(&path::numbered(path, number), key)))?;
     let Some(key) = key else {
-        let mut writer = Writer::create(BufWriter::with_capacity(BUFFER_BYTES, file), rate_hz)?;
+        let mut writer = Writer::create(file, rate_hz)?;
         writer.checkpoint()?;
         return Ok(Out::Plain(writer));
     };

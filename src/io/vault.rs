@@ -98,10 +98,7 @@ impl Vault {
         }
         // A recording that begins anew after a crash of its beginning has a new key.
         let new = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file);
-        let mut new = new?;
-        new.write_all(&out)?;
-        // A power cut may take five seconds of a recording, and must not take its key.
-        new.sync_all()?;
+        new?.write_all(&out)?;
         Ok(Some(DataKey::new(key)))
     }
 
@@ -139,7 +136,7 @@ impl Vault {
     }
 
     /// `path`: of the recording's first file, below the data directory.
-    fn file_of(&self, path: &Path) -> PathBuf {
+    pub(super) fn file_of(&self, path: &Path) -> PathBuf {
         self.data.join(path::key(path.strip_prefix(&self.data).unwrap_or(path)))
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::call::choice::{Choice, Why};
 use crate::call::fact::{
-    AnswerRule, ClassedBy, ClosedWhy, Fact, MessageEnd, Offered, PausedBy, RecordingStatus, RefusedTransfer,
-    RingResult, RingSource, SentFor, Signal, StepKind, Supervision, SupervisionEnd, SurveyBy, SurveyEnd, What,
+    AnswerRule, BesideEnd, ClassedBy, ClosedWhy, Fact, MessageEnd, Offered, PausedBy, RecordingStatus, RefusedTransfer,
+    RingResult, RingSource, SentFor, Signal, StepKind, Supervision, SurveyBy, SurveyEnd, Unparked, What,
 };
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
@@ -242,11 +242,17 @@ fn newer_kinds(story: Story) -> Story {
         .at(19_144, What::SentToDesk { why: SentFor::Nuisance, agent: "8".into() })
         .at(19_145, What::SupervisionStarted { attempt: 2, by: "7".into(), mode: Supervision::Listen })
         .at(19_146, What::SupervisionChanged { attempt: 2, by: "7".into(), mode: Supervision::Barge })
-        .at(19_147, What::SupervisionEnded { attempt: 2, by: "7".into(), why: SupervisionEnd::TalkOver })
+        .at(19_147, What::SupervisionEnded { attempt: 2, by: "7".into(), why: BesideEnd::TalkOver })
         .at(19_148, What::SurveyStarted { questions: 4, by: SurveyBy::HangUp })
         .at(19_149, What::SurveyGraded { question: 1, grade: 2 })
         .at(19_150, What::SurveyEnded { by: SurveyEnd::NoGrade })
         .at(19_151, What::Classed { class: "技术质量".to_owned(), by: ClassedBy::Agent })
+        .at(19_152, What::AddStarted { attempt: 3, by: "8".into(), to: Callee::Agent("9".into()) })
+        .at(19_153, What::Added { attempt: 3, who: Callee::Agent("9".into()) })
+        .at(19_154, What::AddFailed { attempt: 3, result: RingResult::Busy, status: Some(486) })
+        .at(19_155, What::AddedLeft { attempt: 3, who: Callee::Agent("9".into()), why: BesideEnd::Left })
+        .at(19_156, What::Parked { attempt: 3, agent: "8".into(), slot: 2 })
+        .at(19_157, What::Unparked { attempt: 4, agent: Some("9".into()), how: Unparked::PickedUp })
 }
 
 /// What a phone says at the end of a call.
@@ -261,7 +267,8 @@ fn chosen() -> What {
     let (eligible, skipped) =
         (vec![agent("8"), agent("7")], vec![(agent("9"), Why::Paused), (agent("10"), Why::Tried)]);
     let (strategy, more_eligible, more_skipped) = ("longest_idle".to_owned(), 3, 0);
-    let choice = Choice { agent: agent("8"), strategy, eligible, skipped, more_eligible, more_skipped };
+    let compared = Vec::new();
+    let choice = Choice { agent: agent("8"), strategy, eligible, compared, skipped, more_eligible, more_skipped };
     What::Chosen { attempt: 1, choice: Box::new(choice) }
 }
 

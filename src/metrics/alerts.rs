@@ -75,7 +75,7 @@ pub fn rules(target: Target) -> String {
         let _ = record(&mut text, &format!("hotline:slo_errors:ratio_rate{window}"), &errors);
     }
     text.push_str("  - name: hotline-alerts\n    rules:\n");
-    let all = [burns(target), trunks(), calls(), recordings(), house()];
+    let all = [burns(target), trunks(), calls(), recordings(), inspection(), house()];
     for alert in all.into_iter().flatten() {
         let _ = alert.write(&mut text);
     }
@@ -237,6 +237,17 @@ fn recordings() -> Vec<Alert> {
             summary_zh: "{{ $labels.instance }}:按当前速度,录音磁盘将在一天内写满",
         },
     ]
+}
+
+fn inspection() -> Vec<Alert> {
+    vec![Alert {
+        name: "HotlineQaOverdue",
+        expr: "max by (job, instance) (hotline_qa_backlog_reviews{state=\"overdue\"}) > 0".into(),
+        lasts: "1h",
+        severity: "warning",
+        summary: "{{ $labels.instance }}: {{ $value | printf \"%.0f\" }} drawn calls were not scored by their due date",
+        summary_zh: "{{ $labels.instance }}:{{ $value | printf \"%.0f\" }} 通抽检录音逾期未评",
+    }]
 }
 
 fn house() -> Vec<Alert> {

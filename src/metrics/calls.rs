@@ -428,6 +428,7 @@ fn concerns_agents(what: &What) -> bool {
             | What::AgentAnswered { .. }
             | What::TransferCompleted { .. }
             | What::AgentLeft { .. }
+            | What::Unparked { .. }
             | What::Ended { .. }
     )
 }

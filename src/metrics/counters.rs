@@ -7,6 +7,8 @@ use super::table::{Id, RECORDINGS};
 use crate::cdr::{Word, words};
 use crate::clock::Wall;
 use crate::ids::{HotlineId, TrunkName};
+use crate::qa::backlog::{Backlog, Deed, Hearing, Waiting};
+use crate::qa::summary::Pool;
 
 /// A handle; clones count into the same series.
 #[derive(Debug, Clone)]
@@ -266,6 +268,41 @@ impl Counters {
     pub fn storage(&self, free: u64, size: u64) {
         for (id, bytes) in [(Id::StorageFree, free), (Id::StorageSize, size)] {
             self.families.set(id, &[RECORDINGS], i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// How far those who score have come.
+    pub fn qa_backlog(&self, backlog: &Backlog) {
+        let Backlog { unassigned, assigned, overdue, disputed, month } = *backlog;
+        for (id, labels, count) in [
+            (Id::QaBacklog, &[Waiting::Unassigned.word()][..], unassigned),
+            (Id::QaBacklog, &[Waiting::Assigned.word()], assigned),
+            (Id::QaBacklog, &[Waiting::Overdue.word()], overdue),
+            (Id::QaDisputed, &[], disputed),
+            (Id::QaMonth, &["drawn"], month.drawn),
+            (Id::QaMonth, &["scored"], month.scored),
+            (Id::QaQuotaAgents, &[], month.agents),
+            (Id::QaQuotaMet, &[], month.met),
+        ] {
+            self.families.set(id, labels, i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// What somebody who scores, or decides, did.
+    pub fn qa_deed(&self, deed: &Deed) {
+        match *deed {
+            Deed::Decided(decision) => self.families.add(Id::QaDisputes, &[decision.word()], 1),
+            Deed::Scored { pool, hearing, score, fatal, after } => {
+                self.families.add(Id::QaReviews, &[pool.word(), hearing.word()], 1);
+                if (pool, hearing) != (Pool::Random, Hearing::First) {
+                    return;
+                }
+                self.families.add(Id::QaFatal, &[], fatal.into());
+                self.families.observe(Id::QaTurnaround, &[], after.as_secs_f64());
+                if let Some(score) = score {
+                    self.families.observe(Id::QaScore, &[], score);
+                }
+            }
         }
     }
 

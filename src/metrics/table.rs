@@ -5,6 +5,8 @@ use super::counters::{Direction, Method, Reload, SipRejection, has_response, res
 use super::registry::LabelSets;
 use crate::call::reason::EndedBy;
 use crate::cdr::{Outcome, WhyOwed, Word, words};
+use crate::qa::backlog::{Decision, Hearing, Waiting};
+use crate::qa::summary::Pool;
 use crate::rules::{Finding, Pack};
 
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +87,8 @@ pub enum Buckets {
     Jitter,
     Loss,
     Mos,
+    Score,
+    Days,
 }
 
 impl Buckets {
@@ -101,6 +105,9 @@ impl Buckets {
             Buckets::Mos => {
                 &[1_000, 1_500, 2_000, 2_500, 3_000, 3_300, 3_600, 3_800, 4_000, 4_100, 4_200, 4_300, 4_400, 4_500]
             }
+            Buckets::Score => &[600, 700, 800, 850, 900, 950, 1_000],
+            // One day, three, a week, two, thirty days.
+            Buckets::Days => &[86_400_000, 259_200_000, 604_800_000, 1_209_600_000, 2_592_000_000],
             Buckets::Commit => &[1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000],
         };
         let stated: &[u64] = match self {
@@ -180,6 +187,11 @@ const MADE_UP: Label = closed("for", || owned(&["leg", "recording"]));
 const UPSET: Label = closed("what", || owned(&["ssrc_change", "timestamp_jump", "clock_drift"]));
 const RULE: Label = closed("rule", || Pack::built_in().decided().map(|(rule, _)| rule.id.clone()).collect());
 const VERDICT: Label = closed("verdict", words_of::<Finding>);
+const WAITING: Label = closed("state", words_of::<Waiting>);
+const PROGRESS: Label = closed("state", || owned(&["drawn", "scored"]));
+const POOL: Label = closed("pool", words_of::<Pool>);
+const HEARING: Label = closed("kind", words_of::<Hearing>);
+const DECISION: Label = closed("outcome", words_of::<Decision>);
 const VERSION: Label = closed("version", || owned(&[env!("CARGO_PKG_VERSION")]));
 
 const SURVEY_END: Label = closed("result", || owned(&["complete", "no_grade", "hung_up"]));
@@ -305,6 +317,26 @@ metrics! {
         "Room that is left for the gateway on the file system of the recordings, looked at every second.";
     StorageSize "hotline_storage_size_bytes" Gauge [VOLUME] None
         "Size of that file system, as far as the gateway may fill it.";
+    QaBacklog "hotline_qa_backlog_reviews" Gauge [WAITING] None
+        "Calls that people are to hear and have not scored; the states add up. overdue: the due date is over, whoever has it.";
+    QaDisputed "hotline_qa_disputed_reviews" Gauge [] None
+        "Scores that an agent objects to, without a decision.";
+    QaMonth "hotline_qa_month_reviews" Gauge [PROGRESS] None
+        "Calls drawn by lot for the present month, and how many of them were scored; second hearings excluded.";
+    QaQuotaAgents "hotline_qa_quota_agents" Gauge [] None
+        "Agents of whom calls of the present month were due to be drawn.";
+    QaQuotaMet "hotline_qa_quota_met_agents" Gauge [] None
+        "Those of whom at least the month's minimum was scored.";
+    QaReviews "hotline_qa_reviews_total" Counter [POOL, HEARING] None
+        "Scores submitted, by why the call was heard and which hearing it was.";
+    QaScore "hotline_qa_review_score_ratio" Histogram [] Score
+        "Scores as submitted, 1 for all points: first hearings of calls drawn by lot. Scorecards come from hotline and its console, not from here.";
+    QaFatal "hotline_qa_fatal_total" Counter [] None
+        "Of those, scores with a fatal flag.";
+    QaTurnaround "hotline_qa_call_to_score_seconds" Histogram [] Days
+        "Call offered to its score submitted, first hearings of calls drawn by lot.";
+    QaDisputes "hotline_qa_disputes_total" Counter [DECISION] None
+        "Objections of agents that were decided.";
     SipRequests "hotline_sip_requests_total" Counter [METHOD, DIRECTION] None
         "SIP requests, retransmissions excluded.";
     SipResponses "hotline_sip_responses_total" Counter [ANSWERED_METHOD, CODE, DIRECTION] None

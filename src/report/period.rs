@@ -16,6 +16,28 @@ pub enum Span {
     Month,
 }
 
+impl Span {
+    pub const ALL: [Span; 3] = [Span::Day, Span::Week, Span::Month];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Span::Day => "day",
+            Span::Week => "week",
+            Span::Month => "month",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Span> {
+        Span::ALL.into_iter().find(|span| span.word() == word)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
 /// A period of the calendar; its hours depend on the time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
@@ -51,6 +73,28 @@ impl Period {
             Ok(Wall::from_micros(midnight.timestamp().as_microsecond()))
         };
         Ok((start(self.first)?, start(self.next()?)?))
+    }
+
+    pub fn span(self) -> Span {
+        self.span
+    }
+
+    /// Its first day.
+    pub fn first(self) -> Date {
+        self.first
+    }
+
+    pub fn following(self) -> Result<Period, PeriodError> {
+        Period::holding(self.span, self.next()?)
+    }
+
+    pub fn preceding(self) -> Result<Period, PeriodError> {
+        Period::holding(self.span, self.first.yesterday()?)
+    }
+
+    /// What stands for a period that cannot be read.
+    pub(crate) fn unknown() -> Period {
+        Period { span: Span::Day, first: Date::ZERO }
     }
 
     fn next(self) -> Result<Date, PeriodError> {

@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::network::Weather;
+use super::phone::Patience;
 use super::scenario::{Around, Scenario};
 use super::world::World;
 use crate::call::agent::State;
+use crate::call::fact::What as CallFact;
 use crate::call::presence::{Kind, Order, What};
 use crate::clock::Instant;
 use crate::dialplan::plan::{Duty, Hotline, Plans};
 use crate::gateway::Input;
 use crate::ids::{AgentNo, Random};
+use crate::peer::token::Token;
 
 const WRAP_UP: Duration = Duration::from_secs(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(90);
@@ -69,7 +72,7 @@ fn anything(world: &mut World, agents: &[AgentNo], random: &mut Random) {
     world.tell(Input::Order { ticket: 0, agent, order });
 }
 
-fn run(seed: u64) -> usize {
+fn run(seed: u64) -> [usize; 5] {
     let duty = Duty {
         login: true,
         wrap_up: WRAP_UP,
@@ -85,6 +88,7 @@ fn run(seed: u64) -> usize {
     let mut world = World::new(plans.clone(), seed);
     (world.log_wire, world.network.weather, world.troubles) = (false, scenario.weather, scenario.troubles);
     let mut watch = Watch::default();
+    supervise(&mut world, &agents);
     for agent in &agents {
         world.tell(Input::Order { ticket: 0, agent: agent.clone(), order: Order::Ready });
     }
@@ -101,15 +105,18 @@ fn run(seed: u64) -> usize {
             0..=4 => anything(&mut world, &agents, &mut random),
             5 => world.network.weather = Weather { loss_permille: 1_000, ..scenario.weather },
             6 => world.network.weather = scenario.weather,
-            7 => world.reload(plans.clone()),
-            _ => {}
+            7 => {
+                world.reload(plans.clone());
+                supervise(&mut world, &agents);
+            }
+            _ => dial_a_code(&mut world, &agents, &mut random),
         }
     }
     while world.step() {
         watch.check(&world, seed);
     }
     // Nothing moves any more: no call, no wrap-up, no pause that has an end.
-    let answered = world.facts.iter().filter(|f| matches!(f.what, crate::call::fact::What::Connected)).count();
+    let done = DEEDS.map(|deed| world.facts.iter().filter(|f| deed(&f.what)).count());
     for (agent, state, presence) in world.gateway.agents().all() {
         assert_eq!(*state, State::Available, "seed {seed}: agent {agent}");
         let kind = presence.kind();
@@ -127,13 +134,49 @@ fn run(seed: u64) -> usize {
         let told = what.presence(world.now());
         assert_eq!(told.as_ref(), world.gateway.agents().presence(agent), "seed {seed}: agent {agent}");
     }
-    answered
+    done
+}
+
+/// What the runs must hold enough of to tell anything.
+const DEEDS: [fn(&CallFact) -> bool; 5] = [
+    |what| matches!(what, CallFact::Connected),
+    |what| matches!(what, CallFact::Parked { .. }),
+    |what| matches!(what, CallFact::Unparked { .. }),
+    |what| matches!(what, CallFact::Added { .. }),
+    |what| matches!(what, CallFact::SupervisionStarted { .. }),
+];
+
+/// Everybody is a supervisor, with the PIN 1.
+fn supervise(world: &mut World, agents: &[AgentNo]) {
+    world.gateway.use_supervisors(agents.iter().map(|agent| (agent.clone(), Token::new("1"))).collect());
+}
+
+/// Somebody parks, picks up, calls somebody into the talk, listens or breaks in; a while later that phone hangs up.
+fn dial_a_code(world: &mut World, agents: &[AgentNo], random: &mut Random) {
+    let mut anybody = || agents[random.below(u32::try_from(agents.len()).unwrap()) as usize].clone();
+    let other = anybody();
+    let talking = world.gateway.agents().all().find(|(_, state, _)| matches!(state, State::Talking { .. }));
+    let busy = talking.map_or_else(&mut anybody, |(agent, ..)| agent.clone());
+    let free = anybody();
+    let (by, code) = match random.below(6) {
+        0 | 1 => (busy, "*48".to_owned()),
+        2 => (free, format!("*49{}", 1 + random.below(2))),
+        3 => (busy, format!("*47{other}")),
+        4 => (free, format!("*91{busy}*1")),
+        _ => (free, format!("*93{busy}*1")),
+    };
+    let talk = Duration::from_secs(u64::from(random.below(60)));
+    let patience = Patience { wait: Duration::from_secs(30), talk: Some(talk) };
+    world.dial_as_agent(by.as_str(), &code, patience);
 }
 
 #[test]
 fn nobody_is_stuck() {
-    let answered: usize = (0..60).map(run).sum();
-    assert!(answered > 100, "{answered} calls were answered: too few to tell anything");
+    let all: Vec<[usize; 5]> = (0..60).map(run).collect();
+    let sums: Vec<usize> = (0..5).map(|deed| all.iter().map(|run| run[deed]).sum()).collect();
+    assert!(sums[0] > 100, "{} calls were answered: too few to tell anything", sums[0]);
+    let codes: usize = sums.iter().skip(1).sum();
+    assert!(codes >= 5, "parked, unparked, added, supervised: {sums:?}");
 }
 
 #[test]
@@ -150,7 +193,7 @@ fn wrap_up_keeps_callers_away_and_ends_in_time() {
         then: super::phone::Then::Answer { after: Duration::from_secs(1), hang_up_after: None },
     };
     world.agents.expect([conduct, conduct]);
-    let talk = super::phone::Patience { wait: Duration::from_secs(60), talk: Some(Duration::from_secs(3)) };
+    let talk = Patience { wait: Duration::from_secs(60), talk: Some(Duration::from_secs(3)) };
     let number = scenario.hotlines[0].number.clone();
     let dial = |world: &mut World| world.call(&number, talk).expect("a call");
     dial(&mut world);

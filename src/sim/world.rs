@@ -156,6 +156,14 @@ impl World {
         session
     }
 
+    /// The phone of this agent calls by itself.
+    pub fn dial_as_agent(&mut self, agent: &str, number: &str, patience: Patience) -> Option<SessionId> {
+        let server = self.gateway_address();
+        let session = self.agents.call(self.now.mono, server, number, agent, patience);
+        self.settle();
+        session
+    }
+
     /// The caller of this session hangs up.
     pub fn hang_up(&mut self, session: SessionId) {
         self.trunk.hang_up(self.now, session);

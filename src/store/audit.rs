@@ -84,7 +84,8 @@ impl Break {
 
 const COLUMNS: &str = "SELECT n, at_wall_us, who, what, about, details, hash FROM audit";
 
-const NOTHING: Hash = Hash([0; 32]);
+/// Before the first row.
+pub(super) const NOTHING: Hash = Hash([0; 32]);
 
 /// Adds a row. To be called within a transaction that has begun to write (`IMMEDIATE`), the one that does the deed.
 pub(super) fn append(work: &Connection, deed: Deed<'_>) -> Result<i64, StoreError> {
@@ -102,7 +103,7 @@ pub(super) fn append(work: &Connection, deed: Deed<'_>) -> Result<i64, StoreErro
     Ok(n)
 }
 
-fn following(before: Hash, n: i64, at_wall_us: i64, texts: [&str; 4]) -> Hash {
+pub(super) fn following(before: Hash, n: i64, at_wall_us: i64, texts: [&str; 4]) -> Hash {
     let mut hasher = Sha256::new();
     hasher.update(before.0);
     let (n, at) = (n.to_string(), at_wall_us.to_string());

@@ -3,7 +3,7 @@
 //! One [`Writer`] a directory; any number of [`Reader`]s beside it, and one [`Custody`] for what people decide about recordings
 //! and numbers. Rows of `call`, `recording` and `listed` are computed from facts and can be rebuilt. [`People`] are those who work
 //! with the console; what they do is in the [`audit`] log. [`qa`] has draws and scores, [`notes`] what callers wanted,
-//! [`callbacks`] whom the house owes a call.
+//! [`callbacks`] whom the house owes a call, [`reports`] what was closed.
 
 pub mod audit;
 pub mod callbacks;
@@ -15,6 +15,7 @@ pub mod people;
 pub mod qa;
 mod reader;
 mod recordings;
+pub mod reports;
 mod retention;
 pub mod session;
 mod sqlite;

@@ -96,6 +96,8 @@ pub struct Person {
     pub language: Option<String>,
     pub disabled: bool,
     pub since: Wall,
+    /// Whose link last replaced a password that this person had, and when.
+    pub by_link: Option<(String, Wall)>,
 }
 
 /// Somebody new.
@@ -129,7 +131,8 @@ pub struct People {
 /// Longest name to log in by, and longest name to be shown.
 const NAME: usize = 64;
 
-const COLUMNS: &str = "SELECT id, name, shown, roles, agent, language, disabled, since_wall_us FROM person";
+const COLUMNS: &str = "SELECT id, name, shown, roles, agent, language, disabled, since_wall_us, link_by, link_wall_us
+    FROM person";
 
 impl People {
     /// The database must be there and of this version.
@@ -205,6 +208,28 @@ impl People {
         let changed = work.execute("UPDATE person SET password = ?2 WHERE name = ?1", (plain(name), password))?;
         end_sessions(&work, &plain(name))?;
         finish(work, changed, Deed { at, who: by, what: "person.password", about: &plain(name), details: &Value::Null })
+    }
+
+    /// The same by a link that `made_by` had made: whoever had a password is shown that, since it may have been somebody else who
+    /// followed the link.
+    pub fn set_password_by_link(
+        &mut self,
+        name: &str,
+        password: &str,
+        made_by: &str,
+        at: Wall,
+    ) -> Result<(), StoreError> {
+        let name = plain(name);
+        let work = begin(&mut self.db)?;
+        work.execute(
+            "UPDATE person SET link_by = ?2, link_wall_us = ?3 WHERE name = ?1 AND password IS NOT NULL",
+            (&name, made_by, at.as_micros()),
+        )?;
+        let changed =
+            work.execute("UPDATE person SET password = ?2 WHERE name = ?1 AND disabled = 0", (&name, password))?;
+        end_sessions(&work, &name)?;
+        let details = json!({ "link_of": made_by });
+        finish(work, changed, Deed { at, who: &name, what: "person.password_by_link", about: &name, details: &details })
     }
 
     /// Somebody disabled cannot log in, and is logged out.
@@ -342,6 +367,7 @@ fn person(row: &SqlRow<'_>) -> rusqlite::Result<Person> {
         language: row.get(5)?,
         disabled: row.get(6)?,
         since: Wall::from_micros(row.get(7)?),
+        by_link: row.get::<_, Option<String>>(8)?.zip(row.get::<_, Option<i64>>(9)?.map(Wall::from_micros)),
     })
 }
 

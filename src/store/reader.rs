@@ -16,7 +16,7 @@ use crate::report::{Run, callbacks};
 
 #[derive(Debug)]
 pub struct Reader {
-    db: Connection,
+    pub(super) db: Connection,
 }
 
 /// Which calls to list.

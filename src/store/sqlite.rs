@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_keeping.sql"),
     include_str!("migrations/0007_callbacks.sql"),
     include_str!("migrations/0012_notes.sql"),
+    include_str!("migrations/0013_reports.sql"),
 ];
 
 /// How long one statement waits for another process's lock. Short: the ledger's thread retries by itself, and meanwhile

@@ -40,6 +40,8 @@ pub struct Settings {
     pub behind_tls: bool,
     /// What opens sealed recordings.
     pub vault: Vault,
+    /// Agents hear the recordings of their own calls.
+    pub agents_hear: bool,
 }
 
 #[derive(Clone)]
@@ -68,8 +70,11 @@ struct Inner {
 pub enum Opens {
     /// The form that makes the first admin.
     Setup,
-    /// A session of this person.
+    /// A session of this person, who has no password yet: for the demo.
     Login { name: String },
+    /// A new password of this person. Whoever follows it is not logged in, the old password ends, and the person is shown who made
+    /// it: so nobody acts in another's name unseen.
+    Password { name: String, made_by: String },
 }
 
 #[derive(Debug, Clone)]
@@ -117,6 +122,10 @@ impl Desk {
 
     pub fn is_behind_tls(&self) -> bool {
         self.0.settings.behind_tls
+    }
+
+    pub(super) fn agents_hear(&self) -> bool {
+        self.0.settings.agents_hear
     }
 
     pub fn now(&self) -> Now {
@@ -210,7 +219,7 @@ impl Desk {
         let secret = self.secret();
         let path = match opens {
             Opens::Setup => "/setup",
-            Opens::Login { .. } => "/link",
+            Opens::Login { .. } | Opens::Password { .. } => "/link",
         };
         let now = self.now().wall;
         let mut links = self.0.links.lock().unwrap_or_else(PoisonError::into_inner);

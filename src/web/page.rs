@@ -4,6 +4,7 @@
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -22,6 +23,9 @@ use crate::store::session::Secret;
 
 /// A page, or why there is none.
 pub type Reply = Result<Response, Refusal>;
+
+/// How long a person is told that the password was replaced by a link.
+const TOLD: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// One request, after the door has let it in. Handlers take it as an argument.
 #[derive(Clone)]
@@ -121,6 +125,7 @@ impl Asked {
     pub fn page(&self) -> Page {
         let person = self.visitor().map(|visitor| visitor.person.clone());
         let roles = person.as_ref().map_or(Roles::NONE, |person| person.roles);
+        let now = self.0.desk.now().wall;
         Page {
             nav: super::routes::nav(roles, &self.0.path),
             words: self.0.words,
@@ -128,6 +133,7 @@ impl Asked {
             nonce: self.0.nonce.clone(),
             zone: self.0.desk.zone(),
             path: self.0.path.clone(),
+            by_link: person.as_ref().and_then(|person| person.by_link.clone()).filter(|(_, at)| now < *at + TOLD),
             is_kiosk: self.0.query.iter().any(|(key, _)| key == "kiosk"),
             person,
         }
@@ -163,6 +169,8 @@ pub struct Page {
     pub nonce: String,
     pub path: String,
     pub is_kiosk: bool,
+    /// Whose link replaced this person's password of late.
+    pub by_link: Option<(String, Wall)>,
     words: &'static Words,
     zone: TimeZone,
 }
@@ -198,6 +206,11 @@ impl Page {
     /// `2026-11-21 10:00:05`, in the hotline's zone.
     pub fn time(&self, time: &Time) -> String {
         self.local(time.0, "%Y-%m-%d %H:%M:%S")
+    }
+
+    /// The last whole day before this moment, as deadlines are told: `2026-12-07`.
+    pub fn last_day(&self, until: &Wall) -> String {
+        self.local(Wall::from_micros(until.as_micros() - 1), "%Y-%m-%d")
     }
 
     /// `10:00:05`.

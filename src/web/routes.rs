@@ -9,7 +9,7 @@ use axum::routing::{MethodFilter, MethodRouter, get as get_method, on};
 use super::desk::Desk;
 use super::door;
 use super::page::{Nav, Refusal};
-use super::pages::{account, admin, agent, callbacks, calls, home, live, login, notes, one_call, qa, sound};
+use super::pages::{account, admin, agent, callbacks, calls, home, live, login, notes, one_call, qa, reports, sound};
 use crate::store::people::Role::{Admin, Agent, Auditor, Lead, Operator, Qa};
 use crate::store::people::Roles;
 
@@ -60,6 +60,8 @@ pub const WATCHES: Roles = Roles::of(&[Lead, Operator]);
 const CALLS_BACK: Roles = Roles::of(&[Agent, Lead, Operator]);
 /// Scores calls that are drawn for them.
 const SCORES: Roles = Roles::of(&[Qa]);
+/// Sees which calls deserve to be heard.
+const SCORERS: Roles = Roles::of(&[Qa, Lead]);
 const LEADS: Roles = Roles::of(&[Lead]);
 /// May look at how calls were drawn.
 const CHECKS: Roles = Roles::of(&[Qa, Lead, Auditor]);
@@ -70,14 +72,20 @@ const CARDS: Roles = Roles::of(&[Lead, Auditor, Agent]);
 pub const READS_NOTES: Roles = Roles::of(&[Agent, Lead, Qa]);
 /// May do something with a note: which, the page asks.
 const SETTLES: Roles = Roles::of(&[Agent, Lead]);
+/// Reads reports of all calls; closing one is for leads.
+const REPORTS: Roles = Roles::of(&[Lead, Operator, Qa, Auditor]);
 const AUDITS: Roles = Roles::of(&[Auditor, Admin]);
 const TENDS: Roles = Roles::of(&[Admin, Operator]);
 
-/// Every route of the console.
-#[rustfmt::skip]
+/// Every route of the console, in the order of the navigation.
 pub fn table() -> Vec<Route> {
-    use Who::{Anybody, LoggedIn, Only};
-    let table = vec![
+    [doors(), calls_and_agents(), inspection(), reports_and_administration()].into_iter().flatten().collect()
+}
+
+#[rustfmt::skip]
+fn doors() -> Vec<Route> {
+    use Who::{Anybody, LoggedIn};
+    vec![
         get("/", LoggedIn, home::go_home),
         get("/assets/{hash}/{*name}", Anybody, super::assets::serve),
         get("/setup", Anybody, login::setup),
@@ -90,6 +98,13 @@ pub fn table() -> Vec<Route> {
         post("/language", Anybody, account::language),
         get("/account", LoggedIn, account::page),
         post("/account/password", LoggedIn, account::password),
+    ]
+}
+
+#[rustfmt::skip]
+fn calls_and_agents() -> Vec<Route> {
+    use Who::Only;
+    vec![
         get("/live", Only(WATCHES), live::page).nav("nav-live"),
         get("/live/events", Only(WATCHES), live::events),
         get("/calls", Only(SEES_CALLS), calls::page).nav("nav-calls"),
@@ -103,6 +118,8 @@ pub fn table() -> Vec<Route> {
         get("/callbacks", Only(CALLS_BACK), callbacks::page).nav("nav-callbacks"),
         post("/callbacks/{id}", Only(CALLS_BACK), callbacks::change),
         get("/agent", Only(Roles::of(&[Agent])), agent::page).nav("nav-agent"),
+        get("/agent/calls/{id}/sound", Only(Roles::of(&[Agent])), sound::own),
+        get("/agent/calls/{id}/peaks", Only(Roles::of(&[Agent])), sound::own_peaks),
         get("/agent/state", Only(Roles::of(&[Agent])), agent::state),
         post("/agent/{order}", Only(Roles::of(&[Agent])), agent::order),
         get("/notes", Only(READS_NOTES), notes::page).nav("nav-notes"),
@@ -111,6 +128,13 @@ pub fn table() -> Vec<Route> {
         post("/notes/seen", Only(Roles::of(&[Agent])), notes::seen),
         get("/notes/{id}", Only(READS_NOTES), notes::one),
         post("/notes/{id}/step/{order}", Only(SETTLES), notes::step),
+    ]
+}
+
+#[rustfmt::skip]
+fn inspection() -> Vec<Route> {
+    use Who::Only;
+    vec![
         get("/qa/tasks", Only(SCORES), qa::tasks::page).nav("nav-qa-tasks"),
         get("/qa/next", Only(SCORES), qa::tasks::next),
         get("/qa/review/{id}", Only(REVIEWS), qa::review::page),
@@ -124,6 +148,9 @@ pub fn table() -> Vec<Route> {
         post("/qa/sampling/close", Only(LEADS), qa::sampling::close),
         post("/qa/sampling/consent", Only(LEADS), qa::sampling::consent),
         get("/qa/sampling/export", Only(CHECKS), qa::sampling::exported),
+        get("/qa/targeted", Only(SCORERS), qa::targeted::page).nav("nav-qa-targeted"),
+        post("/qa/targeted", Only(LEADS), qa::targeted::pick),
+        post("/qa/give", Only(LEADS), qa::targeted::give),
         get("/qa/disputes", Only(LEADS), qa::disputes::page).nav("nav-qa-disputes"),
         get("/qa/agreement", Only(CHECKS), qa::agreement::page).nav("nav-qa-agreement"),
         get("/qa/forms", Only(CHECKS), qa::forms::page).nav("nav-qa-forms"),
@@ -131,6 +158,17 @@ pub fn table() -> Vec<Route> {
         get("/scorecards/{name}", Only(CARDS), qa::scorecard::page),
         post("/scorecards/{name}/seen", Only(Roles::of(&[Agent])), qa::scorecard::seen),
         get("/training", Only(LEADS), qa::training::page).nav("nav-training"),
+    ]
+}
+
+#[rustfmt::skip]
+fn reports_and_administration() -> Vec<Route> {
+    use Who::Only;
+    vec![
+        get("/reports", Only(REPORTS), reports::index).nav("nav-reports"),
+        get("/reports/{span}/{date}", Only(REPORTS), reports::page),
+        get("/reports/{span}/{date}/{kind}", Only(REPORTS), reports::file),
+        post("/reports/{span}/{date}/close", Only(LEADS), reports::close),
         get("/admin/people", Only(Roles::of(&[Admin])), admin::people::page).nav("nav-people"),
         post("/admin/people", Only(Roles::of(&[Admin])), admin::people::add),
         post("/admin/people/{name}", Only(Roles::of(&[Admin])), admin::people::change),
@@ -139,8 +177,7 @@ pub fn table() -> Vec<Route> {
         get("/admin/storage", Only(TENDS), admin::storage::page).nav("nav-storage"),
         get("/admin/health", Only(TENDS), admin::health::page).nav("nav-health"),
         get("/admin/metrics", Only(TENDS), admin::health::metrics).nav("nav-metrics"),
-    ];
-    table
+    ]
 }
 
 /// The console. What is not in the table is not there.

@@ -29,6 +29,9 @@ use crate::store::{People, Reader, StoreError, SubjectKey, Writer, callbacks, pa
 use crate::web::api::{Answer, Backend};
 use crate::web::desk::{Desk, Opens, Settings, Surroundings};
 
+#[path = "work_tests.rs"]
+mod work;
+
 /// A switch that answers nothing.
 struct Silent;
 
@@ -87,8 +90,10 @@ fn house(behind_tls: bool) -> House {
         trunks: Arc::new(|| vec![("carrier".to_owned(), true)]),
         disk: Arc::new(|| Some((1, 2, "fine"))),
     };
-    let (settings, plans) =
-        (Settings { behind_tls, vault: Vault::new(directory.path(), &[]) }, Arc::new(story::plans()));
+    let (settings, plans) = (
+        Settings { behind_tls, vault: Vault::new(directory.path(), &[]), agents_hear: true },
+        Arc::new(story::plans()),
+    );
     let random = Random::from_number(1);
     let desk = Desk::new(directory.path(), settings, surroundings, Arc::new(Silent), plans, random).unwrap();
     House { router: router(&desk), directory, desk }
@@ -156,6 +161,7 @@ async fn every_route_as_every_role() {
     for route in &routes {
         let path = route.path.replace("{id}", "01900000-0000-7000-8000-000000000000").replace("{name}", "nobody");
         let path = path.replace("{hash}", "0").replace("{*name}", "x").replace("{order}", "ready");
+        let path = path.replace("{span}", "day").replace("{date}", "2026-11-20").replace("{kind}", "csv");
         assert!(!path.contains('{'), "{path}: say what stands there in this test");
         let (method, who) = (&route.method, route.who);
         let (status, headers, _) = house.ask(request(method, &path, None, "")).await;
@@ -424,125 +430,4 @@ async fn whoever_takes_a_callback_sees_the_number() {
     assert_eq!(post(&li, "do=reached").await, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(post(&wang, "do=reached&note=all+well").await, StatusCode::SEE_OTHER);
     assert!(!page(&wang).await.contains(&id.to_string()), "it is done");
-}
-
-/// Fields of a note's form, the call's number untouched.
-fn note_form(call: &str, text: &str) -> String {
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("call", call).append_pair("hotline", "property").append_pair("class", "complaint");
-    form.append_pair("name", text).append_pair("content", text).append_pair("promise", text);
-    form.append_pair("promised", "2026-11-21T18:00").append_pair("caller", "13900000001").finish()
-}
-
-#[tokio::test]
-async fn a_note_goes_from_the_agents_desk_to_whoever_settles_it() {
-    let house = house(false);
-    for role in ["agent", "lead", "qa", "operator"] {
-        house.add(role, role, None);
-    }
-    let id = house.call("13900000001", CALLER).to_string();
-    let evil = "\"><script>alert(1)</script><img src=x onerror=alert(2)>";
-    let agent = house.session("agent");
-    let (_, _, desk) = house.ask(request(&Method::GET, "/agent", Some(&agent), "")).await;
-    assert!(
-        desk.contains(&format!("name=\"call\" value=\"{id}\"")) && desk.contains("value=\"13900000001\""),
-        "{desk}"
-    );
-    let post = |path: &str, secret: &Secret, form: &str| request(&Method::POST, path, Some(secret), form);
-    let (status, headers, body) = house.ask(post("/notes", &agent, &note_form(&id, evil))).await;
-    assert_eq!((status, location(&headers)), (StatusCode::SEE_OTHER, "/notes/1"), "{body}");
-    let twice = house.ask(post("/notes", &agent, &note_form(&id, evil))).await;
-    assert_eq!(twice.0, StatusCode::UNPROCESSABLE_ENTITY);
-    let (_, headers, _) = house.ask(request(&Method::GET, &format!("/notes/new?call={id}"), Some(&agent), "")).await;
-    assert_eq!(location(&headers), "/notes/1", "a call is noted once");
-    for (name, sees) in [("agent", true), ("lead", true), ("qa", false)] {
-        let secret = house.session(name);
-        let mut paths = vec!["/notes".to_owned(), "/notes?show=all&q=%3Cscript%3E".into(), "/notes/1".into()];
-        if name != "agent" {
-            paths.extend([format!("/calls/{id}"), "/calls?note=%3Cscript%3E".into()]);
-        }
-        for path in paths {
-            let (status, _, body) = house.ask(request(&Method::GET, &path, Some(&secret), "")).await;
-            assert_eq!(status, StatusCode::OK, "{path} as {name}: {body}");
-            assert!(!body.contains("<script>alert") && !body.contains("<img src=x"), "{path} as {name}: {body}");
-            assert!(!path.starts_with("/notes") || body.contains("13900000001") == sees, "{path} as {name}: {body}");
-            assert!(path.starts_with("/calls?") || body.contains("20261121-8-001"), "{path} as {name}: {body}");
-        }
-        let (status, ..) = house.ask(post("/notes/1/step/hand-on", &secret, "to=9&text=x")).await;
-        assert_eq!(status != StatusCode::FORBIDDEN, name != "qa", "{name}");
-    }
-    let lead = house.session("lead");
-    assert_eq!(house.ask(post("/notes/1/step/hand-on", &lead, "to=77")).await.0, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(house.ask(post("/notes/1/step/change", &lead, &note_form("", "x"))).await.0, StatusCode::SEE_OTHER);
-    assert_eq!(house.ask(post("/notes/1/step/done", &lead, "text=%E5%A5%BD")).await.0, StatusCode::SEE_OTHER);
-    let people = People::open(house.directory.path()).unwrap();
-    let note = people.call_note(1).unwrap().unwrap();
-    assert_eq!((note.words.content.as_str(), note.words.caller, note.holder), ("x", None, Some("9".into())));
-    assert_eq!(note.done, Some(now().wall));
-    // Six in the evening in Shanghai comes before the end of the day's 24 hours.
-    assert_eq!(note.due.to_string(), "2026-11-21T10:00:00.000Z");
-}
-
-#[tokio::test]
-async fn what_cannot_be_noted_is_told() {
-    let house = house(false);
-    house.add("agent", "agent", None);
-    let agent = house.session("agent");
-    let theirs = {
-        let story =
-            Story::new(9).at(20, What::AgentInvited { attempt: 1, agent: story::agent("9") }).at(1_000, What::Ring);
-        let story =
-            story.at(4_000, What::AgentAnswered { attempt: 1, agent: story::agent("9") }).at(4_001, What::Connected);
-        let facts = story.ended(9_000, Reason::CallerHungUp, EndedBy::Caller).facts();
-        house.write(&facts);
-        facts[0].call.to_string()
-    };
-    let good = "hotline=property&class=inquiry&content=x&caller=139";
-    for (form, status) in [
-        (good.to_owned(), StatusCode::SEE_OTHER),
-        (good.replace("class=inquiry", "class=nonsense"), StatusCode::UNPROCESSABLE_ENTITY),
-        (good.replace("content=x", "content=+"), StatusCode::UNPROCESSABLE_ENTITY),
-        (good.replace("caller=139", "caller=abc"), StatusCode::UNPROCESSABLE_ENTITY),
-        (good.replace("caller=139", ""), StatusCode::UNPROCESSABLE_ENTITY),
-        (good.replace("caller=139", "settled=yes"), StatusCode::SEE_OTHER),
-        (good.replace("property", "nowhere"), StatusCode::UNPROCESSABLE_ENTITY),
-        (format!("{good}&promised=2026-11-21T09:00"), StatusCode::UNPROCESSABLE_ENTITY),
-        (format!("{good}&promised=soon"), StatusCode::UNPROCESSABLE_ENTITY),
-        (format!("{good}&promise=x"), StatusCode::UNPROCESSABLE_ENTITY),
-        (format!("{good}&call={theirs}"), StatusCode::UNPROCESSABLE_ENTITY),
-        (format!("{good}&call=x"), StatusCode::NOT_FOUND),
-    ] {
-        let (found, _, body) = house.ask(request(&Method::POST, "/notes", Some(&agent), &form)).await;
-        assert_eq!(found, status, "{form}: {body}");
-    }
-}
-
-#[tokio::test]
-async fn what_was_left_over_is_looked_at_first() {
-    let house = house(false);
-    house.add("agent", "agent", None);
-    let agent = house.session("agent");
-    let home = || request(&Method::GET, "/", Some(&agent), "");
-    assert_eq!(location(&house.ask(home()).await.1), "/agent");
-    let yesterday = Wall::from_micros(now().wall.as_micros() - 86_400_000_000);
-    let words = crate::notes::Words { class: "inquiry".into(), content: "电梯".into(), ..Default::default() };
-    let new = crate::store::notes::NewNote {
-        day: jiff::civil::date(2026, 11, 20),
-        agent: "9".into(),
-        hotline: "property".into(),
-        call: None,
-        words,
-        due: now().wall,
-        settled: false,
-    };
-    People::open(house.directory.path()).unwrap().write_note(&new, "li", yesterday).unwrap();
-    let (_, headers, _) = house.ask(home()).await;
-    assert_eq!(location(&headers), "/notes?show=carried");
-    let list = || request(&Method::GET, "/notes?show=carried", Some(&agent), "");
-    let (_, _, body) = house.ask(list()).await;
-    assert!(body.contains("id=\"unseen\"") && body.contains("20261120-9-001"), "{body}");
-    assert_eq!(house.ask(request(&Method::POST, "/notes/seen", Some(&agent), "")).await.0, StatusCode::SEE_OTHER);
-    let (_, _, body) = house.ask(list()).await;
-    assert!(!body.contains("id=\"unseen\"") && body.contains("20261120-9-001"), "{body}");
-    assert_eq!(location(&house.ask(home()).await.1), "/agent");
 }

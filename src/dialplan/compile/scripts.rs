@@ -4,7 +4,7 @@ use super::speaker::Speaker;
 use super::steps::Ways;
 use crate::dialplan::plan::{Next, Prompt};
 use crate::dialplan::schema::scripts as written;
-use crate::dialplan::scripts::{Desk, Hold, Low, Noise, Scripts, Silent};
+use crate::dialplan::scripts::{Desk, Hold, Low, Noise, Park, Scripts, Silent};
 use crate::written::At;
 
 impl Ways<'_> {
@@ -19,6 +19,7 @@ impl Ways<'_> {
             closing: file.closing,
             nuisance: file.nuisance.as_ref().map(|desk| self.desk("nuisance.then", desk)),
             wrong_number: file.wrong_number.as_ref().map(|desk| self.desk("wrong_number.then", desk)),
+            park: Park { after: file.park_after, slots: speaker.digits() },
         }
     }
 

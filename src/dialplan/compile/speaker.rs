@@ -56,6 +56,14 @@ impl Speaker<'_, '_> {
         self.say(key, text, ("", &["org"]), &readings).pop().flatten()
     }
 
+    /// One to nine, or nothing if the language cannot say them all.
+    pub(super) fn digits(&mut self) -> Vec<Prompt> {
+        let Some(language) = self.language else { return Vec::new() };
+        let said: Result<Vec<Prompt>, Unsaid> =
+            (1..=9).map(|digit: u8| self.library.say(language, &digit.to_string())).collect();
+        said.unwrap_or_default()
+    }
+
     /// A text with `{ahead}`, for one caller ahead, for two and so on.
     pub(super) fn for_each_ahead(&mut self, key: &str, text: &At<String>, last: u32) -> Vec<Prompt> {
         let numbers: Vec<String> = (1..=last).map(|n| n.to_string()).collect();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::one_of;
-use crate::dialplan::scripts::{By, Length};
+use crate::dialplan::scripts::{By, Length, Park};
 use crate::written::{At, Table};
 
 /// 0 dBm0, the level of a sine, over full scale (ITU-T G.100.1), in dB.
@@ -19,6 +19,7 @@ pub(in crate::dialplan) struct Scripts {
     pub(in crate::dialplan) closing: bool,
     pub(in crate::dialplan) nuisance: Option<Desk>,
     pub(in crate::dialplan) wrong_number: Option<Desk>,
+    pub(in crate::dialplan) park_after: Duration,
 }
 
 #[derive(Debug)]
@@ -77,6 +78,7 @@ pub(super) fn read(root: &mut Table<'_>) -> Scripts {
         closing: root.section("closing").boolean("measure").is_some_and(|at| at.value),
         nuisance: desk(root.section("nuisance"), '7'),
         wrong_number: desk(root.section("wrong_number"), '9'),
+        park_after: seconds(&mut root.section("park"), "after_s", 10, Park::AFTER_S),
     };
     if let (Some(one), Some(other)) = (&scripts.nuisance, &scripts.wrong_number)
         && one.key == other.key

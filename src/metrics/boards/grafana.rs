@@ -155,19 +155,20 @@ impl Panel {
         }
         match self.shape {
             Shape::Lines | Shape::Stacked => defaults["custom"] = self.lines(),
-            Shape::Yes => {
-                let (yes, no) = (t("是", "yes").of(language), t("否", "no").of(language));
-                defaults["mappings"] = json!([{ "type": "value", "options": {
-                    "0": { "text": no, "color": "red", "index": 0 }, "1": { "text": yes, "color": "green", "index": 1 }
-                } }]);
+            Shape::Words(words) => {
+                let of = |(place, (value, text, colour)): (usize, &(u8, Text, &str))| {
+                    (value.to_string(), json!({ "text": text.of(language), "color": colour, "index": place }))
+                };
+                let options: serde_json::Map<String, Value> = words.iter().enumerate().map(of).collect();
+                defaults["mappings"] = json!([{ "type": "value", "options": options }]);
             }
-            Shape::Stat | Shape::Bars => {}
+            Shape::Stat | Shape::Names | Shape::Bars => {}
         }
         defaults
     }
 
     fn lines(&self) -> Value {
-        let stacked = self.shape == Shape::Stacked;
+        let stacked = matches!(self.shape, Shape::Stacked);
         json!({
             "drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 1, "fillOpacity": if stacked { 40 } else { 8 },
             "showPoints": "never", "spanNulls": false, "axisPlacement": "auto",
@@ -179,11 +180,16 @@ impl Panel {
     fn options(&self) -> Value {
         let last = json!({ "calcs": ["lastNotNull"], "fields": "", "values": false });
         match self.shape {
-            Shape::Stat | Shape::Yes => {
+            Shape::Stat | Shape::Words(_) | Shape::Names => {
                 let many = self.queries.len() > 1 || self.queries[0].legend.en.contains("{{");
+                let text = match self.shape {
+                    Shape::Names => "name",
+                    _ if many => "value_and_name",
+                    _ => "value",
+                };
                 json!({
                     "reduceOptions": last, "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto",
-                    "textMode": if many { "value_and_name" } else { "value" }, "wideLayout": true
+                    "textMode": text, "wideLayout": true
                 })
             }
             Shape::Bars => json!({
@@ -201,7 +207,7 @@ impl Panel {
 impl Shape {
     fn plugin(self) -> &'static str {
         match self {
-            Shape::Stat | Shape::Yes => "stat",
+            Shape::Stat | Shape::Words(_) | Shape::Names => "stat",
             Shape::Bars => "bargauge",
             Shape::Lines | Shape::Stacked => "timeseries",
         }

@@ -1,4 +1,4 @@
-use super::{Board, CALM, Panel, Section, Shape, dotted, q, t};
+use super::{Board, CALM, Panel, Section, Shape, YES_OR_NO, dotted, q, t};
 
 const PER_LEG: super::Text = t("{{leg}}", "{{leg}}");
 
@@ -21,7 +21,7 @@ pub(super) const BOARD: Board = Board {
                         "中继是否应答 OPTIONS。",
                         "Whether a trunk answers OPTIONS; one that gets none is not shown.",
                     ),
-                    shape: Shape::Yes,
+                    shape: YES_OR_NO,
                     unit: "bool",
                     size: (6, 6),
                     queries: &[q("min by (trunk) (hotline_trunk_up{$S})", t("{{trunk}}", "{{trunk}}"))],

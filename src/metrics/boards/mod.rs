@@ -80,7 +80,7 @@ struct Panel {
 /// Green, whatever the value.
 const CALM: &[(f64, &str)] = &[(0.0, "green")];
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Shape {
     /// Numbers as they are at the end of the time that is shown.
     Stat,
@@ -88,9 +88,13 @@ enum Shape {
     Bars,
     Lines,
     Stacked,
-    /// What a series is at each time, as a colour.
-    Yes,
+    /// A number of a closed list, as its word and colour.
+    Words(&'static [(u8, Text, &'static str)]),
+    /// What the series are called; their value says nothing.
+    Names,
 }
+
+const YES_OR_NO: Shape = Shape::Words(&[(0, t("否", "no"), "red"), (1, t("是", "yes"), "green")]);
 
 /// `$H` stands for the selection of job, instance and hotline, `$S` for that of job and instance, `$R` for the time that is shown.
 struct Query {
@@ -146,4 +150,9 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("fail", "不合格", "red"),
     ("na", "不适用", "#B0B0B0"),
     ("unknown", "无法判定", "#808080"),
+    ("unassigned", "未分配", "purple"),
+    ("assigned", "待评", "blue"),
+    ("overdue", "逾期", "red"),
+    ("drawn", "已抽取", "blue"),
+    ("scored", "已评", "green"),
 ];

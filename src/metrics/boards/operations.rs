@@ -1,4 +1,4 @@
-use super::{Board, CALM, Panel, Section, Shape, dotted, q, t};
+use super::{Board, CALM, Panel, Section, Shape, YES_OR_NO, dotted, q, t};
 
 const LEVEL: &[(f64, &str)] = &[(0.0, "red"), (0.8, "orange"), (0.9, "green")];
 
@@ -95,7 +95,7 @@ pub(super) const BOARD: Board = Board {
                         "按拨号方案（时间、节假日、停服）现在是否接听来电。",
                         "Whether each hotline takes calls by its dialplan: hours, holidays, outage.",
                     ),
-                    shape: Shape::Yes,
+                    shape: YES_OR_NO,
                     unit: "bool",
                     size: (4, 5),
                     queries: &[q("max by (hotline) (hotline_open{$H})", t("{{hotline}}", "{{hotline}}"))],

@@ -173,7 +173,7 @@ pub(super) const BOARD: Board = Board {
                     unit: "percentunit",
                     size: (8, 10),
                     queries: &[q(
-                        "sort(bottomk(15, sum by (rule) (increase(hotline_rule_checks_total{$S,verdict=\"pass\"}[$R])) / (sum by (rule) (increase(hotline_rule_checks_total{$S,verdict=~\"pass|fail\"}[$R])) > 0)))",
+                        "sort(bottomk(12, sum by (rule) (increase(hotline_rule_checks_total{$S,verdict=\"pass\"}[$R])) / (sum by (rule) (increase(hotline_rule_checks_total{$S,verdict=~\"pass|fail\"}[$R])) > 0)))",
                         t("{{rule}}", "{{rule}}"),
                     )],
                     steps: RULES,
@@ -211,19 +211,72 @@ pub(super) const BOARD: Board = Board {
             ],
         },
         Section {
+            title: t("质检", "QA"),
+            panels: &[
+                Panel {
+                    title: t("待评录音", "Calls that wait to be scored"),
+                    about: t(
+                        "抽检后尚未评分的录音，按状态；逾期指超过应评截止日，无论是否已分配。",
+                        "Calls that people are to hear and have not scored; overdue: the due date is over, whoever has it.",
+                    ),
+                    shape: Shape::Bars,
+                    unit: "locale",
+                    size: (8, 7),
+                    queries: &[q("sum by (state) (hotline_qa_backlog_reviews{$S})", t("{{state}}", "{{state}}"))],
+                    steps: CALM,
+                    range: (Some(0.0), None),
+                },
+                Panel {
+                    title: t("本月抽检", "The month's draw"),
+                    about: t(
+                        "本月随机抽取的录音与其中已评分的数量（不含复评）。",
+                        "Calls drawn by lot for the present month and how many were scored, second hearings excluded.",
+                    ),
+                    shape: Shape::Lines,
+                    unit: "locale",
+                    size: (8, 7),
+                    queries: &[q("sum by (state) (hotline_qa_month_reviews{$S})", t("{{state}}", "{{state}}"))],
+                    steps: CALM,
+                    range: (Some(0.0), None),
+                },
+                Panel {
+                    title: t("从来电到评分", "From the call to its score"),
+                    about: t(
+                        "之前七天内评分的录音，从呼入到提交评分的时间。",
+                        "Call offered to its score submitted, of the scores of the seven days before each point.",
+                    ),
+                    shape: Shape::Lines,
+                    unit: "s",
+                    size: (8, 7),
+                    queries: &[
+                        q(
+                            "histogram_quantile(0.5, sum by (le) (increase(hotline_qa_call_to_score_seconds_bucket{$S}[7d])))",
+                            t("中位数", "median"),
+                        ),
+                        q(
+                            "histogram_quantile(0.9, sum by (le) (increase(hotline_qa_call_to_score_seconds_bucket{$S}[7d])))",
+                            t("90 百分位", "90th percentile"),
+                        ),
+                    ],
+                    steps: CALM,
+                    range: (Some(0.0), None),
+                },
+            ],
+        },
+        Section {
             title: t("坐席", "Agents"),
             panels: &[
                 Panel {
                     title: t("接听数", "Calls answered by agent"),
                     about: t(
-                        "所选时间内每位坐席接听的通话，前 20 名。",
-                        "In the time that is shown, the twenty with most.",
+                        "所选时间内每位坐席接听的通话，前 15 名。",
+                        "In the time that is shown, the fifteen with most.",
                     ),
                     shape: Shape::Bars,
                     unit: "locale",
                     size: (8, 12),
                     queries: &[q(
-                        "sort_desc(topk(20, sum by (agent) (increase(hotline_agent_calls_total{$S,outcome=\"answered\"}[$R]))))",
+                        "sort_desc(topk(15, sum by (agent) (increase(hotline_agent_calls_total{$S,outcome=\"answered\"}[$R]))))",
                         t("{{agent}}", "{{agent}}"),
                     )],
                     steps: CALM,
@@ -232,14 +285,14 @@ pub(super) const BOARD: Board = Board {
                 Panel {
                     title: t("平均通话时长（坐席）", "Mean talk by agent"),
                     about: t(
-                        "每位坐席每次通话的平均时长（不含保持），最长的 20 名。",
-                        "Talk without holds for each call that the agent answered, the twenty with most.",
+                        "每位坐席每次通话的平均时长（不含保持），最长的 15 名。",
+                        "Talk without holds for each call that the agent answered, the fifteen with most.",
                     ),
                     shape: Shape::Bars,
                     unit: "s",
                     size: (8, 12),
                     queries: &[q(
-                        "sort_desc(topk(20, sum by (agent) (increase(hotline_agent_talk_seconds_total{$S}[$R])) / (sum by (agent) (increase(hotline_agent_calls_total{$S,outcome=\"answered\"}[$R])) > 0)))",
+                        "sort_desc(topk(15, sum by (agent) (increase(hotline_agent_talk_seconds_total{$S}[$R])) / (sum by (agent) (increase(hotline_agent_calls_total{$S,outcome=\"answered\"}[$R])) > 0)))",
                         t("{{agent}}", "{{agent}}"),
                     )],
                     steps: CALM,
@@ -264,14 +317,14 @@ pub(super) const BOARD: Board = Board {
                 Panel {
                     title: t("占用率", "Occupancy"),
                     about: t(
-                        "通话、保持与振铃时间 ÷ 已签入坐席的时间（所有热线）。",
-                        "Time in which agents talked, held or were rung ÷ time of agents who were logged in, over all hotlines.",
+                        "之前一小时内通话、保持与振铃时间 ÷ 已签入坐席的时间（所有热线）；通话在结束时计入。",
+                        "Time in which agents talked, held or were rung ÷ time of agents who were logged in, over all hotlines, in the hour before each point; a call counts when it has ended.",
                     ),
                     shape: Shape::Lines,
                     unit: "percentunit",
                     size: (24, 7),
                     queries: &[q(
-                        "(sum(rate(hotline_agent_talk_seconds_total{$S}[1h])) + sum(rate(hotline_agent_hold_seconds_total{$S}[1h])) + sum(rate(hotline_agent_ring_seconds_total{$S}[1h]))) / (sum(avg_over_time(hotline_agents{$S,state!=\"offline\"}[1h])) > 0)",
+                        "(sum(increase(hotline_agent_talk_seconds_total{$S}[1h])) + sum(increase(hotline_agent_hold_seconds_total{$S}[1h])) + sum(increase(hotline_agent_ring_seconds_total{$S}[1h]))) / (sum(sum_over_time(hotline_agents{$S,state!=\"offline\"}[1h:15s])) * 15 > 0)",
                         t("占用率", "occupancy"),
                     )],
                     steps: CALM,

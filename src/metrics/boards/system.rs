@@ -18,7 +18,7 @@ pub(super) const BOARD: Board = Board {
                 Panel {
                     title: t("版本", "Version"),
                     about: t("正在运行的程序版本。", "Which program runs."),
-                    shape: Shape::Stat,
+                    shape: Shape::Names,
                     unit: "none",
                     size: (4, 5),
                     queries: &[q("max by (version) (hotline_build_info{$S})", t("{{version}}", "{{version}}"))],
@@ -36,12 +36,17 @@ pub(super) const BOARD: Board = Board {
                     range: (None, None),
                 },
                 Panel {
-                    title: t("磁盘级别", "Level of the disk"),
+                    title: t("录音磁盘", "Disk of the recordings"),
                     about: t(
-                        "0 正常，1 已用 90 %，2 已用 95 %，3 已满或不可写：新通话不录音。",
-                        "0 fine, 1 at 90 %, 2 at 95 %, 3 full or not writable: new calls are not recorded.",
+                        "录音磁盘的用量：偏高为已用 90 %，告急为 95 %；已满（或不可写）时新通话不录音。",
+                        "Of the recordings: low from 90 % on, tight from 95 % on; full or not writable: new calls are not recorded.",
                     ),
-                    shape: Shape::Stat,
+                    shape: Shape::Words(&[
+                        (0, t("正常", "fine"), "green"),
+                        (1, t("偏高", "low"), "orange"),
+                        (2, t("告急", "tight"), "orange"),
+                        (3, t("已满", "full"), "red"),
+                    ]),
                     unit: "none",
                     size: (4, 5),
                     queries: &[q("max(hotline_recordings_disk_level{$S})", t("磁盘级别", "level"))],

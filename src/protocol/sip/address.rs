@@ -39,6 +39,18 @@ impl Address {
         self.params.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_deref())
     }
 
+    /// No tag, as with peers of RFC 2543, or one that tells dialogs apart (section 19.3): written once, and a word.
+    pub fn names_one_dialog(&self) -> bool {
+        let mut tags = self.params.iter().filter(|(name, _)| name == "tag");
+        match (tags.next(), tags.next()) {
+            (None, _) => true,
+            (Some((_, tag)), None) => {
+                tag.as_ref().is_some_and(|tag| !tag.is_empty() && !tag.bytes().any(|b| b <= b' ' || b == 0x7f))
+            }
+            (Some(_), Some(_)) => false,
+        }
+    }
+
     pub fn tag(&self) -> Option<&str> {
         self.param("tag").flatten()
     }

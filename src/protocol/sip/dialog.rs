@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::header::Name;
 use super::message::{Request, Response};
-use super::uri::Uri;
+use super::uri::{Scheme, Uri};
 use super::via::MAGIC_COOKIE;
 use super::vocabulary::Method;
 
@@ -40,7 +40,10 @@ impl Dialog {
         // RFC 2543 did without Contact: such a peer is called back at its From.
         let old = request.top_via()?.branch().is_none_or(|branch| !branch.starts_with(MAGIC_COOKIE));
         let contact = match request.headers.list(&Name::CONTACT).next() {
-            Some(contact) => Address::parse(contact)?,
+            // Section 12.1.1: requests within the dialog go there, by SIP.
+            Some(contact) => {
+                Address::parse(contact).filter(|at| matches!(at.uri.scheme, Scheme::Sip | Scheme::Sips))?
+            }
             None => Address::parse(from).filter(|_| old)?,
         };
         Some(Dialog {

@@ -56,6 +56,10 @@ pub(super) fn parse_fields(mut rest: &[u8]) -> (Headers, Option<Fault>) {
             line.to_mut().iter_mut().filter(|b| **b == b'\r').for_each(|b| *b = b' ');
             fault = Some(BARE_CR);
         }
+        if has_bare_nul(&line) {
+            line.to_mut().iter_mut().filter(|b| **b == 0).for_each(|b| *b = b' ');
+            fault = fault.or(Some(NUL));
+        }
         let Some((name, value)) = parse_field(&line) else { continue };
         // Where the message ends must be known even when the rest of it is not read.
         if headers.len() < limits::SIP_HEADER_FIELDS || name == Name::CONTENT_LENGTH {
@@ -74,6 +78,11 @@ fn parse_field(line: &[u8]) -> Option<(Name, &[u8])> {
     Some((Name::parse(&line[..end])?, line[colon + 1..].trim_ascii()))
 }
 
+/// NUL ends a text for some readers and not for others. The grammar (section 25.1) has it in a quoted pair and nowhere else.
+fn has_bare_nul(line: &[u8]) -> bool {
+    line.first() == Some(&0) || line.windows(2).any(|pair| pair[1] == 0 && pair[0] != b'\\')
+}
+
 fn is_blank(b: u8) -> bool {
     b == b' ' || b == b'\t'
 }
@@ -87,4 +96,5 @@ fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
 }
 
 const BARE_CR: Fault = Fault { status: 400, reason: "Carriage Return Within A Line" };
+const NUL: Fault = Fault { status: 400, reason: "NUL In A Header Field" };
 const TOO_MANY: Fault = Fault { status: 400, reason: "Too Many Header Fields" };

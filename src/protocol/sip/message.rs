@@ -125,7 +125,7 @@ fn parse_request_line(start: &str, headers: Headers, body: &[u8]) -> Option<(Req
     let uri = Uri::parse(raw_uri).filter(|_| !raw_uri.starts_with(' '));
     let fault = if !version.eq_ignore_ascii_case("SIP/2.0") {
         Some(Fault { status: 505, reason: "Version Not Supported" })
-    } else if uri.is_none() || raw_uri.contains(' ') {
+    } else if uri.is_none() || raw_uri.contains(' ') || !super::uri::is_well_escaped(raw_uri) {
         Some(Fault { status: 400, reason: "Bad Request-URI" })
     } else {
         None
@@ -152,19 +152,22 @@ fn request_fault(request: &Request) -> Option<Fault> {
             return bad(reason);
         }
     }
-    if super::address::Address::parse(h.first(&Name::FROM)?).is_none() {
-        return bad("Bad From");
-    }
-    if super::address::Address::parse(h.first(&Name::TO)?).is_none() {
-        return bad("Bad To");
+    for (name, reason) in [(Name::FROM, "Bad From"), (Name::TO, "Bad To")] {
+        if !super::address::Address::parse(h.first(&name)?).is_some_and(|address| address.names_one_dialog()) {
+            return bad(reason);
+        }
     }
     match h.text(&Name::CSEQ).and_then(vocabulary::cseq) {
         None => return bad("Bad CSeq"),
         Some((_, method)) if method != request.method => return bad("CSeq Method Does Not Match"),
         Some(_) => {}
     }
-    if h.text(&Name::CALL_ID).is_none_or(str::is_empty) {
+    let is_call_id = |id: &str| !id.is_empty() && !id.bytes().any(|b| b <= b' ' || b == 0x7f);
+    if !h.text(&Name::CALL_ID).is_some_and(is_call_id) {
         return bad("Bad Call-ID");
+    }
+    if h.fields(&Name::MAX_FORWARDS).count() > 1 {
+        return bad("Bad Max-Forwards");
     }
     match h.first(&Name::MAX_FORWARDS).map(|v| std::str::from_utf8(v).ok().and_then(vocabulary::max_forwards)) {
         Some(None) => bad("Bad Max-Forwards"),

@@ -158,6 +158,11 @@ pub(super) fn split_host_port(text: &str) -> Option<(String, Option<u16>)> {
     Some((host.to_owned(), port))
 }
 
+/// Each `%` of the URI begins an escape (RFC 3261 section 25.1, RFC 2396 section 2.4.1).
+pub(super) fn is_well_escaped(raw: &str) -> bool {
+    raw.split('%').skip(1).all(|after| after.len() >= 2 && after.bytes().take(2).all(|b| b.is_ascii_hexdigit()))
+}
+
 pub(super) fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());

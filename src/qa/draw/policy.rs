@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::ids::AgentNo;
 
@@ -26,12 +27,23 @@ pub struct Policy {
     pub weights: BTreeMap<String, u32>,
     /// One in so many picks is scored again by another person who is not told; 0: none.
     pub second_one_in: u32,
+    /// Working days after the month within which its calls are to be scored.
+    #[serde(default = "due_days")]
+    pub due_days: u32,
     /// Agents who are not scored.
     pub unscored: BTreeSet<AgentNo>,
 }
 
 /// A weight beyond this would leave nothing for the others.
 pub const HEAVIEST: u32 = 100;
+
+/// Longest time for scoring, in working days.
+pub const LONGEST_DUE: u32 = 60;
+
+/// Also of months that were committed to before there was a choice.
+fn due_days() -> u32 {
+    5
+}
 
 /// Most calls of one agent in a period.
 pub const MOST: u32 = 100;
@@ -47,12 +59,19 @@ impl Default for Policy {
             repeat_days: 7,
             weights: BTreeMap::new(),
             second_one_in: 10,
+            due_days: due_days(),
             unscored: BTreeSet::new(),
         }
     }
 }
 
 impl Policy {
+    /// SHA-256 of its JSON, in hex: told with the seed's commitment.
+    pub fn digest(&self) -> String {
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(text).iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+
     /// The shift of this minute of the day; `-` if there are no shifts.
     pub fn shift(&self, minute: u16) -> &str {
         let begun = self.shifts.iter().rev().find(|(_, begins)| *begins <= minute);

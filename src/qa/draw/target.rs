@@ -17,11 +17,15 @@ words! {
         /// The caller had called the same hotline shortly before.
         RepeatCaller "repeat_caller",
         Complaint "complaint",
+        /// Neither spoke for longer than the rule book allows.
+        DeadAir "dead_air",
     }
 }
 
 pub const LONG_HOLD_MS: u64 = 120_000;
 pub const LOW_MOS: f64 = 3.0;
+/// The rule that tells of dead air.
+const DEAD_AIR: &str = "R-120";
 
 /// What is known of a call beside its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,6 +50,7 @@ pub fn reasons(record: &Record, beside: Beside) -> Vec<Why> {
         (Why::LowMos, mos.into_iter().flatten().any(|mos| mos < LOW_MOS)),
         (Why::RepeatCaller, beside.repeat_caller),
         (Why::Complaint, beside.complaint),
+        (Why::DeadAir, record.verdicts.iter().any(|verdict| verdict.rule == DEAD_AIR && verdict.verdict == "fail")),
     ];
     holds.into_iter().filter_map(|(why, holds)| holds.then_some(why)).collect()
 }

@@ -2,6 +2,7 @@
 //!
 //! A connection of its own beside the ledger's writer: its transactions are short, and it touches no fact.
 
+mod backlog;
 mod draws;
 mod reviews;
 mod rows;
@@ -75,6 +76,7 @@ impl Inspection {
 
     /// Makes the month's seed known by its hash. False: it was committed before.
     pub fn commit(&mut self, period: &str, seed: &Seed, policy: &Policy, by: By<'_>) -> Result<bool, StoreError> {
+        let digest = policy.digest();
         let policy = serde_json::to_string(policy)?;
         let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let made = work.execute(
@@ -84,7 +86,7 @@ impl Inspection {
         )?;
         if made > 0 {
             let policy: Value = serde_json::from_str(&policy)?;
-            let details = json!({ "sha256_of_seed": seed.commitment(), "policy": policy });
+            let details = json!({ "sha256_of_seed": seed.commitment(), "sha256_of_policy": digest, "policy": policy });
             note(&work, by, "qa.committed", period, &details)?;
         }
         work.commit()?;

@@ -148,7 +148,7 @@ impl Review {
 }
 
 /// A call's id tells when it was offered (RFC 9562 section 5.7).
-fn millis_of(call: CallId) -> u64 {
+pub(super) fn millis_of(call: CallId) -> u64 {
     call.0.as_bytes().iter().take(6).fold(0, |millis, octet| millis << 8 | u64::from(*octet))
 }
 
@@ -517,7 +517,7 @@ fn word<W: crate::cdr::Word>(text: &str) -> W {
     W::ALL.iter().copied().find(|word| word.word() == text).unwrap_or(W::ALL[0])
 }
 
-fn pool(text: &str) -> Pool {
+pub(super) fn pool(text: &str) -> Pool {
     word(text)
 }
 

@@ -9,11 +9,13 @@ use crate::cdr::Word as _;
 use crate::ids::{AgentNo, HotlineId, Random};
 use crate::ledger::Subject;
 use crate::ledger::story::{Story, recording_ok};
+use crate::qa::backlog::{Backlog, Decision, Deed, Hearing, Progress};
 use crate::qa::draw::assign::Reviewer;
 use crate::qa::draw::frame::Bounds;
 use crate::qa::draw::replace::Reason as Why;
 use crate::qa::form::{Answer, Form};
 use crate::qa::review::{Person, State, Step};
+use crate::qa::summary::Pool;
 use crate::store::{FILE, SubjectKey, Writer};
 
 /// 2026-11-01T00:00 in Shanghai.
@@ -238,6 +240,49 @@ fn what_nobody_objects_to_is_closed_in_time() {
     assert!(store.give(ids[0], "wang", by("lead", 99.0)).is_err());
     store.give(other, "zhao", by("lead", 99.0)).unwrap();
     assert_eq!(store.tasks(Wanted::Open("zhao"), 9).unwrap().len(), 1);
+}
+
+/// What operations see: open, late, done, by the due date that the month's policy sets; and each deed once.
+#[test]
+fn the_backlog_is_what_waits_and_deeds_are_told_once() {
+    let (_dir, mut store) = store(200);
+    let plans = crate::ledger::story::plans();
+    let looked =
+        |store: &Inspection, day: f64| store.backlog("2026-11", &store.due(&plans).unwrap(), wall(day)).unwrap();
+    assert_eq!(looked(&store, 1.0), Backlog::default());
+    store.draw(&bounds(30.0), &shanghai, &reviewers(), by("hotline", 30.0)).unwrap();
+    let all = store.tasks(Wanted::Period("2026-11"), 99).unwrap();
+    let before = looked(&store, 30.0);
+    assert_eq!((before.assigned, before.overdue, before.unassigned), (all.len() as u64, 0, 0));
+    assert_eq!(before.month, Progress { drawn: 10, scored: 0, agents: 2, met: 0 });
+    // Five working days after the month: until the end of the seventh of December.
+    assert_eq!(looked(&store, 36.99).overdue, 0);
+    let late = looked(&store, 37.0);
+    assert_eq!((late.assigned, late.overdue), (0, all.len() as u64));
+    let seen = store.last_deed().unwrap();
+    let (form, text) = form();
+    let task = all.iter().find(|task| !task.second).unwrap();
+    let scorer = task.scorer.clone().unwrap();
+    store.begin(task.id, &form, &text, &BTreeMap::new(), by(&scorer, 31.0)).unwrap();
+    let mut sheet = store.review(task.id).unwrap().unwrap().draft;
+    sheet.answers.extend(form.items().map(|item| (item.id.clone(), crate::qa::form::score::best(item))));
+    store.save(task.id, &sheet, by(&scorer, 31.0)).unwrap();
+    store.submit(task.id, &form, &person(&scorer, None), wall(38.0), by(&scorer, 31.0)).unwrap();
+    let after = looked(&store, 37.0);
+    assert_eq!((after.overdue, after.month.scored, after.month.met), (late.overdue - 1, 1, 1));
+    let own = person("agent", Some(task.agent.as_str()));
+    store.take_step(task.id, Step::Dispute, Some(&own), "no", None, by("agent", 32.0)).unwrap();
+    assert_eq!(looked(&store, 37.0).disputed, 1);
+    store.take_step(task.id, Step::Uphold, Some(&person("lead", None)), "yes", None, by("lead", 33.0)).unwrap();
+    let (last, deeds) = store.deeds_after(seen).unwrap();
+    let [Deed::Scored { pool: Pool::Random, hearing: Hearing::First, score, fatal: false, after }, decided] = deeds[..]
+    else {
+        panic!("{deeds:?}")
+    };
+    assert_eq!((score, decided), (Some(1.0), Deed::Decided(Decision::Upheld)));
+    let offered_ms = u64::try_from(wall(31.0).as_micros() / 1_000).unwrap() - u64::try_from(after.as_millis()).unwrap();
+    assert!((0.0..31.0).contains(&((offered_ms as f64 * 1_000.0 - FROM as f64) / DAY as f64)), "{after:?}");
+    assert_eq!(store.deeds_after(last).unwrap(), (last, Vec::new()));
 }
 
 /// Not a limit, a measurement: `cargo test --release --lib -- --ignored measure_a_months_draw --nocapture`.

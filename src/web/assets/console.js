@@ -6,6 +6,10 @@ document.addEventListener("htmx:config:request", (event) => {
   request.headers["x-token"] = document.body.dataset.token;
 });
 
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-print]")) window.print();
+});
+
 document.addEventListener("submit", (event) => {
   const question = event.submitter?.dataset.ask;
   if (question && !window.confirm(question)) event.preventDefault();

@@ -2,20 +2,28 @@
 
 use axum::http::{HeaderValue, header};
 
+use crate::store::audit::Audited;
 use crate::store::password;
 use crate::web::page::{Asked, Page, Refusal, Reply, go};
 use crate::web::words::LANGUAGES;
+
+/// Shown of them.
+const DEEDS: usize = 20;
 
 #[derive(askama::Template)]
 #[template(path = "account.html", config = "src/web/askama.toml")]
 struct Account {
     p: Page,
     is_changed: bool,
+    /// What was done about this person, and how he or she got in: newest first.
+    deeds: Vec<Audited>,
 }
 
 pub(in crate::web) async fn page(asked: Asked) -> Reply {
     let is_changed = asked.query().get("changed") == "yes";
-    asked.show(&Account { p: asked.page(), is_changed })
+    let name = asked.person()?.name.clone();
+    let deeds = asked.desk().read(move |reader| reader.audit(Some(&name), None, DEEDS)).await?;
+    asked.show(&Account { p: asked.page(), is_changed, deeds })
 }
 
 pub(in crate::web) async fn language(asked: Asked) -> Reply {

@@ -129,29 +129,51 @@ struct Link {
     p: Page,
     key: String,
     name: String,
+    /// It asks for a new password.
+    sets: bool,
 }
 
 fn to_somebody(opens: &Opens) -> bool {
-    matches!(opens, Opens::Login { .. })
+    matches!(opens, Opens::Login { .. } | Opens::Password { .. })
 }
 
 /// A button, so that whatever looks at links does not use them up.
 pub(in crate::web) async fn link(asked: Asked) -> Reply {
     match opened(&asked, asked.query().get("key"), to_somebody)? {
-        (key, Opens::Login { name }) => asked.show(&Link { p: asked.page(), key, name }),
+        (key, Opens::Login { name }) => asked.show(&Link { p: asked.page(), key, name, sets: false }),
+        (key, Opens::Password { name, .. }) => asked.show(&Link { p: asked.page(), key, name, sets: true }),
         (_, Opens::Setup) => Err(Refusal::NotFound),
     }
 }
 
 pub(in crate::web) async fn follow(asked: Asked) -> Reply {
     let (key, opens) = opened(&asked, asked.form().get("key"), to_somebody)?;
-    let Opens::Login { name } = opens else { return Err(Refusal::NotFound) };
+    let name = match opens {
+        Opens::Login { name } => name,
+        Opens::Password { name, made_by } => return choose(&asked, &key, name, made_by).await,
+        Opens::Setup => return Err(Refusal::NotFound),
+    };
     if !asked.desk().use_link(&key) {
         return Err(Refusal::Told("refusal-link"));
     }
     let person = asked.desk().change(move |people, _| people.named(&name)).await?;
     let person = person.filter(|person| !person.disabled).ok_or(Refusal::Forbidden)?;
     begin(&asked, person, "link", "/").await
+}
+
+/// A new password, and no session: whoever followed the link still has to log in as everybody does.
+async fn choose(asked: &Asked, key: &str, name: String, made_by: String) -> Reply {
+    let (form, desk) = (asked.form(), asked.desk());
+    let typed = form.all("password").next().unwrap_or_default().to_owned();
+    if form.all("again").next() != Some(&typed) {
+        return Err(Refusal::Told("password-differs"));
+    }
+    let hash = desk.with_password(move || password::hash(&typed)).await?.map_err(|_| Refusal::Told("password-rule"))?;
+    if !desk.use_link(key) {
+        return Err(Refusal::Told("refusal-link"));
+    }
+    desk.change(move |people, at| people.set_password_by_link(&name, &hash, &made_by, at)).await?;
+    Ok(go("/login"))
 }
 
 /// A path of ours, or the beginning: nobody is sent elsewhere by a link to our login.

@@ -11,4 +11,5 @@ pub(super) mod login;
 pub(super) mod notes;
 pub(super) mod one_call;
 pub(super) mod qa;
+pub(super) mod reports;
 pub(super) mod sound;

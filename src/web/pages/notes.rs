@@ -252,7 +252,7 @@ pub(super) fn form(asked: &Asked, agent: &AgentNo, record: Option<&Record>) -> F
 }
 
 /// The call, if it is one that this agent had.
-async fn own_call(asked: &Asked, agent: &AgentNo, call: CallId) -> Result<Record, Refusal> {
+pub(super) async fn own_call(asked: &Asked, agent: &AgentNo, call: CallId) -> Result<Record, Refusal> {
     let call = asked.desk().read(move |reader| reader.call(call)).await?.ok_or(Refusal::NotFound)?;
     let had =
         call.record.agent.as_ref() == Some(agent) || call.record.segments.iter().any(|segment| segment.agent == *agent);

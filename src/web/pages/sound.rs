@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::unfold;
 use serde_json::{Value, json};
 
+use super::notes::own_call;
 use super::one_call::{marks, parse};
 use crate::ids::CallId;
 use crate::io::playback::{MOST, Piece, PlaybackError, Recordings};
@@ -38,6 +39,26 @@ async fn read<T: Send + 'static>(
 ) -> Result<Result<T, PlaybackError>, Refusal> {
     let recordings = desk.recordings();
     tokio::task::spawn_blocking(move || read(&recordings)).await.map_err(|_| Refusal::Busy)
+}
+
+/// Whether this call is the agent's own and agents may hear theirs.
+async fn expect_own(asked: &Asked, id: &str) -> Result<(), Refusal> {
+    if !asked.desk().agents_hear() {
+        return Err(Refusal::Told("agent-hears-not"));
+    }
+    let agent = asked.person()?.agent.clone().ok_or(Refusal::Told("agent-no-number"))?;
+    own_call(asked, &agent, parse(id)?).await.map(drop)
+}
+
+/// An agent hears a call of his or her own.
+pub(in crate::web) async fn own(asked: Asked, id: Path<String>, headers: HeaderMap) -> Reply {
+    expect_own(&asked, &id).await?;
+    sound(asked, id, headers).await
+}
+
+pub(in crate::web) async fn own_peaks(asked: Asked, id: Path<String>) -> Reply {
+    expect_own(&asked, &id).await?;
+    peaks(asked, id).await
 }
 
 /// The waveform and what is marked in it.

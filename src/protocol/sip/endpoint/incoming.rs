@@ -3,6 +3,7 @@
 use std::hash::{Hash as _, Hasher as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::reported::is_report;
 use super::session::{Phase, Session};
@@ -21,7 +22,7 @@ use crate::protocol::sip::session_timer::{self, Terms};
 use crate::protocol::sip::transaction::{Action, InviteServer, Server};
 use crate::protocol::sip::uri::Scheme;
 use crate::protocol::sip::via::{MAGIC_COOKIE, Via};
-use crate::protocol::sip::vocabulary::Method;
+use crate::protocol::sip::vocabulary::{Method, expires_s};
 
 /// What Allow says.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO, REFER";
@@ -30,6 +31,9 @@ pub(super) const SUPPORTED: &str = "100rel, timer, norefersub, replaces";
 const ACCEPT: &str = "application/sdp";
 /// When to come back to one that is overloaded or about to stop.
 const RETRY_AFTER_S: &str = "10";
+
+/// No caller waits longer for our final response, whatever Expires says.
+const LONGEST_INVITATION_S: u32 = 86_400;
 
 /// A request that waits for its answer: what every answer needs.
 pub(super) struct Asked<'a> {
@@ -231,6 +235,10 @@ impl Endpoint {
         self.sessions.insert(session, state);
         self.event(session, at, EventKind::Received { label: Label::Request(Method::INVITE) });
         self.respond(now, session, tx, 100, &[], Vec::new());
+        if let Some(valid_s) = request.headers.text(&Name::EXPIRES).and_then(expires_s) {
+            let expired = now + Duration::from_secs(valid_s.min(LONGEST_INVITATION_S).into());
+            self.wakes.set(Wake::Session(session), Some(expired));
+        }
         self.event(session, at, EventKind::Invite { request: Box::new(request), flow });
     }
 
@@ -296,6 +304,13 @@ impl Endpoint {
             Phase::Established if state.unacked.is_some() => self.event(id_of_session, at, EventKind::Cancelled),
             _ => {}
         }
+    }
+
+    /// Their INVITE had an Expires that is over before our final response (section 13.3.1): as if they had cancelled it.
+    pub(super) fn expire(&mut self, now: Now, id: SessionId, tx: TxId) {
+        self.event(id, now, EventKind::Cancelled);
+        self.respond(now.mono, id, tx, 487, &[], Vec::new());
+        self.terminate_session(id, now);
     }
 
     fn handle_in_dialog(&mut self, asked: Asked<'_>, id: SessionId) {

@@ -296,9 +296,12 @@ impl Endpoint {
         self.terminate_session(session, now);
     }
 
-    /// The 2xx of ours has not been acknowledged yet; or a cancelled INVITE never ended.
+    /// The 2xx of ours has not been acknowledged yet; or a cancelled INVITE never ended; or their invitation has expired.
     pub(super) fn handle_session_timeout(&mut self, now: Now, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
+        if let Phase::Incoming { tx } = session.phase {
+            return self.expire(now, id, tx);
+        }
         let Some(unacked) = &mut session.unacked else { return self.give_up_cancelled(now, id) };
         match unacked.handle_timeout(now.mono) {
             Repeat::Again => {

@@ -333,8 +333,9 @@ fn raw(pair: &mut Pair, trusted: bool, text: &str) -> Vec<String> {
 
 fn request(line: &str, method: &str, extra: &str) -> String {
     format!(
-        "{line} SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK{}\nFrom: <sip:a@h>;tag=1\nTo: <sip:b@h>\nCall-ID: {line}\nCSeq: 1 {method}\nContact: <sip:a@10.0.0.9>\nMax-Forwards: 70\n{extra}\n",
-        line.len() + extra.len() * 100
+        "{line} SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK{}\nFrom: <sip:a@h>;tag=1\nTo: <sip:b@h>\nCall-ID: {}\nCSeq: 1 {method}\nContact: <sip:a@10.0.0.9>\nMax-Forwards: 70\n{extra}\n",
+        line.len() + extra.len() * 100,
+        line.replace(' ', "-")
     )
 }
 

@@ -481,3 +481,30 @@ fn a_branch_of_the_cookie_alone_does_not_join_two_requests() {
     let second = solo.tell(&bare(2));
     assert_eq!(second[0].response().cseq().map(|(n, _)| n), Some(2), "not the answer to the first");
 }
+
+#[test]
+fn an_invitation_is_over_when_its_expires_says_so_unless_it_was_answered() {
+    let waits = |d: u64, expires: &str| {
+        let mut solo = Solo::new();
+        solo.tell(&invite(expires));
+        let sent = solo.pass(Duration::from_secs(d));
+        (solo, sent)
+    };
+    let (solo, sent) = waits(9, "Expires: 10\n");
+    assert_eq!((sent, solo.count(|k| matches!(k, EventKind::Cancelled))), (Vec::new(), 0));
+    let (mut solo, sent) = waits(10, "Expires: 10\n");
+    assert_eq!(sent, ["SIP/2.0 487 Request Terminated"]);
+    assert_eq!(solo.count(|k| matches!(k, EventKind::Cancelled)), 1);
+    solo.rest();
+    let (mut solo, sent) = waits(3_600, "Expires: soon\n");
+    assert_eq!(sent, [""; 0], "no number");
+    solo.endpoint.hang_up(solo.now, solo.session());
+    solo.rest();
+    let mut solo = Solo::new();
+    solo.tell(&invite("Expires: 10\n"));
+    solo.endpoint.accept(solo.now.mono, solo.session(), b"v=0".to_vec());
+    let tag = solo.drain()[0].response().to_tag().unwrap();
+    solo.tell(&in_dialog("ACK", 1, &tag, "k1", ""));
+    assert_eq!(solo.pass(Duration::from_secs(60)), [""; 0], "an answered call goes on");
+    assert_eq!(solo.count(|k| matches!(k, EventKind::Cancelled | EventKind::Terminated)), 0);
+}

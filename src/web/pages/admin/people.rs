@@ -54,8 +54,8 @@ pub(in crate::web) async fn add(asked: Asked) -> Reply {
 
 /// A way in without a password, once.
 async fn link(asked: &Asked, name: String) -> Reply {
-    let path = asked.desk().link(Opens::Login { name: name.clone() });
     let (by, about) = (asked.person()?.name.clone(), name.clone());
+    let path = asked.desk().link(Opens::Password { name: name.clone(), made_by: by.clone() });
     asked
         .desk()
         .change(move |people, at| {

@@ -7,8 +7,11 @@ pub(in crate::web) mod review;
 pub(in crate::web) mod sampling;
 pub(in crate::web) mod scorecard;
 mod sheet;
+pub(in crate::web) mod targeted;
 pub(in crate::web) mod tasks;
 pub(in crate::web) mod training;
+
+pub(super) use training::name as item_name;
 
 use crate::clock::Wall;
 use crate::qa::draw::frame::Bounds;

@@ -10,7 +10,6 @@ use super::sheet::{Choice, choices, read as read_sheet};
 use super::{ROWS, bounds_of, form_in_force, parse, reviewing, with, zones};
 use crate::cdr::{Record, Time, Verdict, Word as _};
 use crate::clock::Wall;
-use crate::ids::CallId;
 use crate::qa::deadline;
 use crate::qa::draw::replace::Reason;
 use crate::qa::fill::{self, Found, fill};
@@ -111,7 +110,8 @@ async fn show(asked: &Asked, mut review: Review, record: Option<Record>, lacking
         fills: (review.state == State::Draft && scores) || decides,
         decides,
         own,
-        hears: asked.may(HEARS) && record.as_ref().is_some_and(|record| record.recording.path.is_some()),
+        hears: (asked.may(HEARS) || own && asked.desk().agents_hear())
+            && record.as_ref().is_some_and(|record| record.recording.path.is_some()),
         left: open.saturating_sub(1),
         offset_ms: offset_ms.unwrap_or(0),
         review,
@@ -249,6 +249,12 @@ pub(in crate::web) async fn replace(asked: Asked, Path(id): Path<i64>) -> Reply 
 }
 
 impl Shown {
+    /// Where the recording is heard; whoever may not hear all calls has an address of his or her own.
+    fn source(&self) -> String {
+        let whose = if self.own { "/agent" } else { "" };
+        format!("{whose}/calls/{}", self.review.call)
+    }
+
     fn chinese(&self) -> bool {
         self.p.tag() != "en"
     }
@@ -315,10 +321,6 @@ impl Shown {
 
     fn name<'t>(&self, text: &'t crate::qa::form::Text) -> &'t str {
         text.in_language(self.chinese())
-    }
-
-    fn call(&self) -> CallId {
-        self.review.call
     }
 
     fn pin_field(&self, pin: &crate::store::qa::Pin) -> String {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use super::{bounds_of, month, periods, with, zones};
 use crate::cdr::Time;
+use crate::clock::Wall;
 use crate::ids::AgentNo;
 use crate::qa::draw::export;
+use crate::qa::due::Due;
 use crate::store::people::Role;
 use crate::store::qa::{Drawing, Inspection, Month, Picked, Replaced, Task, Verified, Wanted};
 use crate::store::{People, StoreError};
@@ -30,6 +32,9 @@ struct Sampling {
     faults: Option<Vec<String>>,
     leads: bool,
     over: bool,
+    /// The end of the last day on which the month's calls are scored in time.
+    due: Option<Wall>,
+    overdue: usize,
 }
 
 /// One agent's line: picks, heard ones, what lacks.
@@ -50,13 +55,24 @@ async fn show(asked: &Asked, verified: Option<Verified>) -> Reply {
     let zones = zones(asked)?;
     let bounds = bounds_of(asked, &zones, &period)?;
     let of = period.clone();
-    type Found = (Vec<Month>, Vec<Drawing>, Vec<Picked>, Vec<Replaced>, Vec<Task>);
+    let plans = asked.desk().plans();
+    type Found = (Vec<Month>, Vec<Drawing>, Vec<Picked>, Vec<Replaced>, Vec<Task>, Due);
     let read = move |store: &mut Inspection| -> Result<Found, StoreError> {
         let tasks = store.tasks(Wanted::Period(&of), HEARINGS)?;
-        Ok((store.months()?, store.drawings(&of)?, store.picks(&of)?, store.replacements(&of)?, tasks))
+        Ok((
+            store.months()?,
+            store.drawings(&of)?,
+            store.picks(&of)?,
+            store.replacements(&of)?,
+            tasks,
+            store.due(&plans)?,
+        ))
     };
-    let (all, draws, picks, replaced, tasks) = with(asked, move |store, _| read(store)).await?;
+    let (all, draws, picks, replaced, tasks, due) = with(asked, move |store, _| read(store)).await?;
+    let late = |task: &&Task| !task.state.counts() && due.is_over(&task.period, task.made.0, bounds.now);
     let shown = Sampling {
+        due: due.at(&period, bounds.from),
+        overdue: tasks.iter().filter(late).count(),
         p: asked.page(),
         months: periods(&all),
         month: all.into_iter().find(|month| month.period == period),
@@ -170,6 +186,19 @@ impl Sampling {
     /// Heard by nobody: nobody may, or nobody was there.
     fn unassigned(&self) -> usize {
         self.tasks.iter().filter(|task| task.scorer.is_none()).count()
+    }
+
+    fn talk_s(&self, month: &Month) -> u64 {
+        month.policy.min_talk_ms / 1_000
+    }
+
+    fn shifts(&self, month: &Month) -> String {
+        let shift = |(name, begins): &(String, u16)| format!("{name} {:02}:{:02}", begins / 60, begins % 60);
+        month.policy.shifts.iter().map(shift).collect::<Vec<_>>().join(", ")
+    }
+
+    fn policy_hash(&self, month: &Month) -> String {
+        month.policy.digest()
     }
 
     fn heard(&self) -> usize {

@@ -72,7 +72,8 @@ fn line(p: &Page, form: &Form, need: &Need) -> Line {
     }
 }
 
-fn name(p: &Page, form: &Form, item: &str) -> String {
+/// An item or a flag of a form, as it is called.
+pub(in crate::web::pages) fn name(p: &Page, form: &Form, item: &str) -> String {
     let flag = form.fatal.iter().find(|flag| flag.id == item).map(|flag| &flag.name);
     let name = form.item(item).map(|item| &item.name).or(flag);
     format!("{item} {}", name.map_or("", |name| name.in_language(p.tag() != "en")))
