@@ -416,10 +416,10 @@ metrics! {
         "When the configuration in force was read, since 1970.";
     BuildInfo "hotline_build_info" Gauge [VERSION] None
         "Always 1; the label says which program this is.";
-    Surveys "hotline_surveys_total" Counter [HOTLINE, SURVEY_END] None
-        "Callers who were asked after their call, by how far that went.";
-    SurveyGrades "hotline_survey_grades_total" Counter [HOTLINE, QUESTION, GRADE] None
+    Surveys "hotline_surveys_total" Counter [SURVEY_END] None
+        "Callers who were asked after their call, by how far that went; the report tells each hotline's.";
+    SurveyGrades "hotline_survey_grades_total" Counter [QUESTION, GRADE] None
         "Grades by question, from 1 (very satisfied) to 4 (poor).";
-    CallbacksOwed "hotline_callbacks_owed_total" Counter [HOTLINE, OWED] None
+    CallbacksOwed "hotline_callbacks_owed_total" Counter [OWED] None
         "Ended calls whose callers reached nobody and are to be called back.";
 }
