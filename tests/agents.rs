@@ -149,7 +149,6 @@ fn leaves(caller: &Phone, agent: &Phone, gateway: &Gateway, call_id: &str) {
     let ring = agent.expect("INVITE ", seconds(3));
     agent.send(&ring.response("180 Ringing", call_id, agent.address(), None), ring.from);
     caller.expect("SIP/2.0 180", seconds(3));
-    std::thread::sleep(std::time::Duration::from_millis(200));
     caller.send(&follow(&call, "CANCEL", None), to);
     let cancel = agent.expect("CANCEL ", seconds(3));
     agent.send(&cancel.response("200 OK", call_id, agent.address(), None), cancel.from);
@@ -176,7 +175,7 @@ fn who_left_is_called_back() {
     let port = bench.agent("8");
     let trunk = bench.ports.one();
     bench.trunk = format!("server = \"sip:127.0.0.1:{trunk}\"\noptions_s = 0");
-    bench.ringing += "\n[answer]\nshort_abandon_ms = 50\n[callback]\nhours = [\"daily 00:00-24:00\"]\n";
+    bench.ringing += "\n[answer]\nshort_abandon_ms = 0\n[callback]\nhours = [\"daily 00:00-24:00\"]\n";
     let (agent, caller) = (Phone::at("127.0.0.1", port), Phone::at("127.0.0.1", trunk));
     let gateway = bench.serve();
     leaves(&caller, &agent, &gateway, "left");

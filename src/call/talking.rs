@@ -177,17 +177,8 @@ impl Call {
             }
             Input::Key { side, key, duration, via } => {
                 self.note_key(at, Pressed { side, key, duration, via }, Some(&talking));
-                let starred = talking.is_starred(at);
-                if side == Side::Agent && starred && self.is_survey_code(&talking, key) {
-                    return self.begin_survey(talking, SurveyBy::Code, now, at);
-                }
                 if side == Side::Agent {
-                    self.note_class_key(&mut talking, key, starred, at);
-                }
-                if side == Side::Agent
-                    && let Some(desk) = self.note_agents_key(&mut talking, key, at)
-                {
-                    return self.send_to_desk(talking, now, at, desk, agents);
+                    return self.agent_pressed(talking, key, (now, at), agents);
                 }
             }
             Input::Media(event) => self.note_media(&mut talking, at, event),
@@ -240,6 +231,25 @@ impl Call {
             Some(at) if at <= now.mono && self.silent_agent_leaves(&mut talking, now) => State::Talking(talking),
             Some(at) if at <= now.mono => self.part(talking, now.mono, now, Reason::MediaTimeout, EndedBy::Gateway),
             _ => State::Talking(talking),
+        }
+    }
+
+    /// What follows from a key of the agent's.
+    fn agent_pressed(
+        &mut self,
+        mut talking: Box<Talking>,
+        key: char,
+        (now, at): (Instant, Now),
+        agents: &mut Agents,
+    ) -> State {
+        let starred = talking.is_starred(at);
+        if starred && self.is_survey_code(&talking, key) {
+            return self.begin_survey(talking, SurveyBy::Code, now, at);
+        }
+        self.note_class_key(&mut talking, key, starred, at);
+        match self.note_agents_key(&mut talking, key, at) {
+            Some(desk) => self.send_to_desk(talking, now, at, desk, agents),
+            None => State::Talking(talking),
         }
     }
 

@@ -40,7 +40,7 @@ use crate::fault::Fault;
 use crate::io::clock::RunClock;
 use crate::io::control::Request;
 use crate::metrics::alerts;
-use crate::report::{Span, Zones};
+use crate::report::{Format, Per, Span, Zones};
 use crate::store::{Reader, StoreError, Which};
 
 /// `EX_USAGE` of sysexits: wrong use or wrong configuration.
@@ -108,21 +108,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             Ok(reading::call(&reader(&settings(file)?)?, id, style(*json), *numbers, &mut out)?)
         }
         Command::Report { what, date, format, per } => {
-            let date = date.as_deref().map(reading::parse_date).transpose()?;
-            let Loaded { config, plans } = loaded(file)?;
-            let now = RunClock::start().now().wall;
-            let zones = Zones::from_plans(&plans).map_err(ReadingError::from)?;
-            let form = ((*format).into(), (*per).into());
-            let period = match what {
-                ReportWord::Verify => return reports::verify(&config.data_directory, &zones, now, &mut out),
-                ReportWord::Tally => {
-                    return Ok(reading::tally(&reader(&config)?, date, &zones, now, form.0, &mut out)?);
-                }
-                ReportWord::Day => (Span::Day, date),
-                ReportWord::Week => (Span::Week, date),
-                ReportWord::Month => (Span::Month, date),
-            };
-            Ok(reading::report(&reader(&config)?, period, &zones, now, form, &mut out)?)
+            report_of(file, (*what, date.as_deref()), ((*format).into(), (*per).into()), &mut out)
         }
         Command::Simulate { file, seed, calls, days, agents_at } => {
             simulate::simulate(file, (*seed, *calls, *days), agents_at, &mut out)
@@ -150,6 +136,29 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// The report of a period, the tally of a month, or whether closed reports are as they were.
+fn report_of(
+    file: Option<&Path>,
+    (what, date): (ReportWord, Option<&str>),
+    form: (Format, Per),
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let date = date.map(reading::parse_date).transpose()?;
+    let Loaded { config, plans } = loaded(file)?;
+    let now = RunClock::start().now().wall;
+    let zones = Zones::from_plans(&plans).map_err(ReadingError::from)?;
+    let period = match what {
+        ReportWord::Verify => return reports::verify(&config.data_directory, &zones, now, out),
+        ReportWord::Tally => {
+            return Ok(reading::tally(&reader(&config)?, date, &zones, now, form.0, out)?);
+        }
+        ReportWord::Day => (Span::Day, date),
+        ReportWord::Week => (Span::Week, date),
+        ReportWord::Month => (Span::Month, date),
+    };
+    Ok(reading::report(&reader(&config)?, period, &zones, now, form, out)?)
 }
 
 fn show_agents(file: Option<&Path>, style: Style, out: &mut dyn Write) -> Result<(), Failure> {

@@ -48,12 +48,7 @@ impl Gateway {
                 let body = self.caller_answer(id, attempt).unwrap_or_default();
                 self.with_caller(id, |endpoint, session| endpoint.accept(now.mono, session, body));
             }
-            Action::RejectCaller { .. } if self.calling_back.has(id) => {
-                self.with_caller(id, |endpoint, session| endpoint.hang_up(now, session));
-            }
-            Action::RejectCaller { status, retry_after_s } => {
-                self.with_caller(id, |endpoint, session| endpoint.reject(now, session, status, retry_after_s));
-            }
+            Action::RejectCaller { status, retry_after_s } => self.reject_caller(now, id, status, retry_after_s),
             Action::HangUpCaller { parting } => {
                 let why = cause(parting);
                 self.with_caller(id, |endpoint, session| endpoint.hang_up_because(now, session, why.as_ref()));
@@ -62,14 +57,7 @@ impl Gateway {
             Action::Notify { attempt, status } => self.notify(now, id, attempt, status),
             Action::Park { hears } => self.outputs.push_back(Output::Media(Command::Park { call: id, hears })),
             Action::Mute { .. } | Action::Cue { .. } | Action::Hush | Action::Listen => self.order_sound(id, action),
-            // Its phone has answered us.
-            Action::AnswerAlone if self.calling_back.has(id) => {
-                self.inputs.push_back((id, now, Input::Sent(Sent::Answer)));
-            }
-            Action::AnswerAlone => {
-                let body = self.lone_answer(id).unwrap_or_default();
-                self.with_caller(id, |endpoint, session| endpoint.accept(now.mono, session, body));
-            }
+            Action::AnswerAlone => self.answer_alone(now, id),
             Action::Attend { connected } => {
                 let attend = self.attend(id, connected);
                 self.outputs.extend(attend.map(Output::Media));
@@ -94,6 +82,23 @@ impl Gateway {
             Action::CloseMedia { ended } => self.close_media(id, ended),
             Action::Sealed => self.seal(now, id),
         }
+    }
+
+    /// Of a call back the agent's phone stands in the caller's place, and it has answered us already.
+    fn answer_alone(&mut self, now: Now, id: CallId) {
+        if self.calling_back.has(id) {
+            return self.inputs.push_back((id, now, Input::Sent(Sent::Answer)));
+        }
+        let body = self.lone_answer(id).unwrap_or_default();
+        self.with_caller(id, |endpoint, session| endpoint.accept(now.mono, session, body));
+    }
+
+    fn reject_caller(&mut self, now: Now, id: CallId, status: u16, retry_after_s: Option<u32>) {
+        let calls_back = self.calling_back.has(id);
+        self.with_caller(id, |endpoint, session| match calls_back {
+            true => endpoint.hang_up(now, session),
+            false => endpoint.reject(now, session, status, retry_after_s),
+        });
     }
 
     /// What concerns the sound of a talk alone.

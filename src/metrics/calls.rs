@@ -326,7 +326,7 @@ impl CallMetrics {
             self.families.add_ms(Id::AgentTalk, &label, segment.talk_ms.unwrap_or(0));
             self.families.add_ms(Id::AgentHold, &label, segment.hold_ms.unwrap_or(0));
         }
-        self.count_after(hotline, &record);
+        self.count_after(&record);
         let in_vain = match outcome {
             Outcome::Abandoned | Outcome::ShortAbandoned => AgentCall::CallerLeft,
             Outcome::Answered | Outcome::Overflow | Outcome::Rejected | Outcome::Failed => AgentCall::Fault,
@@ -335,20 +335,20 @@ impl CallMetrics {
     }
 
     /// What people said of the call, and what it leaves to be done.
-    fn count_after(&self, hotline: &str, record: &Record) {
+    fn count_after(&self, record: &Record) {
         if let Some(survey) = &record.survey {
             let end = match survey.end {
                 Some(SurveyEnd::Complete) => "complete",
                 Some(SurveyEnd::NoGrade) => "no_grade",
                 Some(SurveyEnd::HungUp) | None => "hung_up",
             };
-            self.families.add(Id::Surveys, &[hotline, end], 1);
+            self.families.add(Id::Surveys, &[end], 1);
             for (question, grade) in (1..).zip(&survey.grades).filter_map(|(n, grade): (u32, _)| Some((n, (*grade)?))) {
-                self.families.add(Id::SurveyGrades, &[hotline, &question.to_string(), &grade.to_string()], 1);
+                self.families.add(Id::SurveyGrades, &[&question.to_string(), &grade.to_string()], 1);
             }
         }
         if let Some(owed) = record.callback {
-            self.families.add(Id::CallbacksOwed, &[hotline, owed.why.word()], 1);
+            self.families.add(Id::CallbacksOwed, &[owed.why.word()], 1);
         }
     }
 

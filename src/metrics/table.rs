@@ -95,10 +95,10 @@ impl Buckets {
     pub fn bounds(self, sets: &LabelSets) -> Vec<f64> {
         let fixed: &[u64] = match self {
             Buckets::None => &[],
-            Buckets::Waiting => &[500, 1_000, 2_000, 3_000],
-            Buckets::Greeting => &[50, 100, 200, 300, 500, 1_000, 2_000, 5_000],
-            Buckets::Call => &[90_000, 150_000, 210_000, 240_000, 600_000, 1_800_000],
-            Buckets::Hold => &[45_000, 90_000],
+            Buckets::Waiting => &[500, 1_000, 3_000],
+            Buckets::Greeting => &[50, 100, 200, 500, 1_000, 2_000, 5_000],
+            Buckets::Call => &[90_000, 150_000, 210_000, 600_000, 1_800_000],
+            Buckets::Hold => &[45_000],
             Buckets::RoundTrip => &[5, 10, 20, 50, 100, 200, 500, 1_000, 2_000],
             Buckets::Jitter => &[1, 2, 5, 10, 20, 30, 50, 100, 200],
             Buckets::Loss => &[0, 1, 2, 5, 10, 20, 30, 50, 100, 200],
@@ -419,10 +419,10 @@ metrics! {
         "When the configuration in force was read, since 1970.";
     BuildInfo "hotline_build_info" Gauge [VERSION] None
         "Always 1; the label says which program this is.";
-    Surveys "hotline_surveys_total" Counter [HOTLINE, SURVEY_END] None
-        "Callers who were asked after their call, by how far that went.";
-    SurveyGrades "hotline_survey_grades_total" Counter [HOTLINE, QUESTION, GRADE] None
+    Surveys "hotline_surveys_total" Counter [SURVEY_END] None
+        "Callers who were asked after their call, by how far that went; the report tells each hotline's.";
+    SurveyGrades "hotline_survey_grades_total" Counter [QUESTION, GRADE] None
         "Grades by question, from 1 (very satisfied) to 4 (poor).";
-    CallbacksOwed "hotline_callbacks_owed_total" Counter [HOTLINE, OWED] None
+    CallbacksOwed "hotline_callbacks_owed_total" Counter [OWED] None
         "Ended calls whose callers reached nobody and are to be called back.";
 }
