@@ -343,8 +343,8 @@ impl CallMetrics {
                 Some(SurveyEnd::HungUp) | None => "hung_up",
             };
             self.families.add(Id::Surveys, &[end], 1);
-            for (question, grade) in (1..).zip(&survey.grades).filter_map(|(n, grade): (u32, _)| Some((n, (*grade)?))) {
-                self.families.add(Id::SurveyGrades, &[&question.to_string(), &grade.to_string()], 1);
+            for grade in survey.grades.iter().flatten() {
+                self.families.add(Id::SurveyGrades, &[&grade.to_string()], 1);
             }
         }
         if let Some(owed) = record.callback {

@@ -197,7 +197,6 @@ const DECISION: Label = closed("outcome", words_of::<Decision>);
 const VERSION: Label = closed("version", || owned(&[env!("CARGO_PKG_VERSION")]));
 
 const SURVEY_END: Label = closed("result", || owned(&["complete", "no_grade", "hung_up"]));
-const QUESTION: Label = closed("question", || owned(&["1", "2", "3", "4"]));
 const GRADE: Label = closed("grade", || owned(&["1", "2", "3", "4"]));
 const OWED: Label = closed("why", words_of::<WhyOwed>);
 
@@ -421,8 +420,8 @@ metrics! {
         "Always 1; the label says which program this is.";
     Surveys "hotline_surveys_total" Counter [SURVEY_END] None
         "Callers who were asked after their call, by how far that went; the report tells each hotline's.";
-    SurveyGrades "hotline_survey_grades_total" Counter [QUESTION, GRADE] None
-        "Grades by question, from 1 (very satisfied) to 4 (poor).";
+    SurveyGrades "hotline_survey_grades_total" Counter [GRADE] None
+        "Grades that callers gave, of all questions, from 1 (very satisfied) to 4 (poor); the report tells each question's.";
     CallbacksOwed "hotline_callbacks_owed_total" Counter [OWED] None
         "Ended calls whose callers reached nobody and are to be called back.";
 }
