@@ -97,6 +97,8 @@ impl Call {
             }
             _ => {}
         }
+        // What was awaited came late, which makes no timer late.
+        closing.linger = closing.linger.max(at.mono);
         State::Closing(closing)
     }
 
