@@ -190,6 +190,11 @@ impl Bridge {
             }
             Command::Play { play, audio, .. } => self.play(now, play, audio),
             Command::Cue { audio, .. } => self.cue(now, audio),
+            Command::Press { leg, strokes } => {
+                if let Some(session) = find(&mut self.sessions, leg) {
+                    session.press(now.mono, &strokes, &mut self.outbox);
+                }
+            }
             Command::Hush { .. } => self.end_play(now, false),
             Command::Listen { .. } => self.listen(now),
             Command::Admit { leg, audible, .. } => self.admit(now, leg, audible),
@@ -257,6 +262,7 @@ impl Bridge {
         }
         for session in &mut self.sessions {
             session.report_due(now, &mut self.outbox);
+            session.press_due(now.mono, &mut self.outbox);
             if let Some(pressed) = session.key_due(now.mono) {
                 self.events.push_back(key(self.call, session.leg, now, pressed));
             }
