@@ -569,7 +569,7 @@ impl Bridge {
             if joined.recorded {
                 self.recorded.push_back(Recorded::Block(block));
             }
-            if let Some([caller, agent]) = stretches.filter(|_| joined.listened) {
+            if let Some([caller, agent]) = stretches {
                 self.events.push_back(Event::Heard { call: self.call, caller, agent, at: moment(now, end) });
             }
             joined.one_way.sound(end, tap::BLOCK, sounded);
