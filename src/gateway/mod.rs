@@ -67,7 +67,7 @@ use crate::call::privacy::NotPaused;
 use crate::clock::{Instant, Now, RunId};
 use crate::dialplan::plan::Plans;
 use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId, TrunkName};
-use crate::media::keying::Policy;
+use crate::media::keying::{Part, Policy};
 use crate::media::negotiate::{self, CODECS};
 use crate::media::{self, Codec, Ports};
 use crate::peer::known::{Known, Standing};
@@ -116,10 +116,8 @@ impl MediaSettings {
     }
 
     /// An offer or an answer of that leg's peer, with the codecs that we speak.
-    fn read(&self, role: &Role, body: &[u8]) -> Result<negotiate::Peer, negotiate::Refusal> {
-        let peer = negotiate::read(body)?.with(&self.codecs)?;
-        self.srtp(role).admits(peer.key.is_some())?;
-        Ok(peer)
+    fn read(&self, role: &Role, part: Part, body: &[u8]) -> Result<negotiate::Peer, negotiate::Refusal> {
+        negotiate::read(body)?.with(&self.codecs)?.under(self.srtp(role), part)
     }
 
     /// All codecs of ours, `first` ones first.

@@ -70,11 +70,14 @@ impl Gateway {
             Action::OpenMoved { attempt } => self.open_moved(now, id, attempt),
             Action::MoveAgent { attempt } => self.move_agent(now, id, attempt),
             Action::Bridge { attempt, connected } => {
+                let mut first = false;
                 if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
+                    first = !a.bridged;
                     (a.bridged, a.beside) = (true, false);
                 }
                 let bridge = self.bridge(id, attempt, connected);
-                self.outputs.extend(bridge.map(Output::Media));
+                let keys = first.then(|| self.keys_of_target(id, attempt)).flatten();
+                self.outputs.extend(bridge.into_iter().chain(keys).map(Output::Media));
             }
             Action::Play { play, audio } => {
                 self.outputs.push_back(Output::Media(Command::Play { call: id, play, audio }));

@@ -13,7 +13,10 @@ pub enum About {
 impl Command {
     pub fn about(&self) -> About {
         match self {
-            Command::Remote { leg, .. } | Command::Ringback { leg, .. } | Command::CloseLeg { leg } => About::Leg(*leg),
+            Command::Remote { leg, .. }
+            | Command::Ringback { leg, .. }
+            | Command::Press { leg, .. }
+            | Command::CloseLeg { leg } => About::Leg(*leg),
             Command::Open { call, .. }
             | Command::Bridge { call, .. }
             | Command::Attend { call, .. }

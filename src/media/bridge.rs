@@ -193,6 +193,11 @@ impl Bridge {
             Command::Play { play, audio, .. } => self.play(now, play, audio),
             Command::Cue { audio, .. } => self.cue(now, audio),
             Command::Warn { .. } => self.warn(now),
+            Command::Press { leg, strokes } => {
+                if let Some(session) = find(&mut self.sessions, leg) {
+                    session.press(now.mono, &strokes, &mut self.outbox);
+                }
+            }
             Command::Hush { .. } => self.end_play(now, false),
             Command::Listen { .. } => self.listen(now),
             Command::Admit { leg, audible, .. } => self.admit(now, leg, audible),
@@ -260,6 +265,7 @@ impl Bridge {
         }
         for session in &mut self.sessions {
             session.report_due(now, &mut self.outbox);
+            session.press_due(now.mono, &mut self.outbox);
             if let Some(pressed) = session.key_due(now.mono) {
                 self.events.push_back(key(self.call, session.leg, now, pressed));
             }
@@ -577,7 +583,7 @@ impl Bridge {
             if joined.recorded {
                 self.recorded.push_back(Recorded::Block(block));
             }
-            if let Some([caller, agent]) = stretches.filter(|_| joined.listened) {
+            if let Some([caller, agent]) = stretches {
                 self.events.push_back(Event::Heard { call: self.call, caller, agent, at: moment(now, end) });
             }
             joined.one_way.sound(end, tap::BLOCK, sounded);

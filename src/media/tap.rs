@@ -18,8 +18,8 @@ use super::unit::Unit;
 use super::{Block, Codec, SAMPLE_RATE_HZ};
 use crate::clock::Instant;
 use crate::ids::CallId;
+use crate::protocol::audio::mix;
 use crate::protocol::audio::resample::Doubler;
-use crate::protocol::audio::{comfort, mix};
 use crate::protocol::rtp::{Header, Packet, units};
 
 /// How long a unit waits for late packets before it is given out.
@@ -93,7 +93,8 @@ struct Voice {
     listener: Listener,
     meter: Meter,
     sounded: Sounded,
-    ear: Ear,
+    /// Scripts listen.
+    ear: Option<Box<Ear>>,
     /// It announced that it would be quiet (comfort noise), and has said nothing since.
     announced: bool,
     /// Samples of the present block, and how many of the first ones are only the listener's delay.
@@ -173,16 +174,26 @@ impl Tap {
         (self.connected + Duration::from_nanos(self.edge * 125_000), [self.caller.sounded, self.agent.sounded])
     }
 
-    /// What caller and agent were in the last second, once a second, and as soon as one of the two begins to speak.
+    /// From now on the two are listened to.
+    pub(super) fn listen(&mut self) {
+        let rate_hz = self.rate_hz();
+        for voice in [&mut self.caller, &mut self.agent] {
+            voice.ear.get_or_insert_with(|| Box::new(Ear::new(rate_hz)));
+        }
+    }
+
+    /// What caller and agent were in the last second, once a second, and as soon as one of the two begins to speak; `None` too
+    /// while nobody listens.
     pub(super) fn stretches(&mut self) -> Option<[Stretch; 2]> {
-        if !self.caller.ear.is_due() && !self.agent.ear.is_due() {
+        let (Some(caller), Some(agent)) = (&mut self.caller.ear, &mut self.agent.ear) else { return None };
+        if !caller.is_due() && !agent.is_due() {
             return None;
         }
-        Some([&mut self.caller, &mut self.agent].map(|voice| {
-            if voice.announced {
-                voice.ear.comes();
+        Some([(caller, self.caller.announced), (agent, self.agent.announced)].map(|(ear, announced)| {
+            if announced {
+                ear.comes();
             }
-            voice.ear.take()
+            ear.take()
         }))
     }
 
@@ -237,8 +248,11 @@ impl Tap {
         }
         self.played.advance(units as usize);
         self.edge += units;
-        let rate_hz = if self.wide { 2 * SAMPLE_RATE_HZ } else { SAMPLE_RATE_HZ };
-        Block { call: self.call, first_frame, rate_hz, samples }
+        Block { call: self.call, first_frame, rate_hz: self.rate_hz(), samples }
+    }
+
+    fn rate_hz(&self) -> u32 {
+        if self.wide { 2 * SAMPLE_RATE_HZ } else { SAMPLE_RATE_HZ }
     }
 
     /// Negative before *connected*.
@@ -259,7 +273,7 @@ impl Voice {
             listener: Listener::new(wide),
             meter: Meter::new(if wide { 2 } else { 1 } * SAMPLE_RATE_HZ),
             sounded: Sounded::default(),
-            ear: Ear::new(if wide { 2 } else { 1 } * SAMPLE_RATE_HZ),
+            ear: None,
             announced: false,
             sound: Vec::new(),
             ahead: false,
@@ -269,7 +283,7 @@ impl Voice {
     fn hear(&mut self, arrival: Instant, at: i64, packet: &Packet<'_>, what: Tapped) {
         let header = &packet.header;
         self.announced = matches!(what, Tapped::Noise);
-        self.ear.comes();
+        self.ear.iter_mut().for_each(|ear| ear.comes());
         match what {
             Tapped::Audio(codec) => {
                 let position = self.position(arrival, at, packet, what);
@@ -278,10 +292,13 @@ impl Voice {
                 self.lane.write(position, packet.payload.iter().map(|code| Unit::audio(codec, *code)));
             }
             Tapped::Noise => {
-                let Some(level) = comfort::level(packet.payload) else { return };
+                let noise = Unit::comfort(packet.payload);
+                if noise.len() == 0 {
+                    return;
+                }
                 let position = self.position(arrival, at, packet, what);
-                self.pause_until(header, position, position + 1);
-                self.lane.write(position, [Unit::noise(level)].into_iter());
+                self.pause_until(header, position, position + noise.len() as i64);
+                self.lane.write(position, noise);
             }
             // Its timestamp is that of its begin, so its numbers are all that counts.
             Tapped::Event => {
@@ -323,7 +340,7 @@ impl Voice {
         let scale = self.sound.len() / wanted.max(1);
         let sound = &self.sound[delay * scale..];
         self.sounded = self.meter.hear(sound);
-        self.ear.hear(sound);
+        self.ear.iter_mut().for_each(|ear| ear.hear(sound));
         sound
     }
 

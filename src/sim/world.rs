@@ -474,7 +474,7 @@ impl Media {
                     self.at(now.mono, Input::Media(media::Event::RingbackStarted { call, leg, at: now }));
                 }
             }
-            Command::Remote { .. } => {}
+            Command::Remote { .. } | Command::Press { .. } => {}
             Command::Ringback { leg, .. } => {
                 if let Some(call) = self.legs.get(&leg).copied() {
                     self.at(now.mono, Input::Media(media::Event::RingbackStarted { call, leg, at: now }));

@@ -58,7 +58,7 @@ impl Joined {
                 other.insert_event(now, accepted, outbox);
             }
             _ if relays && mixed => {}
-            _ if relays && (instead || muted) => other.leave_out(accepted),
+            _ if relays && (instead || muted || other.is_pressing()) => other.leave_out(accepted),
             _ if relays => self.pass_on(now, arrival, accepted, other, outbox),
             (Sound::Playing(playout) | Sound::Cueing(playout), Kind::Audio(codec)) if is_caller => {
                 playout.hear_coded(codec, accepted.packet.payload);

@@ -46,7 +46,7 @@ impl Bridge {
         let State::Joined(joined) = &mut self.state else { return };
         joined.listened = true;
         let call = self.call;
-        joined.tap.get_or_insert_with(|| Tap::new(call, now.mono, wide));
+        joined.tap.get_or_insert_with(|| Tap::new(call, now.mono, wide)).listen();
     }
 
     /// For the agent's ear alone.
