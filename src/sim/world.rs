@@ -137,7 +137,7 @@ impl World {
         (self.sound, self.tape) = (Some(sound), tape);
     }
 
-    /// From now on legs that are joined are said to send packets, though none flow: rules ask for that.
+    /// From now on legs that are joined are said to send packets and callers are heard, though no packets flow: rules ask for that.
     pub fn with_arrivals(&mut self) {
         self.media.arrived = Some(BTreeSet::new());
     }
@@ -514,6 +514,9 @@ impl Media {
 
     /// Who simply speaks does so once: no script has anything to do with that caller any more.
     fn listen(&mut self, now: Now, call: CallId) {
+        if self.arrived.is_none() {
+            return;
+        }
         let manner = self.callers.get(&call).and_then(|caller| self.manners.get(caller)).copied();
         let manner = manner.unwrap_or(Manner::Speaks);
         if manner != Manner::Speaks {
