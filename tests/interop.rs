@@ -112,6 +112,50 @@ fn baresip_over_tls_is_called_holds_and_resumes() {
     held_once(&gateway);
 }
 
+/// It answers by itself, the second call as the first one.
+#[test]
+fn a_baresip_that_holds_for_too_long_rings_again_and_goes_on_with_the_caller() {
+    let mut bench = Bench::new();
+    let trunk = local(bench.ports.even());
+    bench.sip_keys = "digest = [\"MD5\"]\n".into();
+    bench.peers = format!("\"{trunk}\"");
+    bench.agent_registers("8", "a-secret");
+    bench.ringing.push_str("\n[hold]\ncue_s = 1\nring_s = 3\nback = \"您好！\"\n\n[length]\ncue_s = 1\nmark_s = 2\n");
+    let gateway = bench.serve();
+    let account = format!("<sip:8@{}>;auth_pass=a-secret;regint=60", gateway.bench.sip_address());
+    let mut phone = Baresip::start(&gateway.bench, "8", local(gateway.bench.ports.even()), HZ, &account, "");
+    registered(&gateway, 1);
+    let mut caller = caller(&gateway, trunk);
+    // Length of the talk: near it, and at it.
+    happen(&gateway, "cued", 2);
+    phone.press("hold", "");
+    happens(&gateway, "holder_rung");
+    happen(&gateway, "agent_answered", 2);
+    // The session that held has gone, and the caller hears the apology.
+    happens(&gateway, "media_of_left");
+    happen(&gateway, "play_ended", 2);
+    caller.press("hangup", "");
+    happens(&gateway, "ended");
+
+    let record = gateway.sealed();
+    assert_eq!((record.text("outcome"), record.text("reason")), ("answered", "caller_hung_up"), "{record:#}");
+    assert_eq!(record.number("holds"), 1);
+    within("hold_ms", record.number("hold_ms"), 2_990..=5_500);
+    let ends: Vec<&str> =
+        record.at_path("attempts").as_array().expect("rings").iter().map(|ring| ring.text("end")).collect();
+    assert_eq!(ends, ["answered", "answered"]);
+    assert_eq!(record.at_path("segments").as_array().map(Vec::len), Some(2), "{record:#}");
+    let told: Vec<(String, bool)> = facts(&gateway)
+        .iter()
+        .filter(|fact| fact["fact"] == "cued")
+        .map(|fact| (fact.text("cue").to_owned(), fact.flag("sounded")))
+        .collect();
+    let cue = |cue: &str, sounded| (cue.to_owned(), sounded);
+    let expected = [cue("talk_near_its_length", true), cue("talk_at_its_length", true), cue("hold_long", false)];
+    assert_eq!(told, expected, "a phone that holds takes no tone");
+    gateway.settled(1);
+}
+
 #[test]
 fn baresip_and_linphone_hand_a_caller_on() {
     let mut bench = Bench::new();

@@ -219,6 +219,8 @@ pub enum Input {
     },
     /// Whether the queue of facts not yet on disk is at its bound.
     LedgerFull(bool),
+    /// Whether no new recording is begun, because the disk is full.
+    DiskFull(bool),
     /// Whether the database takes facts. While it does not, they wait in memory, and each live call's record tells.
     LedgerFailing(bool),
     /// Go on with this configuration.
@@ -352,6 +354,7 @@ pub struct Gateway {
     draining: bool,
     ledger_full: bool,
     ledger_failing: bool,
+    disk_full: bool,
 }
 
 impl Gateway {
@@ -395,6 +398,7 @@ impl Gateway {
             draining: false,
             ledger_full: false,
             ledger_failing: false,
+            disk_full: false,
         };
         gateway.renew_reaching(Instant::START);
         gateway
@@ -439,6 +443,7 @@ impl Gateway {
             Input::Listening(call) => self.inputs.push_back((call, now, leg::Input::ListeningStarted)),
             Input::Listened { call, listened } => self.inputs.push_back((call, now, leg::Input::Listened(listened))),
             Input::LedgerFull(full) => self.ledger_full = full,
+            Input::DiskFull(full) => self.disk_full = full,
             Input::LedgerFailing(failing) => self.handle_ledger(now, failing),
             Input::Reload(reload) => self.reload(now, *reload),
             Input::Drain => self.drain(),
@@ -624,6 +629,7 @@ impl Gateway {
         let Some(entry) = self.calls.get_mut(&id) else { return };
         let _span = tracing::info_span!("switch", call = %id).entered();
         let (call, agents) = (&mut entry.call, &mut self.agents);
+        call.note_disk(self.disk_full);
         if catch_unwind(AssertUnwindSafe(|| act(call, agents))).is_err() {
             tracing::error!("a bug in the call machine; this call is ended");
             call.fail(now, agents);

@@ -28,6 +28,7 @@ impl Command {
             | Command::Keyed { call, .. }
             | Command::Unrecord { call }
             | Command::Cue { call, .. }
+            | Command::Warn { call }
             | Command::Hush { call }
             | Command::Listen { call }
             | Command::Admit { call, .. }

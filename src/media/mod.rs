@@ -35,6 +35,7 @@ pub mod negotiate;
 mod one_way;
 #[cfg(test)]
 mod one_way_tests;
+mod placing;
 mod playout;
 mod ports;
 mod pressing;
@@ -214,6 +215,9 @@ pub enum Command {
     /// Plays this to the agent alone, in the place of what it covers of the caller's voice only where that is mixed: the caller
     /// hears and records nothing of it. Nothing happens while a prompt is played, or to an agent who holds.
     Cue { call: CallId, audio: Arc<[i16]> },
+    /// Half a second of 1,400 Hz beside the voices, heard by both and recorded. Nothing happens while something else is played, nor in
+    /// a hold or with a third.
+    Warn { call: CallId },
     /// Presses keys toward the peer of this leg (RFC 4733), who hears nothing else while one is down.
     Press { leg: LegId, strokes: Arc<[Stroke]> },
     /// The prompt that is being played ends now.

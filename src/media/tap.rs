@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::conceal::DELAY;
 use super::level::{Meter, Sounded};
 use super::listener::Listener;
+use super::placing::Placing;
 use super::stretch::{Ear, Stretch};
 use super::unit::Unit;
 use super::{Block, Codec, SAMPLE_RATE_HZ};
@@ -37,6 +38,9 @@ const SETTLING: Duration = Duration::from_millis(500);
 /// A packet further than this from its arrival begins a new stretch: 500 ms, in units.
 const MAX_DRIFT: i64 = 4_000;
 
+/// No sample of a packet in a pause is as loud: −40 dBov.
+const CALM: u16 = 330;
+
 /// Most that is kept ahead of what was given out, in units (2 s); only a stalled thread could come near it.
 const MAX_AHEAD: usize = 16_000;
 
@@ -56,6 +60,17 @@ pub(super) struct Tap {
     settled: [(u64, u64); 2],
 }
 
+/// Of one person since it was last asked, in units.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settled {
+    /// Came too late.
+    pub(super) late: u64,
+    /// Made up.
+    pub(super) concealed: u64,
+    /// How far the sound lay from where it came, at the worst.
+    pub(super) astray: u64,
+}
+
 /// What stands at each instant from an edge on.
 #[derive(Debug)]
 struct Lane<T> {
@@ -70,6 +85,9 @@ struct Lane<T> {
 struct Voice {
     lane: Lane<Unit>,
     anchor: Option<Anchor>,
+    placing: Placing,
+    /// The last packet while something was to be made up had next to no sound.
+    calm: bool,
     /// The newest packet's number, and where its sound ends.
     newest: Option<(u16, i64)>,
     listener: Listener,
@@ -200,11 +218,12 @@ impl Tap {
         self.caller.lane.missed + self.agent.lane.missed + self.played.missed
     }
 
-    /// Units of caller and agent that came too late, and that were made up, since it was last asked.
-    pub(super) fn settle(&mut self) -> [(u64, u64); 2] {
+    /// What became of caller's and agent's sound since it was last asked.
+    pub(super) fn settle(&mut self) -> [Settled; 2] {
         let now = [&self.caller, &self.agent].map(|voice| (voice.lane.missed, voice.listener.concealed()));
         let before = std::mem::replace(&mut self.settled, now);
-        [0, 1].map(|n| (now[n].0 - before[n].0, now[n].1 - before[n].1))
+        let astray = [&mut self.caller, &mut self.agent].map(|voice| voice.placing.take_farthest());
+        [0, 1].map(|n| Settled { late: now[n].0 - before[n].0, concealed: now[n].1 - before[n].1, astray: astray[n] })
     }
 
     /// Units that were lost and made up.
@@ -248,6 +267,8 @@ impl Voice {
         Voice {
             lane: Lane::default(),
             anchor: None,
+            placing: Placing::default(),
+            calm: false,
             newest: None,
             listener: Listener::new(wide),
             meter: Meter::new(if wide { 2 } else { 1 } * SAMPLE_RATE_HZ),
@@ -265,7 +286,7 @@ impl Voice {
         self.ear.iter_mut().for_each(|ear| ear.comes());
         match what {
             Tapped::Audio(codec) => {
-                let position = self.position(arrival, at, packet);
+                let position = self.position(arrival, at, packet, what);
                 let end = position + packet.payload.len() as i64;
                 self.pause_until(header, position, end);
                 self.lane.write(position, packet.payload.iter().map(|code| Unit::audio(codec, *code)));
@@ -275,7 +296,7 @@ impl Voice {
                 if noise.len() == 0 {
                     return;
                 }
-                let position = self.position(arrival, at, packet);
+                let position = self.position(arrival, at, packet, what);
                 self.pause_until(header, position, position + noise.len() as i64);
                 self.lane.write(position, noise);
             }
@@ -323,7 +344,7 @@ impl Voice {
         sound
     }
 
-    fn position(&mut self, arrival: Instant, at: i64, packet: &Packet<'_>) -> i64 {
+    fn position(&mut self, arrival: Instant, at: i64, packet: &Packet<'_>, what: Tapped) -> i64 {
         let header = &packet.header;
         let begin = Anchor { ssrc: header.ssrc, timestamp: header.timestamp, position: at, start: at, since: arrival };
         let anchor = self.anchor.get_or_insert(begin);
@@ -331,6 +352,7 @@ impl Voice {
         if anchor.ssrc != header.ssrc || (position - at).abs() > MAX_DRIFT {
             *anchor = begin;
             self.newest = None;
+            self.placing.begin_anew();
             return at;
         }
         if position > at && arrival.since(anchor.since) <= SETTLING {
@@ -341,12 +363,30 @@ impl Voice {
             anchor.position -= late;
             position = at;
         }
+        self.placing.arrive(arrival, at - position);
+        if self.placing.is_owing() {
+            let calm = is_calm(packet, what);
+            let step = self.placing.step(std::mem::replace(&mut self.calm, calm) && calm);
+            anchor.position += step;
+            position += step;
+        }
         anchor.start = anchor.start.min(position);
         if position > anchor.position {
             anchor.position = position;
             anchor.timestamp = header.timestamp;
         }
         position
+    }
+}
+
+/// Nothing is lost if it is moved.
+fn is_calm(packet: &Packet<'_>, what: Tapped) -> bool {
+    match what {
+        Tapped::Audio(codec) => {
+            codec.law().is_some_and(|law| packet.payload.iter().all(|code| law.decode(*code).unsigned_abs() < CALM))
+        }
+        Tapped::Noise => true,
+        Tapped::Event => false,
     }
 }
 
