@@ -120,6 +120,8 @@ mod tests {
         for kept in ["R-104 kept: 100.0 %", "R-110 kept: 100.0 %", "No violation"] {
             assert!(odd.contains(kept), "{kept}: {odd}");
         }
+        let hasty = run(&["silent=1", "forgetful=100"]).unwrap_or_else(|_| panic!("it runs to its end"));
+        assert!(hasty.contains("R-197 kept: ") && !hasty.contains("R-197 kept: 100.0"), "{hasty}");
         for wrong in ["silent", "silent=101", "loud=5"] {
             assert!(matches!(run(&[wrong]), Err(Failure::Usage(_))), "{wrong}");
         }

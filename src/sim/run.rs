@@ -52,6 +52,9 @@ pub fn tell(scenario: &Scenario, mut each: impl FnMut(&[Fact])) -> Run {
     if let Some(voices) = scenario.voices {
         world.with_sound(voices, None);
     }
+    if scenario.day.is_some() || scenario.callers.silent + scenario.callers.noisy > 0 {
+        world.with_arrivals();
+    }
     let troubled = scenario.troubles != Troubles::default();
     let mut invariants = Invariants::default();
     invariants.troubled = troubled;

@@ -3,7 +3,7 @@
 //! Media is carried in name only (ports open and close, prompts last as long as they are, recordings close), unless
 //! [`World::with_sound`] makes packets flow.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +75,8 @@ struct Media {
     callers: BTreeMap<CallId, SubjectId>,
     /// What is heard of them is told every second.
     heard: BTreeMap<CallId, Manner>,
+    /// Legs whose first packet was told, if such are told.
+    arrived: Option<BTreeSet<LegId>>,
 }
 
 /// So often what is heard is told.
@@ -133,6 +135,11 @@ impl World {
         let mut sound = Sound::new(voices, tape.is_some(), Random::from_seed(self.trouble.bytes()));
         sound.network.weather = self.network.weather;
         (self.sound, self.tape) = (Some(sound), tape);
+    }
+
+    /// From now on legs that are joined are said to send packets, though none flow: rules ask for that.
+    pub fn with_arrivals(&mut self) {
+        self.media.arrived = Some(BTreeSet::new());
     }
 
     /// What came in a call that is sealed, if packets flow and it was connected.
@@ -473,7 +480,14 @@ impl Media {
                     self.at(now.mono, Input::Media(media::Event::RingbackStarted { call, leg, at: now }));
                 }
             }
-            Command::Bridge { call, connected, record, .. } | Command::Attend { call, connected, record, .. } => {
+            Command::Bridge { call, caller, agent, connected, record } => {
+                self.stop_play(now, call);
+                [caller, agent].into_iter().for_each(|leg| self.arrive(now, call, leg));
+                if record {
+                    self.connected.entry(call).or_insert(connected);
+                }
+            }
+            Command::Attend { call, connected, record, .. } => {
                 self.stop_play(now, call);
                 if record {
                     self.connected.entry(call).or_insert(connected);
@@ -489,6 +503,12 @@ impl Media {
                 }
                 self.close_recording(now, call, ended);
             }
+        }
+    }
+
+    fn arrive(&mut self, now: Now, call: CallId, leg: LegId) {
+        if self.arrived.as_mut().is_some_and(|arrived| arrived.insert(leg)) {
+            self.at(now.mono, Input::Media(media::Event::FirstPacket { call, leg, at: now }));
         }
     }
 
@@ -550,6 +570,7 @@ impl Media {
 
     fn close(&mut self, now: Now, leg: LegId) {
         self.sides.remove(&leg);
+        self.arrived.as_mut().map(|arrived| arrived.remove(&leg));
         if let Some(call) = self.legs.remove(&leg) {
             self.at(now.mono, Input::Media(media::Event::Closed { call, leg, received: Received::default() }));
         }
