@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::presence::{By, Event, Order, Presence, Refused, Rules, What};
 use super::queue::Queue;
+use super::roster::Roster;
 use super::talked::Talked;
 use crate::clock::{Instant, Now, Wall};
 use crate::dialplan::plan::Plans;
@@ -73,11 +74,14 @@ pub struct Agents {
     due: BTreeSet<(Instant, AgentNo)>,
     /// Facts that have not been collected.
     told: VecDeque<(AgentNo, Now, What)>,
+    pub(super) roster: Roster,
 }
 
 impl Agents {
     pub fn new(numbers: impl IntoIterator<Item = AgentNo>, plans: &Plans, random: Random) -> Self {
-        Agents::with_rules(numbers, rules(plans), random)
+        let mut agents = Agents::with_rules(numbers, rules(plans), random);
+        agents.roster = Roster::new(plans);
+        agents
     }
 
     fn with_rules(numbers: impl IntoIterator<Item = AgentNo>, rules: BTreeMap<AgentNo, Rules>, random: Random) -> Self {
@@ -90,6 +94,7 @@ impl Agents {
             freed: Vec::new(),
             due: BTreeSet::new(),
             told: VecDeque::new(),
+            roster: Roster::default(),
         };
         numbers.into_iter().for_each(|number| agents.join(number));
         agents
@@ -105,6 +110,7 @@ impl Agents {
     /// is named no more finishes the call or ring that he or she is in.
     pub fn renew(&mut self, numbers: &BTreeSet<AgentNo>, plans: &Plans, now: Now) {
         self.rules = rules(plans);
+        self.roster = Roster::new(plans);
         for (number, agent) in &mut self.agents {
             agent.leaving = !numbers.contains(number);
             agent.rules = self.rules.get(number).cloned().unwrap_or_default();
@@ -137,10 +143,28 @@ impl Agents {
         self.come_to(number, presence, [told], now);
     }
 
+    /// In an earlier run this agent had a caller from the one moment to the other.
+    pub fn restore_talk(&mut self, number: &AgentNo, talk: (Wall, Wall), now: Wall) {
+        if let Some(agent) = self.agents.get_mut(number) {
+            agent.talked.add(talk, now, agent.rules.zone.as_ref());
+        }
+    }
+
     /// The agent, or somebody for the agent, asks for another presence.
     pub fn order(&mut self, number: &AgentNo, order: Order, by: By, now: Now) -> Result<(), Refused> {
         let agent = self.agents.get(number).filter(|agent| !agent.leaving).ok_or(Refused::NoAgent)?;
+        let goes = matches!(order, Order::LogOut | Order::LogOutAnyway) && agent.presence != Presence::LoggedOut;
+        let needed_by = self.needs(number, now.wall).filter(|_| goes).cloned();
+        let anyway = order == Order::LogOutAnyway;
         let (presence, told) = agent.presence.ordered(order, by, &agent.rules, now)?;
+        match needed_by {
+            Some(hotline) if anyway => self.tell(number, What::LeavesAlone { hotline, by }, now),
+            Some(hotline) => {
+                self.tell(number, What::LogOutRefused { hotline, by }, now);
+                return Err(Refused::NoSuccessor);
+            }
+            None => {}
+        }
         self.come_to(number, presence, told, now);
         Ok(())
     }
@@ -172,10 +196,12 @@ impl Agents {
     }
 
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        self.due.first().map(|(at, _)| (*at, "a pause or wrap-up is over"))
+        let due = self.due.first().map(|(at, _)| (*at, "a pause or wrap-up is over"));
+        due.into_iter().chain(self.roster.poll_timeout()).min_by_key(|(at, _)| *at)
     }
 
     pub fn handle_timeout(&mut self, now: Now) {
+        self.look_at_roster(now);
         while self.due.first().is_some_and(|(at, _)| *at <= now.mono)
             && let Some((_, number)) = self.due.pop_first()
         {
@@ -308,7 +334,14 @@ mod tests {
 
     fn plan(strategy: Strategy) -> plan::Agents {
         let numbers = ["7", "8", "9"].map(AgentNo::from).to_vec();
-        plan::Agents { numbers, strategy, ring: Duration::from_secs(20), queue: None, nobody: Next::BusyTone }
+        plan::Agents {
+            numbers,
+            strategy,
+            ring: Duration::from_secs(20),
+            queue: None,
+            skill: None,
+            nobody: Next::BusyTone,
+        }
     }
 
     fn agents(strategy: Strategy) -> Agents {
@@ -321,7 +354,9 @@ mod tests {
 
     fn take_next(agents: &mut Agents, plan: &plan::Agents, tried: &BTreeSet<AgentNo>, call: CallId) -> Option<AgentNo> {
         let hotline = Some(&HotlineId::from("h"));
-        agents.take_next(Wanted { hotline, plan, tried, call, now: Wall::from_micros(0) }).map(|choice| choice.agent)
+        agents
+            .take_next(Wanted { hotline, plan, tried, call, relaxed: false, now: Wall::from_micros(0) })
+            .map(|choice| choice.agent)
     }
 
     fn call(n: u64) -> CallId {
@@ -360,7 +395,8 @@ mod tests {
             |ms: u64| Now { mono: Instant::from_millis(ms), wall: Wall::from_micros(0) + Duration::from_millis(ms) };
         let mut rung = |from_ms: u64, talk_ms: u64, n: u64| {
             let (hotline, tried, now) = (HotlineId::from("h"), BTreeSet::new(), at(from_ms).wall);
-            let wanted = Wanted { hotline: Some(&hotline), plan: &plan, tried: &tried, call: call(n), now };
+            let wanted =
+                Wanted { hotline: Some(&hotline), plan: &plan, tried: &tried, call: call(n), relaxed: false, now };
             let choice = agents.take_next(wanted).unwrap();
             agents.answered(&choice.agent, call(n), Duration::ZERO, at(from_ms));
             agents.release(&choice.agent, call(n), at(from_ms + talk_ms));
@@ -463,6 +499,7 @@ mod tests {
                 plan: &plan,
                 tried: &tried,
                 call: call(n),
+                relaxed: false,
                 now: Wall::from_micros(0),
             })
         };
@@ -482,7 +519,14 @@ mod tests {
         assert_eq!(choice.skipped, [(AgentNo::from("7"), Why::Paused), (AgentNo::from("8"), Why::WrapUp)]);
         assert_eq!(wanted_by(&mut agents, 3), None);
         let (tried, plan) = (BTreeSet::new(), plan(Strategy::InOrder));
-        let colleague = Wanted { hotline: None, plan: &plan, tried: &tried, call: call(4), now: Wall::from_micros(0) };
+        let colleague = Wanted {
+            hotline: None,
+            plan: &plan,
+            tried: &tried,
+            call: call(4),
+            relaxed: false,
+            now: Wall::from_micros(0),
+        };
         assert_eq!(agents.take_next(colleague).unwrap().agent.as_str(), "7", "a colleague may ring who pauses");
     }
 

@@ -1,4 +1,4 @@
-//! How long an agent has talked today, by the clock of the hotlines that the agent serves; nothing of it outlives the gateway's run.
+//! How long an agent has talked today, by the clock of the hotlines that the agent serves.
 
 use std::time::Duration;
 
@@ -27,6 +27,14 @@ impl Talked {
         let of_today = now.wall.as_micros().saturating_sub(begin.as_micros());
         let of_today = Duration::from_micros(u64::try_from(of_today).unwrap_or(0));
         self.talked = self.by(now.wall) + now.mono.since(since.mono).min(of_today);
+        self.until = Some(end);
+    }
+
+    /// Of an earlier run: somebody was talked with from the one moment to the other.
+    pub(super) fn add(&mut self, (from, to): (Wall, Wall), now: Wall, zone: Option<&TimeZone>) {
+        let (begin, end) = day(now, zone);
+        let of_today = to.as_micros().saturating_sub(from.max(begin).as_micros());
+        self.talked = self.by(now) + Duration::from_micros(u64::try_from(of_today).unwrap_or(0));
         self.until = Some(end);
     }
 

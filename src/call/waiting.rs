@@ -92,7 +92,8 @@ impl Call {
             waiting.resting.entry(agent.clone()).or_insert(now + limits::RING_AGAIN);
         }
         if joins {
-            self.join_queue(plan, now, at, agents);
+            let numbers: Vec<AgentNo> = hunting.able(plan).cloned().collect();
+            self.join_queue(&numbers, now, at, agents);
             if matches!(hunting.route.ring, Ring::Silent { .. }) && hunting.route.line == Line::Ringing {
                 self.ring(&mut hunting.route);
             }
@@ -104,12 +105,12 @@ impl Call {
         State::Hunting(hunting)
     }
 
-    fn join_queue(&mut self, plan: &plan::Agents, now: Instant, at: Now, agents: &mut Agents) {
+    fn join_queue(&mut self, numbers: &[AgentNo], now: Instant, at: Now, agents: &mut Agents) {
         let joining = Joining {
             call: self.id,
             offered: self.offered.mono,
             hotline: &self.hotline.id,
-            numbers: &plan.numbers,
+            numbers,
             caller: &self.standing,
         };
         let Joined { position, waited } = agents.queue.join(now, joining);

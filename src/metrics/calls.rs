@@ -123,7 +123,11 @@ impl CallMetrics {
     pub fn agent_fact(&mut self, fact: &AgentFact) {
         let agent = fact.agent.clone();
         let presence = match fact.what {
-            presence::What::LoggedIn { .. } | presence::What::SupervisionRefused { .. } => return,
+            presence::What::LoggedIn { .. }
+            | presence::What::SupervisionRefused { .. }
+            | presence::What::MissesShift { .. }
+            | presence::What::LogOutRefused { .. }
+            | presence::What::LeavesAlone { .. } => return,
             presence::What::Unreachable => {
                 self.unreachable.insert(agent);
                 return self.show_agents();
@@ -257,6 +261,8 @@ impl CallMetrics {
 
     fn count_transfer(&self, fold: &Fold, what: &What) {
         let (result, count) = match what {
+            // Of three one has left: nobody was handed on.
+            What::TransferCompleted { attempt, .. } if fold.was_added(*attempt) => return,
             What::TransferCompleted { .. } => ("completed", 1),
             What::TransferFailed { .. } => ("failed", 1),
             What::TransferRefused { .. } => ("refused", 1),
@@ -461,7 +467,8 @@ fn leave(counts: &mut BTreeMap<AgentNo, u32>, agent: &AgentNo) {
 
 fn agent_call(result: RingResult) -> AgentCall {
     match result {
-        RingResult::NoAnswer => AgentCall::NoAnswer,
+        // A mailbox answers nobody's call.
+        RingResult::NoAnswer | RingResult::Unconfirmed => AgentCall::NoAnswer,
         RingResult::Busy => AgentCall::Busy,
         RingResult::Declined => AgentCall::Declined,
         RingResult::Unreachable => AgentCall::Unreachable,

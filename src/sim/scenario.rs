@@ -284,6 +284,7 @@ impl Line {
                 strategy: self.strategy,
                 ring: self.ring,
                 queue: queue.map(Arc::new),
+                skill: None,
                 nobody: self.nobody.clone(),
             },
             reception: crate::dialplan::reception::Reception::default(),

@@ -1,13 +1,18 @@
 //! Dialplans with steps, as a supervisor writes them, tried in virtual time: queue, menu, announcement, message.
 
 mod after;
+mod codes;
 #[path = "../common/mod.rs"]
 mod common;
+mod emergency;
 mod greeting;
 mod hours;
 mod real;
+mod rules_table;
 mod scripts;
+mod shifts;
 mod sixteen;
+mod skills;
 
 use std::time::Duration;
 

@@ -36,7 +36,7 @@ impl Speaker<'_, '_> {
     ) -> BTreeMap<AgentNo, Prompt> {
         let roster = self.roster;
         let reading = |agent: &'n str| {
-            let name = roster.and_then(|r| r.get(&AgentNo::from(agent))).map(String::as_str);
+            let name = roster.and_then(|r| r.get(&AgentNo::from(agent))).map(|member| member.name.as_str());
             (agent, name.map_or_else(|| agent.to_owned(), str::to_owned))
         };
         let named: Vec<(&str, String)> = agents.into_iter().map(reading).collect();
