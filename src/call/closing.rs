@@ -96,6 +96,8 @@ impl Call {
             }
             _ => {}
         }
+        // What was awaited came late, which makes no timer late.
+        closing.linger = closing.linger.max(at.mono);
         State::Closing(closing)
     }
 

@@ -95,6 +95,9 @@ pub fn run(gateway: Gateway, inbox: Inbox, wires: Wires) -> io::Result<JoinHandl
     thread::Builder::new().name("switch".to_owned()).spawn(move || driver.run(&inbox))
 }
 
+/// An answer time that is wrong by so much is a fault to be found.
+const LATE: Duration = Duration::from_secs(1);
+
 struct Driver {
     gateway: Gateway,
     wires: Wires,
@@ -128,8 +131,12 @@ impl Driver {
                 Received::Stop => return self.finish(),
             }
             let now = self.wires.clock.now();
-            if let Some((at, _)) = self.gateway.poll_timeout().filter(|(at, _)| *at <= now.mono) {
-                self.wires.counters.loop_lag(now.mono.since(at));
+            if let Some((at, why)) = self.gateway.poll_timeout().filter(|(at, _)| *at <= now.mono) {
+                let late = now.mono.since(at);
+                self.wires.counters.loop_lag(late);
+                if late > LATE {
+                    tracing::warn!(?late, timer = why, "the switch came late to a timer");
+                }
                 self.handle(Input::Timeout);
             }
             // A warning that a rule is about to be broken may be as late as the switch sleeps: a second.

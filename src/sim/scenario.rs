@@ -177,7 +177,7 @@ impl Scenario {
             consult: 0,
             slow: 0,
             forgetful: 0,
-            hold: 0,
+            hold: percent(random, 30),
             held: Span::secs(1.0, 100.0),
         };
         let ms = Duration::from_millis;

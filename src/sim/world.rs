@@ -231,6 +231,9 @@ impl World {
     /// Everything of the next instant at which anything happens. False if nothing is left.
     pub fn step(&mut self) -> bool {
         let Some(at) = self.next_at() else { return false };
+        if let Some((due, why)) = self.gateway.poll_timeout() {
+            assert!(due >= self.now.mono, "a timer was set {:?} in the past: {why}", self.now.mono.since(due));
+        }
         self.now = self.now.after(at.since(self.now.mono));
         if let Some(sound) = &mut self.sound {
             sound.work(self.now);
