@@ -45,12 +45,13 @@ impl Endpoint {
         let alone = terms.is_none();
         let own = |s: u32| (s.max(session_timer::SMALLEST_S), true);
         let terms = terms.map(|terms| (terms.interval_s, (terms.refresher == Refresher::Uac) == ours));
-        session.lease = terms.or_else(|| self.settings.session_expires_s.map(own)).map(|(interval_s, refreshes)| Lease {
-            interval_s,
-            refresh_at: refreshes.then(|| now + refresh_after(interval_s)),
-            ends_at: now + session_timer::give_up_after(interval_s),
-            alone,
-        });
+        session.lease =
+            terms.or_else(|| self.settings.session_expires_s.map(own)).map(|(interval_s, refreshes)| Lease {
+                interval_s,
+                refresh_at: refreshes.then(|| now + refresh_after(interval_s)),
+                ends_at: now + session_timer::give_up_after(interval_s),
+                alone,
+            });
         self.set_lease(id);
     }
 
