@@ -1,4 +1,5 @@
-//! What agents have talked before this run: a dialplan that rings who has talked least today asks for it.
+//! What agents have talked before this run: a dialplan that rings who has talked least today asks for it, and one that tells callers
+//! how long they will wait.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use anyhow::{Context as _, Result};
 use crate::cdr::Record;
 use crate::clock::Wall;
 use crate::config::Config;
-use crate::dialplan::plan::{Plans, Strategy};
+use crate::dialplan::plan::Plans;
 use crate::ids::AgentNo;
 use crate::store::Reader;
 
@@ -17,7 +18,7 @@ const LONGEST_DAY: Duration = Duration::from_secs(26 * 3_600);
 /// Who had a caller from when to when; whose midnight is when is the agents' business. Nothing if nobody asks: a day's records
 /// take their time.
 pub(super) fn since_yesterday(config: &Config, plans: &Plans, now: Wall) -> Result<Vec<(AgentNo, Wall, Wall)>> {
-    if !plans.ring_by(Strategy::LeastTalk) {
+    if !plans.look_back() {
         return Ok(Vec::new());
     }
     let longest = i64::try_from(LONGEST_DAY.as_micros()).unwrap_or(i64::MAX);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::handled::Handled;
 use super::presence::{By, Event, Order, Presence, Refused, Rules, What};
 use super::queue::Queue;
 use super::roster::Roster;
@@ -41,6 +42,7 @@ pub(super) struct Agent {
     /// Calls answered since the run began, whatever the hotline.
     pub(super) answered: u64,
     pub(super) talked: Talked,
+    pub(super) handled: Handled,
     /// No longer in the configuration: forgotten when the last call is over, and rung no more.
     pub(super) leaving: bool,
 }
@@ -48,8 +50,8 @@ pub(super) struct Agent {
 impl Agent {
     fn fresh(rules: Rules, idle_since: Instant) -> Agent {
         let (state, presence, wrap_up) = (State::Available, rules.start(), Duration::ZERO);
-        let talked = Talked::default();
-        Agent { state, presence, since: None, rules, wrap_up, idle_since, answered: 0, talked, leaving: false }
+        let (talked, handled) = (Talked::default(), Handled::default());
+        Agent { state, presence, since: None, rules, wrap_up, idle_since, answered: 0, talked, handled, leaving: false }
     }
 
     /// Can be rung for a caller.
@@ -147,6 +149,9 @@ impl Agents {
     pub fn restore_talk(&mut self, number: &AgentNo, talk: (Wall, Wall), now: Wall) {
         if let Some(agent) = self.agents.get_mut(number) {
             agent.talked.add(talk, now, agent.rules.zone.as_ref());
+            let (from, to) = talk;
+            let us = u64::try_from(to.as_micros().saturating_sub(from.as_micros())).unwrap_or(0);
+            agent.handled.note_talk(Duration::from_micros(us));
         }
     }
 
@@ -176,6 +181,10 @@ impl Agents {
             self.due.remove(&before);
         }
         self.due.extend(until(&to));
+        if let (Presence::WrapUp { .. }, Some(since)) = (&agent.presence, agent.since) {
+            let us = now.wall.as_micros().saturating_sub(since.as_micros());
+            agent.handled.note_wrap_up(Duration::from_micros(u64::try_from(us).unwrap_or(0)));
+        }
         (agent.presence, agent.since) = (to, Some(now.wall));
         if agent.is_free() {
             self.freed.push(number.clone());
@@ -256,7 +265,9 @@ impl Agents {
         let Some(agent) = self.agents.get_mut(number) else { return };
         if agent.state == (State::Talking { call }) {
             agent.idle_since = now.mono;
-            agent.talked.end(now, agent.rules.zone.as_ref());
+            if let Some(talk) = agent.talked.end(now, agent.rules.zone.as_ref()) {
+                agent.handled.note_talk(talk);
+            }
         } else if agent.state != (State::Rung { call }) {
             return;
         }

@@ -32,6 +32,7 @@ mod callee;
 mod cascading;
 mod closing;
 mod conference;
+mod handled;
 mod hunting;
 mod parking;
 pub mod queue;

@@ -64,7 +64,7 @@ impl Roster {
 
 impl Agent {
     /// Takes callers, or will as soon as the present one is done with.
-    fn is_on_duty(&self) -> bool {
+    pub(super) fn is_on_duty(&self) -> bool {
         !self.leaving && matches!(self.presence, Presence::Ready | Presence::WrapUp { .. })
     }
 }

@@ -23,6 +23,12 @@ pub struct Plans {
 }
 
 impl Plans {
+    /// Something depends on the calls of late: who has talked least today, or how long callers will wait.
+    pub fn look_back(&self) -> bool {
+        let estimates = |agents: &Agents| agents.queue.as_ref().is_some_and(|queue| !queue.estimate.is_empty());
+        self.ring_by(Strategy::LeastTalk) || self.hotlines.iter().any(|hotline| estimates(&hotline.agents))
+    }
+
     /// Some hotline rings by this strategy.
     pub fn ring_by(&self, strategy: Strategy) -> bool {
         let groups = |hotline: &Hotline| -> bool {
@@ -445,7 +451,9 @@ pub struct Queue {
     pub busy: Option<Prompt>,
     /// What is said to a caller with one caller ahead, with two and so on; beyond the last, nothing.
     pub ahead: Vec<Prompt>,
-    /// How often both are said again.
+    /// What is said of a wait of one minute, of two and so on; beyond the last, nothing.
+    pub estimate: Vec<Prompt>,
+    /// How often all of it is said again.
     pub every: Option<Duration>,
     pub longest: Duration,
     /// Where a call goes after the longest wait.

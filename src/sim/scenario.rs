@@ -249,6 +249,7 @@ impl Line {
         let queue = self.around.queue.map(|longest| Queue {
             busy: Some(prompt.clone()),
             ahead: vec![prompt.clone(); 2],
+            estimate: Vec::new(),
             every: Some(secs(20)),
             longest,
             otherwise: Next::Step(StepNo::after(2)),

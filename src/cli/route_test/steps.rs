@@ -66,6 +66,9 @@ pub(super) fn queue(words: &Words<'_>, queue: &Queue, out: &mut dyn Write) -> io
     if let Some(first) = queue.ahead.first() {
         writeln!(out, "    then, with one caller ahead: {}", text(first))?;
     }
+    if let Some(first) = queue.estimate.first() {
+        writeln!(out, "    then, if the calls of late tell it: {}", text(first))?;
+    }
     if let Some(every) = queue.every {
         writeln!(out, "    again every {} s", seconds(every))?;
     }

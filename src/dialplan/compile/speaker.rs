@@ -64,12 +64,19 @@ impl Speaker<'_, '_> {
         said.unwrap_or_default()
     }
 
-    /// A text with `{ahead}`, for one caller ahead, for two and so on.
-    pub(super) fn for_each_ahead(&mut self, key: &str, text: &At<String>, last: u32) -> Vec<Prompt> {
+    /// A text for each number from 1 to the last, which stands for the placeholder; nothing without a text.
+    pub(super) fn counted(
+        &mut self,
+        key: &str,
+        text: Option<&At<String>>,
+        placeholder: &'static str,
+        last: u32,
+    ) -> Vec<Prompt> {
+        let Some(text) = text else { return Vec::new() };
         let numbers: Vec<String> = (1..=last).map(|n| n.to_string()).collect();
         let readings: Vec<Reading<'_>> =
-            numbers.iter().map(|n| Reading { name: n, values: vec![("ahead", n.as_str())] }).collect();
-        self.say(key, text, ("ahead", &["org", "ahead"]), &readings).into_iter().flatten().collect()
+            numbers.iter().map(|n| Reading { name: n, values: vec![(placeholder, n.as_str())] }).collect();
+        self.say(key, text, (placeholder, &["org", placeholder]), &readings).into_iter().flatten().collect()
     }
 
     /// One prompt for each reading; `None` where it has its fault. `noun`: what readings are; `known`: the placeholders.

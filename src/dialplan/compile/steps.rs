@@ -17,6 +17,9 @@ use crate::written::{At, Document};
 /// So many callers ahead are told: a higher number says only that it will be long.
 const AHEAD: u32 = 20;
 
+/// The longest wait that is told, in minutes: who knows beyond that.
+const MINUTES: u32 = 20;
+
 pub(super) struct Steps {
     pub(super) agents: Agents,
     pub(super) reception: Reception,
@@ -194,10 +197,8 @@ impl Ways<'_> {
     fn queue(&self, queue: &written::Queue, speaker: &mut Speaker<'_, '_>) -> Queue {
         Queue {
             busy: queue.busy.as_ref().and_then(|text| speaker.one("queue.text", text)),
-            ahead: queue
-                .ahead
-                .as_ref()
-                .map_or_else(Vec::new, |text| speaker.for_each_ahead("queue.ahead", text, AHEAD)),
+            ahead: speaker.counted("queue.ahead", queue.ahead.as_ref(), "ahead", AHEAD),
+            estimate: speaker.counted("queue.estimate", queue.estimate.as_ref(), "minutes", MINUTES),
             every: queue.every,
             longest: queue.longest,
             otherwise: self.next("queue.otherwise", queue.otherwise.as_ref(), Next::BusyTone),

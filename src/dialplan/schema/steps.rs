@@ -76,6 +76,7 @@ pub(in crate::dialplan) struct Menu {
 pub(in crate::dialplan) struct Queue {
     pub(in crate::dialplan) busy: Option<At<String>>,
     pub(in crate::dialplan) ahead: Option<At<String>>,
+    pub(in crate::dialplan) estimate: Option<At<String>>,
     pub(in crate::dialplan) every: Option<Duration>,
     pub(in crate::dialplan) longest: Duration,
     pub(in crate::dialplan) otherwise: Option<At<String>>,
@@ -86,6 +87,7 @@ pub(super) fn queue(mut table: Table<'_>) -> Option<Queue> {
     let queue = Queue {
         busy: table.string("text"),
         ahead: table.string("ahead"),
+        estimate: table.string("estimate"),
         every: table.integer("every_s", 0..=600).map_or(Some(30), |at| Some(at.value)).filter(|s| *s > 0).map(seconds),
         longest: seconds(table.integer("longest_s", 1..=3_600).map_or(300, |at| at.value)),
         otherwise: table.string("otherwise"),
