@@ -55,9 +55,22 @@ pub(super) struct Group {
     pub(super) ring: Duration,
     /// Whether callers wait while all are busy; left out: if there is a `[queue]`.
     pub(super) queue: Option<At<bool>>,
+    pub(super) skill: Option<Skill>,
     /// Where a call goes whom nobody takes.
     pub(super) nobody: Option<At<String>>,
 }
+
+/// What is asked of those agents.
+#[derive(Debug)]
+pub(super) struct Skill {
+    pub(super) name: At<String>,
+    pub(super) level: u32,
+    /// Nobody of them is free for so long: anybody will do.
+    pub(super) relax: Option<Duration>,
+}
+
+/// Of [`Skill::level`].
+pub const HIGHEST_SKILL: u32 = 9;
 
 pub(super) fn read(document: &Document<'_>) -> Written {
     let mut root = document.root();
@@ -81,7 +94,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         callers: callers::read(&mut greeting, &mut root.section("priority")),
         notice: callers::notice(&mut greeting),
         agents: group(&mut agents, "numbers", "nobody"),
-        duty: duty::read(&mut agents, &mut root.section("notes")),
+        duty: duty::read(&mut agents, root.sections("shift"), &mut root.section("notes")),
         queue: steps::queue(queue),
         hours: hours::hours(hours),
         outage: hours::outage(outage),
@@ -103,8 +116,21 @@ fn group(table: &mut Table<'_>, numbers: &'static str, nobody: &'static str) -> 
         strategy: strategy(table),
         ring: ring(table),
         queue: table.boolean("queue"),
+        skill: skill(table),
         nobody: table.string(nobody),
     }
+}
+
+fn skill(table: &mut Table<'_>) -> Option<Skill> {
+    let name = table.string("skill");
+    let level = table.integer("level", 1..=HIGHEST_SKILL);
+    let relax = table.integer("relax_s", 0..=3_600);
+    if let (None, Some(line)) = (&name, level.as_ref().or(relax.as_ref()).map(|at| at.line)) {
+        let what = format!("{} asks for no skill", table.path("level"));
+        table.fault(line, what, "add skill = \"billing\", as [[agent]] skills = { billing = 2 } names it");
+    }
+    let relax = relax.map(|at| Duration::from_secs(at.value.into())).filter(|relax| !relax.is_zero());
+    Some(Skill { name: name?, level: level.map_or(1, |at| at.value), relax })
 }
 
 fn ring(table: &mut Table<'_>) -> Duration {

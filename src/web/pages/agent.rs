@@ -127,6 +127,7 @@ pub(in crate::web) async fn order(asked: Asked, Path(order): Path<String>) -> Re
             Refused::LoggedOut => "agent-logged-out",
             Refused::NoLogin => "agent-no-login",
             Refused::Reason => "agent-reason",
+            Refused::NoSuccessor => "agent-no-successor",
             Refused::NoWrapUp | Refused::NotInWrapUp => "agent-no-wrap-up",
         })
     })?;

@@ -194,6 +194,7 @@ agent-no-number = Your account has no agent number; an administrator can add it.
 agent-unknown = There is no agent of this number.
 agent-logged-out = You are not logged in to the hotline.
 agent-no-login = This hotline asks nobody to log in: pause instead.
+agent-no-successor = Nobody else is there yet: stay until your successor is ready, or ask the supervisor.
 agent-reason = A pause needs one of the reasons.
 agent-no-wrap-up = There is no wrap-up now.
 calls-from = From

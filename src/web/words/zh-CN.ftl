@@ -188,6 +188,7 @@ agent-no-number = 您的账户没有工号，请管理员补上。
 agent-unknown = 没有这个工号。
 agent-logged-out = 您还没有签入。
 agent-no-login = 这条热线不需要签入签出，请用小休。
+agent-no-successor = 接班的人还没到，请等他就绪后再签出，或请班长放行。
 agent-reason = 小休需要选择一个原因。
 agent-no-wrap-up = 现在不能进入话后处理。
 calls-from = 从
