@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::counters::Direction;
 use super::exemplars::Seen;
-use super::registry::{Families, LabelSets, Sets, Whole};
-use super::table::{AgentCall, AgentState, CallState, Id};
+use super::registry::{Families, Sets, Whole};
+use super::staffing::{Engaged, Staffing};
+use super::table::{AgentCall, CallState, Id};
 use crate::call::fact::{Fact, RecordingStatus, RingResult, SurveyEnd, What};
-use crate::call::presence::{self, AgentFact, Kind};
+use crate::call::presence::AgentFact;
 use crate::cdr::{Fold, Outcome, Phase, QualityStatus, Record, Word};
 use crate::clock::{Instant, Stamp};
 use crate::ids::{AgentNo, CallId, HotlineId, Side};
@@ -45,20 +46,15 @@ pub struct CallMetrics {
     unrated: BTreeMap<CallId, Fold>,
     /// Since when each attempt rings, and whose phone.
     rings: BTreeMap<(CallId, u32), (AgentNo, Stamp)>,
-    /// In how many calls each agent rings and talks.
-    ringing: BTreeMap<AgentNo, u32>,
-    busy: BTreeMap<AgentNo, u32>,
-    /// What agents said of themselves; who is not there said nothing in this run.
-    presences: BTreeMap<AgentNo, Kind>,
-    unreachable: BTreeSet<AgentNo>,
+    staffing: Staffing,
 }
 
 impl CallMetrics {
     pub(super) fn new(families: Families, sets: Sets, whole: Whole) -> CallMetrics {
         let (live, unrated, unsealed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (ringing, busy, pack) = (BTreeMap::new(), BTreeMap::new(), Pack::built_in());
-        let (presences, unreachable, rings) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        let metrics = CallMetrics {
+        let (rings, pack) = (BTreeMap::new(), Pack::built_in());
+        let staffing = Staffing::new(families.clone(), sets.clone());
+        CallMetrics {
             families,
             sets,
             whole,
@@ -69,13 +65,8 @@ impl CallMetrics {
             watches: Watches::default(),
             unrated,
             rings,
-            ringing,
-            busy,
-            presences,
-            unreachable,
-        };
-        metrics.show_agents();
-        metrics
+            staffing,
+        }
     }
 
     pub fn fact(&mut self, fact: &Fact) {
@@ -92,12 +83,11 @@ impl CallMetrics {
         self.seal(fact);
         let Some(mut case) = self.live.remove(&fact.call).or_else(|| self.begin(fact)) else { return };
         self.count_transfer(case.fold(), &fact.what);
-        self.withdraw(case.fold());
+        let before = Engaged::of(case.fold());
+        self.shift_state(case.fold(), -1);
         case.push(fact);
-        self.enter(case.fold());
-        if concerns_agents(&fact.what) {
-            self.show_states();
-        }
+        self.shift_state(case.fold(), 1);
+        self.staffing.moved(&before, &Engaged::of(case.fold()));
         if case.fold().phase() == Phase::Ended {
             self.count_ended(case.fold());
             self.await_rating(case.fold().clone());
@@ -121,25 +111,12 @@ impl CallMetrics {
 
     /// Feed it every fact of agents too.
     pub fn agent_fact(&mut self, fact: &AgentFact) {
-        let agent = fact.agent.clone();
-        let presence = match fact.what {
-            presence::What::LoggedIn { .. } | presence::What::SupervisionRefused { .. } => return,
-            presence::What::Unreachable => {
-                self.unreachable.insert(agent);
-                return self.show_agents();
-            }
-            presence::What::Reachable => {
-                self.unreachable.remove(&agent);
-                return self.show_agents();
-            }
-            presence::What::Ready { .. } => Kind::Ready,
-            presence::What::Paused { .. } => Kind::Paused,
-            presence::What::WrapUp { .. } => Kind::WrapUp,
-            presence::What::Away { .. } => Kind::Away,
-            presence::What::LoggedOut { .. } => Kind::LoggedOut,
-        };
-        self.presences.insert(agent, presence);
-        self.show_agents();
+        self.staffing.fact(fact);
+    }
+
+    /// Shows the agents of the configuration that is in force.
+    pub fn show_agents(&mut self) {
+        self.staffing.show_all();
     }
 
     /// A call of an earlier run that a crash had cut was closed.
@@ -152,7 +129,7 @@ impl CallMetrics {
         let case = Case::begin(fact)?;
         let fold = case.fold();
         self.families.add(Id::CallsOffered, &[fold.hotline().as_str(), fold.trunk().as_str()], 1);
-        self.enter(fold);
+        self.shift_state(fold, 1);
         Some(case)
     }
 
@@ -358,22 +335,6 @@ impl CallMetrics {
         }
     }
 
-    fn enter(&mut self, fold: &Fold) {
-        self.shift_state(fold, 1);
-        fold.ringing_agents().for_each(|agent| *self.ringing.entry(agent.clone()).or_default() += 1);
-        if let Some(agent) = fold.talking_agent() {
-            *self.busy.entry(agent.clone()).or_default() += 1;
-        }
-    }
-
-    fn withdraw(&mut self, fold: &Fold) {
-        self.shift_state(fold, -1);
-        fold.ringing_agents().for_each(|agent| leave(&mut self.ringing, agent));
-        if let Some(agent) = fold.talking_agent() {
-            leave(&mut self.busy, agent);
-        }
-    }
-
     fn shift_state(&self, fold: &Fold, by: i64) {
         let state = match fold.phase() {
             Phase::Ringing => CallState::Ringing,
@@ -384,79 +345,10 @@ impl CallMetrics {
         };
         self.families.shift(Id::CallsActive, &[fold.hotline().as_str(), state.word()], by);
     }
-
-    /// Shows the agents of the configuration that is in force.
-    pub fn show_agents(&self) {
-        self.show_states();
-        let sets = self.sets.read();
-        for (hotline, staff) in &sets.staff {
-            let there = |agent: &&AgentNo| {
-                matches!(self.presence(agent, &sets), Kind::Ready | Kind::WrapUp) && !self.unreachable.contains(*agent)
-            };
-            let there = i64::try_from(staff.iter().filter(there).count()).unwrap_or(i64::MAX);
-            self.families.set(Id::OnDuty, &[hotline.as_str()], there);
-        }
-    }
-
-    /// What the agent last said, or how an agent begins.
-    fn presence(&self, agent: &AgentNo, sets: &LabelSets) -> Kind {
-        let start = if sets.login.contains(agent) { Kind::LoggedOut } else { Kind::Ready };
-        self.presences.get(agent).copied().unwrap_or(start)
-    }
-
-    /// Busy wins over ringing: an agent with `calls_at_once` may be both.
-    fn show_states(&self) {
-        let ringing = self.ringing.keys().filter(|agent| !self.busy.contains_key(*agent)).count();
-        let engaged = ringing + self.busy.len();
-        let sets = self.sets.read();
-        let in_no_call = |agent: &AgentNo| !self.busy.contains_key(agent) && !self.ringing.contains_key(agent);
-        let (mut wrap_up, mut away, mut offline) = (0, 0, 0);
-        for agent in sets.agents.iter().filter(|agent| in_no_call(agent)) {
-            match self.presence(agent, &sets) {
-                Kind::Ready => {}
-                Kind::WrapUp => wrap_up += 1,
-                Kind::Paused | Kind::Away => away += 1,
-                Kind::LoggedOut => offline += 1,
-            }
-        }
-        let elsewhere = wrap_up + away + offline;
-        let show = |state: AgentState, agents: usize| {
-            self.families.set(Id::Agents, &[state.word()], i64::try_from(agents).unwrap_or(i64::MAX));
-        };
-        show(AgentState::Ringing, ringing);
-        show(AgentState::Busy, self.busy.len());
-        show(AgentState::WrapUp, wrap_up);
-        show(AgentState::Away, away);
-        show(AgentState::Offline, offline);
-        show(AgentState::Available, sets.agents.len().saturating_sub(engaged + elsewhere));
-        let ready = |agent: &AgentNo| self.presence(agent, &sets) == Kind::Ready;
-        let unreachable = self.unreachable.intersection(&sets.agents).filter(|agent| ready(agent)).count();
-        self.families.set(Id::AgentsUnreachable, &[], i64::try_from(unreachable).unwrap_or(i64::MAX));
-    }
 }
 
 fn seen(fact: &Fact) -> Seen {
     Seen { call: fact.call, wall_us: fact.at.wall_us }
-}
-
-fn concerns_agents(what: &What) -> bool {
-    matches!(
-        what,
-        What::AgentInvited { .. }
-            | What::AgentReleased { .. }
-            | What::AgentAnswered { .. }
-            | What::TransferCompleted { .. }
-            | What::AgentLeft { .. }
-            | What::Unparked { .. }
-            | What::Ended { .. }
-    )
-}
-
-fn leave(counts: &mut BTreeMap<AgentNo, u32>, agent: &AgentNo) {
-    match counts.get_mut(agent) {
-        Some(count) if *count > 1 => *count -= 1,
-        _ => drop(counts.remove(agent)),
-    }
 }
 
 fn agent_call(result: RingResult) -> AgentCall {

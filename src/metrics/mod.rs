@@ -12,6 +12,7 @@ mod counters;
 mod exemplars;
 mod openmetrics;
 mod registry;
+mod staffing;
 mod table;
 
 pub use calls::CallMetrics;

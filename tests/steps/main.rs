@@ -6,6 +6,7 @@ mod common;
 mod greeting;
 mod hours;
 mod real;
+mod recorded;
 mod scripts;
 mod sixteen;
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::incoming::{ALLOW, SUPPORTED};
 use super::incoming::{Asked, reply_flow, sdp_of};
 use super::orders::client_key;
+use super::refresh::Lease;
 use super::responses::Heard;
 use super::session::{Phase, Session};
 use super::{Endpoint, EventKind, Flow, Label, Machine, SentAck, SessionId, TxId, Wake};
@@ -173,7 +174,7 @@ impl Endpoint {
         request.body = body;
         let dialog = dialog.clone();
         let Some(session) = self.sessions.get(&id) else { return };
-        if session.lease.is_some() {
+        if session.lease.as_ref().is_some_and(Lease::is_agreed) {
             self.wish(Some(session), &mut request.headers);
         }
         let exchanges = session.exchanges;
@@ -260,7 +261,7 @@ impl Endpoint {
 
     fn change_refused(&mut self, now: Instant, at: Now, id: SessionId, change: &Change, status: u16) {
         match change.what {
-            What::Refresh => self.refresh_later(now, id),
+            What::Refresh => self.refresh_refused(now, id),
             What::Offer(_) => self.event(id, at, EventKind::ReofferFailed { status }),
         }
     }

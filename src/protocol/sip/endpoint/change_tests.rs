@@ -62,6 +62,36 @@ fn a_refresher_that_is_not_answered_says_bye() {
     assert!(pair.a.endpoint.is_idle() && pair.b.endpoint.is_idle());
 }
 
+/// Between peers that know no session timers the one who is left would wait for ever.
+#[test]
+fn a_peer_without_session_timers_is_asked_all_the_same() {
+    let mut solo = Solo::new();
+    solo.endpoint.settings.session_expires_s = Some(1_800);
+    let (_, tag) = solo.established();
+    for round in 0..3 {
+        assert_eq!(solo.pass(Duration::from_secs(899)), [""; 0], "round {round}");
+        solo.now = solo.now.after(SECOND);
+        solo.endpoint.handle_timeout(solo.now);
+        let refresh = solo.drain().remove(0);
+        assert_eq!(refresh.request().method, Method::INVITE);
+        assert_eq!(text(&refresh.request().headers, &Name::SESSION_EXPIRES), "none", "it would not know what that is");
+        // Whatever it says, it is there.
+        let status = [200, 488, 500][round];
+        let more = if status == 200 { format!("{SDP}\nv=0") } else { String::new() };
+        assert!(solo.tell(&refresh.answer(status, "", &more))[0].line().starts_with("ACK"));
+    }
+    // It lets us refresh as long as it refreshes the session itself.
+    solo.tell(&in_dialog("UPDATE", 2, &tag, "u1", ""));
+    solo.drain();
+    solo.pass(Duration::from_secs(899));
+    solo.now = solo.now.after(SECOND);
+    solo.endpoint.handle_timeout(solo.now);
+    let refresh = solo.drain().remove(0);
+    solo.tell(&refresh.answer(481, "", ""));
+    assert!(solo.events.iter().any(|e| matches!(e.1, EventKind::Lost)), "{:?}", solo.events);
+    solo.rest();
+}
+
 #[test]
 fn the_interval_is_agreed_and_too_short_ones_are_refused() {
     let mut solo = Solo::new();

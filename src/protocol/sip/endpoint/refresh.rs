@@ -21,24 +21,47 @@ pub(super) struct Lease {
     /// When we refresh; `None`: the peer does.
     refresh_at: Option<Instant>,
     ends_at: Instant,
+    /// The peer knows no session timers. We refresh all the same: of two phones that vanished while one held the other nothing
+    /// else would tell, and the call would never end.
+    alone: bool,
 }
 
 impl Lease {
     fn next(&self) -> Instant {
         self.refresh_at.map_or(self.ends_at, |at| at.min(self.ends_at))
     }
+
+    /// The peer takes part, so requests state the terms.
+    pub(super) fn is_agreed(&self) -> bool {
+        !self.alone
+    }
 }
 
 impl Endpoint {
-    /// A 2xx with these terms was sent or received: the time counts anew. `ours`: the request was ours.
+    /// A 2xx with these terms was sent or received: the time counts anew. `ours`: the request was ours. Without terms the
+    /// session is refreshed by us alone, unless the configuration wants no timers.
     pub(super) fn renew(&mut self, now: Instant, id: SessionId, terms: Option<Terms>, ours: bool) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.lease = terms.map(|Terms { interval_s, refresher }| Lease {
-            interval_s,
-            refresh_at: ((refresher == Refresher::Uac) == ours).then(|| now + refresh_after(interval_s)),
-            ends_at: now + session_timer::give_up_after(interval_s),
-        });
+        let alone = terms.is_none();
+        let own = |s: u32| (s.max(session_timer::SMALLEST_S), true);
+        let terms = terms.map(|terms| (terms.interval_s, (terms.refresher == Refresher::Uac) == ours));
+        session.lease =
+            terms.or_else(|| self.settings.session_expires_s.map(own)).map(|(interval_s, refreshes)| Lease {
+                interval_s,
+                refresh_at: refreshes.then(|| now + refresh_after(interval_s)),
+                ends_at: now + session_timer::give_up_after(interval_s),
+                alone,
+            });
         self.set_lease(id);
+    }
+
+    /// A refresh was refused. Who knows no session timers has shown that it is alive.
+    pub(super) fn refresh_refused(&mut self, now: Instant, id: SessionId) {
+        let lease = self.sessions.get(&id).and_then(|s| s.lease.as_ref());
+        match lease.is_some_and(|lease| lease.alone) {
+            true => self.renew(now, id, None, true),
+            false => self.refresh_later(now, id),
+        }
     }
 
     fn set_lease(&mut self, id: SessionId) {
@@ -61,7 +84,7 @@ impl Endpoint {
     }
 
     /// A refresh failed for a reason that may pass: half of what is left is waited.
-    pub(super) fn refresh_later(&mut self, now: Instant, id: SessionId) {
+    fn refresh_later(&mut self, now: Instant, id: SessionId) {
         let Some(lease) = self.sessions.get_mut(&id).and_then(|s| s.lease.as_mut()) else { return };
         lease.refresh_at = Some(now + (lease.ends_at.since(now) / 2).max(T2));
         self.set_lease(id);
