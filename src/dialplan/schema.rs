@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::after::Callback;
+use super::notes::one_list;
 use super::plan::{Answer, Cadence, Duty, Recording, Ringback, Strategy};
 use crate::fault::did_you_mean;
 use crate::written::{At, Document, Table};
@@ -80,6 +81,12 @@ pub(super) fn read(document: &Document<'_>) -> Written {
     let mut agents = root.section("agents");
     let queue = root.section("queue");
     let (hours, outage) = (root.section("hours"), root.section("outage"));
+    let (mut classes, mut notes) = (root.section("classes"), root.section("notes"));
+    let mut duty = duty::read(&mut agents, root.sections("shift"), (&mut classes, &mut notes));
+    let classes = after::classes(&mut classes, "keys");
+    let steps = steps::read(root.named_sections("step"));
+    duty.classes =
+        one_list(duty.classes, classes.values().chain(steps::classes_of(&steps)).map(|at| at.value.as_str()));
     let (recording, unrecorded) = recording::read(&mut root.section("recording"));
     Written {
         id: hotline.required_string("id").filter(|id| is_id(&hotline, id)),
@@ -94,7 +101,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         callers: callers::read(&mut greeting, &mut root.section("priority")),
         notice: callers::notice(&mut greeting),
         agents: group(&mut agents, "numbers", "nobody"),
-        duty: duty::read(&mut agents, root.sections("shift"), &mut root.section("notes")),
+        duty,
         queue: steps::queue(queue),
         hours: hours::hours(hours),
         outage: hours::outage(outage),
@@ -102,10 +109,10 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         unrecorded,
         scripts: scripts::read(&mut root),
         start: hotline.string("start"),
-        steps: steps::read(root.named_sections("step")),
+        steps,
         callback: after::callback(root.section("callback")),
         survey: after::survey(root.section("survey")),
-        classes: after::classes(&mut root.section("classes"), "keys"),
+        classes,
     }
 }
 

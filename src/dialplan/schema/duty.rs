@@ -1,4 +1,4 @@
-//! Login, pauses and wrap-up, as `[agents]` writes them, the shifts of `[[shift]]`, and the classes of `[notes]`.
+//! Login, pauses and wrap-up, as `[agents]` writes them, the shifts of `[[shift]]`, and the limits of `[classes]`.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::dialplan::notes::{Class, Limit};
 use crate::dialplan::plan::Duty;
 use crate::dialplan::shifts::Shift;
 use crate::ids::AgentNo;
-use crate::written::Table;
+use crate::written::{At, Table};
 
 /// A reason is chosen by one digit.
 const REASONS: usize = 9;
@@ -17,7 +17,11 @@ const REASONS: usize = 9;
 /// Classes are chosen from a list that is read at a glance.
 const CLASSES: usize = 40;
 
-pub(super) fn read(agents: &mut Table<'_>, shifts: Vec<Table<'_>>, notes: &mut Table<'_>) -> Duty {
+pub(super) fn read(
+    agents: &mut Table<'_>,
+    shifts: Vec<Table<'_>>,
+    (classes, notes): (&mut Table<'_>, &mut Table<'_>),
+) -> Duty {
     let mut seconds =
         |key, most| agents.integer(key, 0..=most).map_or(Duration::ZERO, |at| Duration::from_secs(at.value.into()));
     let wrap_up = seconds("wrap_up_s", 3_600);
@@ -42,7 +46,7 @@ pub(super) fn read(agents: &mut Table<'_>, shifts: Vec<Table<'_>>, notes: &mut T
         pause_reasons: reasons(agents),
         probe: Some(probe).filter(|every| !every.is_zero()),
         longest_pause: Some(longest_pause).filter(|longest| !longest.is_zero()),
-        classes: classes(notes),
+        classes: limits(classes, notes),
     }
 }
 
@@ -70,25 +74,38 @@ fn day(table: &mut Table<'_>, key: &'static str) -> Option<Date> {
     day
 }
 
-fn classes(notes: &mut Table<'_>) -> Vec<Class> {
-    let Some(written) = notes.pairs("limits") else { return Vec::new() };
+/// `limits` of `[classes]`; `[notes]` had it before, and is still read.
+fn limits(classes: &mut Table<'_>, notes: &mut Table<'_>) -> Vec<Class> {
+    match (classes.pairs("limits"), notes.pairs("limits")) {
+        (Some(_), Some(old)) => {
+            notes.fault(old.line, "notes.limits beside classes.limits", "move all classes to limits of [classes]");
+            Vec::new()
+        }
+        (Some(written), None) => read_limits(classes, &written),
+        (None, Some(old)) => read_limits(notes, &old),
+        (None, None) => Vec::new(),
+    }
+}
+
+fn read_limits(table: &Table<'_>, written: &At<Vec<(At<String>, At<String>)>>) -> Vec<Class> {
+    let key = table.path("limits");
     if written.value.len() > CLASSES {
-        let what = format!("notes.limits has {} classes", written.value.len());
-        notes.fault(written.line, what, format!("write {CLASSES} at most"));
+        let what = format!("{key} has {} classes", written.value.len());
+        table.fault(written.line, what, format!("write {CLASSES} at most"));
     }
     let mut classes = Vec::new();
-    for (name, limit) in written.value {
+    for (name, limit) in &written.value {
         let text = name.value.trim();
         if text.is_empty() || text.chars().count() > 32 || text.chars().any(char::is_control) {
-            let what = format!("notes.limits: \"{text}\" is no class");
-            notes.fault(name.line, what, "write 1 to 32 letters, as in \"complaint\"");
+            let what = format!("{key}: \"{text}\" is no class");
+            table.fault(name.line, what, "write 1 to 32 letters, as in \"complaint\"");
             continue;
         }
         match Limit::parse(limit.value.trim()) {
             Some(limit) => classes.push(Class { name: text.to_owned(), limit }),
             None => {
-                let what = format!("notes.limits: \"{}\" is no time limit", limit.value);
-                notes.fault(limit.line, what, "write hours as in \"24h\" or working days as in \"2wd\"");
+                let what = format!("{key}: \"{}\" is no time limit", limit.value);
+                table.fault(limit.line, what, "write hours as in \"24h\" or working days as in \"2wd\"");
             }
         }
     }
@@ -114,4 +131,33 @@ fn reasons(agents: &mut Table<'_>) -> Vec<String> {
         }
     }
     reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::written::Document;
+
+    #[test]
+    fn limits_stand_with_the_classes_and_are_still_found_with_the_notes() {
+        let read = |text: &str| {
+            let document = Document::parse("p", text);
+            let mut root = document.root();
+            let (mut classes, mut notes) = (root.section("classes"), root.section("notes"));
+            let found = limits(&mut classes, &mut notes);
+            drop((root, classes, notes));
+            (found, document.into_faults().iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let repair = vec![Class { name: "报修".to_owned(), limit: Limit::WorkingDays(1) }];
+        for section in ["classes", "notes"] {
+            assert_eq!(
+                read(&format!("[{section}]\nlimits = {{ \"报修\" = \"1wd\" }}\n")),
+                (repair.clone(), Vec::new())
+            );
+            let (_, faults) = read(&format!("[{section}]\nlimits = {{ \"报修\" = \"soon\" }}\n"));
+            assert!(faults[0].starts_with(&format!("p:2: {section}.limits: \"soon\" is no time limit")), "{faults:?}");
+        }
+        let (_, faults) = read("[classes]\nlimits = { a = \"1h\" }\n[notes]\nlimits = { b = \"1h\" }\n");
+        assert!(faults[0].starts_with("p:4: notes.limits beside classes.limits"), "{faults:?}");
+    }
 }

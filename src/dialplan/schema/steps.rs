@@ -95,6 +95,12 @@ pub(super) fn queue(mut table: Table<'_>) -> Option<Queue> {
     table.is_present().then_some(queue)
 }
 
+/// What keys of menus make of calls.
+pub(super) fn classes_of(steps: &[Step]) -> impl Iterator<Item = &At<String>> {
+    let menus = steps.iter().filter_map(|step| if let Does::Menu(menu) = &step.does { Some(menu) } else { None });
+    menus.flat_map(|menu| menu.classes.values())
+}
+
 pub(super) fn read(sections: Vec<(At<String>, Table<'_>)>) -> Vec<Step> {
     let step = |(name, mut table): (At<String>, Table<'_>)| {
         named_well(&table, &name);
