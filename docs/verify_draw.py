@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Recomputes a draw: verify_draw.py DIRECTORY (of `hotline qa verify-draw MONTH --export DIRECTORY`, after the month's close)."""
-import csv, hashlib, hmac, itertools, sys
+import csv, hashlib, hmac, itertools, json, sys
 read = lambda name: list(csv.DictReader(open(f"{sys.argv[1]}/{name}.csv", encoding="utf-8", newline="")))
 told = dict(line.split() for line in open(f"{sys.argv[1]}/seed.txt"))
+policy = open(f"{sys.argv[1]}/policy.json", "rb").read() if "policy" in told else b""
 seed = bytes.fromhex(told["seed"]) if "seed" in told else sys.exit("the month is not closed: its seed is secret")
 mac = lambda text: int(hmac.new(seed, text.encode(), hashlib.sha256).hexdigest(), 16)
 found = []
@@ -17,7 +18,10 @@ for (agent, n), part in itertools.groupby(read("frame"), lambda row: (row["agent
     second = int(one_in > 0 and mac(call["call"]) % one_in == 0)
     found.append([agent, n, call["call"], stratum, call["weight"], str(of), str(second)])
 wrong = [row for row in itertools.zip_longest(found, [list(row.values()) for row in read("draw")]) if row[0] != row[1]]
-if hashlib.sha256(seed).hexdigest() != told["commitment"]:
-    wrong.append("the seed is not the one that was committed to")
+rule = hashlib.sha256(policy).digest() if policy else b""
+if hashlib.sha256(seed + rule).hexdigest() != told["commitment"]:
+    wrong.append("seed and policy are not those that were committed to")
+if policy and any(int(row[key]) != json.loads(policy)[key] for row in read("frame") for key in ("target", "second_one_in")):
+    wrong.append("the frame is of another policy")
 print(*wrong or [f"{len(found)} picks, every one as computed"], sep="\n")
 sys.exit(bool(wrong))

@@ -22,7 +22,7 @@ use crate::call::presence;
 use crate::clock::RunId;
 use crate::config::{self, Config, Loaded};
 use crate::dialplan::plan::Plans;
-use crate::gateway::{self, Gateway, Input, RecordingClosed};
+use crate::gateway::{self, Gateway, Input, RecordingClosed, Supervisor};
 use crate::ids::{AgentNo, CallId, HotlineId, Random};
 use crate::io::bindings::{self, Keeper};
 use crate::io::clock::RunClock;
@@ -48,7 +48,6 @@ use crate::media;
 use crate::metrics::{Counters, LabelSets, Metrics};
 use crate::peer::registrar;
 use crate::peer::route::Destination;
-use crate::peer::token::Token;
 use crate::protocol::sip::endpoint::{self, Transport};
 use crate::protocol::sip::uri::Uri;
 use crate::store::{Retention, Writer};
@@ -59,6 +58,7 @@ mod console;
 pub mod inspecting;
 mod keeping;
 mod reload;
+mod talks;
 
 pub use keeping::{Reloaded, callbacks_alone, carry_out_alone, people_alone};
 
@@ -119,6 +119,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     gateway.use_codes(config.codes.clone());
     gateway.use_supervisors(supervisors(&config));
     gateway.restore_agents(clock.now(), &left.presences);
+    gateway.restore_talks(clock.now(), talks::since_yesterday(&config, &plans, clock.now().wall)?);
     let shared = Shared::new(&ledger.ledger());
     let tls = open_tls(&config, clock)?;
     let house = House {
@@ -672,8 +673,8 @@ fn settings(config: &Config, addresses: &Addresses, run: RunId) -> Result<gatewa
 }
 
 /// Who may listen to whom, by which PIN.
-fn supervisors(config: &Config) -> BTreeMap<AgentNo, Token> {
-    config.agents.iter().filter_map(|a| Some((a.number.clone(), a.supervisor_pin.clone()?))).collect()
+fn supervisors(config: &Config) -> BTreeMap<AgentNo, Supervisor> {
+    config.agents.iter().filter_map(|a| Some((a.number.clone(), a.supervisor.clone()?))).collect()
 }
 
 /// The agents who may register.

@@ -10,7 +10,7 @@ mod inspection;
 mod recordings;
 mod trunks;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -19,12 +19,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::call::feature::Codes;
-use crate::dialplan::compile::{PlanFile, Roster, compile_for};
+use crate::dialplan::compile::{Member, PlanFile, Roster, compile_for};
 use crate::dialplan::plan::Plans;
 use crate::dialplan::prompt::Library;
-use crate::dialplan::{AGENT_NUMBER_HINT, is_agent_number};
+use crate::dialplan::{AGENT_NUMBER_HINT, HIGHEST_SKILL, is_agent_number};
 use crate::fault::Fault;
-use crate::gateway::{MediaSettings, Trunk};
+use crate::gateway::{MediaSettings, Supervisor, Trunk};
 use crate::ids::{AgentNo, TargetName, TrunkName};
 use crate::io::clock::RunClock;
 use crate::io::dialplans::{BuiltIn, Directory};
@@ -131,8 +131,10 @@ pub struct AgentSettings {
     pub contact: Option<String>,
     /// With what the phone registers; `None`: it may not.
     pub secrets: Option<Secrets>,
-    /// May listen to colleagues by code with this PIN.
-    pub supervisor_pin: Option<Token>,
+    /// May listen to colleagues by code.
+    pub supervisor: Option<Supervisor>,
+    /// What the agent can do, and how well.
+    pub skills: BTreeMap<String, u32>,
 }
 
 /// Something else that a dialplan may call.
@@ -180,7 +182,8 @@ fn check_from(directory: &Path, file: Option<&Path>) -> Result<Loaded, Vec<Fault
 }
 
 fn plans(config: &Config, default_agents: bool) -> (Plans, Vec<Fault>) {
-    let roster: Roster = config.agents.iter().map(|a| (a.number.clone(), a.name.clone())).collect();
+    let member = |a: &AgentSettings| Member { name: a.name.clone(), skills: a.skills.clone() };
+    let roster: Roster = config.agents.iter().map(|a| (a.number.clone(), member(a))).collect();
     let roster = (!default_agents).then_some(&roster);
     let targets: Vec<TargetName> = config.targets.iter().map(|t| t.name.as_str().into()).collect();
     // Without a configuration the dialplans name the agents, and may name targets that nobody can call.
@@ -213,7 +216,8 @@ fn agents_of(plans: &Plans) -> Vec<AgentSettings> {
         name: format!("Agent {number}"),
         contact: Some(format!("sip:{number}@127.0.0.1:5090")),
         secrets: None,
-        supervisor_pin: None,
+        supervisor: None,
+        skills: BTreeMap::new(),
     };
     numbers.into_iter().map(agent).collect()
 }
@@ -545,7 +549,8 @@ fn agents(root: &mut Table<'_>, base: &Path, sip: &SipSettings) -> Option<Vec<Ag
         let account =
             accounts::Account { base, realm: &sip.realm, number: number.as_ref().map(|at| at.value.as_str()) };
         let secrets = account.secrets(&mut section, has_contact);
-        let supervisor_pin = accounts::supervisor_pin(&mut section, base);
+        let supervisor = accounts::supervisor(&mut section, base);
+        let skills = section.counts("skills", 1..=HIGHEST_SKILL).map_or_else(BTreeMap::new, |at| at.value);
         let Some(At { value: number, line }) = number else { continue };
         if let Some((_, first)) = found.iter().find(|(a, _)| a.number.as_str() == number) {
             let what = format!("agent.number \"{number}\" is there twice (first in line {first})");
@@ -553,7 +558,8 @@ fn agents(root: &mut Table<'_>, base: &Path, sip: &SipSettings) -> Option<Vec<Ag
             continue;
         }
         let name = name.map_or_else(|| format!("Agent {number}"), |at| at.value);
-        found.push((AgentSettings { number: AgentNo::from(number), name, contact, secrets, supervisor_pin }, line));
+        let number = AgentNo::from(number);
+        found.push((AgentSettings { number, name, contact, secrets, supervisor, skills }, line));
     }
     let found: Vec<AgentSettings> = found.into_iter().map(|(agent, _)| agent).collect();
     accounts::check_common(root, &sip.digest, &found);

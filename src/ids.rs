@@ -173,6 +173,24 @@ impl Side {
     }
 }
 
+/// Who is called for the caller.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Callee {
+    Agent(AgentNo),
+    /// Somebody else of the configuration, through a trunk.
+    Target(TargetName),
+}
+
+impl fmt::Display for Callee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Callee::Agent(agent) => agent.fmt(f),
+            Callee::Target(target) => write!(f, "target:{target}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

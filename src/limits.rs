@@ -187,6 +187,9 @@ pub const SESSIONS_PER_PERSON: u32 = 10;
 /// The body of a form of the console: a review with all its comments is far less.
 pub const FORM_BYTES: usize = 256 * 1_024;
 
+/// A file that the console takes: a prompt of a minute, wideband.
+pub const UPLOAD_BYTES: usize = 2 * 1_024 * 1_024;
+
 /// Passwords that are compared at once: each takes 19 MiB and some 30 ms of a core.
 pub const PASSWORDS_AT_ONCE: usize = 2;
 

@@ -5,7 +5,7 @@
 //! was.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use toml::Spanned;
@@ -223,6 +223,31 @@ impl<'d> Table<'d> {
         }
         found.sort_by_key(|(start, _)| *start);
         Some(At::new(found.into_iter().map(|(_, pair)| pair).collect(), line))
+    }
+
+    /// `key = { NAME = 2, NAME = 1 }`, by name: whole numbers within `range`.
+    pub fn counts(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<At<BTreeMap<String, u32>>> {
+        let (line, value) = self.get(key)?;
+        let hint = format!("write {key} = {{ NAME = {} }}, with whole numbers up to {}", range.start(), range.end());
+        let DeValue::Table(all) = value.get_ref() else {
+            self.wrong_type(key, line, value.get_ref(), "a table", &hint);
+            return None;
+        };
+        let mut found = BTreeMap::new();
+        for (name, value) in all.iter() {
+            let count = match value.get_ref() {
+                DeValue::Integer(written) => u32::from_str_radix(written.as_str(), written.radix()).ok(),
+                _ => None,
+            };
+            match count.filter(|count| range.contains(count)) {
+                Some(count) => drop(found.insert(name.get_ref().clone().into_owned(), count)),
+                None => {
+                    let line = self.document.line(name.span().start);
+                    self.fault(line, format!("{}: \"{}\" has no such number", self.path(key), name.get_ref()), &hint);
+                }
+            }
+        }
+        Some(At::new(found, line))
     }
 
     /// The line of a key, whatever its value.

@@ -53,7 +53,7 @@ fn plans_with(nobody: Next, strategy: Strategy) -> Plans {
             by_agent: [("8".into(), greet("8")), ("9".into(), greet("9"))].into(),
             ..Greeting::default()
         },
-        agents: Agents { numbers, strategy, ring: secs(20.0), queue: None, nobody },
+        agents: Agents { numbers, strategy, ring: secs(20.0), queue: None, skill: None, nobody },
         reception: hotline::dialplan::reception::Reception::default(),
         duty: Duty::default(),
         start: Next::Agents,

@@ -1,84 +1,27 @@
-//! The console in a real browser, on real calls: first run, people, calls, one call heard, audit; in Chinese and English; without
-//! faults of accessibility, and without a complaint of the browser.
+//! The console in a real browser: from the first run by way of real calls, a draw, scores by keyboard alone, an objection and its
+//! decision to a scorecard and a closed report on paper; and every page on a month of data. In Chinese and English; without faults of
+//! accessibility, and without a complaint of the browser.
 //!
-//! With `CONSOLE_PICTURES=DIR` it leaves a picture of each page there.
+//! With `CONSOLE_PICTURES=DIR` it leaves pictures of each page there, wide and as narrow as a phone.
 
 mod common;
 
-use std::path::{Path, PathBuf};
+#[path = "console/house.rs"]
+mod house;
+
 use std::process::Command;
 
+use jiff::ToSpan as _;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use common::bench::BINARY;
 use common::browser::Browser;
-use common::child::Process;
-use common::{seconds, until};
+use common::voice::Voice;
+use common::{Bench, Sipp};
+use house::{Console, PASSWORD};
 
-const PASSWORD: &str = "a long password for tests";
-
-struct Console {
-    _scratch: tempfile::TempDir,
-    directory: PathBuf,
-    config: PathBuf,
-    _server: Process,
-    address: String,
-    setup: String,
-}
-
-/// A server on the calls of a demo.
-fn console(demo: &[&str]) -> Console {
-    let scratch = tempfile::Builder::new().prefix("hotline-test-console-").tempdir().expect("a temporary directory");
-    let directory = scratch.path().to_owned();
-    let mut command = Command::new(BINARY);
-    command.args(["demo", "--exit"]).args(demo).env("TMPDIR", &directory).current_dir(&directory);
-    let mut demo = Process::start("demo", &directory, &mut command);
-    assert_eq!(demo.wait(seconds(100)), 0, "{}", demo.output());
-    let folder = std::fs::read_dir(&directory).expect("the demo's folder").flatten().map(|entry| entry.path());
-    let config = folder.map(|path| path.join("hotline.toml")).find(|path| path.exists()).expect("its configuration");
-    let mut command = Command::new(BINARY);
-    command.arg("serve").arg("--config").arg(&config).current_dir(&directory);
-    let server = Process::start("serve", &directory, &mut command);
-    let said = until("ready", seconds(30), || Some(server.printed()).filter(|said| said.ends_with("ready\n")));
-    let line = |word: &str| Some(said.lines().find_map(|line| line.strip_prefix(word))?.trim().to_owned());
-    let address = line("console ").expect("a console").trim_end_matches('/').to_owned();
-    // With people from the demo there is nothing to set up.
-    let setup = line("setup ").unwrap_or_default();
-    Console { directory, config, _server: server, address, setup, _scratch: scratch }
-}
-
-impl Console {
-    /// Nothing that axe finds, nothing that the browser complains of; and a picture for whoever wants one.
-    fn look(&self, browser: &Browser, name: &str) {
-        let complaints = browser.log();
-        assert!(complaints.is_empty(), "{name}: {complaints:?}");
-        browser.run(include_str!("console/axe.min.js"));
-        let found = browser.run_async(
-            "const done = arguments[arguments.length - 1];
-             axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }).then((found) =>
-               done(found.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.html.slice(0, 200) + ' ' + n.failureSummary).join(' | '))));",
-        );
-        if let Ok(pictures) = std::env::var("CONSOLE_PICTURES") {
-            browser.screenshot(&Path::new(&pictures).join(format!("{name}.png")));
-        }
-        assert_eq!(found, Value::Array(Vec::new()), "{name}");
-        // What looks for faults puts a style of its own into the page, which the policy forbids.
-        browser.log();
-    }
-
-    fn visit(&self, browser: &Browser, path: &str, name: &str) {
-        browser.go(&format!("{}{path}", self.address));
-        browser.until("document.readyState === 'complete'");
-        self.look(browser, name);
-    }
-
-    fn log_in(&self, browser: &Browser, name: &str) {
-        browser.go(&format!("{}/login", self.address));
-        browser.type_into("#name", name);
-        browser.type_into("#password", PASSWORD);
-        browser.follow("form[action='/login'] button.primary");
-    }
-}
+const ENTER: &str = "\u{e007}";
+const TAB: &str = "\u{e004}";
 
 /// From nobody to an admin, who adds somebody for each of these roles.
 fn set_up(console: &Console, browser: &Browser) {
@@ -89,9 +32,9 @@ fn set_up(console: &Console, browser: &Browser) {
     }
     browser.follow("form[action='/setup'] button.primary");
     assert!(browser.url().ends_with("/admin/people"), "{}", browser.url());
-    for (name, role) in [("wang", "qa"), ("lead", "lead"), ("agent1", "agent")] {
+    for (name, role, agent) in [("wang", "qa", ""), ("lead", "lead", ""), ("agent8", "agent", "8")] {
         browser.type_into("#name", name);
-        browser.type_into("#agent", "1");
+        browser.type_into("#agent", agent);
         browser.type_into("#password", PASSWORD);
         browser.click(&format!("form[action='/admin/people'] input[value='{role}']"));
         browser.follow("form[action='/admin/people'] button.primary");
@@ -125,12 +68,104 @@ fn listen(console: &Console, browser: &Browser, language: &str) {
     console.look(browser, &format!("call-open-{language}"));
 }
 
-#[test]
-fn from_the_first_run_to_a_call_that_is_heard() {
-    let console = console(&["--calls", "2"]);
-    let browser = Browser::start(&console.directory, "zh-CN");
-    set_up(&console, &browser);
-    // The admin says who may do what, and hears nothing.
+/// A gateway with one phone, and two callers who are on their way.
+fn with_two_callers() -> (Console, std::thread::JoinHandle<()>) {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    bench.extra = "\n[qa]\nmin_talk_s = 1\nsecond_one_in = 0\nagents_hear = true\n".to_owned();
+    let voices = [440.0, 1_000.0].map(|hz| Voice::new(bench.ports.even(), hz));
+    let answers = Sipp::agent(&bench, "agent_answers", phone).pause_ms(300).calls(2).voice(voices[1].port);
+    let callers = [0, 1].map(|_| Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(6_500).voice(voices[0].port).calls(1));
+    let console = Console::on_calls(bench);
+    let calling = std::thread::spawn(move || {
+        let answers = answers.start();
+        voices.iter().for_each(|voice| voice.sound_from(common::wall_us()));
+        callers.into_iter().for_each(Sipp::run);
+        answers.finish();
+    });
+    (console, calling)
+}
+
+/// The month that it is in Shanghai, and how many seconds later it is ten in the morning of the second day of the next one.
+fn month() -> (String, i64) {
+    let now = jiff::Timestamp::now().to_zoned(TimeZone::get("Asia/Shanghai").expect("a zone"));
+    let next = now.date().first_of_month().checked_add(1.month().days(1)).expect("a date");
+    let then = next.at(10, 0, 0, 0).to_zoned(now.time_zone().clone()).expect("a time");
+    (now.strftime("%Y-%m").to_string(), then.timestamp().as_second() - now.timestamp().as_second())
+}
+
+/// A prompt is heard and replaced by a recording that fits; one that does not is refused with the reason.
+fn replace_a_prompt(console: &Console, browser: &Browser) {
+    console.visit(browser, "/admin/prompts?q=greet/property", "prompts");
+    let send = |octets: &str| {
+        browser.run("document.querySelector('#told').textContent = '';");
+        browser.run_async(&format!(
+            "const done = arguments[arguments.length - 1];
+             const [first, second] = document.querySelectorAll('tbody tr');
+             const form = first.querySelector('form[data-upload]');
+             fetch(second.querySelector('audio').src).then((answer) => answer.blob()).then((blob) => {{
+               const held = new DataTransfer();
+               held.items.add(new File([{octets}], 'new.wav', {{ type: 'audio/wav' }}));
+               form.querySelector('input').files = held.files;
+               form.requestSubmit();
+               done();
+             }});"
+        ));
+        browser.until("document.querySelector('#told').textContent");
+    };
+    send("'no sound'");
+    assert!(browser.text().contains("WAV"), "{}", browser.text());
+    browser.log();
+    send("blob");
+    assert!(browser.text().contains("已更换"), "{}", browser.text());
+    console.visit(browser, "/admin/prompts?q=greet/property", "prompts-replaced");
+    assert_eq!(browser.run("return document.querySelectorAll('tbody .tag.good').length;"), 1, "{}", browser.text());
+}
+
+/// Half an hour of sound is there, and can be sought in, as soon as a person expects it: the best of a few tries.
+fn half_an_hour_starts_at_once(console: &Console, browser: &Browser, call: &Value) {
+    const RATE: u32 = 8_000;
+    const AT_ONCE_MS: f64 = 300.0;
+    let path = console.gateway().recording(call);
+    let kept = std::fs::read(&path).expect("its recording");
+    let octets = 1_800 * RATE * 4;
+    let mut file = b"RIFF".to_vec();
+    file.extend((36 + octets).to_le_bytes());
+    file.extend(b"WAVEfmt ");
+    file.extend(16_u32.to_le_bytes());
+    file.extend([1_u16, 2].iter().flat_map(|v| v.to_le_bytes()));
+    file.extend([RATE, RATE * 4].iter().flat_map(|v| v.to_le_bytes()));
+    file.extend([4_u16, 16].iter().flat_map(|v| v.to_le_bytes()));
+    file.extend(b"data");
+    file.extend(octets.to_le_bytes());
+    file.extend((0..octets).map(|n| (n % 251) as u8));
+    std::fs::write(&path, file).expect("half an hour");
+    let script = format!(
+        "const done = arguments[arguments.length - 1];
+         const sound = new Audio();
+         const begun = performance.now();
+         sound.addEventListener('error', () => done([9e9, 9e9, 0]));
+         sound.addEventListener('canplay', () => {{
+           const [started, from] = [performance.now() - begun, performance.now()];
+           sound.addEventListener('seeked', () => done([started, performance.now() - from, sound.duration]), {{ once: true }});
+           sound.currentTime = 1500;
+         }}, {{ once: true }});
+         sound.preload = 'auto';
+         // Each try by another address: a browser keeps what it has heard of one.
+         sound.src = '/calls/{}/sound?try=' + begun;",
+        call["id"].as_str().expect("an id")
+    );
+    let tries: Vec<[f64; 3]> =
+        (0..5).map(|_| serde_json::from_value(browser.run_async(&script)).expect("three numbers")).collect();
+    let best = |n: usize| tries.iter().map(|found| found[n]).fold(f64::INFINITY, f64::min);
+    common::say(&format!("30 minutes: playable after {:.0} ms, at the 25th minute after {:.0} ms", best(0), best(1)));
+    assert!(best(0) < AT_ONCE_MS && best(1) < AT_ONCE_MS, "{tries:?}");
+    assert!((best(2) - 1_800.0).abs() < 0.1, "{tries:?}");
+    std::fs::write(&path, kept).expect("as it was");
+}
+
+/// What an admin sees; and that an admin hears nothing.
+fn administration(console: &Console, browser: &Browser) {
     for (path, name) in [
         ("/admin/audit", "audit"),
         ("/admin/storage", "storage"),
@@ -138,96 +173,213 @@ fn from_the_first_run_to_a_call_that_is_heard() {
         ("/admin/metrics", "metrics"),
         ("/account", "account"),
     ] {
-        console.visit(&browser, path, name);
+        console.visit(browser, path, name);
     }
+    replace_a_prompt(console, browser);
     browser.go(&format!("{}/calls", console.address));
     assert!(browser.text().contains("没有这项权限"), "{}", browser.text());
     browser.log();
     browser.follow("form[action='/logout'] button");
-    console.look(&browser, "login");
+    console.look(browser, "login");
+}
+
+/// The whole way, on calls that are really made; the month's end comes by a clock that is put forward.
+#[test]
+fn from_the_first_run_to_a_report_on_paper() {
+    let (mut console, calling) = with_two_callers();
+    let browser = Browser::start(&console.directory, "zh-CN");
+    set_up(&console, &browser);
+    administration(&console, &browser);
+    calling.join().expect("two calls");
+    let calls = common::until("both recordings", common::seconds(10), || {
+        let calls = console.gateway().calls();
+        let is_kept = |call: &&Value| call["recording"]["status"] == "ok";
+        (calls.iter().filter(is_kept).count() == 2).then_some(calls)
+    });
+    assert_eq!(calls.len(), 2);
 
     console.log_in(&browser, "wang");
     assert!(browser.url().ends_with("/calls"), "{}", browser.url());
     listen(&console, &browser, "zh");
-    browser.follow("form[action='/language'] button");
+    other_language(&browser);
     assert!(browser.text().contains("What the rules say") || browser.text().contains("Calls"), "{}", browser.text());
     listen(&console, &browser, "en");
-    browser.follow("form[action='/logout'] button");
+    other_language(&browser);
+    audited(&console);
+    half_an_hour_starts_at_once(&console, &browser, &calls[0]);
 
-    console.log_in(&browser, "lead");
+    console.as_another(&browser, "lead");
     browser.until("document.querySelector('#board .figures')");
     console.look(&browser, "live");
     console.visit(&browser, "/live?kiosk", "kiosk");
-    browser.go(&format!("{}/calls", console.address));
-    browser.follow("form[action='/logout'] button");
 
-    console.log_in(&browser, "agent1");
+    console.as_another(&browser, "agent8");
     assert!(browser.url().ends_with("/agent"), "{}", browser.url());
     console.look(&browser, "agent");
     browser.follow("form[action='/agent/pause'] button");
     browser.until("document.querySelector('#state h2').textContent.match(/paused|小休/)");
     browser.follow("form[action='/agent/ready'] button");
-    drop(browser);
-    audited(&console);
+
+    let (month, later_s) = month();
+    console.starts_again_after(later_s);
+    score_and_object(&console, &browser, &month);
+    reveal(&console, &browser, &month);
+    report(&console, &browser, &month);
+}
+
+/// Both calls were drawn; they are scored without a mouse, one in each language, and the agent objects to the first.
+fn score_and_object(console: &Console, browser: &Browser, month: &str) {
+    log_in_by_keyboard(console, browser, "wang");
+    console.visit(browser, "/qa/tasks", "tasks");
+    browser.press(ENTER);
+    score_by_keyboard(console, browser, "zh", "接待员打断了来电者");
+    let second = browser.url();
+    assert!(second.contains("/qa/review/"), "the next one comes without a list: {second}");
+    other_language(browser);
+    browser.go(&second);
+    score_by_keyboard(console, browser, "en", "the agent was interrupted");
+    assert!(browser.url().contains("/qa/tasks"), "{}", browser.url());
+    other_language(browser);
+
+    console.as_another(browser, "agent8");
+    let card = format!("/scorecards/8?m={month}");
+    console.visit(browser, &card, "scorecard-own");
+    browser.follow("a[href^='/qa/review/']");
+    console.look(browser, "review-own");
+    let review = browser.url();
+    browser.type_into("#why", "只打断了一次");
+    browser.follow("form[action$='/dispute'] button");
+    assert!(browser.text().contains("申诉中"), "{}", browser.text());
+
+    // Whoever scored it does not decide; a lead does.
+    console.as_another(browser, "wang");
+    browser.go(&review);
+    assert_eq!(browser.run("return document.querySelector('#decision')"), Value::Null);
+    console.as_another(browser, "lead");
+    console.visit(browser, "/qa/disputes", "disputes-one");
+    browser.follow("a[href^='/qa/review/']");
+    assert_eq!(browser.url(), review);
+    console.look(browser, "review-decides");
+    let before = browser.run("return document.querySelector('#total').textContent");
+    // One item is judged anew, and the comment that this asks for is there.
+    browser.run(
+        "document.querySelectorAll('fieldset.item[data-item]')[2].querySelectorAll('input[type=radio]')[1].click();",
+    );
+    browser.run(
+        "document.querySelectorAll('fieldset.item[data-item]')[2].querySelector('.comment input').value = '复听';",
+    );
+    browser.type_into("#decision", "复听后更正");
+    browser.follow("form#sheet button.primary");
+    assert!(browser.text().contains("已更正"), "{}", browser.text());
+    let after = browser.run("return document.querySelector('#total').textContent");
+    assert_ne!(before, after, "a change has a score of its own");
+
+    console.as_another(browser, "agent8");
+    browser.go(&format!("{}{card}", console.address));
+    browser.follow("form[action*='/seen'] button");
+    other_language(browser);
+    console.visit(browser, &card, "scorecard-own-en");
+    assert!(browser.text().contains("corrected") || browser.text().contains("changed"), "{}", browser.text());
+    other_language(browser);
+}
+
+fn other_language(browser: &Browser) {
+    browser.follow("form[action='/language'] button");
+}
+
+/// The focus is on the name when the page comes.
+fn log_in_by_keyboard(console: &Console, browser: &Browser, name: &str) {
+    console.log_out(browser);
+    browser.go(&format!("{}/login", console.address));
+    browser.run("window.isOld = true;");
+    browser.press(&format!("{name}{TAB}{PASSWORD}{ENTER}"));
+    browser.until("!window.isOld && document.readyState === 'complete'");
+    assert!(!browser.url().contains("/login"), "{}", browser.text());
+}
+
+/// The draw computed again by the page, and, once the month is closed, by the script that anybody can run.
+fn reveal(console: &Console, browser: &Browser, month: &str) {
+    console.as_another(browser, "lead");
+    console.visit(browser, &format!("/qa/sampling?m={month}"), "sampling-one");
+    browser.follow("form[action^='/qa/sampling/verify'] button");
+    assert!(browser.text().contains("结果一致"), "{}", browser.text());
+    browser.run("window.confirm = () => true;");
+    browser.follow("form[action^='/qa/sampling/close'] button");
+    console.look(browser, "sampling-closed");
+    let export = console.directory.join("draw");
+    let (went, said) = console.hotline(&["qa", "verify-draw", month, "--export", export.to_str().expect("a path")]);
+    assert!(went, "{said}");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_draw.py");
+    let ran = Command::new("python3").arg(script).arg(&export).output().expect("python3");
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "2 picks, every one as computed\n", "{ran:?}");
+}
+
+/// The month's report, closed: computed again it is the same, and on paper it says what the page says, in both languages.
+fn report(console: &Console, browser: &Browser, month: &str) {
+    let path = format!("/reports/month/{month}");
+    console.visit(browser, &path, "report-open");
+    browser.follow(&format!("form[action='{path}/close'] button"));
+    for (tag, words) in [("zh", ["来电统计", "完全一致"]), ("en", ["Telephone statistics", "the same"])] {
+        browser.go(&format!("{}{path}", console.address));
+        let hash =
+            browser.run("return document.querySelector('code.long').textContent").as_str().unwrap_or("").to_owned();
+        console.look(browser, &format!("report-{tag}"));
+        let offered =
+            browser.run("return document.querySelectorAll('section.card table')[0].rows[1].cells[1].textContent");
+        let paper = console.printed(browser);
+        assert!(paper.contains(words[0]) && paper.contains(&hash), "{paper}");
+        assert!(paper.contains(offered.as_str().unwrap_or("?")), "{offered} {paper}");
+        browser.follow("a[href$='?again']");
+        let again = browser.run("return document.querySelector('#again').textContent");
+        assert!(again.as_str().unwrap_or_default().contains(words[1]), "{again}");
+        console.look(browser, &format!("report-again-{tag}"));
+        other_language(browser);
+    }
+}
+
+/// The review that is open, from its first item to the submitted sheet, without a mouse.
+fn score_by_keyboard(console: &Console, browser: &Browser, tag: &str, comment: &str) {
+    browser.until("document.querySelector('#sheet') && document.querySelector('#lanes')?.dataset.ready");
+    console.look(browser, &format!("review-{tag}"));
+    let here = browser.url();
+    browser.run("document.activeElement?.blur();");
+    let open = "document.querySelectorAll('fieldset.item[data-item]').length \
+                - document.querySelectorAll('fieldset.item[data-item]:has(input:checked)').length";
+    while browser.run(&format!("return {open};")).as_i64().unwrap_or(0) > 0 {
+        browser.press("1");
+    }
+    // A comment pinned to the moment.
+    browser.press("m");
+    browser.press(&format!("{comment}{ENTER}"));
+    browser.until("document.querySelector('#pins li')");
+    console.look(browser, &format!("review-filled-{tag}"));
+    browser.press_with_control(ENTER);
+    browser.until(&format!("location.href !== '{here}' || document.querySelector('#lacking')"));
+    assert_ne!(browser.url(), here, "{}", browser.text());
 }
 
 /// One row for each of the two visits of one listener is one listen, and the chain is whole.
 fn audited(console: &Console) {
-    let hotline = |arguments: &[&str]| {
-        let output =
-            Command::new(BINARY).args(arguments).arg("--config").arg(&console.config).output().expect("hotline");
-        (
-            output.status.success(),
-            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
-        )
-    };
-    let (_, listed) = hotline(&["audit", "list", "--json"]);
+    let (_, listed) = console.hotline(&["audit", "list", "--json"]);
     let rows: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).expect("a row")).collect();
     let listens: Vec<&Value> = rows.iter().filter(|row| row["what"] == "recording.listened").collect();
     assert_eq!(listens.len(), 1, "{listed}");
     assert_eq!(listens[0]["who"], "wang");
-    let (whole, said) = hotline(&["audit", "verify"]);
-    assert!(whole && said.contains(&format!("{} rows", rows.len())), "{said}");
-    let (_, people) = hotline(&["user", "list"]);
+    let (whole, said) = console.hotline(&["audit", "verify"]);
+    assert!(whole && said.contains(" rows"), "{said}");
+    let (_, people) = console.hotline(&["user", "list"]);
     assert!(people.contains("root") && people.contains("wang"), "{people}");
 }
 
-impl Console {
-    /// Somebody of the demo gets a password.
-    fn give_password(&self, name: &str) {
-        let file = self.directory.join("password");
-        std::fs::write(&file, PASSWORD).expect("a file");
-        let mut command = Command::new(BINARY);
-        command.args(["user", "password", name, "--password-file"]).arg(&file).arg("--config").arg(&self.config);
-        let output = command.output().expect("hotline");
-        assert!(output.status.success(), "{output:?}");
-    }
-
-    fn as_another(&self, browser: &Browser, name: &str) {
-        browser.go(&format!("{}/account", self.address));
-        browser.log();
-        if browser.run("return Boolean(document.querySelector(\"form[action='/logout']\"))") == Value::Bool(true) {
-            browser.follow("form[action='/logout'] button");
-        }
-        self.log_in(browser, name);
-    }
-
-    /// The text of the page on paper.
-    fn printed(&self, browser: &Browser) -> String {
-        let file = self.directory.join("page.pdf");
-        std::fs::write(&file, browser.print()).expect("a file");
-        let output = Command::new("pdftotext").args(["-layout", "-enc", "UTF-8"]).arg(&file).arg("-").output();
-        String::from_utf8_lossy(&output.expect("pdftotext").stdout).into_owned()
-    }
-}
-
 /// The pages of inspection, notes and reports: all of them in Chinese, those with the most words in English too.
-const PAGES: [(&str, &str, bool); 11] = [
+const PAGES: [(&str, &str, bool); 13] = [
     ("/qa/sampling", "sampling", true),
     ("/qa/targeted", "targeted", true),
+    ("/qa/hearings", "hearings", true),
     ("/qa/disputes", "disputes", false),
     ("/qa/agreement", "agreement", false),
     ("/qa/forms", "forms", false),
+    ("/qa/forms/edit", "form-edit", false),
     ("/scorecards", "team", false),
     ("/scorecards/2", "scorecard", true),
     ("/training", "training", false),
@@ -242,62 +394,50 @@ fn look_around(console: &Console, browser: &Browser, language: &str) {
     }
 }
 
-/// The newest closed report: computed again it is the same, and on paper it says what the page says.
-fn report(console: &Console, browser: &Browser, words: [&str; 3]) {
-    browser.go(&format!("{}/reports", console.address));
-    browser.follow("table a");
-    let hash = browser.run("return document.querySelector('code.long').textContent").as_str().unwrap_or("").to_owned();
-    console.look(browser, &format!("report-{}", words[0]));
-    let offered = browser.run("return document.querySelectorAll('section.card table')[0].rows[1].cells[1].textContent");
-    let paper = console.printed(browser);
-    assert!(paper.contains(words[1]) && paper.contains(&hash), "{paper}");
-    assert!(paper.contains(offered.as_str().unwrap_or("?")), "{offered} {paper}");
-    browser.follow("a[href$='?again']");
-    let again = browser.run("return document.querySelector('#again').textContent");
-    assert!(again.as_str().unwrap_or_default().contains(words[2]), "{again}");
-    console.look(browser, &format!("report-again-{}", words[0]));
-}
-
-/// The next open task, from the list to the submitted sheet, without a mouse.
-fn score_by_keyboard(console: &Console, browser: &Browser) {
-    console.visit(browser, "/qa/tasks", "tasks");
-    browser.press("\u{e007}");
-    browser.until("document.querySelector('#sheet') && document.querySelector('#lanes')?.dataset.ready");
-    console.look(browser, "review");
-    let here = browser.url();
-    browser.run("document.activeElement?.blur();");
-    let open = "document.querySelectorAll('fieldset.item[data-item]').length \
-                - document.querySelectorAll('fieldset.item[data-item]:has(input:checked)').length";
-    while browser.run(&format!("return {open};")).as_i64().unwrap_or(0) > 0 {
-        browser.press("1");
-    }
-    // A comment pinned to the moment.
-    browser.press("m");
-    browser.press("listen\u{e007}");
-    browser.until("document.querySelector('#pins li')");
-    console.look(browser, "review-filled");
-    browser.press_with_control("\u{e007}");
-    browser.until(&format!("location.href !== '{here}' || document.querySelector('#lacking')"));
-    assert_ne!(browser.url(), here, "{}", browser.text());
+/// A form is changed: what is wrong is told with its line, what fits is looked at and put in force.
+fn change_the_form(console: &Console, browser: &Browser) {
+    browser.go(&format!("{}/qa/forms/edit", console.address));
+    let write = |from: &str, to: &str| {
+        browser.run(&format!(
+            "const text = document.querySelector('#text'); text.value = text.value.replace({from:?}, {to:?});"
+        ));
+        browser.follow("form[action='/qa/forms/edit'] button");
+    };
+    write("\npoints", "\npionts");
+    let told = browser.text();
+    assert!(told.contains("points") && told.contains("第 "), "{told}");
+    console.look(browser, "form-faults");
+    write("\npionts", "\npoints");
+    write("weight = 20", "weight = 25");
+    assert!(browser.text().contains("权重或致命差错有变化"), "{}", browser.text());
+    console.look(browser, "form-preview");
+    browser.type_into("#why", "按季度会议决定");
+    browser.follow("form[action='/qa/forms/publish'] button");
+    assert!(browser.url().ends_with("/qa/forms"), "{}", browser.url());
+    let versions = browser.run("return document.querySelectorAll('tbody a code').length;");
+    assert_eq!(versions, 2, "{}", browser.text());
 }
 
 #[test]
-fn a_month_is_scored_objected_to_noted_and_reported() {
-    let console = console(&["--calls", "1", "--month", "--seed", "7"]);
+fn every_page_on_a_month_of_data() {
+    let console = Console::on_a_month();
     for name in ["demo-zhao", "demo-wang", "demo-agent2"] {
         console.give_password(name);
     }
     let browser = Browser::start(&console.directory, "zh-CN");
     console.log_in(&browser, "demo-zhao");
     look_around(&console, &browser, "zh");
-    report(&console, &browser, ["zh", "来电统计", "完全一致"]);
-    // Whoever is to hear a call gets it by the lead's word.
+    // Whoever is to hear a call gets it by the lead's word; others come by themselves from now on.
     browser.go(&format!("{}/qa/targeted", console.address));
     browser.run("document.querySelector(\"form[action='/qa/targeted'] select\").value = 'demo-wang';");
     browser.follow("form[action='/qa/targeted'] button");
-
-    console.as_another(&browser, "demo-wang");
-    score_by_keyboard(&console, &browser);
+    browser.click("#targeting input[value='complaint']");
+    browser.follow("#targeting button");
+    assert_eq!(browser.run("return document.querySelectorAll('#targeting input:checked').length;"), 1);
+    browser.go(&format!("{}/qa/hearings?of=demo-wang", console.address));
+    browser.follow("form[action='/qa/give'] button");
+    console.look(&browser, "hearings-given");
+    change_the_form(&console, &browser);
 
     console.as_another(&browser, "demo-agent2");
     // What was left over comes first.
@@ -317,10 +457,8 @@ fn a_month_is_scored_objected_to_noted_and_reported() {
     assert!(browser.text().contains("门禁卡失灵") && browser.text().contains("-2-0"), "{}", browser.text());
     browser.follow("button[formaction$='/done']");
     console.look(&browser, "note-done");
-    console.visit(&browser, "/scorecards/2", "scorecard-own");
 
     console.as_another(&browser, "demo-zhao");
-    browser.follow("form[action='/language'] button");
+    other_language(&browser);
     look_around(&console, &browser, "en");
-    report(&console, &browser, ["en", "Telephone statistics", "the same"]);
 }

@@ -2,7 +2,9 @@
 
 mod common;
 
+use std::fs::File;
 use std::net::UdpSocket;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -12,6 +14,7 @@ use common::bench::{Gateway, hotline};
 use common::sound::{level_db, play, to_alaw, tone};
 use common::voice::Voice;
 use common::{Bench, RecordExt, Sipp, within};
+use hotline::media::wav;
 
 #[test]
 fn the_caller_hears_our_ringing_from_ring_on() {
@@ -57,12 +60,16 @@ fn a_call_without_media_ends_on_both_sides() {
     within("talk_ms", record.number("talk_ms"), 19_900..=21_000);
 }
 
-/// A person at −20 dBov who speaks for two thirds of the time, this much quieter.
+/// A person's voice at −20 dBov, this much quieter, over and over.
 fn words(quieter_db: f64, seconds: usize) -> Vec<i16> {
-    let peak = 4_634.0 * 10.0_f64.powf(-quieter_db / 20.0);
-    let speaks = |n: usize| n % 3_600 < 2_400;
-    let sample = |n: usize| if speaks(n) { peak * (n as f64 * 0.4).sin() } else { 0.0 };
-    (0..seconds * 8_000).map(|n| sample(n) as i16).collect()
+    let prompt = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans/prompts/zh-CN/msg.invite.wav");
+    let (voice, _) = wav::read_mono(File::open(prompt).expect("a prompt")).expect("a WAV file");
+    let (mut count, mut power) = (0.0, 0.0);
+    for sample in voice.iter().filter(|sample| sample.unsigned_abs() > 200) {
+        (count, power) = (count + 1.0, power + f64::from(*sample).powi(2));
+    }
+    let gain = 3_276.8 * 10.0_f64.powf(-quieter_db / 20.0) / f64::sqrt(power / count);
+    voice.iter().cycle().take(seconds * 8_000).map(|sample| (f64::from(*sample) * gain) as i16).collect()
 }
 
 /// White noise of −28 dBov, of a generator that is the same everywhere.

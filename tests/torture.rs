@@ -519,6 +519,7 @@ fn world() -> World {
         strategy: Order::InOrder,
         ring: Duration::from_secs(20),
         queue: None,
+        skill: None,
         nobody: Next::BusyTone,
     };
     let hotline = Arc::new(Hotline {

@@ -9,6 +9,7 @@ use super::{House, Running, Shared, os_seed, vault};
 use crate::config::Config;
 use crate::dialplan::plan::Plans;
 use crate::ids::Random;
+use crate::io::prompts::Prompts;
 use crate::io::questions::{Asking, Questions};
 use crate::io::space::{Gauge, Mounted, Space as _};
 use crate::io::tcp;
@@ -51,6 +52,7 @@ impl House<'_> {
             behind_tls: self.config.http_behind_tls,
             vault: vault(self.config),
             agents_hear: self.config.inspection.agents_hear,
+            prompts: Prompts::new(self.config.dialplans.directory(), &self.config.data_directory),
         };
         let (clock, metrics) = (self.clock, Arc::clone(self.metrics));
         let mounted = Mounted(self.config.data_directory.join("recordings"));

@@ -1,5 +1,5 @@
 //! Inspection by people in a running gateway: seeds are committed before their month, what is due is drawn, what nobody objected to
-//! in time is closed; and what commands ask for.
+//! in time is closed, what deserves to be heard is; and what commands ask for.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,12 +13,15 @@ use super::{ledger_writer, lock_data, os_seed};
 use crate::clock::Wall;
 use crate::config::Config;
 use crate::dialplan::plan::Plans;
+use crate::ids::CallId;
 use crate::io::clock::RunClock;
 use crate::io::scorecards::{self, Written};
 use crate::qa::draw::places::{Places, bounds};
 use crate::qa::draw::policy::Policy;
 use crate::qa::draw::seed::Seed;
+use crate::qa::draw::target::{Beside, deserving};
 use crate::report::Zones;
+use crate::store::Reader;
 use crate::store::qa::{By, Inspection, Order, reviewers};
 
 /// How often a running gateway looks whether something is due.
@@ -127,17 +130,90 @@ fn tend(data: &Path, places: &Places, policy: &Policy, now: Wall) -> Result<()> 
         }
     }
     store.close_due(by)?;
+    target(data, &mut store, &zones, by)?;
     Ok(())
+}
+
+/// Calls that are heard for what is known of them, without anybody picking them. How many.
+pub fn target(data: &Path, store: &mut Inspection, zones: &Zones, by: By<'_>) -> Result<usize> {
+    let Some((from, to)) = store.to_be_aimed_at(by.at)? else { return Ok(0) };
+    let reader = Reader::open(data)?;
+    let records = reader.records_between(None, from, to)?;
+    let calls: Vec<CallId> = records.iter().map(|record| record.id).collect();
+    let beside = Beside { noted: reader.noted(&calls)?, again: store.called_again(from, to)? };
+    let found = deserving(records, &beside, &store.targeting()?.targeting);
+    let month_of = |at: Wall| {
+        let at = jiff::Timestamp::from_microsecond(at.as_micros()).unwrap_or_default();
+        at.to_zoned(zones.otherwise.clone()).strftime("%Y-%m").to_string()
+    };
+    Ok(store.target_by_itself(&found, to, &month_of, &reviewers(data)?, by)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::story::{self, MORNING};
+    use crate::call::fact::What;
+    use crate::call::reason::{EndedBy, Reason};
+    use crate::ledger::story::{self, MORNING, Story};
+    use crate::qa::draw::target::{Targeting, Why};
+    use crate::qa::summary::Pool;
     use crate::store::people::NewPerson;
+    use crate::store::qa::Wanted;
     use crate::store::{People, SubjectKey, Writer};
 
     const BY: By<'_> = By { who: "shell:0", at: MORNING };
+
+    /// Calls that agents ended come by themselves once that was asked for, each once, no more than are wanted, and into their own pool.
+    #[test]
+    fn what_deserves_to_be_heard_comes_by_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(dir.path(), SubjectKey::new([7; 32])).unwrap();
+        let at = |minutes: u64| MORNING + Duration::from_secs(60 * minutes);
+        let mut call = |n: u64, ends: bool| {
+            let agent = story::agent(if n.is_multiple_of(2) { "8" } else { "9" });
+            let story = Story::offered(n, at(n), "property")
+                .at(20, What::AgentInvited { attempt: 1, agent: agent.clone() })
+                .at(1_000, What::Ring)
+                .at(4_000, What::AgentAnswered { attempt: 1, agent })
+                .at(4_001, What::Connected);
+            let by_agent = n != 3;
+            let (why, who) =
+                if by_agent { (Reason::AgentHungUp, EndedBy::Agent) } else { (Reason::CallerHungUp, EndedBy::Caller) };
+            let story =
+                if ends { story.ended(34_000, why, who).at(34_050, story::recording_ok(29_999)) } else { story };
+            writer.append(&story.facts(), &[]).unwrap();
+        };
+        call(1, true);
+        for name in ["wang", "li"] {
+            let (shown, roles) = (String::new(), "qa".to_owned());
+            let new = NewPerson { name: name.to_owned(), shown, roles, agent: None, password: None };
+            People::open(dir.path()).unwrap().add(&new, "shell:0", MORNING).unwrap();
+        }
+        let zones = Places::of(&story::plans()).zones().unwrap();
+        let mut store = Inspection::open(dir.path()).unwrap();
+        let due = |store: &mut Inspection, minutes| {
+            target(dir.path(), store, &zones, By { who: "hotline", at: at(minutes) }).unwrap()
+        };
+        assert_eq!(due(&mut store, 2), 0, "nothing comes before it is asked for");
+        let on = [Why::HungUpFirst].into();
+        store.aim(&Targeting { on, most: 2, ..Targeting::default() }, By { who: "lead", at: at(2) }).unwrap();
+        (3..9).for_each(|n| call(n, true));
+        call(10, false);
+        call(11, true);
+        // Calls 4 to 8 are ended by agents, two of agent 9; the open one keeps the last one waiting.
+        assert_eq!(due(&mut store, 60), 4);
+        assert_eq!(due(&mut store, 61), 0);
+        let tasks = store.tasks(Wanted::Period("2026-11"), 99).unwrap();
+        let of = |name: &str| tasks.iter().filter(|task| task.scorer.as_deref() == Some(name)).count();
+        assert_eq!((of("wang"), of("li")), (2, 2));
+        assert!(tasks.iter().all(|task| task.pool == Pool::Targeted), "{tasks:?}");
+        let whys = store.review(tasks[0].id).unwrap().unwrap().why;
+        assert_eq!(whys, [Why::HungUpFirst]);
+        assert_eq!(store.backlog("2026-11", &store.due(&story::plans()).unwrap(), at(61)).unwrap().month.drawn, 0);
+        store.aim(&Targeting::default(), By { who: "lead", at: at(70) }).unwrap();
+        assert_eq!(store.to_be_aimed_at(at(71)).unwrap(), None);
+        assert!(!store.aim(&Targeting::default(), By { who: "lead", at: at(72) }).unwrap());
+    }
 
     #[test]
     fn seeds_are_made_ahead_and_orders_are_answered_in_json() {

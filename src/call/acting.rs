@@ -11,6 +11,7 @@ use super::talking::{Stage, Talking};
 use super::{Call, State};
 use crate::clock::{Instant, Now};
 use crate::dialplan::plan::Next;
+use crate::dialplan::scripts::Desks;
 use crate::ids::Side;
 use crate::media::{Hears, Play, cue_tone};
 
@@ -60,8 +61,9 @@ impl Call {
         if !connected || !self.is_kept() {
             return None;
         }
-        let scripts = &self.hotline.scripts;
-        let desks = [(SentFor::Nuisance, &scripts.nuisance), (SentFor::WrongNumber, &scripts.wrong_number)];
+        let Desks { nuisance, wrong_number, emergency } = &self.hotline.scripts.desks;
+        let desks =
+            [(SentFor::Nuisance, nuisance), (SentFor::WrongNumber, wrong_number), (SentFor::Emergency, emergency)];
         let found = desks.into_iter().find_map(|(why, desk)| Some((why, desk.as_ref().filter(|d| d.key == key)?)));
         found.map(|(why, desk)| (why, desk.then.clone()))
     }

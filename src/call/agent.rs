@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::handled::Handled;
 use super::presence::{By, Event, Order, Presence, Refused, Rules, What};
 use super::queue::Queue;
+use super::roster::Roster;
 use super::talked::Talked;
 use crate::clock::{Instant, Now, Wall};
 use crate::dialplan::plan::Plans;
@@ -40,6 +42,7 @@ pub(super) struct Agent {
     /// Calls answered since the run began, whatever the hotline.
     pub(super) answered: u64,
     pub(super) talked: Talked,
+    pub(super) handled: Handled,
     /// No longer in the configuration: forgotten when the last call is over, and rung no more.
     pub(super) leaving: bool,
 }
@@ -47,8 +50,8 @@ pub(super) struct Agent {
 impl Agent {
     fn fresh(rules: Rules, idle_since: Instant) -> Agent {
         let (state, presence, wrap_up) = (State::Available, rules.start(), Duration::ZERO);
-        let talked = Talked::default();
-        Agent { state, presence, since: None, rules, wrap_up, idle_since, answered: 0, talked, leaving: false }
+        let (talked, handled) = (Talked::default(), Handled::default());
+        Agent { state, presence, since: None, rules, wrap_up, idle_since, answered: 0, talked, handled, leaving: false }
     }
 
     /// Can be rung for a caller.
@@ -73,11 +76,14 @@ pub struct Agents {
     due: BTreeSet<(Instant, AgentNo)>,
     /// Facts that have not been collected.
     told: VecDeque<(AgentNo, Now, What)>,
+    pub(super) roster: Roster,
 }
 
 impl Agents {
     pub fn new(numbers: impl IntoIterator<Item = AgentNo>, plans: &Plans, random: Random) -> Self {
-        Agents::with_rules(numbers, rules(plans), random)
+        let mut agents = Agents::with_rules(numbers, rules(plans), random);
+        agents.roster = Roster::new(plans);
+        agents
     }
 
     fn with_rules(numbers: impl IntoIterator<Item = AgentNo>, rules: BTreeMap<AgentNo, Rules>, random: Random) -> Self {
@@ -90,6 +96,7 @@ impl Agents {
             freed: Vec::new(),
             due: BTreeSet::new(),
             told: VecDeque::new(),
+            roster: Roster::default(),
         };
         numbers.into_iter().for_each(|number| agents.join(number));
         agents
@@ -105,6 +112,7 @@ impl Agents {
     /// is named no more finishes the call or ring that he or she is in.
     pub fn renew(&mut self, numbers: &BTreeSet<AgentNo>, plans: &Plans, now: Now) {
         self.rules = rules(plans);
+        self.roster = Roster::new(plans);
         for (number, agent) in &mut self.agents {
             agent.leaving = !numbers.contains(number);
             agent.rules = self.rules.get(number).cloned().unwrap_or_default();
@@ -137,10 +145,31 @@ impl Agents {
         self.come_to(number, presence, [told], now);
     }
 
+    /// In an earlier run this agent had a caller from the one moment to the other.
+    pub fn restore_talk(&mut self, number: &AgentNo, talk: (Wall, Wall), now: Wall) {
+        if let Some(agent) = self.agents.get_mut(number) {
+            agent.talked.add(talk, now, agent.rules.zone.as_ref());
+            let (from, to) = talk;
+            let us = u64::try_from(to.as_micros().saturating_sub(from.as_micros())).unwrap_or(0);
+            agent.handled.note_talk(Duration::from_micros(us));
+        }
+    }
+
     /// The agent, or somebody for the agent, asks for another presence.
     pub fn order(&mut self, number: &AgentNo, order: Order, by: By, now: Now) -> Result<(), Refused> {
         let agent = self.agents.get(number).filter(|agent| !agent.leaving).ok_or(Refused::NoAgent)?;
+        let goes = matches!(order, Order::LogOut | Order::LogOutAnyway) && agent.presence != Presence::LoggedOut;
+        let needed_by = self.needs(number, now.wall).filter(|_| goes).cloned();
+        let anyway = order == Order::LogOutAnyway;
         let (presence, told) = agent.presence.ordered(order, by, &agent.rules, now)?;
+        match needed_by {
+            Some(hotline) if anyway => self.tell(number, What::LeavesAlone { hotline, by }, now),
+            Some(hotline) => {
+                self.tell(number, What::LogOutRefused { hotline, by }, now);
+                return Err(Refused::NoSuccessor);
+            }
+            None => {}
+        }
         self.come_to(number, presence, told, now);
         Ok(())
     }
@@ -152,6 +181,10 @@ impl Agents {
             self.due.remove(&before);
         }
         self.due.extend(until(&to));
+        if let (Presence::WrapUp { .. }, Some(since)) = (&agent.presence, agent.since) {
+            let us = now.wall.as_micros().saturating_sub(since.as_micros());
+            agent.handled.note_wrap_up(Duration::from_micros(u64::try_from(us).unwrap_or(0)));
+        }
         (agent.presence, agent.since) = (to, Some(now.wall));
         if agent.is_free() {
             self.freed.push(number.clone());
@@ -172,10 +205,12 @@ impl Agents {
     }
 
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        self.due.first().map(|(at, _)| (*at, "a pause or wrap-up is over"))
+        let due = self.due.first().map(|(at, _)| (*at, "a pause or wrap-up is over"));
+        due.into_iter().chain(self.roster.poll_timeout()).min_by_key(|(at, _)| *at)
     }
 
     pub fn handle_timeout(&mut self, now: Now) {
+        self.look_at_roster(now);
         while self.due.first().is_some_and(|(at, _)| *at <= now.mono)
             && let Some((_, number)) = self.due.pop_first()
         {
@@ -230,7 +265,9 @@ impl Agents {
         let Some(agent) = self.agents.get_mut(number) else { return };
         if agent.state == (State::Talking { call }) {
             agent.idle_since = now.mono;
-            agent.talked.end(now, agent.rules.zone.as_ref());
+            if let Some(talk) = agent.talked.end(now, agent.rules.zone.as_ref()) {
+                agent.handled.note_talk(talk);
+            }
         } else if agent.state != (State::Rung { call }) {
             return;
         }
@@ -308,7 +345,14 @@ mod tests {
 
     fn plan(strategy: Strategy) -> plan::Agents {
         let numbers = ["7", "8", "9"].map(AgentNo::from).to_vec();
-        plan::Agents { numbers, strategy, ring: Duration::from_secs(20), queue: None, nobody: Next::BusyTone }
+        plan::Agents {
+            numbers,
+            strategy,
+            ring: Duration::from_secs(20),
+            queue: None,
+            skill: None,
+            nobody: Next::BusyTone,
+        }
     }
 
     fn agents(strategy: Strategy) -> Agents {
@@ -321,7 +365,9 @@ mod tests {
 
     fn take_next(agents: &mut Agents, plan: &plan::Agents, tried: &BTreeSet<AgentNo>, call: CallId) -> Option<AgentNo> {
         let hotline = Some(&HotlineId::from("h"));
-        agents.take_next(Wanted { hotline, plan, tried, call, now: Wall::from_micros(0) }).map(|choice| choice.agent)
+        agents
+            .take_next(Wanted { hotline, plan, tried, call, relaxed: false, now: Wall::from_micros(0) })
+            .map(|choice| choice.agent)
     }
 
     fn call(n: u64) -> CallId {
@@ -360,7 +406,8 @@ mod tests {
             |ms: u64| Now { mono: Instant::from_millis(ms), wall: Wall::from_micros(0) + Duration::from_millis(ms) };
         let mut rung = |from_ms: u64, talk_ms: u64, n: u64| {
             let (hotline, tried, now) = (HotlineId::from("h"), BTreeSet::new(), at(from_ms).wall);
-            let wanted = Wanted { hotline: Some(&hotline), plan: &plan, tried: &tried, call: call(n), now };
+            let wanted =
+                Wanted { hotline: Some(&hotline), plan: &plan, tried: &tried, call: call(n), relaxed: false, now };
             let choice = agents.take_next(wanted).unwrap();
             agents.answered(&choice.agent, call(n), Duration::ZERO, at(from_ms));
             agents.release(&choice.agent, call(n), at(from_ms + talk_ms));
@@ -463,6 +510,7 @@ mod tests {
                 plan: &plan,
                 tried: &tried,
                 call: call(n),
+                relaxed: false,
                 now: Wall::from_micros(0),
             })
         };
@@ -482,7 +530,14 @@ mod tests {
         assert_eq!(choice.skipped, [(AgentNo::from("7"), Why::Paused), (AgentNo::from("8"), Why::WrapUp)]);
         assert_eq!(wanted_by(&mut agents, 3), None);
         let (tried, plan) = (BTreeSet::new(), plan(Strategy::InOrder));
-        let colleague = Wanted { hotline: None, plan: &plan, tried: &tried, call: call(4), now: Wall::from_micros(0) };
+        let colleague = Wanted {
+            hotline: None,
+            plan: &plan,
+            tried: &tried,
+            call: call(4),
+            relaxed: false,
+            now: Wall::from_micros(0),
+        };
         assert_eq!(agents.take_next(colleague).unwrap().agent.as_str(), "7", "a colleague may ring who pauses");
     }
 

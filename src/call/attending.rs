@@ -105,6 +105,7 @@ impl Call {
             Some(Does::Say(say)) => Stage::Saying { until: self.say(Play::Announcement, &say.prompt, now) },
             Some(Does::Menu(menu)) => self.ask(menu, menu.tries.saturating_sub(1), now),
             Some(Does::Message(message)) => Stage::Inviting { until: self.say(Play::Message, &message.prompt, now) },
+            Some(Does::Cascade(cascade)) => return self.begin_cascade(route, no, cascade, now, at, agents),
             Some(Does::Ring(_) | Does::Call(_)) | None => return self.go(route, &Next::HangUp, now, at, agents),
         };
         State::Attending(Box::new(Attending { route, step: no, stage }))

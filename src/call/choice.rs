@@ -22,6 +22,8 @@ pub struct Wanted<'a> {
     /// Rung before for the same call.
     pub tried: &'a BTreeSet<AgentNo>,
     pub call: CallId,
+    /// The plan's skill is not asked for any more.
+    pub relaxed: bool,
     pub now: Wall,
 }
 
@@ -37,11 +39,21 @@ pub struct Choice {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub compared: Vec<u64>,
     pub skipped: Vec<(AgentNo, Why)>,
+    /// What was asked of them; null: nothing, or nothing any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skill: Option<AskedFor>,
     /// So many of each are not named.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_eligible: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_skipped: u32,
+}
+
+/// Whoever is rung can do this at that level.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedFor {
+    pub skill: String,
+    pub level: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -63,16 +75,22 @@ pub enum Why {
     Away,
     /// No longer in the configuration.
     Unknown,
+    /// Cannot do what is asked, or not well enough.
+    Unskilled,
 }
 
 impl Agents {
     /// Takes the next agent to ring: one of the plan's, free, and not tried before.
     pub fn take_next(&mut self, wanted: Wanted<'_>) -> Option<Choice> {
-        let Wanted { hotline, plan, tried, call, now } = wanted;
+        let Wanted { hotline, plan, tried, call, relaxed, now } = wanted;
+        let skill = plan.skill.as_ref().filter(|_| !relaxed);
+        let unable = |number: &AgentNo| skill.is_some_and(|skill| !skill.able.contains(number));
         let (mut eligible, mut skipped) = (Vec::new(), Vec::new());
         let mut unnamed = 0_u32;
         for (place, number) in plan.numbers.iter().enumerate() {
             match self.why_not(number, tried, hotline.is_none()) {
+                None if unable(number) && skipped.len() < NAMED => skipped.push((number.clone(), Why::Unskilled)),
+                None if unable(number) => unnamed += 1,
                 None => eligible.push((place, number)),
                 Some(why) if skipped.len() < NAMED => skipped.push((number.clone(), why)),
                 Some(_) => unnamed += 1,
@@ -92,6 +110,7 @@ impl Agents {
             eligible: eligible.into_iter().take(NAMED).map(|(_, number)| number.clone()).collect(),
             compared,
             skipped,
+            skill: skill.map(|skill| AskedFor { skill: skill.name.clone(), level: skill.level }),
             more_eligible,
             more_skipped: unnamed,
         })

@@ -409,6 +409,16 @@ pub enum What {
         attempt: u32,
         agent: AgentNo,
     },
+    /// In an emergency the 2xx of this phone was read (receive stamp); others ring on until somebody confirms.
+    AskedToConfirm {
+        attempt: u32,
+        who: Callee,
+    },
+    /// By a key this one has taken the call; `agent_answered` or `target_answered` follows.
+    Confirmed {
+        attempt: u32,
+        who: Callee,
+    },
 }
 
 /// How a parked caller came to somebody again.
@@ -502,6 +512,7 @@ pub enum PausedBy {
 pub enum SentFor {
     Nuisance,
     WrongNumber,
+    Emergency,
 }
 
 /// What a step of a dialplan does.
@@ -513,6 +524,7 @@ pub enum StepKind {
     Say,
     Menu,
     Message,
+    Cascade,
 }
 
 /// Why a hotline takes no calls.
@@ -670,6 +682,8 @@ pub enum RingResult {
     CallerLeft,
     /// We had no port or could not send.
     Fault,
+    /// In an emergency somebody, or a mailbox, picked up and did not confirm.
+    Unconfirmed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -27,8 +27,33 @@ pub(super) struct Hunting {
     pub(super) tried: BTreeSet<AgentNo>,
     /// `None`: the caller has not had to wait for an agent to be free.
     pub(super) waiting: Option<Waiting>,
+    asks: Asks,
     /// Until then the caller hears rings and no agent's phone does: `answer.min_rings`.
     hold: Option<Instant>,
+}
+
+/// Of whom the plan's skill is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    Skill {
+        until: Option<Instant>,
+    },
+    /// The plan asks for none, or the caller has waited too long for it.
+    Nothing,
+}
+
+impl Asks {
+    fn of(place: &Place, hotline: &Hotline, now: Instant) -> Asks {
+        let skill = place.agents(hotline).and_then(|agents| agents.skill.as_ref());
+        skill.map_or(Asks::Nothing, |skill| Asks::Skill { until: skill.relax.map(|relax| now + relax) })
+    }
+
+    fn until(self) -> Option<Instant> {
+        match self {
+            Asks::Skill { until } => until,
+            Asks::Nothing => None,
+        }
+    }
 }
 
 /// Who is hunted for: of `[agents]`, of a step, or a target.
@@ -97,11 +122,12 @@ enum Stage {
 }
 
 impl Hunting {
-    pub(super) fn new(mut route: Route, place: Place, now: Instant) -> Hunting {
+    pub(super) fn new(mut route: Route, place: Place, hotline: &Hotline, now: Instant) -> Hunting {
         if let (Ring::Silent { at_latest }, Line::Attended) = (&mut route.ring, route.line) {
             *at_latest = now + limits::RING_AFTER;
         }
-        Hunting { route, place, attempts: BTreeMap::new(), tried: BTreeSet::new(), waiting: None, hold: None }
+        let asks = Asks::of(&place, hotline, now);
+        Hunting { route, place, attempts: BTreeMap::new(), tried: BTreeSet::new(), waiting: None, asks, hold: None }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
@@ -113,11 +139,18 @@ impl Hunting {
         let until = self.attempts.values().filter_map(Attempt::until).min().map(|at| (at, "agent does not answer"));
         let waiting = self.waiting.as_ref().and_then(|waiting| waiting.poll_timeout(self.attempts.is_empty()));
         let hold = self.hold.map(|at| (at, "least rings"));
-        [ring, until, waiting, hold, self.route.poll_timeout()].into_iter().flatten().min()
+        let asks = self.asks.until().map(|at| (at, "skill not found"));
+        [ring, until, waiting, hold, asks, self.route.poll_timeout()].into_iter().flatten().min()
     }
 
     fn is_current(&self, attempt: u32) -> bool {
         self.attempts.contains_key(&attempt)
+    }
+
+    /// Whom of the plan's agents this call may ring.
+    pub(super) fn able<'p>(&self, plan: &'p plan::Agents) -> impl Iterator<Item = &'p AgentNo> {
+        let skill = plan.skill.as_ref().filter(|_| self.asks != Asks::Nothing);
+        plan.numbers.iter().filter(move |number| skill.is_none_or(|skill| skill.able.contains(*number)))
     }
 
     /// For the queue: whether the caller waits in it, and wants an agent now.
@@ -153,8 +186,10 @@ impl Call {
             return State::Hunting(hunting);
         }
         let asking = self.is_kept().then_some(&hotline.id);
+        let relaxed = hunting.asks == Asks::Nothing;
+        let call = self.id;
         while let Some(choice) =
-            agents.take_next(Wanted { hotline: asking, plan, tried: &hunting.tried, call: self.id, now: at.wall })
+            agents.take_next(Wanted { hotline: asking, plan, tried: &hunting.tried, call, relaxed, now: at.wall })
         {
             hunting.route.last_attempt += 1;
             let agent = choice.agent.clone();
@@ -187,7 +222,7 @@ impl Call {
     fn is_too_early(&mut self, hunting: &mut Hunting, plan: &plan::Agents, now: Instant, agents: &Agents) -> bool {
         let answer = &self.hotline.answer;
         let wait = answer.cadence.period * answer.min_rings.saturating_sub(1);
-        if wait.is_zero() || !hunting.attempts.is_empty() || !plan.numbers.iter().any(|number| agents.is_free(number)) {
+        if wait.is_zero() || !hunting.attempts.is_empty() || !hunting.able(plan).any(|number| agents.is_free(number)) {
             hunting.hold = None;
             return false;
         }
@@ -218,7 +253,8 @@ impl Call {
         let attempt = route.last_attempt;
         self.actions.push_back(Action::OpenTarget { attempt, target: target.clone() });
         let attempts = BTreeMap::from([(attempt, Attempt { callee: Callee::Target(target), stage: Stage::Opening })]);
-        State::Hunting(Hunting { route, place, attempts, tried: BTreeSet::new(), waiting: None, hold: None })
+        let (tried, asks) = (BTreeSet::new(), Asks::Nothing);
+        State::Hunting(Hunting { route, place, attempts, tried, waiting: None, asks, hold: None })
     }
 
     /// No agent is left: the dialplan's next step.
@@ -323,7 +359,23 @@ impl Call {
         self.tell_place_again(&mut hunting, now.mono, agents);
         let waits = hunting.waiting.as_ref().is_some_and(|waiting| waiting.is_due(now.mono));
         let held = hunting.hold.is_some_and(|until| until <= now.mono);
-        if any || waits || held { self.hunt_on(hunting, now.mono, now, agents) } else { State::Hunting(hunting) }
+        let relaxes = hunting.asks.until().is_some_and(|until| until <= now.mono);
+        if relaxes {
+            self.ask_no_more(&mut hunting, agents);
+        }
+        if any || waits || held || relaxes {
+            self.hunt_on(hunting, now.mono, now, agents)
+        } else {
+            State::Hunting(hunting)
+        }
+    }
+
+    /// Anybody of the group will do from now on.
+    fn ask_no_more(&self, hunting: &mut Hunting, agents: &mut Agents) {
+        hunting.asks = Asks::Nothing;
+        if let Some(plan) = hunting.place.agents(&self.hotline) {
+            agents.queue.want_any_of(self.id, &plan.numbers);
+        }
     }
 
     fn invite(&mut self, mut hunting: Hunting, number: u32, now: Instant) -> State {

@@ -3,37 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::fact::{
     Fact, KeyPath, PausedBy, RecordedPart, RecordingStatus, RefusedTransfer, RingResult, Signal, Supervision,
 };
 use super::privacy::Private;
 use crate::clock::Now;
+pub use crate::ids::Callee;
 use crate::ids::{AgentNo, Side, TargetName};
 use crate::media::{Audible, Hears, OneWayBy, Play, Stretch};
 use crate::protocol::rtp::Received;
 use crate::protocol::sip::voice_quality::Report;
 use crate::quality::speech::Listening;
 use crate::quality::{Heard, Line, Upset};
-
-/// Who is called for the caller.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Callee {
-    Agent(AgentNo),
-    /// Somebody else of the configuration, through a trunk.
-    Target(TargetName),
-}
-
-impl std::fmt::Display for Callee {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Callee::Agent(agent) => agent.fmt(f),
-            Callee::Target(target) => write!(f, "target:{target}"),
-        }
-    }
-}
 
 /// What the listener heard, or why it heard nothing.
 pub type Listened = Result<Box<Listening>, &'static str>;
@@ -344,6 +325,11 @@ pub enum Action {
     Admit {
         attempt: u32,
         audible: Audible,
+    },
+    /// Plays this to the phone of this attempt, which takes part, and to nobody else.
+    Tell {
+        attempt: u32,
+        audio: Arc<[i16]>,
     },
     /// The final response to the REFER of this attempt's phone.
     AnswerRefer {

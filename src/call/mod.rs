@@ -5,15 +5,15 @@
 //! that must not falsify an answer time).
 //!
 //! ```text
-//! Opening ─► Hunting ◄─► Attending
-//!    │          │ │          │
-//!    │          │ └► Talking ┴─► Closing ─► Sealed
+//! Opening ─► Hunting ◄─► Attending ◄─► Cascading
+//!    │          │ │          │            │
+//!    │          │ └► Talking ┴─► Closing ─┴► Sealed
 //!    │          │      └► Surveying ─┘
 //!    └──────────┴─ Rejecting ──────►
 //! ```
 //!
 //! `route` leads a call from step to step of its dialplan: `hunting` rings agents, with `waiting` where there is a queue;
-//! `attending` is the gateway that speaks with the caller, `surveying` what it asks when the agent has left.
+//! `attending` is the gateway that speaks with the caller, `cascading` rings many in an emergency, `surveying` what it asks when the agent has left.
 
 pub mod agent;
 pub mod choice;
@@ -29,12 +29,15 @@ mod acting;
 mod adding;
 mod attending;
 mod callee;
+mod cascading;
 mod closing;
 mod conference;
+mod handled;
 mod holder;
 mod hunting;
 mod parking;
 pub mod queue;
+pub mod roster;
 mod route;
 pub mod script;
 mod surveying;
@@ -48,6 +51,7 @@ use std::sync::Arc;
 
 use agent::Agents;
 use attending::Attending;
+use cascading::Cascading;
 use closing::Closing;
 pub(crate) use closing::heard;
 use fact::{AnswerRule, CallbackRule, Fact, Offered, RingResult, RingSource, Signal, What};
@@ -130,6 +134,8 @@ enum State {
     Hunting(Hunting),
     /// The gateway speaks with the caller.
     Attending(Box<Attending>),
+    /// An emergency: many are rung, and one is to confirm.
+    Cascading(Box<Cascading>),
     /// A final failure is on its way to the caller.
     Rejecting {
         reason: Reason,
@@ -278,6 +284,7 @@ impl Call {
             State::Opening => self.handle_opening(now, at, input, agents),
             State::Hunting(hunting) => self.handle_hunting(hunting, now, at, input, agents),
             State::Attending(attending) => self.handle_attending(attending, now, at, input, agents),
+            State::Cascading(cascading) => self.handle_cascading(cascading, now, at, input, agents),
             State::Rejecting { reason } => self.handle_rejecting(reason, now, at, &input),
             State::Talking(mut talking) => {
                 talking.scripts.note(at.mono, &input);
@@ -296,6 +303,7 @@ impl Call {
         self.state = match state {
             State::Hunting(hunting) => self.handle_hunting_timeout(hunting, now, agents),
             State::Attending(attending) => self.handle_attending_timeout(attending, now, agents),
+            State::Cascading(cascading) => self.handle_cascading_timeout(cascading, now, agents),
             State::Surveying(surveying) => self.handle_surveying_timeout(surveying, now),
             State::Closing(closing) => self.handle_closing_timeout(closing, now),
             State::Talking(mut talking) => {
@@ -321,6 +329,7 @@ impl Call {
         match &self.state {
             State::Hunting(hunting) => hunting.poll_timeout(),
             State::Attending(attending) => attending.poll_timeout(),
+            State::Cascading(cascading) => cascading.poll_timeout(),
             State::Closing(closing) => Some(closing.poll_timeout()),
             State::Talking(talking) => talking.poll_timeout(),
             State::Surveying(surveying) => surveying.poll_timeout(),

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;
 use crate::dialplan::plan::Hotline;
-use crate::ids::{AgentNo, CallId};
+use crate::ids::{AgentNo, CallId, HotlineId};
 
 /// Only who is `Ready` is rung for callers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +110,8 @@ pub enum Order {
     /// Changes nothing in a pause.
     WrapUpOver,
     LogOut,
+    /// Also if nobody would be there then.
+    LogOutAnyway,
 }
 
 /// What else happens.
@@ -180,6 +182,8 @@ pub enum Refused {
     NoWrapUp,
     #[error("the agent is not in wrap-up")]
     NotInWrapUp,
+    #[error("no successor is there, and the hotline is open")]
+    NoSuccessor,
 }
 
 /// One fact of one agent. `n` counts over all agents of a run, without gaps.
@@ -228,6 +232,21 @@ pub enum What {
         of: AgentNo,
         why: RefusedSupervision,
     },
+    /// A shift of this hotline begins soon, in microseconds since 1970, and the agent has not logged in as early as the dialplan asks.
+    MissesShift {
+        hotline: HotlineId,
+        begins_us: i64,
+    },
+    /// The agent wanted to log out and was kept: nobody else would be there for this hotline, which is open.
+    LogOutRefused {
+        hotline: HotlineId,
+        by: By,
+    },
+    /// The agent logs out all the same, by somebody's word; `logged_out` follows.
+    LeavesAlone {
+        hotline: HotlineId,
+        by: By,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -238,6 +257,8 @@ pub enum RefusedSupervision {
     WrongPin,
     /// Too many wrong ones from that address: the PIN was not looked at.
     LockedOut,
+    /// The agent talks in a call of a hotline that is not this supervisor's.
+    OtherHotline,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -288,8 +309,8 @@ impl Presence {
             (_, Order::PauseFor(place)) => pause(reason(place)?, rules, now)?,
             (_, Order::WrapUp) if rules.wrap_up.is_zero() => return Err(Refused::NoWrapUp),
             (_, Order::WrapUp) => Presence::WrapUp { until: now.after(rules.wrap_up) },
-            (_, Order::LogOut) if rules.login => Presence::LoggedOut,
-            (_, Order::LogOut) => return Err(Refused::NoLogin),
+            (_, Order::LogOut | Order::LogOutAnyway) if rules.login => Presence::LoggedOut,
+            (_, Order::LogOut | Order::LogOutAnyway) => return Err(Refused::NoLogin),
         };
         if to == *self {
             return Ok((to, Vec::new()));
@@ -344,9 +365,13 @@ impl What {
     /// What it says of the presence at `now`; `None`: nothing, or only of the moment.
     pub fn presence(&self, now: Now) -> Option<Presence> {
         Some(match self {
-            What::LoggedIn { .. } | What::Unreachable | What::Reachable | What::SupervisionRefused { .. } => {
-                return None;
-            }
+            What::LoggedIn { .. }
+            | What::Unreachable
+            | What::Reachable
+            | What::SupervisionRefused { .. }
+            | What::MissesShift { .. }
+            | What::LogOutRefused { .. }
+            | What::LeavesAlone { .. } => return None,
             What::Ready { .. } => Presence::Ready,
             What::Paused { reason, until_us, .. } => match until_us.map(|us| left(us, now)) {
                 Some(None) => Presence::Away,

@@ -82,6 +82,17 @@ impl Queue {
         }
     }
 
+    /// The call, if it waits, keeps its place and wants any of these agents.
+    pub(super) fn want_any_of(&mut self, call: CallId, numbers: &[AgentNo]) {
+        let Some(place) = self.places.get(&call).copied() else { return };
+        let wants = self.waiting.get(&place).is_some_and(|waiting| waiting.wants);
+        self.update(call, Some(false));
+        if let Some(waiting) = self.waiting.get_mut(&place) {
+            waiting.numbers = numbers.to_vec();
+        }
+        self.update(call, Some(wants));
+    }
+
     /// Whether a call still waits (`Some`), and wants an agent now. Nothing changes for one that does not wait.
     pub(super) fn update(&mut self, call: CallId, wants: Option<bool>) {
         let Some(place) = self.places.get(&call).copied() else { return };

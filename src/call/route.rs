@@ -115,7 +115,8 @@ impl Call {
             Next::Target(target) => self.call_target(route, Place::Target(target.clone()), target.clone()),
             Next::Agents => {
                 route.why = None;
-                self.hunt(Hunting::new(route, Place::Agents, now), now, at, agents)
+                let hunting = Hunting::new(route, Place::Agents, &self.hotline, now);
+                self.hunt(hunting, now, at, agents)
             }
             Next::Step(no) => self.take_step(route, *no, now, at, agents),
         }
@@ -127,15 +128,15 @@ impl Call {
         let (does, takes) = kind(&step.does);
         self.fact(at, What::Step { step: step.name.clone(), does, takes });
         route.why = match &step.does {
-            Does::Ring(_) | Does::Call(_) => None,
+            Does::Ring(_) | Does::Call(_) | Does::Cascade(_) => None,
             Does::Say(_) => Some(Reason::Announced),
             Does::Menu(_) => Some(Reason::MenuUnanswered),
             Does::Message(_) => Some(Reason::MessageLeft),
         };
         match &step.does {
-            Does::Ring(_) => self.hunt(Hunting::new(route, Place::Step(no), now), now, at, agents),
+            Does::Ring(_) => self.hunt(Hunting::new(route, Place::Step(no), &hotline, now), now, at, agents),
             Does::Call(call) => self.call_target(route, Place::Step(no), call.target.clone()),
-            Does::Say(_) | Does::Menu(_) | Does::Message(_) => {
+            Does::Say(_) | Does::Menu(_) | Does::Message(_) | Does::Cascade(_) => {
                 self.answer_alone(&mut route);
                 match route.line {
                     Line::Attended => self.begin_step(route, no, now, at, agents),
@@ -273,6 +274,7 @@ pub(super) fn kind(does: &Does) -> (StepKind, bool) {
         Does::Say(Say { then, .. }) => (StepKind::Say, then.is_end()),
         Does::Menu(_) => (StepKind::Menu, false),
         Does::Message(_) => (StepKind::Message, true),
+        Does::Cascade(_) => (StepKind::Cascade, false),
     }
 }
 
@@ -283,7 +285,7 @@ fn reason_of(results: &BTreeSet<RingResult>) -> Reason {
         // Not one agent was free to be rung.
         [] | [RingResult::Busy] => Reason::AgentsBusy,
         [RingResult::Declined] => Reason::AgentsDeclined,
-        [RingResult::NoAnswer] => Reason::NoAnswer,
+        [RingResult::NoAnswer | RingResult::Unconfirmed] => Reason::NoAnswer,
         [RingResult::Unreachable] => Reason::AgentsUnreachable,
         [RingResult::Fault] => Reason::Fault,
         _ => Reason::AgentsMixed,

@@ -1,4 +1,4 @@
-//! How long an agent has talked today, by the clock of the hotlines that the agent serves; nothing of it outlives the gateway's run.
+//! How long an agent has talked today, by the clock of the hotlines that the agent serves.
 
 use std::time::Duration;
 
@@ -20,13 +20,23 @@ impl Talked {
         self.since.get_or_insert(at);
     }
 
-    /// The talk is over; what of it lies in the day of its end counts.
-    pub(super) fn end(&mut self, now: Now, zone: Option<&TimeZone>) {
-        let Some(since) = self.since.take() else { return };
+    /// The talk is over; what of it lies in the day of its end counts. How long it was.
+    pub(super) fn end(&mut self, now: Now, zone: Option<&TimeZone>) -> Option<Duration> {
+        let since = self.since.take()?;
         let (begin, end) = day(now.wall, zone);
         let of_today = now.wall.as_micros().saturating_sub(begin.as_micros());
         let of_today = Duration::from_micros(u64::try_from(of_today).unwrap_or(0));
-        self.talked = self.by(now.wall) + now.mono.since(since.mono).min(of_today);
+        let talk = now.mono.since(since.mono);
+        self.talked = self.by(now.wall) + talk.min(of_today);
+        self.until = Some(end);
+        Some(talk)
+    }
+
+    /// Of an earlier run: somebody was talked with from the one moment to the other.
+    pub(super) fn add(&mut self, (from, to): (Wall, Wall), now: Wall, zone: Option<&TimeZone>) {
+        let (begin, end) = day(now, zone);
+        let of_today = to.as_micros().saturating_sub(from.max(begin).as_micros());
+        self.talked = self.by(now) + Duration::from_micros(u64::try_from(of_today).unwrap_or(0));
         self.until = Some(end);
     }
 

@@ -48,6 +48,8 @@ pub(super) enum Promptness {
     Late,
     /// Everybody was busy meanwhile, or a phone said so.
     WhileBusy,
+    /// An emergency: none.
+    Ungreeted,
 }
 
 #[derive(Debug)]
@@ -298,6 +300,7 @@ impl Call {
         self.guard_keys();
         let hotline = Arc::clone(&self.hotline);
         let greeting = hotline.greeting.of(agent, self.standing.internal, at.wall);
+        let greeting = greeting.filter(|_| talking.late != Promptness::Ungreeted);
         talking.scripts = Scripts::new(&hotline.scripts);
         talking.scripts.join(at.mono, greeting.is_some());
         if hotline.scripts.listens() {
@@ -310,7 +313,7 @@ impl Call {
         if let Some(greeting) = greeting {
             let busy = || hotline.greeting.late_busy.get(agent).filter(|_| !self.standing.internal);
             let prompt = match talking.late {
-                Promptness::InTime => &greeting.normal,
+                Promptness::InTime | Promptness::Ungreeted => &greeting.normal,
                 Promptness::Late => &greeting.late,
                 Promptness::WhileBusy => busy().unwrap_or(&greeting.late),
             };

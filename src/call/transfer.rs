@@ -308,7 +308,7 @@ fn report(result: RingResult) -> u16 {
     match result {
         RingResult::Busy => 486,
         RingResult::Declined => 603,
-        RingResult::NoAnswer | RingResult::Unreachable => 480,
+        RingResult::NoAnswer | RingResult::Unreachable | RingResult::Unconfirmed => 480,
         RingResult::LostRace | RingResult::CallerLeft => 487,
         RingResult::Fault => 500,
     }

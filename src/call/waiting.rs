@@ -36,6 +36,8 @@ enum Announcing {
     Busy,
     /// The place.
     Position,
+    /// How long it will be.
+    Estimate,
 }
 
 impl Waiting {
@@ -43,7 +45,7 @@ impl Waiting {
     pub(super) fn poll_timeout(&self, idle: bool) -> Option<(Instant, &'static str)> {
         let say = match self.announcing {
             Announcing::Quiet { next } => next.map(|at| (at, "tell the place")),
-            Announcing::Busy | Announcing::Position => None,
+            Announcing::Busy | Announcing::Position | Announcing::Estimate => None,
         };
         let rested = self.resting.values().min().filter(|_| idle).map(|at| (*at, "ring again"));
         let over = idle.then_some((self.until, "waited too long"));
@@ -92,7 +94,8 @@ impl Call {
             waiting.resting.entry(agent.clone()).or_insert(now + limits::RING_AGAIN);
         }
         if joins {
-            self.join_queue(plan, now, at, agents);
+            let numbers: Vec<AgentNo> = hunting.able(plan).cloned().collect();
+            self.join_queue(&numbers, now, at, agents);
             if matches!(hunting.route.ring, Ring::Silent { .. }) && hunting.route.line == Line::Ringing {
                 self.ring(&mut hunting.route);
             }
@@ -104,12 +107,12 @@ impl Call {
         State::Hunting(hunting)
     }
 
-    fn join_queue(&mut self, plan: &plan::Agents, now: Instant, at: Now, agents: &mut Agents) {
+    fn join_queue(&mut self, numbers: &[AgentNo], now: Instant, at: Now, agents: &mut Agents) {
         let joining = Joining {
             call: self.id,
             offered: self.offered.mono,
             hotline: &self.hotline.id,
-            numbers: &plan.numbers,
+            numbers,
             caller: &self.standing,
         };
         let Joined { position, waited } = agents.queue.join(now, joining);
@@ -166,18 +169,9 @@ impl Call {
         }
     }
 
-    /// Says that all are busy, then the place.
+    /// Says that all are busy, then the place, then how long it will be.
     pub(super) fn tell_place(&mut self, hunting: &mut Hunting, now: Instant, agents: &Agents) {
-        let hotline = Arc::clone(&self.hotline);
-        let queue = hunting.place.agents(&hotline).and_then(|plan| plan.queue.as_ref());
-        let (Some(queue), Some(waiting)) = (queue, &mut hunting.waiting) else { return };
-        waiting.announcing = match &queue.busy {
-            Some(busy) => {
-                self.say(Play::Queue, busy, now);
-                Announcing::Busy
-            }
-            None => self.tell_position(queue, now, agents),
-        };
+        self.announce(hunting, now, agents, |queue| queue.busy.is_some().then_some(Announcing::Busy));
     }
 
     /// The same again, if it is time.
@@ -189,25 +183,46 @@ impl Call {
     }
 
     fn said(&mut self, hunting: &mut Hunting, now: Instant, agents: &Agents) {
-        let hotline = Arc::clone(&self.hotline);
-        let queue = hunting.place.agents(&hotline).and_then(|plan| plan.queue.as_ref());
-        let (Some(queue), Some(waiting)) = (queue, &mut hunting.waiting) else { return };
-        waiting.announcing = match waiting.announcing {
-            Announcing::Busy => self.tell_position(queue, now, agents),
-            Announcing::Position => quiet(queue, now),
-            quiet @ Announcing::Quiet { .. } => quiet,
-        };
+        let over = hunting.waiting.as_ref().map(|waiting| waiting.announcing);
+        match over {
+            Some(Announcing::Busy) => self.announce(hunting, now, agents, |_| None),
+            Some(Announcing::Position) => self.announce(hunting, now, agents, |_| Some(Announcing::Estimate)),
+            Some(Announcing::Estimate) => self.announce(hunting, now, agents, |queue| Some(quiet(queue, now))),
+            Some(Announcing::Quiet { .. }) | None => {}
+        }
     }
 
-    fn tell_position(&mut self, queue: &Queue, now: Instant, agents: &Agents) -> Announcing {
+    /// What is said next, from this on; `None`: from the place on. What there is nothing to say of is left out.
+    fn announce(
+        &mut self,
+        hunting: &mut Hunting,
+        now: Instant,
+        agents: &Agents,
+        first: impl FnOnce(&Queue) -> Option<Announcing>,
+    ) {
+        let hotline = Arc::clone(&self.hotline);
+        let Some(plan) = hunting.place.agents(&hotline) else { return };
+        let Some(queue) = &plan.queue else { return };
+        let position = agents.queue.position(self.id);
         // Of the first nothing is said: nobody is ahead.
-        let ahead = agents.queue.position(self.id).saturating_sub(1) as usize;
-        match ahead.checked_sub(1).and_then(|index| queue.ahead.get(index)) {
-            Some(prompt) => {
-                self.say(Play::Queue, prompt, now);
-                Announcing::Position
+        let ahead = (position as usize).checked_sub(2).and_then(|index| queue.ahead.get(index));
+        let wait = agents.estimated_wait(hunting.able(plan), position);
+        let minutes = wait.map(|wait| wait.as_secs().div_ceil(60).max(1));
+        let minutes = minutes.and_then(|minutes| usize::try_from(minutes - 1).ok());
+        let estimate = minutes.and_then(|index| queue.estimate.get(index));
+        let told = match (first(queue), ahead, estimate) {
+            (Some(Announcing::Busy), ..) => queue.busy.as_ref().map(|busy| (Announcing::Busy, busy)),
+            (None | Some(Announcing::Position), Some(ahead), _) => Some((Announcing::Position, ahead)),
+            (None | Some(Announcing::Position | Announcing::Estimate), _, Some(wait)) => {
+                Some((Announcing::Estimate, wait))
             }
-            None => quiet(queue, now),
+            _ => None,
+        };
+        if let Some((_, prompt)) = told {
+            self.say(Play::Queue, prompt, now);
+        }
+        if let Some(waiting) = &mut hunting.waiting {
+            waiting.announcing = told.map_or_else(|| quiet(queue, now), |(announcing, _)| announcing);
         }
     }
 }

@@ -27,6 +27,8 @@ words! {
         CallerLeft "caller_left",
         /// The gateway had no port or could not send.
         Fault "fault",
+        /// In an emergency it was picked up, and nobody confirmed.
+        Unconfirmed "unconfirmed",
     }
 }
 
@@ -40,6 +42,7 @@ impl From<RingResult> for RingEnd {
             RingResult::LostRace => RingEnd::LostRace,
             RingResult::CallerLeft => RingEnd::CallerLeft,
             RingResult::Fault => RingEnd::Fault,
+            RingResult::Unconfirmed => RingEnd::Unconfirmed,
         }
     }
 }
@@ -66,6 +69,8 @@ struct Ring {
     attempt: u32,
     who: Callee,
     from: Stamp,
+    /// In an emergency it was picked up then.
+    picked_up: Option<Stamp>,
     to: Option<(Stamp, RingEnd)>,
 }
 
@@ -77,6 +82,9 @@ impl Attempts {
             What::TargetInvited { attempt, target } => self.begin(*attempt, Callee::Target(target.clone()), at),
             What::AgentReleased { attempt, result, .. } | What::TargetReleased { attempt, result, .. } => {
                 self.end(*attempt, at, (*result).into());
+            }
+            What::AskedToConfirm { attempt, .. } => {
+                self.of(*attempt).into_iter().for_each(|ring| ring.picked_up = Some(at));
             }
             // The phone that answers may have rung too, or not: its own attempt tells.
             What::PickedUp { attempt, .. } => self.end(*attempt, at, RingEnd::PickedUp),
@@ -92,14 +100,18 @@ impl Attempts {
     }
 
     fn begin(&mut self, attempt: u32, who: Callee, from: Stamp) {
-        self.0.push(Ring { attempt, who, from, to: None });
+        self.0.push(Ring { attempt, who, from, picked_up: None, to: None });
     }
 
     /// The first end of a ring is its end.
     fn end(&mut self, attempt: u32, at: Stamp, end: RingEnd) {
-        if let Some(ring) = self.0.iter_mut().rfind(|ring| ring.attempt == attempt) {
+        if let Some(ring) = self.of(attempt) {
             ring.to.get_or_insert((at, end));
         }
+    }
+
+    fn of(&mut self, attempt: u32) -> Option<&mut Ring> {
+        self.0.iter_mut().rfind(|ring| ring.attempt == attempt)
     }
 }
 
@@ -109,7 +121,7 @@ impl Ring {
             Callee::Agent(agent) => (Some(agent.clone()), None),
             Callee::Target(target) => (None, Some(target.clone())),
         };
-        let ring_ms = self.to.and_then(|(to, _)| to.millis_since(self.from));
+        let ring_ms = self.to.and_then(|(to, _)| self.picked_up.unwrap_or(to).millis_since(self.from));
         Attempt { attempt: self.attempt, agent, target, ring_ms, end: self.to.map(|(_, end)| end) }
     }
 }

@@ -67,8 +67,7 @@ fn an_agent_logs_in_pauses_and_comes_back_by_code() {
         wrap_up: Duration::from_secs(30),
         pause_reasons: vec!["lunch".into()],
         longest_pause: Some(Duration::from_secs(600)),
-        probe: None,
-        classes: Vec::new(),
+        ..Duty::default()
     };
     let mut switch = switch(&duty);
     let refused = switch.tell(TRUNK, &theirs("INVITE", 1, "", SDP));

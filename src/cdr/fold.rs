@@ -218,6 +218,11 @@ impl Fold {
         }
     }
 
+    /// This attempt was called into the talk: it may have the caller later, and nobody handed the caller on.
+    pub fn was_added(&self, attempt: u32) -> bool {
+        self.added.has(attempt)
+    }
+
     /// Agents whose phone rings for this call now.
     pub fn ringing_agents(&self) -> impl Iterator<Item = &AgentNo> {
         self.ringing.values()

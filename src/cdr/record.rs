@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -229,6 +230,17 @@ pub struct Segment {
     pub to_ms: Option<u64>,
     pub talk_ms: Option<u64>,
     pub hold_ms: Option<u64>,
+}
+
+impl Record {
+    /// Who talked with the caller, from when to when.
+    pub fn talks(&self) -> impl Iterator<Item = (AgentNo, Wall, Wall)> {
+        let connected = self.connected_at.map(|at| at.0);
+        self.segments.iter().filter_map(move |segment| {
+            let at = |ms: u64| connected.map(|connected| connected + Duration::from_millis(ms));
+            Some((segment.agent.clone(), at(segment.from_ms?)?, at(segment.to_ms?)?))
+        })
+    }
 }
 
 /// The part of a call that one target had; as [`Segment`], but nobody's talk is counted by it.

@@ -8,6 +8,7 @@ use super::{Supervised, scene};
 use crate::call::agent::State;
 use crate::call::fact::{BesideEnd, Supervision, What};
 use crate::call::presence::{RefusedSupervision, What as Told};
+use crate::gateway::Supervisor;
 use crate::gateway::tests::*;
 use crate::ids::{LegId, Side};
 use crate::media::{Audible, Event};
@@ -18,7 +19,7 @@ use crate::protocol::sip::vocabulary::Method;
 /// Agent 8 has a caller; 9 is a supervisor with the PIN 4711.
 fn case() -> Case {
     let mut case = Case::new();
-    case.switch.gateway.use_supervisors([("9".into(), Token::new("4711"))].into());
+    case.switch.gateway.use_supervisors([("9".into(), Supervisor::of_all(Token::new("4711")))].into());
     case
 }
 
@@ -129,9 +130,23 @@ fn the_talk_ends_and_so_does_listening() {
 }
 
 #[test]
+fn a_supervisor_hears_only_the_hotlines_that_are_named() {
+    for (hotline, status) in [("elsewhere", 403), ("property", 200)] {
+        let mut case = Case::new();
+        let hotlines = Some([hotline.into()].into());
+        let supervisor = Supervisor { pin: Token::new("4711"), hotlines };
+        case.switch.gateway.use_supervisors([("9".into(), supervisor)].into());
+        assert_eq!(dial(&mut case, 1, "*918*4711").status, status, "{hotline}");
+        let refused = Told::SupervisionRefused { of: "8".into(), why: RefusedSupervision::OtherHotline };
+        let told = case.switch.agent_facts.iter().any(|fact| fact.what == refused);
+        assert_eq!(told, status == 403);
+    }
+}
+
+#[test]
 fn another_agent_gets_the_caller_and_nobody_listens_to_that() {
     let mut case = case();
-    case.switch.gateway.use_supervisors([("9".into(), Token::new("4711"))].into());
+    case.switch.gateway.use_supervisors([("9".into(), Supervisor::of_all(Token::new("4711")))].into());
     assert_eq!(dial(&mut case, 1, "*918*4711").status, 200);
     // To the target: the supervisor's own phone is not free.
     let rung = crate::cdr::transfer_tests::invites(&case.refer("<sip:duty@10.0.0.1>"));

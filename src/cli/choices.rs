@@ -28,6 +28,9 @@ fn sentence(choice: &Choice) -> String {
         None => agent.to_string(),
     };
     let mut text = format!("{} by {}, of ", choice.agent, choice.strategy);
+    if let Some(asked) = &choice.skill {
+        text += &format!("those with {} at level {} or more: ", asked.skill, asked.level);
+    }
     text += &listed(choice.eligible.iter().enumerate().map(one).collect(), choice.more_eligible);
     if !choice.skipped.is_empty() {
         let skipped = choice.skipped.iter().map(|(agent, why)| format!("{agent} ({})", reason(*why)));
@@ -58,12 +61,14 @@ fn reason(why: Why) -> &'static str {
         Why::WrapUp => "in wrap-up",
         Why::Away => "away",
         Why::Unknown => "no longer configured",
+        Why::Unskilled => "lacks the skill",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::choice::AskedFor;
 
     #[test]
     fn the_choice_in_words() {
@@ -73,11 +78,17 @@ mod tests {
             eligible: vec!["7".into(), "8".into()],
             compared: vec![3_210, 0],
             skipped: vec![("9".into(), Why::Paused)],
+            skill: None,
             more_eligible: 1,
             more_skipped: 0,
         };
         assert_eq!(sentence(&choice), "8 by least_talk, of 7 (3.2 s), 8 (0.0 s) and 1 more; not 9 (paused)");
         let choice = Choice { strategy: "in_order".to_owned(), compared: Vec::new(), skipped: Vec::new(), ..choice };
         assert_eq!(sentence(&choice), "8 by in_order, of 7, 8 and 1 more");
+        let skill = Some(AskedFor { skill: "billing".to_owned(), level: 2 });
+        let skipped = vec![("9".into(), Why::Unskilled)];
+        let choice = Choice { skill, skipped, more_eligible: 0, ..choice };
+        let told = "8 by in_order, of those with billing at level 2 or more: 7, 8; not 9 (lacks the skill)";
+        assert_eq!(sentence(&choice), told);
     }
 }

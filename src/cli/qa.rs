@@ -137,7 +137,7 @@ fn chance(pick: &Value) -> String {
 
 fn tell(verified: &Verified, out: &mut dyn Write) -> Result<(), Failure> {
     let Verified { month, draws, picks, replaced, faults, .. } = verified;
-    writeln!(out, "{}: seed committed to at {}: SHA-256 {}", month.period, month.committed_at, month.commitment)?;
+    writeln!(out, "{}: committed to at {}: SHA-256 {}", month.period, month.committed_at, month.commitment)?;
     match (&month.seed, month.closed_at) {
         (Some(seed), Some(closed)) => writeln!(out, "  closed {closed}, seed {seed}")?,
         _ => writeln!(out, "  not closed: the seed is secret")?,
@@ -172,7 +172,8 @@ fn write_files(store: &Inspection, verified: &Verified, directory: &Path) -> Res
     let files = [
         ("frame.csv", export::frame(&month.period, &month.policy, parts)),
         ("draw.csv", export::draw(&picks, revealed)),
-        ("seed.txt", export::seed(&seed, revealed)),
+        ("policy.json", month.policy_text.clone()),
+        ("seed.txt", export::seed(&month.policy, &month.policy_text, &seed, revealed)),
     ];
     std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     for (name, text) in files {

@@ -7,6 +7,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{AgentSettings, path};
+use crate::gateway::Supervisor;
+use crate::ids::HotlineId;
 use crate::peer::token::Token;
 use crate::protocol::sip::digest::{Algorithm, Ha1, Secrets};
 use crate::written::Table;
@@ -64,8 +66,21 @@ pub(super) fn token(http: &mut Table<'_>, base: &Path) -> Option<Token> {
     token.map_err(|(what, hint)| http.fault(written.line, format!("http.token_file {what}"), hint)).ok()
 }
 
+/// `[[agent]] supervisor_pin_file`, and `supervises`: the hotlines in whose calls the PIN is good; all of them if it is left out.
+pub(super) fn supervisor(agent: &mut Table<'_>, base: &Path) -> Option<Supervisor> {
+    let pin = supervisor_pin(agent, base);
+    let has_pin = agent.line_of("supervisor_pin_file").is_some();
+    let supervises = agent.strings("supervises");
+    if let Some(written) = supervises.as_ref().filter(|_| !has_pin) {
+        let what = "agent.supervises stands without supervisor_pin_file";
+        agent.fault(written.line, what, "add supervisor_pin_file = \"…\": without a PIN nobody is a supervisor");
+    }
+    let hotlines = supervises.map(|at| at.value.iter().map(|id| HotlineId::from(id.value.as_str())).collect());
+    Some(Supervisor { pin: pin?, hotlines })
+}
+
 /// `[[agent]] supervisor_pin_file`: one line of four to twelve digits.
-pub(super) fn supervisor_pin(agent: &mut Table<'_>, base: &Path) -> Option<Token> {
+fn supervisor_pin(agent: &mut Table<'_>, base: &Path) -> Option<Token> {
     let written = path(agent, "supervisor_pin_file")?;
     let pin = read(&base.join(&written.value)).and_then(|text| {
         let pin = text.trim_end_matches(['\n', '\r']);

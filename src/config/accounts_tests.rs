@@ -97,7 +97,7 @@ fn a_supervisors_pin_is_digits_in_a_file_of_its_own() {
     ] {
         let directory = files(&[("f", text, mode)]);
         let (config, _) = parse("c", directory.path(), &written("f"));
-        let pin = config.config.agents[0].supervisor_pin.clone();
+        let pin = config.config.agents[0].supervisor.clone().map(|supervisor| supervisor.pin);
         assert_eq!(pin.is_some_and(|pin| pin == Token::new("4711")), fault.is_none(), "{text:?}");
         let (_, faults) = read(directory.path(), &written("f"));
         assert_eq!(faults, fault.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{text:?}");

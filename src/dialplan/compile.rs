@@ -30,8 +30,17 @@ pub struct PlanFile {
     pub bytes: Vec<u8>,
 }
 
-/// Every agent of the configuration, with a name for `{agent_name}`.
-pub type Roster = BTreeMap<AgentNo, String>;
+/// Every agent of the configuration.
+pub type Roster = BTreeMap<AgentNo, Member>;
+
+/// What a dialplan may ask of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Member {
+    /// For `{agent_name}`.
+    pub name: String,
+    /// By name, how well: 1 is a beginner.
+    pub skills: BTreeMap<String, u32>,
+}
 
 /// Compiles all dialplans together. Without a roster any agent may be named; a target must be one of `targets`. The plans are
 /// whole only if there is no fault.
@@ -66,6 +75,7 @@ pub fn compile_for(
         let written = schema::read(&document);
         taken.claim(&document, &written);
         known_agents(&document, &everybody(&written), roster);
+        of_this_hotline(&document, &written);
         let version = version(&file.bytes, &leans_on(&written, &library));
         if let Some(hotline) = hotline(&document, written, &mut library, roster, targets, version) {
             let hotline = Arc::new(hotline);
@@ -143,12 +153,9 @@ fn hotline(
 
 /// Everybody who is rung by some step, each once.
 fn everybody(written: &Written) -> Vec<&At<String>> {
-    let of_steps = written.steps.iter().filter_map(|step| match &step.does {
-        Does::Ring(group) => Some(group),
-        _ => None,
-    });
+    let of_steps = written.steps.iter().flat_map(|step| step.does.agents());
     let mut all: Vec<&At<String>> = Vec::new();
-    for agent in std::iter::once(&written.agents).chain(of_steps).flat_map(|group| &group.numbers) {
+    for agent in written.agents.numbers.iter().chain(of_steps) {
         if !all.iter().any(|known| known.value == agent.value) {
             all.push(agent);
         }
@@ -191,6 +198,17 @@ fn known_agents(document: &Document<'_>, agents: &[&At<String>], roster: Option<
             let what = format!("agent \"{}\" is not in the configuration", agent.value);
             let hint = format!("add [[agent]] with number = \"{}\" to hotline.toml", agent.value);
             document.fault(agent.line, what, hint);
+        }
+    }
+}
+
+/// A shift is of those who answer here.
+fn of_this_hotline(document: &Document<'_>, written: &Written) {
+    let everybody = everybody(written);
+    for agent in written.duty.shifts.iter().flat_map(|shift| &shift.agents) {
+        if !everybody.iter().any(|known| known.value == agent.as_str()) {
+            let what = format!("a shift names agent \"{agent}\", whom no call rings");
+            document.fault(1, what, "add the number to [agents] or to a step, or take it out of [[shift]]");
         }
     }
 }

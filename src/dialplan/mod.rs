@@ -13,6 +13,7 @@ pub mod prompt;
 pub mod reception;
 mod schema;
 pub mod scripts;
+pub mod shifts;
 mod spoken;
 
-pub use schema::{AGENT_NUMBER_HINT, is_agent_number};
+pub use schema::{AGENT_NUMBER_HINT, HIGHEST_SKILL, is_agent_number};

@@ -1,4 +1,4 @@
-//! What calls are about, and by when what a caller was promised is to be settled: `[notes]` of a dialplan.
+//! What calls are about, and by when what a caller was promised is to be settled: `[classes]` of a dialplan.
 
 use std::time::Duration;
 
@@ -69,9 +69,38 @@ pub fn usual() -> Vec<Class> {
     .into()
 }
 
+/// The classes of a hotline as one list: those with a limit, then those that only a key makes of a call. Empty: the hotline names
+/// none, and has the [`usual`] ones.
+pub fn one_list<'k>(limited: Vec<Class>, keyed: impl Iterator<Item = &'k str>) -> Vec<Class> {
+    let usual = usual();
+    let mut all = limited;
+    for name in keyed {
+        if !all.iter().any(|known| known.name == name) {
+            let limit =
+                usual.iter().find(|class| class.name == name).map_or(Limit::WorkingDays(2), |class| class.limit);
+            all.push(Class { name: name.to_owned(), limit });
+        }
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_keys_make_of_calls_is_in_the_list_too() {
+        let class = |name: &str, limit| Class { name: name.to_owned(), limit };
+        let limited = vec![class("报修", Limit::Hours(4))];
+        let all = one_list(limited, ["报修", "complaint", "技术质量", "报修"].into_iter());
+        let expected = [
+            class("报修", Limit::Hours(4)),
+            class("complaint", Limit::Hours(24)),
+            class("技术质量", Limit::WorkingDays(2)),
+        ];
+        assert_eq!(all, expected);
+        assert_eq!(one_list(Vec::new(), std::iter::empty()), Vec::new());
+    }
 
     #[test]
     fn limits_are_hours_or_working_days() {

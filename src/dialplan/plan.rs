@@ -8,10 +8,11 @@ use super::after::After;
 use super::notes::{self, Class};
 use super::reception::Reception;
 use super::scripts::Scripts;
+use super::shifts::Shift;
 use jiff::tz::TimeZone;
 
 use crate::clock::Wall;
-use crate::ids::{AgentNo, CallId, HotlineId, TargetName};
+use crate::ids::{AgentNo, CallId, Callee, HotlineId, TargetName};
 
 /// Every hotline, found by the number dialled.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +23,24 @@ pub struct Plans {
 }
 
 impl Plans {
+    /// Something depends on the calls of late: who has talked least today, or how long callers will wait.
+    pub fn look_back(&self) -> bool {
+        let estimates = |agents: &Agents| agents.queue.as_ref().is_some_and(|queue| !queue.estimate.is_empty());
+        self.ring_by(Strategy::LeastTalk) || self.hotlines.iter().any(|hotline| estimates(&hotline.agents))
+    }
+
+    /// Some hotline rings by this strategy.
+    pub fn ring_by(&self, strategy: Strategy) -> bool {
+        let groups = |hotline: &Hotline| -> bool {
+            let of_steps = hotline.steps.iter().filter_map(|step| match &step.does {
+                Does::Ring(agents) => Some(agents),
+                _ => None,
+            });
+            std::iter::once(&hotline.agents).chain(of_steps).any(|agents| agents.strategy == strategy)
+        };
+        self.hotlines.iter().any(|hotline| groups(hotline))
+    }
+
     /// What is no fault and somebody should see to in time: calendars that end, or guess, within sixty days.
     pub fn notes(&self, now: Wall) -> Vec<String> {
         const AHEAD: Duration = Duration::from_secs(60 * 24 * 3_600);
@@ -75,11 +94,8 @@ impl Hotline {
     /// Everybody whom a call of this hotline can ring, each once: the agents of `[agents]`, then those of the steps.
     pub fn everybody(&self) -> Vec<AgentNo> {
         let mut all: Vec<AgentNo> = Vec::new();
-        let of_steps = self.steps.iter().filter_map(|step| match &step.does {
-            Does::Ring(agents) => Some(agents),
-            _ => None,
-        });
-        for number in std::iter::once(&self.agents).chain(of_steps).flat_map(|agents| &agents.numbers) {
+        let of_steps = self.steps.iter().flat_map(|step| step.does.agents());
+        for number in self.agents.numbers.iter().chain(of_steps) {
             if !all.contains(number) {
                 all.push(number.clone());
             }
@@ -234,8 +250,21 @@ pub struct Agents {
     pub ring: Duration,
     /// Where a caller waits while everybody is busy; `None`: nobody waits.
     pub queue: Option<Arc<Queue>>,
+    /// What is asked of them; `None`: nothing.
+    pub skill: Option<Skill>,
     /// Where a call goes whom nobody takes.
     pub nobody: Next,
+}
+
+/// Of a group's agents only those who can do this well enough are rung.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skill {
+    pub name: String,
+    pub level: u32,
+    /// After so long anybody of the group will do; `None`: never.
+    pub relax: Option<Duration>,
+    /// Who can.
+    pub able: BTreeSet<AgentNo>,
 }
 
 /// What is asked of those who answer, beside answering. By default nothing: they are always there, and free as soon as a call is over.
@@ -251,6 +280,12 @@ pub struct Duty {
     pub longest_pause: Option<Duration>,
     /// How often agents' phones are asked whether they are there.
     pub probe: Option<Duration>,
+    /// Who is to be there when.
+    pub shifts: Vec<Shift>,
+    /// So long before a shift its agents have logged in.
+    pub login_before: Duration,
+    /// While the hotline is open nobody logs out before somebody else is there.
+    pub successor: bool,
     /// What calls are about, for their notes; empty: the usual classes.
     pub classes: Vec<Class>,
 }
@@ -350,6 +385,18 @@ pub enum Does {
     Say(Say),
     Menu(Menu),
     Message(Message),
+    Cascade(Cascade),
+}
+
+impl Does {
+    /// The agents whom it can ring.
+    fn agents(&self) -> Vec<&AgentNo> {
+        match self {
+            Does::Ring(agents) => agents.numbers.iter().collect(),
+            Does::Cascade(cascade) => cascade.agents().collect(),
+            Does::Call(_) | Does::Say(_) | Does::Menu(_) | Does::Message(_) => Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -390,6 +437,28 @@ pub struct Message {
     pub thanks: Option<Prompt>,
 }
 
+/// An emergency: everybody is rung at once, and whoever confirms by a key has the caller.
+#[derive(Debug, Clone)]
+pub struct Cascade {
+    pub callees: Vec<Callee>,
+    /// Said to whoever picks up, and to nobody else.
+    pub text: Option<Prompt>,
+    pub ring: Duration,
+    /// How long whoever has picked up has to confirm.
+    pub confirm: Duration,
+    /// Nobody did.
+    pub otherwise: Next,
+}
+
+impl Cascade {
+    fn agents(&self) -> impl Iterator<Item = &AgentNo> {
+        self.callees.iter().filter_map(|callee| match callee {
+            Callee::Agent(agent) => Some(agent),
+            Callee::Target(_) => None,
+        })
+    }
+}
+
 /// Callers wait in the order in which they came.
 #[derive(Debug, Clone)]
 pub struct Queue {
@@ -397,7 +466,9 @@ pub struct Queue {
     pub busy: Option<Prompt>,
     /// What is said to a caller with one caller ahead, with two and so on; beyond the last, nothing.
     pub ahead: Vec<Prompt>,
-    /// How often both are said again.
+    /// What is said of a wait of one minute, of two and so on; beyond the last, nothing.
+    pub estimate: Vec<Prompt>,
+    /// How often all of it is said again.
     pub every: Option<Duration>,
     pub longest: Duration,
     /// Where a call goes after the longest wait.

@@ -158,12 +158,13 @@ impl<'f> Library<'f> {
     }
 }
 
-const CATALOGUE: &str = "catalogue.tsv";
+pub const CATALOGUE: &str = "catalogue.tsv";
 
 /// Which folder, and the path in it.
 type ClipKey = (usize, String);
 
-fn path(language: &str, file: &str) -> String {
+/// From the folder, as the catalogue of the language names it.
+pub fn path(language: &str, file: &str) -> String {
     format!("prompts/{language}/{file}")
 }
 
@@ -173,6 +174,14 @@ struct Catalogue {
     entries: Vec<Entry>,
     /// The texts of the first folder, of the first two, and so on.
     texts: Vec<Texts>,
+}
+
+/// Text and file of a line of a catalogue; `None`: it has none.
+pub fn line(written: &str) -> Option<(&str, &str)> {
+    let mut fields = written.split('\t').map(str::trim);
+    let (text, file) = (fields.next()?, fields.next()?);
+    let is_entry = !text.is_empty() && !file.is_empty() && !text.starts_with('#') && (text, file) != ("text", "file");
+    is_entry.then_some((text, file))
 }
 
 #[derive(Debug)]
@@ -226,10 +235,8 @@ impl Catalogue {
 
     /// False if the line is not an entry.
     fn entry(&mut self, folder: usize, line: u32, written: &str) -> bool {
-        let mut fields = written.split('\t').map(str::trim);
-        let (Some(text), Some(file)) = (fields.next(), fields.next()) else { return false };
-        let Some(texts) = self.texts.last_mut() else { return false };
-        if file.is_empty() || !texts.add(text, self.entries.len()) {
+        let (Some((text, file)), Some(texts)) = (self::line(written), self.texts.last_mut()) else { return false };
+        if !texts.add(text, self.entries.len()) {
             return false;
         }
         self.entries.push(Entry { folder, file: file.to_owned(), line });

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::after::Callback;
+use super::notes::one_list;
 use super::plan::{Answer, Cadence, Duty, Recording, Ringback, Strategy};
 use crate::fault::did_you_mean;
 use crate::written::{At, Document, Table};
@@ -55,9 +56,22 @@ pub(super) struct Group {
     pub(super) ring: Duration,
     /// Whether callers wait while all are busy; left out: if there is a `[queue]`.
     pub(super) queue: Option<At<bool>>,
+    pub(super) skill: Option<Skill>,
     /// Where a call goes whom nobody takes.
     pub(super) nobody: Option<At<String>>,
 }
+
+/// What is asked of those agents.
+#[derive(Debug)]
+pub(super) struct Skill {
+    pub(super) name: At<String>,
+    pub(super) level: u32,
+    /// Nobody of them is free for so long: anybody will do.
+    pub(super) relax: Option<Duration>,
+}
+
+/// Of [`Skill::level`].
+pub const HIGHEST_SKILL: u32 = 9;
 
 pub(super) fn read(document: &Document<'_>) -> Written {
     let mut root = document.root();
@@ -67,6 +81,12 @@ pub(super) fn read(document: &Document<'_>) -> Written {
     let mut agents = root.section("agents");
     let queue = root.section("queue");
     let (hours, outage) = (root.section("hours"), root.section("outage"));
+    let (mut classes, mut notes) = (root.section("classes"), root.section("notes"));
+    let mut duty = duty::read(&mut agents, root.sections("shift"), (&mut classes, &mut notes));
+    let classes = after::classes(&mut classes, "keys");
+    let steps = steps::read(root.named_sections("step"));
+    duty.classes =
+        one_list(duty.classes, classes.values().chain(steps::classes_of(&steps)).map(|at| at.value.as_str()));
     let (recording, unrecorded) = recording::read(&mut root.section("recording"));
     Written {
         id: hotline.required_string("id").filter(|id| is_id(&hotline, id)),
@@ -81,7 +101,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         callers: callers::read(&mut greeting, &mut root.section("priority")),
         notice: callers::notice(&mut greeting),
         agents: group(&mut agents, "numbers", "nobody"),
-        duty: duty::read(&mut agents, &mut root.section("notes")),
+        duty,
         queue: steps::queue(queue),
         hours: hours::hours(hours),
         outage: hours::outage(outage),
@@ -89,10 +109,10 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         unrecorded,
         scripts: scripts::read(&mut root),
         start: hotline.string("start"),
-        steps: steps::read(root.named_sections("step")),
+        steps,
         callback: after::callback(root.section("callback")),
         survey: after::survey(root.section("survey")),
-        classes: after::classes(&mut root.section("classes"), "keys"),
+        classes,
     }
 }
 
@@ -103,8 +123,21 @@ fn group(table: &mut Table<'_>, numbers: &'static str, nobody: &'static str) -> 
         strategy: strategy(table),
         ring: ring(table),
         queue: table.boolean("queue"),
+        skill: skill(table),
         nobody: table.string(nobody),
     }
+}
+
+fn skill(table: &mut Table<'_>) -> Option<Skill> {
+    let name = table.string("skill");
+    let level = table.integer("level", 1..=HIGHEST_SKILL);
+    let relax = table.integer("relax_s", 0..=3_600);
+    if let (None, Some(line)) = (&name, level.as_ref().or(relax.as_ref()).map(|at| at.line)) {
+        let what = format!("{} asks for no skill", table.path("level"));
+        table.fault(line, what, "add skill = \"billing\", as [[agent]] skills = { billing = 2 } names it");
+    }
+    let relax = relax.map(|at| Duration::from_secs(at.value.into())).filter(|relax| !relax.is_zero());
+    Some(Skill { name: name?, level: level.map_or(1, |at| at.value), relax })
 }
 
 fn ring(table: &mut Table<'_>) -> Duration {

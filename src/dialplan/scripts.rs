@@ -14,9 +14,24 @@ pub struct Scripts {
     pub length: Option<Length>,
     /// It is measured how long both had been quiet when one hung up.
     pub closing: bool,
+    pub desks: Desks,
+    pub park: Park,
+}
+
+/// Where agents send callers by `*` and a key.
+#[derive(Debug, Clone, Default)]
+pub struct Desks {
     pub nuisance: Option<Desk>,
     pub wrong_number: Option<Desk>,
-    pub park: Park,
+    pub emergency: Option<Desk>,
+}
+
+impl Desks {
+    /// With the name of each one's section.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &Desk)> {
+        let all = [("nuisance", &self.nuisance), ("wrong_number", &self.wrong_number), ("emergency", &self.emergency)];
+        all.into_iter().filter_map(|(name, desk)| Some((name, desk.as_ref()?)))
+    }
 }
 
 /// Callers whom agents park.

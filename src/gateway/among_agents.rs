@@ -179,7 +179,7 @@ pub(super) fn plan_of(numbers: Vec<AgentNo>, nobody: Next, start: Next, steps: V
             short_abandon: Duration::ZERO,
         },
         greeting: Greeting::default(),
-        agents: Agents { numbers, strategy: Strategy::InOrder, ring: RING, queue: None, nobody },
+        agents: Agents { numbers, strategy: Strategy::InOrder, ring: RING, queue: None, skill: None, nobody },
         reception: crate::dialplan::reception::Reception::default(),
         duty: Duty::default(),
         start,

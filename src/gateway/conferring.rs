@@ -1,5 +1,7 @@
 //! Whoever takes part in a call beside caller and agent: what such a phone does is not what the agent does.
 
+use std::sync::Arc;
+
 use super::book::Role;
 use super::{Gateway, Output};
 use crate::call::leg::{Beside, Callee, Input};
@@ -63,9 +65,20 @@ impl Gateway {
     }
 
     pub(super) fn let_take_part(&mut self, call: CallId, attempt: u32, audible: Audible) {
-        let a = self.calls.get(&call).and_then(|entry| entry.attempts.get(&attempt));
-        if let Some(leg) = a.and_then(|a| a.media.as_ref()).map(|media| media.leg) {
+        if let Some(leg) = self.leg_of(call, attempt) {
             self.outputs.push_back(Output::Media(Command::Admit { call, leg, audible }));
         }
+    }
+
+    /// Said to whoever takes part by this attempt.
+    pub(super) fn tell(&mut self, call: CallId, attempt: u32, audio: Arc<[i16]>) {
+        if let Some(leg) = self.leg_of(call, attempt) {
+            self.outputs.push_back(Output::Media(Command::Tell { call, leg, audio }));
+        }
+    }
+
+    fn leg_of(&self, call: CallId, attempt: u32) -> Option<LegId> {
+        let attempt = self.calls.get(&call)?.attempts.get(&attempt)?;
+        Some(attempt.media.as_ref()?.leg)
     }
 }

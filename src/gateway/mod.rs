@@ -55,6 +55,7 @@ use std::time::Duration;
 use book::{Entry, Link, PortLink, Role};
 pub use calling_back::{CallBack, NotCalled};
 pub use reload::Reload;
+pub use supervising::Supervisor;
 use trunks::Trunks;
 pub use trunks::{CallTarget, NamedPhone, Trunk, TrunkShown};
 

@@ -67,6 +67,7 @@ impl Gateway {
             Action::AcceptPhone { attempt } => self.accept_phone(now, id, attempt),
             Action::SetBeside { attempt } => self.set_beside(id, attempt),
             Action::Admit { attempt, audible } => self.let_take_part(id, attempt, audible),
+            Action::Tell { attempt, audio } => self.tell(id, attempt, audio),
             Action::OpenMoved { attempt } => self.open_moved(now, id, attempt),
             Action::MoveAgent { attempt } => self.move_agent(now, id, attempt),
             Action::Bridge { attempt, connected } => {

@@ -3,7 +3,7 @@
 use super::{Gateway, Output};
 use crate::call::agent::State;
 use crate::call::presence::{AgentFact, By, Order, PhoneDoes, Refused, Shown, What};
-use crate::clock::{Now, Stamp};
+use crate::clock::{Now, Stamp, Wall};
 use crate::ids::AgentNo;
 
 impl Gateway {
@@ -13,6 +13,13 @@ impl Gateway {
             self.agents.restore(agent, what, now);
         }
         while self.tell_of_agents() {}
+    }
+
+    /// What agents have talked before this run, so that who has talked least today is known.
+    pub fn restore_talks(&mut self, now: Now, talks: impl IntoIterator<Item = (AgentNo, Wall, Wall)>) {
+        for (agent, from, to) in talks {
+            self.agents.restore_talk(&agent, (from, to), now.wall);
+        }
     }
 
     pub(super) fn handle_order(&mut self, now: Now, ticket: u64, agent: &AgentNo, order: Order) {
@@ -41,7 +48,12 @@ impl Gateway {
     /// One fact more, if there is one.
     pub(super) fn tell_of_agents(&mut self) -> bool {
         let Some((agent, at, what)) = self.agents.poll_told() else { return false };
-        tracing::info!(%agent, ?what, "agent");
+        match &what {
+            What::MissesShift { hotline, .. } => {
+                tracing::warn!(%agent, %hotline, "a shift begins soon, and the agent has not logged in");
+            }
+            _ => tracing::info!(%agent, ?what, "agent"),
+        }
         let (n, at) = (self.agent_facts, Stamp::new(self.settings.run, at));
         self.agent_facts += 1;
         self.outputs.push_back(Output::AgentFact(AgentFact { agent, n, at, what }));

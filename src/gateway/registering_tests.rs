@@ -58,6 +58,7 @@ fn plans() -> Plans {
             strategy: Strategy::InOrder,
             ring: Duration::from_secs(20),
             queue: None,
+            skill: None,
             nobody: Next::BusyTone,
         },
         reception: crate::dialplan::reception::Reception::default(),

@@ -6,12 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{CallTarget, Gateway, NamedPhone, Phone, Trunk};
+use super::{CallTarget, Gateway, NamedPhone, Phone, Supervisor, Trunk};
 use crate::clock::Now;
 use crate::dialplan::plan::Plans;
 use crate::ids::AgentNo;
 use crate::peer::registrar;
-use crate::peer::token::Token;
 
 /// What may change while the switch runs; checked before it comes here.
 #[derive(Debug, Clone)]
@@ -23,7 +22,7 @@ pub struct Reload {
     /// Who may register.
     pub accounts: registrar::Settings,
     /// Supervisors and their PINs.
-    pub supervisors: BTreeMap<AgentNo, Token>,
+    pub supervisors: BTreeMap<AgentNo, Supervisor>,
     pub plans: Arc<Plans>,
 }
 

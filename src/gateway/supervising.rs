@@ -1,13 +1,13 @@
 //! Supervisors dial into the talks of agents, by a code with a PIN.
 //!
 //! ```text
-//! 403  no supervisor, a wrong PIN, or too many of them from that address
+//! 403  no supervisor, a wrong PIN, or too many of them from that address; a call of a hotline that is not the supervisor's
 //! 480  that agent has no caller
 //! 486  the supervisor's own phone is not free, or enough others take part already
 //! 488  no media that we can carry
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::book::{Attempt, Role};
@@ -17,17 +17,35 @@ use crate::call::fact::Supervision;
 use crate::call::leg::{Callee, Input};
 use crate::call::presence::{RefusedSupervision, What};
 use crate::clock::{Instant, Now};
-use crate::ids::{AgentNo, CallId};
+use crate::ids::{AgentNo, CallId, HotlineId};
 use crate::media::keying::Part;
 use crate::peer::lockout::{Deed, Lockout};
 use crate::peer::token::Token;
 use crate::protocol::sip::endpoint::{Flow, SessionId};
 use crate::protocol::sip::message::Request;
 
-/// Agents who are supervisors, with their PINs, and who has guessed.
+/// An agent who may listen to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Supervisor {
+    pub pin: Token,
+    /// In calls of these hotlines; `None`: of all.
+    pub hotlines: Option<BTreeSet<HotlineId>>,
+}
+
+impl Supervisor {
+    pub fn of_all(pin: Token) -> Supervisor {
+        Supervisor { pin, hotlines: None }
+    }
+
+    fn may_hear(&self, hotline: &HotlineId) -> bool {
+        self.hotlines.as_ref().is_none_or(|hotlines| hotlines.contains(hotline))
+    }
+}
+
+/// Who is a supervisor, and who has guessed.
 #[derive(Debug, Default)]
 pub(super) struct Supervisors {
-    pins: BTreeMap<AgentNo, Token>,
+    of: BTreeMap<AgentNo, Supervisor>,
     lockout: Lockout,
 }
 
@@ -44,8 +62,8 @@ impl Supervisors {
         if self.lockout.is_locked(now, source) {
             return Err(RefusedSupervision::LockedOut);
         }
-        let own = self.pins.get(by);
-        if own.is_some_and(|own| *own == Token::new(pin)) {
+        let own = self.of.get(by);
+        if own.is_some_and(|own| own.pin == Token::new(pin)) {
             return Ok(());
         }
         self.lockout.note(now, source, Deed::Wrong);
@@ -55,8 +73,15 @@ impl Supervisors {
 
 impl Gateway {
     /// These agents are supervisors from now on.
-    pub fn use_supervisors(&mut self, pins: BTreeMap<AgentNo, Token>) {
-        self.supervisors.pins = pins;
+    pub fn use_supervisors(&mut self, supervisors: BTreeMap<AgentNo, Supervisor>) {
+        self.supervisors.of = supervisors;
+    }
+
+    /// The fact, and the answer to the phone.
+    fn refuse_supervisor(&mut self, now: Now, by: &AgentNo, of: &AgentNo, why: RefusedSupervision) -> u16 {
+        tracing::info!(%by, %of, ?why, "a supervisor's code is refused");
+        self.agents.tell(by, What::SupervisionRefused { of: of.clone(), why }, now);
+        403
     }
 
     pub(super) fn supervise(
@@ -68,12 +93,14 @@ impl Gateway {
         (by, wish): (&AgentNo, Wish<'_>),
     ) -> Result<(), u16> {
         if let Err(why) = self.supervisors.judge(now.mono, flow.remote.ip(), by, wish.pin) {
-            tracing::info!(%by, of = %wish.of, ?why, "a supervisor's code is refused");
-            self.agents.tell(by, What::SupervisionRefused { of: wish.of.clone(), why }, now);
             self.outputs.push_back(Output::Rejected(Rejected::WrongPin));
-            return Err(403);
+            return Err(self.refuse_supervisor(now, by, wish.of, why));
         }
         let call = self.talk_of(wish.of).map_err(|_| 480u16)?;
+        let hotline = self.calls.get(&call).map(|entry| &entry.call.hotline().id).ok_or(480u16)?;
+        if !self.supervisors.of.get(by).is_some_and(|own| own.may_hear(hotline)) {
+            return Err(self.refuse_supervisor(now, by, wish.of, RefusedSupervision::OtherHotline));
+        }
         if self.agents.state(by) != Some(&State::Available) {
             return Err(486);
         }

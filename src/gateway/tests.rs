@@ -59,6 +59,7 @@ pub(crate) fn plans() -> Plans {
             strategy: Strategy::InOrder,
             ring: Duration::from_secs(20),
             queue: None,
+            skill: None,
             nobody: Next::BusyTone,
         },
         reception: crate::dialplan::reception::Reception::default(),

@@ -23,6 +23,7 @@ mod places;
 pub mod playback;
 mod priority;
 pub mod probe;
+pub mod prompts;
 pub mod questions;
 pub(crate) mod recording;
 pub mod refusals;

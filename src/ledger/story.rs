@@ -136,6 +136,7 @@ pub(crate) fn plans() -> Plans {
             strategy: Strategy::RoundRobin,
             ring: ms(20_000),
             queue: None,
+            skill: None,
             nobody: Next::BusyTone,
         },
         reception: crate::dialplan::reception::Reception::default(),
@@ -254,6 +255,8 @@ fn newer_kinds(story: Story) -> Story {
         .at(19_156, What::Parked { attempt: 3, agent: "8".into(), slot: 2 })
         .at(19_157, What::Unparked { attempt: 4, agent: Some("9".into()), how: Unparked::PickedUp })
         .at(19_158, What::HolderRung { attempt: 5, agent: "9".into() })
+        .at(19_159, What::AskedToConfirm { attempt: 5, who: Callee::Target("head".into()) })
+        .at(19_160, What::Confirmed { attempt: 5, who: Callee::Target("head".into()) })
 }
 
 /// What a phone says at the end of a call.
@@ -268,8 +271,9 @@ fn chosen() -> What {
     let (eligible, skipped) =
         (vec![agent("8"), agent("7")], vec![(agent("9"), Why::Paused), (agent("10"), Why::Tried)]);
     let (strategy, more_eligible, more_skipped) = ("longest_idle".to_owned(), 3, 0);
-    let compared = Vec::new();
-    let choice = Choice { agent: agent("8"), strategy, eligible, compared, skipped, more_eligible, more_skipped };
+    let (compared, skill) = (Vec::new(), None);
+    let choice =
+        Choice { agent: agent("8"), strategy, eligible, compared, skipped, skill, more_eligible, more_skipped };
     What::Chosen { attempt: 1, choice: Box::new(choice) }
 }
 

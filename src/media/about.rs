@@ -32,6 +32,7 @@ impl Command {
             | Command::Hush { call }
             | Command::Listen { call }
             | Command::Admit { call, .. }
+            | Command::Tell { call, .. }
             | Command::CloseCall { call, .. } => About::Call(*call),
         }
     }

@@ -201,6 +201,7 @@ impl Bridge {
             Command::Hush { .. } => self.end_play(now, false),
             Command::Listen { .. } => self.listen(now),
             Command::Admit { leg, audible, .. } => self.admit(now, leg, audible),
+            Command::Tell { leg, audio, .. } => self.tell(leg, audio),
             Command::CloseLeg { leg } => self.close_leg(now, leg),
             Command::CloseCall { ended, .. } => self.close_call(now, ended),
         }

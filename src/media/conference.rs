@@ -5,6 +5,7 @@
 //! changes nothing of what caller and agent send each other. Sums are made of 16 kHz; who speaks G.711 hears them halved.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::jitter_buffer::Buffered;
@@ -35,6 +36,8 @@ pub enum Audible {
 pub(super) struct Conference {
     thirds: Vec<Third>,
     voices: Vec<Voice>,
+    /// What single ones are told.
+    told: Vec<Told>,
     /// What the caller is played; whoever takes part hears that too.
     prompt: VecDeque<i16>,
     doubler: Doubler,
@@ -50,6 +53,16 @@ pub(super) struct Conference {
 pub(super) struct Third {
     pub(super) leg: LegId,
     pub(super) audible: Audible,
+}
+
+/// What one hears whom nobody else hears it with.
+#[derive(Debug)]
+struct Told {
+    leg: LegId,
+    audio: Arc<[i16]>,
+    /// The next sample.
+    next: usize,
+    doubler: Doubler,
 }
 
 /// Somebody who takes part: what comes of that leg, and what goes to it.
@@ -68,6 +81,7 @@ impl Conference {
         Conference {
             thirds: Vec::new(),
             voices: Vec::new(),
+            told: Vec::new(),
             prompt: VecDeque::new(),
             doubler: Doubler::default(),
             halver: Halver::default(),
@@ -87,6 +101,31 @@ impl Conference {
     /// Of those beside caller and agent this one goes, or takes the agent's place.
     pub(super) fn leave(&mut self, leg: LegId) {
         self.thirds.retain(|third| third.leg != leg);
+        self.told.retain(|told| told.leg != leg);
+    }
+
+    /// This one is told this from now on, in the place of what was being told.
+    pub(super) fn tell(&mut self, leg: LegId, audio: Arc<[i16]>) {
+        self.told.retain(|told| told.leg != leg);
+        if self.has(leg) {
+            self.told.push(Told { leg, audio, next: 0, doubler: Doubler::default() });
+        }
+    }
+
+    /// The next frame of what this one is told.
+    pub(super) fn told(&mut self, leg: LegId) -> [i16; WIDE] {
+        let mut frame = [0; WIDE];
+        let Some(place) = self.told.iter().position(|told| told.leg == leg) else { return frame };
+        let told = &mut self.told[place];
+        for pair in frame.chunks_exact_mut(2) {
+            let sample = told.audio.get(told.next).copied().unwrap_or(0);
+            told.next += 1;
+            pair.copy_from_slice(&told.doubler.push(sample));
+        }
+        if told.next >= told.audio.len() {
+            self.told.remove(place);
+        }
+        frame
     }
 
     pub(super) fn is_empty(&self) -> bool {

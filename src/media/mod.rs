@@ -227,6 +227,8 @@ pub enum Command {
     /// From now on this open leg takes part beside the two who are joined, and hears them and whoever else takes part; or it is heard
     /// by others than before. It goes by `CloseLeg`, or takes the agent's place by `Bridge`.
     Admit { call: CallId, leg: LegId, audible: Audible },
+    /// Plays this to somebody who takes part beside the two, over what that one hears; nobody else hears it.
+    Tell { call: CallId, leg: LegId, audio: Arc<[i16]> },
     /// Stops and forgets one leg whose agent did not win, or has left the call. Answered by [`Event::Closed`].
     CloseLeg { leg: LegId },
     /// Ends the call's media; the recording's last sample is that of `ended`. Answered by one [`Event::Closed`] for each of its legs,

@@ -37,6 +37,8 @@ const ASKED: u32 = 31;
 pub struct Stretch {
     /// 100 to 1,100.
     pub lasted_ms: u32,
+    /// Of it above the floor, whatever it was; and a voice.
+    pub sound_ms: u32,
     pub voice_ms: u32,
     /// Active speech level; `None`: there was no voice.
     pub active_dbov: Option<f64>,
@@ -48,6 +50,11 @@ pub struct Stretch {
 }
 
 impl Stretch {
+    /// Something that may be a word: whom the detector does not know for a voice is not silent.
+    pub fn is_heard(&self) -> bool {
+        self.sound_ms >= WORD_MS
+    }
+
     /// A word or more.
     pub fn is_voice(&self) -> bool {
         self.voice_ms >= WORD_MS
@@ -71,13 +78,14 @@ pub(super) struct Ear {
     detector: Detector,
     /// In this stretch.
     asked: u32,
+    sound: u32,
     voice: u32,
     /// The detector's last answers, if they were yes.
     row: u32,
     /// The frame before was sound of which nothing is known yet.
     open: bool,
     comes: bool,
-    /// The stretch before had a word in it.
+    /// Something was heard in the stretch before.
     spoke: bool,
 }
 
@@ -92,6 +100,7 @@ impl Ear {
             envelope: Envelope::new(rate_hz),
             detector: Detector::new(rate_hz),
             asked: 0,
+            sound: 0,
             voice: 0,
             row: 0,
             open: false,
@@ -123,6 +132,7 @@ impl Ear {
         self.powers.push(power);
         self.envelope.hear(frame);
         let sounds = power > (self.floor() * MARGIN).max(QUIETEST);
+        self.sound += u32::from(sounds);
         if self.voice >= SURE {
             self.voice += u32::from(sounds);
             return self.detector.pass(frame);
@@ -147,7 +157,7 @@ impl Ear {
 
     /// A second is full, or a voice has just begun: nobody who speaks shall wait for the end of the second.
     pub(super) fn is_due(&self) -> bool {
-        let began = !self.spoke && millis(self.voice) >= WORD_MS;
+        let began = !self.spoke && (millis(self.voice) >= WORD_MS || millis(self.sound) >= 2 * WORD_MS);
         self.powers.len() >= SECOND || began
     }
 
@@ -160,14 +170,15 @@ impl Ear {
         let active = self.envelope.take().active().filter(|_| self.voice > 0);
         let stretch = Stretch {
             lasted_ms: millis(frames as u32),
+            sound_ms: millis(self.sound),
             voice_ms: millis(self.voice),
             active_dbov: active.map(|(level, _)| level),
             loudest_dbov,
             floor_dbov: if frames == 0 { dbov(0.0) } else { dbov(self.floor()) },
             comes: std::mem::take(&mut self.comes),
         };
-        self.spoke = stretch.is_voice();
-        (self.voice, self.asked) = (0, 0);
+        self.spoke = stretch.is_heard();
+        (self.sound, self.voice, self.asked) = (0, 0, 0);
         self.powers.clear();
         stretch
     }
@@ -302,6 +313,7 @@ mod tests {
         for (what, sound) in [("typing", typing), ("bangs", bangs)] {
             let heard = stretches(&[still(16_000), sound].concat());
             assert!(heard.iter().any(|s| s.loudest_dbov > -30.0), "{what}: {heard:#?}");
+            assert!(what != "typing" || heard.iter().any(Stretch::is_heard), "{heard:#?}");
             assert!(heard.iter().all(|s| !s.is_voice()), "{what}: {heard:#?}");
         }
         assert!(stretches(&[0; 40_000]).iter().all(|s| s.voice_ms == 0 && s.active_dbov.is_none() && !s.comes));

@@ -234,6 +234,8 @@ impl CallMetrics {
 
     fn count_transfer(&self, fold: &Fold, what: &What) {
         let (result, count) = match what {
+            // Of three one has left: nobody was handed on.
+            What::TransferCompleted { attempt, .. } if fold.was_added(*attempt) => return,
             What::TransferCompleted { .. } => ("completed", 1),
             What::TransferFailed { .. } => ("failed", 1),
             What::TransferRefused { .. } => ("refused", 1),
@@ -353,7 +355,8 @@ fn seen(fact: &Fact) -> Seen {
 
 fn agent_call(result: RingResult) -> AgentCall {
     match result {
-        RingResult::NoAnswer => AgentCall::NoAnswer,
+        // A mailbox answers nobody's call.
+        RingResult::NoAnswer | RingResult::Unconfirmed => AgentCall::NoAnswer,
         RingResult::Busy => AgentCall::Busy,
         RingResult::Declined => AgentCall::Declined,
         RingResult::Unreachable => AgentCall::Unreachable,

@@ -69,7 +69,11 @@ impl Staffing {
         let sets = sets.read();
         let was_there = self.is_there(agent, &sets);
         match fact.what {
-            What::LoggedIn { .. } | What::SupervisionRefused { .. } => return,
+            What::LoggedIn { .. }
+            | What::SupervisionRefused { .. }
+            | What::MissesShift { .. }
+            | What::LogOutRefused { .. }
+            | What::LeavesAlone { .. } => return,
             What::Unreachable => drop(self.unreachable.insert(agent.clone())),
             What::Reachable => drop(self.unreachable.remove(agent)),
             What::Ready { .. } => self.says(agent, Kind::Ready),

@@ -110,7 +110,13 @@ fn kind_of(what: &What) -> Option<Kind> {
         What::WrapUp { .. } => Kind::WrapUp,
         What::Away { .. } => Kind::Away,
         What::LoggedOut { .. } => Kind::LoggedOut,
-        What::LoggedIn { .. } | What::Unreachable | What::Reachable | What::SupervisionRefused { .. } => return None,
+        What::LoggedIn { .. }
+        | What::Unreachable
+        | What::Reachable
+        | What::SupervisionRefused { .. }
+        | What::MissesShift { .. }
+        | What::LogOutRefused { .. }
+        | What::LeavesAlone { .. } => return None,
     })
 }
 

@@ -63,10 +63,19 @@ impl Sums {
         self.in_time += u64::from(record.answered_within_target == Some(true));
         self.late += u64::from(record.answered_within_target == Some(false));
         self.left += u64::from(matches!(record.outcome, Some(Outcome::Abandoned | Outcome::ShortAbandoned)));
-        let had = record.segments.len() + record.target_segments.len();
-        self.transferred += u64::from(record.outcome == Some(Outcome::Answered) && had > 1);
+        self.transferred += u64::from(record.outcome == Some(Outcome::Answered) && was_handed_on(record));
         self.talk_ms += record.talk_ms.unwrap_or(0);
     }
+}
+
+/// Somebody had the caller after another one, other than by staying when the agent left the talk of three.
+fn was_handed_on(record: &Record) -> bool {
+    let had = record.segments.len() + record.target_segments.len();
+    let begins: Vec<Option<u64>> = record.segments.iter().map(|segment| segment.from_ms).collect();
+    let targets = record.target_segments.iter().map(|segment| segment.from_ms);
+    let begins: Vec<Option<u64>> = begins.into_iter().chain(targets).collect();
+    let stayed = record.added.iter().filter(|guest| guest.to_ms.is_some() && begins.contains(&guest.to_ms)).count();
+    had.saturating_sub(stayed) > 1
 }
 
 /// Ended calls by class; `None`: none of them has one.

@@ -30,6 +30,7 @@ impl Manner {
     pub fn second(self) -> Stretch {
         let line = |voice_ms, active_dbov, loudest_dbov, floor_dbov| Stretch {
             lasted_ms: 1_000,
+            sound_ms: voice_ms,
             voice_ms,
             active_dbov,
             loudest_dbov,

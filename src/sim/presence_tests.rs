@@ -15,7 +15,7 @@ use crate::call::fact::What as CallFact;
 use crate::call::presence::{Kind, Order, What};
 use crate::clock::Instant;
 use crate::dialplan::plan::{Duty, Hotline, Plans};
-use crate::gateway::Input;
+use crate::gateway::{Input, Supervisor};
 use crate::ids::{AgentNo, Random};
 use crate::peer::token::Token;
 
@@ -78,8 +78,7 @@ fn run(seed: u64) -> [usize; 5] {
         wrap_up: WRAP_UP,
         pause_reasons: vec!["lunch".to_owned()],
         longest_pause: Some(LONGEST_PAUSE),
-        probe: None,
-        classes: Vec::new(),
+        ..Duty::default()
     };
     let scenario = Scenario::random(seed, CALLS);
     let plans = plans_with(&scenario, &duty);
@@ -151,7 +150,9 @@ const DEEDS: [fn(&CallFact) -> bool; 5] = [
 
 /// Everybody is a supervisor, with the PIN 1.
 fn supervise(world: &mut World, agents: &[AgentNo]) {
-    world.gateway.use_supervisors(agents.iter().map(|agent| (agent.clone(), Token::new("1"))).collect());
+    world
+        .gateway
+        .use_supervisors(agents.iter().map(|agent| (agent.clone(), Supervisor::of_all(Token::new("1")))).collect());
 }
 
 /// Somebody parks, picks up, calls somebody into the talk, listens or breaks in; a while later that phone hangs up.

@@ -260,6 +260,7 @@ impl Line {
         let queue = self.around.queue.map(|longest| Queue {
             busy: Some(prompt.clone()),
             ahead: vec![prompt.clone(); 2],
+            estimate: Vec::new(),
             every: Some(secs(20)),
             longest,
             otherwise: Next::Step(StepNo::after(2)),
@@ -295,6 +296,7 @@ impl Line {
                 strategy: self.strategy,
                 ring: self.ring,
                 queue: queue.map(Arc::new),
+                skill: None,
                 nobody: self.nobody.clone(),
             },
             reception: crate::dialplan::reception::Reception::default(),

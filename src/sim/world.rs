@@ -14,6 +14,7 @@ use super::phone::{Conduct, Happened, Patience, Phone, Then, Trick};
 use super::sound::{Heard, Said, Sound, Tape, Voices};
 use crate::call::fact::{Fact, RecordingStatus, What};
 use crate::call::presence::AgentFact;
+use crate::call::roster;
 use crate::clock::{Instant, Now, RunId, Wall};
 use crate::dialplan::plan::Plans;
 use crate::gateway::{self, Gateway, Input, Output, RecordingClosed};
@@ -232,7 +233,15 @@ impl World {
 
     /// Runs until nothing is left to happen. False if that never comes (a leak of timers).
     pub fn run_to_rest(&mut self) -> bool {
-        (0..1_000_000).any(|_| !self.step())
+        (0..1_000_000).any(|_| self.is_at_rest() || !self.step())
+    }
+
+    /// Only shifts are still looked at, and they are for ever.
+    fn is_at_rest(&self) -> bool {
+        let all = [self.network.next_at(), self.trunk.poll_timeout(), self.agents.poll_timeout()];
+        let sound = self.sound.as_ref().and_then(Sound::next_at);
+        let quiet = all.into_iter().chain([sound]).all(|at| at.is_none()) && self.media.due.is_empty();
+        quiet && self.gateway.poll_timeout().is_some_and(|(_, why)| why == roster::WAKE) && self.gateway.is_idle()
     }
 
     /// Everything of the next instant at which anything happens. False if nothing is left.
@@ -461,6 +470,7 @@ impl Media {
             | Command::Cue { .. }
             | Command::Warn { .. }
             | Command::Admit { .. }
+            | Command::Tell { .. }
             | Command::Pause { .. }
             | Command::GuardKeys { .. }
             | Command::Keyed { .. }

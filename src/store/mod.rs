@@ -34,7 +34,8 @@ pub use retention::{Class, Retention};
 pub use writer::{Appended, Writer};
 
 /// Kinds of agents' facts that tell no presence.
-const NO_PRESENCE: [&str; 3] = ["logged_in", "unreachable", "reachable"];
+const NO_PRESENCE: [&str; 7] =
+    ["logged_in", "unreachable", "reachable", "supervision_refused", "misses_shift", "log_out_refused", "leaves_alone"];
 
 use std::path::PathBuf;
 

@@ -177,6 +177,7 @@ async fn ordered(State(api): State<Api>, Path((no, order)): Path<(String, String
         "ready" => Order::Ready,
         "pause" => Order::Pause(reason(&body)?),
         "wrap-up" => Order::WrapUp,
+        "logout" if is_forced(&body)? => Order::LogOutAnyway,
         "logout" => Order::LogOut,
         _ => {
             return Err(Fault::new(
@@ -302,6 +303,20 @@ fn reason(body: &[u8]) -> Result<Option<String>, Fault> {
     pause.map(|pause| pause.reason).map_err(|error| Fault::new(StatusCode::BAD_REQUEST, "bad_body", error.to_string()))
 }
 
+/// `{"force": true}`: somebody who may say so lets the agent go without a successor.
+fn is_forced(body: &[u8]) -> Result<bool, Fault> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct LogOut {
+        force: bool,
+    }
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(false);
+    }
+    let order: Result<LogOut, _> = serde_json::from_slice(body);
+    order.map(|order| order.force).map_err(|error| Fault::new(StatusCode::BAD_REQUEST, "bad_body", error.to_string()))
+}
+
 fn not_paused(why: NotPaused) -> Fault {
     let (status, code) = match why {
         NotPaused::NoCall => (StatusCode::NOT_FOUND, "no_call"),
@@ -320,6 +335,7 @@ fn refused(why: Refused) -> Fault {
         Refused::NoLogin => (StatusCode::CONFLICT, "no_login"),
         Refused::NoWrapUp => (StatusCode::CONFLICT, "no_wrap_up"),
         Refused::NotInWrapUp => (StatusCode::CONFLICT, "not_in_wrap_up"),
+        Refused::NoSuccessor => (StatusCode::CONFLICT, "no_successor"),
     };
     Fault::new(status, code, why.to_string())
 }

@@ -16,6 +16,7 @@ use crate::clock::{Now, Wall};
 use crate::dialplan::plan::Plans;
 use crate::ids::{AgentNo, CallId, Random};
 use crate::io::playback::Recordings;
+use crate::io::prompts::Prompts;
 use crate::io::vault::Vault;
 use crate::limits::{LINK, PASSWORDS_AT_ONCE, SAME_LISTEN, WATCHERS};
 use crate::peer::lockout::{Deed, Lockout};
@@ -42,6 +43,7 @@ pub struct Settings {
     pub vault: Vault,
     /// Agents hear the recordings of their own calls.
     pub agents_hear: bool,
+    pub prompts: Prompts,
 }
 
 #[derive(Clone)]
@@ -118,6 +120,10 @@ impl Desk {
 
     pub fn recordings(&self) -> Recordings {
         Recordings::new(&self.0.directory, self.0.settings.vault.clone())
+    }
+
+    pub(super) fn prompts(&self) -> &Prompts {
+        &self.0.settings.prompts
     }
 
     pub fn is_behind_tls(&self) -> bool {

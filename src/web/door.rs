@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request as HttpRequest, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -14,7 +14,7 @@ use super::desk::Desk;
 use super::page::{Asked, Fields, Refusal, Request, Visitor, go, refused};
 use super::routes::Who;
 use super::words;
-use crate::limits::FORM_BYTES;
+use crate::limits::{FORM_BYTES, UPLOAD_BYTES};
 use crate::store::session::Secret;
 
 /// Behind TLS the name says so: a browser takes a `__Host-` cookie from nobody else, and sends it nowhere else.
@@ -40,6 +40,7 @@ pub(super) async fn admit(State((desk, who)): State<(Desk, Who)>, request: HttpR
         path: parts.uri.path().to_owned(),
         query: Fields::parse(parts.uri.query().unwrap_or_default().as_bytes()),
         form: Fields::default(),
+        file: Bytes::new(),
         is_htmx: headers.contains_key("hx-request"),
         source: source(&desk, &parts.extensions, headers),
         nonce: desk.secret().hex(),
@@ -48,13 +49,7 @@ pub(super) async fn admit(State((desk, who)): State<(Desk, Who)>, request: HttpR
     let mut body = body;
     let mut checked = fault.map_or(Ok(()), Err);
     if checked.is_ok() && is_unsafe(&parts.method) {
-        checked = match form(&mut request, headers, body).await {
-            Ok(form) => {
-                request.form = form;
-                Ok(())
-            }
-            Err(refusal) => Err(refusal),
-        };
+        checked = sent(&mut request, headers, body).await;
         body = Body::empty();
     }
     let asked = Asked(Arc::new(request));
@@ -89,9 +84,9 @@ fn allowed(asked: &Asked, who: Who) -> Result<bool, Refusal> {
     }
 }
 
-/// A form must come from a page of ours (Fetch Metadata, or Origin where a browser does not send it), and, of whoever is logged in,
-/// carry the token of the session.
-async fn form(request: &mut Request, headers: &HeaderMap, body: Body) -> Result<Fields, Refusal> {
+/// What is sent must come from a page of ours (Fetch Metadata, or Origin where a browser does not send it), and, of whoever is logged
+/// in, carry the token of the session. A WAV is a file, all else a form.
+async fn sent(request: &mut Request, headers: &HeaderMap, body: Body) -> Result<(), Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let from_us = match (text("sec-fetch-site"), text("origin")) {
         (Some(site), _) => site == "same-origin",
@@ -101,14 +96,21 @@ async fn form(request: &mut Request, headers: &HeaderMap, body: Body) -> Result<
     if !from_us {
         return Err(Refusal::Forbidden);
     }
-    let body = axum::body::to_bytes(body, FORM_BYTES).await.map_err(|_| Refusal::Told("refusal-too-long"))?;
-    let form = Fields::parse(&body);
-    let Some(visitor) = &request.who else { return Ok(form) };
-    let token = text("x-token").unwrap_or_else(|| form.get("token"));
+    // Strangers send forms only: of a file nothing is read before it is known who sends it.
+    let is_file = request.who.is_some() && text("content-type") == Some("audio/wav");
+    let most = if is_file { UPLOAD_BYTES } else { FORM_BYTES };
+    let body = axum::body::to_bytes(body, most).await.map_err(|_| Refusal::Told("refusal-too-long"))?;
+    if is_file {
+        request.file = body;
+    } else {
+        request.form = Fields::parse(&body);
+    }
+    let Some(visitor) = &request.who else { return Ok(()) };
+    let token = text("x-token").unwrap_or_else(|| request.form.get("token"));
     if token != visitor.secret.form_token() {
         return Err(Refusal::Told("refusal-old-form"));
     }
-    Ok(form)
+    Ok(())
 }
 
 fn to_login(asked: &Asked, method: &Method) -> Response {

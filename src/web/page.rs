@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -39,6 +40,8 @@ pub(super) struct Request {
     pub(super) query: Fields,
     /// Of the form, if one was sent.
     pub(super) form: Fields,
+    /// The file, if one was sent instead.
+    pub(super) file: Bytes,
     pub(super) is_htmx: bool,
     pub(super) source: IpAddr,
     /// What inline style of ours carries; another one for each answer.
@@ -115,6 +118,11 @@ impl Asked {
 
     pub fn form(&self) -> &Fields {
         &self.0.form
+    }
+
+    /// What was sent to a route that takes a file.
+    pub fn file(&self) -> &Bytes {
+        &self.0.file
     }
 
     /// Asked for by htmx: a part of a page will do.

@@ -19,6 +19,7 @@ use crate::clock::{Instant, Now, Wall};
 use crate::fault::Fault;
 use crate::gateway::NotCalled;
 use crate::ids::{AgentNo, CallId, Random, Side};
+use crate::io::prompts::Prompts;
 use crate::io::vault::Vault;
 use crate::ledger::Subject;
 use crate::ledger::story::{self, Story};
@@ -97,7 +98,12 @@ fn house(behind_tls: bool) -> House {
         disk: Arc::new(|| Some((1, 2, "fine"))),
     };
     let (settings, plans) = (
-        Settings { behind_tls, vault: Vault::new(directory.path(), &[]), agents_hear: true },
+        Settings {
+            behind_tls,
+            vault: Vault::new(directory.path(), &[]),
+            agents_hear: true,
+            prompts: Prompts::new(Some(&directory.path().join("dialplans")), directory.path()),
+        },
         Arc::new(story::plans()),
     );
     let random = Random::from_number(1);

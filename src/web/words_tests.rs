@@ -5,7 +5,10 @@ use super::*;
 use crate::call::presence::Kind;
 use crate::call::reason::EndedBy;
 use crate::cdr::{Outcome, QualityStatus, WhyOwed, Word};
+use crate::qa::draw::assign::Handing;
+use crate::qa::draw::target::Why;
 use crate::report::callbacks::Code;
+use crate::rules::Cue;
 use crate::store::people::Role;
 
 fn keys(text: &str) -> BTreeSet<&str> {
@@ -66,6 +69,10 @@ fn every_word_that_is_asked_for_is_there() {
     wanted.extend(of::<EndedBy>("ended"));
     wanted.extend(of::<WhyOwed>("callback-why"));
     wanted.extend(of::<Code>("callback-code"));
+    wanted.extend(of::<Cue>("cue"));
+    wanted.extend(of::<Cue>("say"));
+    wanted.extend(of::<Why>("why"));
+    wanted.extend(of::<Handing>("handing"));
     let kinds = [Kind::LoggedOut, Kind::Ready, Kind::Paused, Kind::WrapUp, Kind::Away];
     wanted.extend(kinds.map(|kind| key("state", kind.word())));
     wanted.extend(["ready", "talking", "ringing", "unreachable"].map(|state| key("state", state)));

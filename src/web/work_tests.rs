@@ -240,10 +240,40 @@ async fn an_agent_hears_calls_of_his_own_and_no_others() {
 }
 
 #[tokio::test]
+async fn a_prompt_is_replaced_by_an_admin_and_the_deed_is_noted() {
+    let house = house(false);
+    house.add("root", "admin", None);
+    let root = house.session("root");
+    let path = "/admin/prompts/sound?language=zh-CN&file=greet/property/8.wav";
+    let sound =
+        |n: u32| crate::io::dialplans::BuiltIn::get(&format!("prompts/zh-CN/greet/property/{n}.wav")).unwrap().data;
+    let send = |bytes: Vec<u8>, token: &str| {
+        let request = Request::builder().method(Method::POST).uri(path).header("sec-fetch-site", "same-origin");
+        let request = request.header(header::COOKIE, format!("sid={}", root.hex())).header("x-token", token);
+        request.header(header::CONTENT_TYPE, "audio/wav").body(Body::from(bytes)).unwrap()
+    };
+    let token = root.form_token();
+    assert_eq!(house.ask(send(sound(9).into_owned(), "")).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    let (status, _, body) = house.ask(send(b"nonsense".to_vec(), &token)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+    let too_long = house.ask(send(vec![0; crate::limits::UPLOAD_BYTES + 1], &token)).await;
+    assert_eq!(too_long.0, StatusCode::UNPROCESSABLE_ENTITY);
+    let (status, _, body) = house.ask(send(sound(9).into_owned(), &token)).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let own = house.directory.path().join("dialplans/prompts/zh-CN/greet/property/8.wav");
+    assert_eq!(std::fs::read(own).unwrap(), sound(9).into_owned());
+    let (_, _, page) = house.ask(request(&Method::GET, "/admin/prompts?q=property/8.wav", Some(&root), "")).await;
+    assert!(page.contains("data-upload") && page.contains("自有"), "{page}");
+    let rows =
+        Reader::open(house.directory.path()).unwrap().audit(Some("zh-CN/greet/property/8.wav"), None, 9).unwrap();
+    assert_eq!(rows.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["prompt.replaced"]);
+}
+
+#[tokio::test]
 async fn a_call_with_a_reason_is_heard_by_somebody_and_given_to_another() {
     let house = house(false);
     house.add("lead", "lead", None);
-    for name in ["li", "wang"] {
+    for name in ["li", "wang", "zhao"] {
         let new = NewPerson {
             name: name.to_owned(),
             shown: String::new(),
@@ -253,7 +283,6 @@ async fn a_call_with_a_reason_is_heard_by_somebody_and_given_to_another() {
         };
         People::open(house.directory.path()).unwrap().add(&new, "test", now().wall).unwrap();
     }
-    house.add("zhao", "qa", None);
     let story = Story::talking(3).ended(90_000, Reason::AgentHungUp, EndedBy::Agent);
     let facts = story.at(90_050, story::recording_ok(85_999)).facts();
     house.write(&facts);
@@ -269,11 +298,23 @@ async fn a_call_with_a_reason_is_heard_by_somebody_and_given_to_another() {
     let (status, headers, body) = house.ask(pick(&id, "wang")).await;
     assert_eq!((status, location(&headers)), (StatusCode::SEE_OTHER, "/qa/targeted?m=2026-11"), "{body}");
     let (_, _, page) = house.ask(list()).await;
-    assert!(page.contains("已安排") && page.contains("name=\"review\" value=\"1\""), "{page}");
-    let give = |to: &str| request(&Method::POST, "/qa/give", Some(&lead), &format!("review=1&scorer={to}"));
-    assert_eq!(house.ask(give("li")).await.0, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(house.ask(give("wang")).await.0, StatusCode::SEE_OTHER);
+    assert!(page.contains("已安排"), "{page}");
+    let hearings = || request(&Method::GET, "/qa/hearings?of=wang", Some(&lead), "");
+    let (_, _, page) = house.ask(hearings()).await;
+    assert!(page.contains("name=\"review\" value=\"1\"") && page.contains("<option>zhao</option>"), "{page}");
+    let give = |form: &str| request(&Method::POST, "/qa/give", Some(&lead), form);
+    for refused in ["review=1&scorer=li&reason=absent", "review=1&scorer=wang&reason=absent", "review=1&scorer=zhao"] {
+        assert_eq!(house.ask(give(refused)).await.0, StatusCode::UNPROCESSABLE_ENTITY, "{refused}");
+    }
+    assert_eq!(house.ask(give("review=1&scorer=zhao&reason=workload")).await.0, StatusCode::SEE_OTHER);
+    let (_, _, page) = house.ask(hearings()).await;
+    assert!(page.contains("任务过多") && !page.contains("name=\"review\""), "{page}");
+    let all = request(&Method::POST, "/qa/give-all", Some(&lead), "from=zhao&reason=absent");
+    let (status, _, page) = house.ask(all).await;
+    assert!(status == StatusCode::OK && page.contains("已转出 1 通"), "{page}");
     let store = crate::store::qa::Inspection::open_to_read(house.directory.path()).unwrap();
     let review = store.review(1).unwrap().unwrap();
     assert_eq!((review.pool.to_string().as_str(), review.scorer.as_deref()), ("targeted", Some("wang")));
+    let given = store.given(9).unwrap();
+    assert_eq!(given.iter().map(|one| one.reason.as_str()).collect::<Vec<_>>(), ["absent", "workload"]);
 }

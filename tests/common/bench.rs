@@ -220,6 +220,21 @@ impl Gateway {
         );
     }
 
+    /// Starts it again on the same directory, after it has ended, with a clock that is so much ahead; its monotonic one is as it is.
+    pub(crate) fn restart_after(&mut self, later_s: i64) {
+        assert!(!self.alive(), "it still runs");
+        let libraries = std::fs::read_dir("/usr/lib").expect("a folder").flatten().map(|entry| entry.path());
+        let library = libraries.map(|folder| folder.join("faketime/libfaketime.so.1")).find(|path| path.exists());
+        let mut command = Command::new(BINARY);
+        command.env("LD_PRELOAD", library.expect("libfaketime; tests/run installs it"));
+        command
+            .env("FAKETIME", format!("+{later_s}"))
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .env("NO_FAKE_STAT", "1");
+        command.arg("serve").arg("--config").arg(&self.config);
+        self.process = start(self.bench.path(), "hotline-later", &mut command);
+    }
+
     /// The ended calls, newest first: `hotline calls --json`.
     pub(crate) fn calls(&self) -> Vec<Value> {
         self.list(&[])

@@ -160,9 +160,15 @@ impl Browser {
         complaints.filter_map(|entry| Some(entry["message"].as_str()?.to_owned())).collect()
     }
 
-    pub(crate) fn screenshot(&self, path: &Path) {
-        let encoded = self.ask("GET", &format!("/session/{}/screenshot", self.session), None);
-        std::fs::write(path, decoded(encoded.as_str().unwrap_or_default())).expect("a picture");
+    /// The whole page, in a window that is so wide.
+    pub(crate) fn screenshot(&self, path: &Path, width: u32) {
+        let tools =
+            |command: &str, with: Value| self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": with }));
+        let screen = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        tools("Emulation.setDeviceMetricsOverride", screen);
+        let taken = tools("Page.captureScreenshot", json!({ "captureBeyondViewport": true }));
+        tools("Emulation.clearDeviceMetricsOverride", json!({}));
+        std::fs::write(path, decoded(taken["data"].as_str().unwrap_or_default())).expect("a picture");
     }
 }
 

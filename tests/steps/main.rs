@@ -1,14 +1,19 @@
 //! Dialplans with steps, as a supervisor writes them, tried in virtual time: queue, menu, announcement, message.
 
 mod after;
+mod codes;
 #[path = "../common/mod.rs"]
 mod common;
+mod emergency;
 mod greeting;
 mod hours;
 mod real;
 mod recorded;
+mod rules_table;
 mod scripts;
+mod shifts;
 mod sixteen;
+mod skills;
 
 use std::time::Duration;
 
@@ -178,6 +183,39 @@ fn an_agent_who_does_not_answer_rests_and_is_rung_again() {
     near(records[0].ring_to_answer_ms, 31_000);
     let rings = world.facts.iter().filter(|f| matches!(f.what, What::Ring)).count();
     assert_eq!(rings, 1);
+}
+
+/// Twenty-two calls of a minute, and then two who wait for the one agent.
+#[test]
+fn who_waits_hears_how_long_it_will_be_once_calls_can_tell() {
+    let estimate = "estimate = \"预计等待{minutes}分钟\"\nevery_s = 20";
+    let mut world = World::new(plans("", &QUEUE.replace("every_s = 20", estimate)), 1);
+    world.agents.expect((0..30).map(|_| answers(1.0)));
+    let told = |world: &World| {
+        let text = |f: &Fact| match &f.what {
+            What::PlayStarted { prompt, .. } if prompt.contains("预计") => Some(prompt.clone()),
+            _ => None,
+        };
+        world.facts.iter().filter_map(text).collect::<Vec<String>>()
+    };
+    for n in 0..24 {
+        world.call(NUMBER, patience(90.0, Some(60.0)));
+        world.run_for(secs(2.0));
+        if n == 10 {
+            world.call(NUMBER, patience(90.0, Some(20.0)));
+            world.run_for(secs(10.0));
+            assert_eq!(told(&world), [""; 0], "ten calls cannot tell");
+        }
+        world.run_for(secs(70.0));
+    }
+    world.call(NUMBER, patience(90.0, Some(60.0)));
+    world.run_for(secs(2.0));
+    for _ in 0..2 {
+        world.call(NUMBER, patience(90.0, Some(12.0)));
+        world.run_for(secs(1.0));
+    }
+    world.run_for(secs(14.0));
+    assert_eq!(told(&world), ["预计等待1分钟", "预计等待2分钟"]);
 }
 
 const MENU: &str = r#"

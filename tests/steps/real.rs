@@ -12,7 +12,15 @@ use super::common::bench::hotline;
 use super::common::phone::{Message, Phone, follow, invite, pcma_at};
 use super::common::{Bench, Gateway, RecordExt, seconds, until};
 
-const TARGETS: [&str; 4] = ["sales_holder", "sales_deputy", "logistics_duty", "complaint_head"];
+const TARGETS: [&str; 7] = [
+    "sales_holder",
+    "sales_deputy",
+    "logistics_duty",
+    "complaint_head",
+    "logistics_head",
+    "logistics_deputy",
+    "general_manager",
+];
 
 /// The hotlines' first numbers, and everybody who may be rung.
 fn shipped() -> (Vec<String>, BTreeSet<String>) {

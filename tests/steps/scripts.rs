@@ -50,7 +50,16 @@ text = "对不起，这里是物业客户服务中心，请您查证后再拨。
 
 /// A second of a line.
 fn line(voice_ms: u32, active: Option<f64>, loudest: f64, floor: f64) -> Stretch {
-    Stretch { lasted_ms: 1_000, voice_ms, active_dbov: active, loudest_dbov: loudest, floor_dbov: floor, comes: true }
+    let sound_ms = voice_ms;
+    Stretch {
+        lasted_ms: 1_000,
+        sound_ms,
+        voice_ms,
+        active_dbov: active,
+        loudest_dbov: loudest,
+        floor_dbov: floor,
+        comes: true,
+    }
 }
 
 fn silence() -> Stretch {

@@ -15,7 +15,16 @@ use hotline::sim::world::World;
 use super::*;
 
 static TARGETS: LazyLock<Vec<TargetName>> = LazyLock::new(|| {
-    ["sales_holder", "sales_deputy", "logistics_duty", "complaint_head"].map(TargetName::from).to_vec()
+    let names = [
+        "sales_holder",
+        "sales_deputy",
+        "logistics_duty",
+        "complaint_head",
+        "logistics_head",
+        "logistics_deputy",
+        "general_manager",
+    ];
+    names.map(TargetName::from).to_vec()
 });
 static PLANS: LazyLock<Plans> = LazyLock::new(|| compiled(&BuiltIn::examples()));
 
@@ -191,6 +200,32 @@ fn closed() {
     assert_eq!((open.record.outcome, open.record.closed), (Some(Outcome::Answered), None), "in winter it is open then");
     // A holiday that is ordinary for a desk which is there 365 days a year.
     assert_eq!(call(new_year + 10.0, "4008000105", &[answers(1.0)]).record.outcome, Some(Outcome::Answered));
+}
+
+/// The targets of this world cannot be reached; the head's desk phone can.
+#[test]
+fn s04_by_a_key_the_operator_calls_the_heads_and_one_confirms() {
+    let mut world = world_at(OPEN, &PLANS);
+    world.agents.expect([answers(2.0), answers(3.0)]);
+    let session = world.call("4008000104", patience(90.0, None)).expect("a call");
+    world.run_for(secs(8.0));
+    let agent_presses = |world: &mut World, key: char| {
+        let call = world.facts[0].call;
+        let leg = *world.legs().iter().rfind(|(_, side)| **side == Side::Agent).expect("a leg").0;
+        let (at, duration) = (world.now(), secs(0.1));
+        world.tell(Input::Media(media::Event::Key { call, leg, key, duration, at }));
+        world.run_for(secs(0.4));
+    };
+    agent_presses(&mut world, '*');
+    agent_presses(&mut world, '1');
+    world.run_for(secs(5.0));
+    agent_presses(&mut world, '1');
+    world.run_for(secs(5.0));
+    world.hang_up(session);
+    let (_, records) = finish(world);
+    let had: Vec<&str> = records[0].segments.iter().map(|segment| segment.agent.as_str()).collect();
+    assert_eq!(had, ["41", "45"], "R-316");
+    assert_eq!(records[0].steps.last().map(|step| step.step.as_str()), Some("emergency"));
 }
 
 #[test]

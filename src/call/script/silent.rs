@@ -78,7 +78,7 @@ impl Silent {
     }
 
     pub(super) fn hear(&mut self, at: Instant, caller: &Stretch, acts: &mut Acts) {
-        let heard = caller.is_voice() || caller.floor_dbov > QUIET_DBOV;
+        let heard = caller.is_heard() || caller.floor_dbov > QUIET_DBOV;
         match &mut self.state {
             State::Over => {}
             State::Opening if heard => self.state = State::Over,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::agents;
 use crate::config::Loaded;
 use crate::dialplan::plan::{Does, Hotline, Next, Prompt, Queue, Step};
+use crate::ids::Callee;
 
 /// What words are looked up in.
 pub(super) struct Words<'w> {
@@ -27,6 +28,13 @@ impl Words<'_> {
                 let ring_s = ring.as_secs_f64();
                 format!("{whom} is called for {ring_s} s (its answer makes the call an overflow; else 480)")
             }
+        }
+    }
+
+    fn callee(&self, callee: &Callee) -> String {
+        match callee {
+            Callee::Agent(agent) => format!("agent {agent}"),
+            Callee::Target(target) => self.target(target.as_str()),
         }
     }
 
@@ -58,6 +66,9 @@ pub(super) fn queue(words: &Words<'_>, queue: &Queue, out: &mut dyn Write) -> io
     if let Some(first) = queue.ahead.first() {
         writeln!(out, "    then, with one caller ahead: {}", text(first))?;
     }
+    if let Some(first) = queue.estimate.first() {
+        writeln!(out, "    then, if the calls of late tell it: {}", text(first))?;
+    }
     if let Some(every) = queue.every {
         writeln!(out, "    again every {} s", seconds(every))?;
     }
@@ -88,6 +99,16 @@ pub(super) fn step(words: &Words<'_>, step: &Step, out: &mut dyn Write) -> io::R
             }
             let otherwise = words.way(&menu.otherwise, usual);
             writeln!(out, "    no such key within {} s of the question: {otherwise}", seconds(menu.wait))
+        }
+        Does::Cascade(cascade) => {
+            let all: Vec<String> = cascade.callees.iter().map(|callee| words.callee(callee)).collect();
+            writeln!(out, "    all of these are rung at once for {} s: {}", seconds(cascade.ring), all.join("; "))?;
+            let confirm_s = seconds(cascade.confirm);
+            writeln!(
+                out,
+                "    whoever picks up takes the call by key 1 within {confirm_s} s; until then the others ring"
+            )?;
+            writeln!(out, "    nobody does: {}", words.way(&cascade.otherwise, usual))
         }
         Does::Message(message) => {
             writeln!(out, "    the caller hears: {}", text(&message.prompt))?;

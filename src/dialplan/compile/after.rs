@@ -9,10 +9,8 @@ use crate::written::At;
 
 pub(super) fn compile(file: &schema::Written, speaker: &mut Speaker<'_, '_>) -> After {
     let survey = file.survey.as_ref().map(|survey| {
-        let desks = [("nuisance", &file.scripts.nuisance), ("wrong_number", &file.scripts.wrong_number)];
-        for (name, _) in desks.iter().filter(|(_, desk)| desk.as_ref().is_some_and(|desk| desk.key == survey.key.value))
-        {
-            let what = format!("survey.key is {name}.key too");
+        for desk in file.scripts.desks.iter().filter(|desk| desk.key == survey.key.value) {
+            let what = format!("survey.key is {}.key too", desk.section);
             speaker.document.fault(survey.key.line, what, "give each a key of its own");
         }
         said(survey, speaker)

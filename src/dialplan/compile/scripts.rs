@@ -4,7 +4,7 @@ use super::speaker::Speaker;
 use super::steps::Ways;
 use crate::dialplan::plan::{Next, Prompt};
 use crate::dialplan::schema::scripts as written;
-use crate::dialplan::scripts::{Desk, Hold, Low, Noise, Park, Scripts, Silent};
+use crate::dialplan::scripts::{Desk, Desks, Hold, Low, Noise, Park, Scripts, Silent};
 use crate::written::At;
 
 impl Ways<'_> {
@@ -17,14 +17,19 @@ impl Ways<'_> {
             hold: file.hold.as_ref().map(|script| hold(script, speaker)),
             length: file.length,
             closing: file.closing,
-            nuisance: file.nuisance.as_ref().map(|desk| self.desk("nuisance.then", desk)),
-            wrong_number: file.wrong_number.as_ref().map(|desk| self.desk("wrong_number.then", desk)),
+            desks: self.desks(&file.desks),
             park: Park { after: file.park_after, slots: speaker.digits() },
         }
     }
 
-    fn desk(&self, key: &str, desk: &written::Desk) -> Desk {
-        let then = self.next(key, desk.then.as_ref(), Next::HangUp);
+    fn desks(&self, written: &[written::Desk]) -> Desks {
+        let one = |section| written.iter().find(|desk| desk.section == section).map(|desk| self.desk(desk));
+        Desks { nuisance: one("nuisance"), wrong_number: one("wrong_number"), emergency: one("emergency") }
+    }
+
+    fn desk(&self, desk: &written::Desk) -> Desk {
+        let key = format!("{}.then", desk.section);
+        let then = self.next(&key, desk.then.as_ref(), Next::HangUp);
         if let (Some(written), Next::Agents) = (&desk.then, &then) {
             self.document.fault(written.line, format!("{key} leads back to the agents"), "lead to a step");
         }

@@ -36,7 +36,7 @@ impl Speaker<'_, '_> {
     ) -> BTreeMap<AgentNo, Prompt> {
         let roster = self.roster;
         let reading = |agent: &'n str| {
-            let name = roster.and_then(|r| r.get(&AgentNo::from(agent))).map(String::as_str);
+            let name = roster.and_then(|r| r.get(&AgentNo::from(agent))).map(|member| member.name.as_str());
             (agent, name.map_or_else(|| agent.to_owned(), str::to_owned))
         };
         let named: Vec<(&str, String)> = agents.into_iter().map(reading).collect();
@@ -64,12 +64,19 @@ impl Speaker<'_, '_> {
         said.unwrap_or_default()
     }
 
-    /// A text with `{ahead}`, for one caller ahead, for two and so on.
-    pub(super) fn for_each_ahead(&mut self, key: &str, text: &At<String>, last: u32) -> Vec<Prompt> {
+    /// A text for each number from 1 to the last, which stands for the placeholder; nothing without a text.
+    pub(super) fn counted(
+        &mut self,
+        key: &str,
+        text: Option<&At<String>>,
+        placeholder: &'static str,
+        last: u32,
+    ) -> Vec<Prompt> {
+        let Some(text) = text else { return Vec::new() };
         let numbers: Vec<String> = (1..=last).map(|n| n.to_string()).collect();
         let readings: Vec<Reading<'_>> =
-            numbers.iter().map(|n| Reading { name: n, values: vec![("ahead", n.as_str())] }).collect();
-        self.say(key, text, ("ahead", &["org", "ahead"]), &readings).into_iter().flatten().collect()
+            numbers.iter().map(|n| Reading { name: n, values: vec![(placeholder, n.as_str())] }).collect();
+        self.say(key, text, (placeholder, &["org", placeholder]), &readings).into_iter().flatten().collect()
     }
 
     /// One prompt for each reading; `None` where it has its fault. `noun`: what readings are; `known`: the placeholders.

@@ -3,19 +3,22 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::after;
 use super::speaker::Speaker;
-use crate::dialplan::plan::{self, Agents, Menu, Message, Next, Prompt, Queue, Say, Step, StepNo};
+use super::{Roster, after};
+use crate::dialplan::plan::{self, Agents, Cascade, Menu, Message, Next, Prompt, Queue, Say, Skill, Step, StepNo};
 use crate::dialplan::reception::Reception;
 use crate::dialplan::schema::steps::{self as written, Does};
-use crate::dialplan::schema::{Group, Written};
+use crate::dialplan::schema::{self, Group, Written};
 use crate::dialplan::scripts::Scripts;
 use crate::fault::{did_you_mean, nearest};
-use crate::ids::{AgentNo, TargetName};
+use crate::ids::{AgentNo, Callee, TargetName};
 use crate::written::{At, Document};
 
 /// So many callers ahead are told: a higher number says only that it will be long.
 const AHEAD: u32 = 20;
+
+/// The longest wait that is told, in minutes: who knows beyond that.
+const MINUTES: u32 = 20;
 
 pub(super) struct Steps {
     pub(super) agents: Agents,
@@ -33,7 +36,7 @@ impl Steps {
         targets: Option<&[TargetName]>,
     ) -> Steps {
         let names: Vec<&str> = file.steps.iter().map(|step| step.name.value.as_str()).collect();
-        let ways = Ways { document, names: &names, targets };
+        let ways = Ways { document, names: &names, targets, roster: speaker.roster };
         let queue = file.queue.as_ref().map(|queue| Arc::new(ways.queue(queue, speaker)));
         let agents = ways.agents(&file.agents, queue.as_ref(), "agents");
         let start = ways.next("hotline.start", file.start.as_ref(), Next::Agents);
@@ -57,7 +60,7 @@ impl Steps {
     fn all_led_to(&self, document: &Document<'_>, written: &[written::Step]) {
         let mut found: BTreeSet<StepNo> = BTreeSet::new();
         let mut open: Vec<&Next> = std::iter::once(&self.start).chain(self.reception.leads_to()).collect();
-        open.extend([&self.scripts.nuisance, &self.scripts.wrong_number].into_iter().flatten().map(|desk| &desk.then));
+        open.extend(self.scripts.desks.named().map(|(_, desk)| &desk.then));
         let (mut agents, mut queued) = (false, BTreeSet::new());
         while let Some(next) = open.pop() {
             match next {
@@ -68,6 +71,7 @@ impl Steps {
                 Next::Step(no) if found.insert(*no) => match self.steps.get(no.0).map(|step| &step.does) {
                     Some(plan::Does::Ring(group)) => after_agents(group, &mut open, &mut queued),
                     Some(plan::Does::Call(call)) => open.push(&call.otherwise),
+                    Some(plan::Does::Cascade(cascade)) => open.push(&cascade.otherwise),
                     Some(plan::Does::Say(say)) => open.push(&say.then),
                     Some(plan::Does::Menu(menu)) => {
                         open.push(&menu.otherwise);
@@ -108,6 +112,7 @@ pub(super) struct Ways<'w> {
     pub(super) document: &'w Document<'w>,
     names: &'w [&'w str],
     targets: Option<&'w [TargetName]>,
+    roster: Option<&'w Roster>,
 }
 
 impl Ways<'_> {
@@ -118,7 +123,7 @@ impl Ways<'_> {
             "480" => Next::Unavailable,
             "hang_up" => Next::HangUp,
             "agents" => Next::Agents,
-            other => match (other.strip_prefix("target:"), self.names.iter().position(|name| *name == other)) {
+            other => match (other.strip_prefix(written::TARGET), self.names.iter().position(|name| *name == other)) {
                 (Some(target), _) => Next::Target(self.target(&At::new(target.to_owned(), word.line))),
                 (None, Some(number)) => Next::Step(StepNo(number)),
                 (None, None) => {
@@ -150,6 +155,13 @@ impl Ways<'_> {
         target
     }
 
+    fn callee(&self, word: &At<String>) -> Callee {
+        match word.value.strip_prefix(written::TARGET) {
+            Some(target) => Callee::Target(self.target(&At::new(target.to_owned(), word.line))),
+            None => Callee::Agent(AgentNo::from(word.value.as_str())),
+        }
+    }
+
     fn agents(&self, group: &Group, queue: Option<&Arc<Queue>>, path: &str) -> Agents {
         let key = if path == "agents" { "agents.nobody".to_owned() } else { format!("{path}.otherwise") };
         if let (Some(At { value: true, line }), None) = (&group.queue, queue) {
@@ -160,17 +172,33 @@ impl Ways<'_> {
             strategy: group.strategy,
             ring: group.ring,
             queue: queue.filter(|_| group.queue.as_ref().is_none_or(|at| at.value)).cloned(),
+            skill: group.skill.as_ref().map(|skill| self.skill(skill, group, path)),
             nobody: self.next(&key, group.nobody.as_ref(), Next::BusyTone),
         }
+    }
+
+    /// Without a roster everybody can do everything.
+    fn skill(&self, asked: &schema::Skill, group: &Group, path: &str) -> Skill {
+        let name = asked.name.value.clone();
+        let level = |number: &AgentNo| match self.roster {
+            Some(roster) => roster.get(number).and_then(|member| member.skills.get(&name).copied()).unwrap_or(0),
+            None => schema::HIGHEST_SKILL,
+        };
+        let numbers = group.numbers.iter().map(|at| AgentNo::from(at.value.as_str()));
+        let able: BTreeSet<AgentNo> = numbers.filter(|number| level(number) >= asked.level).collect();
+        if able.is_empty() {
+            let what = format!("{path}.skill: none of these agents has \"{name}\" at level {} or more", asked.level);
+            let hint = format!("add skills = {{ {name} = {} }} to their [[agent]] in hotline.toml", asked.level);
+            self.document.fault(asked.name.line, what, hint);
+        }
+        Skill { name, level: asked.level, relax: asked.relax, able }
     }
 
     fn queue(&self, queue: &written::Queue, speaker: &mut Speaker<'_, '_>) -> Queue {
         Queue {
             busy: queue.busy.as_ref().and_then(|text| speaker.one("queue.text", text)),
-            ahead: queue
-                .ahead
-                .as_ref()
-                .map_or_else(Vec::new, |text| speaker.for_each_ahead("queue.ahead", text, AHEAD)),
+            ahead: speaker.counted("queue.ahead", queue.ahead.as_ref(), "ahead", AHEAD),
+            estimate: speaker.counted("queue.estimate", queue.estimate.as_ref(), "minutes", MINUTES),
             every: queue.every,
             longest: queue.longest,
             otherwise: self.next("queue.otherwise", queue.otherwise.as_ref(), Next::BusyTone),
@@ -209,6 +237,12 @@ impl Ways<'_> {
             Does::Message { text, longest, thanks } => {
                 let (prompt, spoken) = (said("text", text), said("thanks", thanks));
                 plan::Does::Message(Message { prompt: prompt?, longest: *longest, thanks: spoken })
+            }
+            Does::Cascade(cascade) => {
+                let otherwise = self.next(&format!("{path}.otherwise"), cascade.otherwise.as_ref(), Next::Unavailable);
+                let (text, ring, confirm) = (said("text", &cascade.text), cascade.ring, cascade.confirm);
+                let callees = cascade.whom.iter().map(|word| self.callee(word)).collect();
+                plan::Does::Cascade(Cascade { callees, text, ring, confirm, otherwise })
             }
             Does::Unknown => return None,
         })

@@ -46,7 +46,8 @@ fn prompts() -> Memory {
 fn run(files: &[(&str, &str)], roster: &[&str]) -> (Plans, Vec<String>) {
     let files: Vec<PlanFile> =
         files.iter().map(|(name, text)| PlanFile { name: (*name).into(), bytes: text.as_bytes().to_vec() }).collect();
-    let roster: Roster = roster.iter().map(|n| (AgentNo::from(*n), format!("Agent {n}"))).collect();
+    let named = |n: &&str| Member { name: format!("Agent {n}"), ..Member::default() };
+    let roster: Roster = roster.iter().map(|n| (AgentNo::from(*n), named(n))).collect();
     let prompts = prompts();
     let (plans, mut faults) = compile(&files, Library::new(vec![&prompts]), Some(&roster), &[TargetName::from("duty")]);
     faults.sort();

@@ -6,9 +6,10 @@ use super::*;
 
 /// Every section and every kind of step.
 const ALL: &str = "[hours]\n[[hours.season]]\n[outage]\n\
-                   [silent]\n[noise]\n[low_volume]\n[hold]\n[length]\n[closing]\n[nuisance]\n[wrong_number]\n\
+                   [silent]\n[noise]\n[low_volume]\n[hold]\n[length]\n[closing]\n[nuisance]\n[wrong_number]\n[emergency]\n[[shift]]\n\
                    [priority]\n[callback]\n[survey]\n[classes]\n[notes]\n[queue]\n[agents]\n[step.a]\ndo = \"ring\"\n\
-                   [step.b]\ndo = \"call\"\n[step.c]\ndo = \"say\"\n[step.d]\ndo = \"menu\"\n[step.e]\ndo = \"message\"\n";
+                   [step.b]\ndo = \"call\"\n[step.c]\ndo = \"say\"\n[step.d]\ndo = \"menu\"\n[step.e]\ndo = \"message\"\n\
+                   [step.f]\ndo = \"cascade\"\n";
 
 fn known() -> BTreeSet<(String, String)> {
     let document = Document::parse("all", ALL);
@@ -19,7 +20,7 @@ fn known() -> BTreeSet<(String, String)> {
         other => other.to_owned(),
     };
     let asked = document.asked();
-    let keys = asked.iter().filter(|(section, key)| !section.is_empty() && *key != "season");
+    let keys = asked.iter().filter(|(section, key)| !section.is_empty() && !["season", "shift"].contains(key));
     keys.map(|(section, key)| (name(section), (*key).to_owned())).collect()
 }
 

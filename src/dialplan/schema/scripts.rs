@@ -1,4 +1,4 @@
-//! `[silent]`, `[noise]`, `[low_volume]`, `[hold]`, `[length]`, `[closing]`, `[nuisance]` and `[wrong_number]` as written.
+//! `[silent]`, `[noise]`, `[low_volume]`, `[hold]`, `[length]`, `[closing]`, and the desks of `[nuisance]`, `[wrong_number]` and `[emergency]` as written.
 
 use std::time::Duration;
 
@@ -17,8 +17,7 @@ pub(in crate::dialplan) struct Scripts {
     pub(in crate::dialplan) hold: Option<Hold>,
     pub(in crate::dialplan) length: Option<Length>,
     pub(in crate::dialplan) closing: bool,
-    pub(in crate::dialplan) nuisance: Option<Desk>,
-    pub(in crate::dialplan) wrong_number: Option<Desk>,
+    pub(in crate::dialplan) desks: Vec<Desk>,
     pub(in crate::dialplan) park_after: Duration,
 }
 
@@ -65,6 +64,8 @@ pub(in crate::dialplan) struct Hold {
 
 #[derive(Debug)]
 pub(in crate::dialplan) struct Desk {
+    /// Of [`DESKS`].
+    pub(in crate::dialplan) section: &'static str,
     pub(in crate::dialplan) key: char,
     pub(in crate::dialplan) then: Option<At<String>>,
 }
@@ -77,15 +78,15 @@ pub(super) fn read(root: &mut Table<'_>) -> Scripts {
         hold: hold(root.section("hold")),
         length: length(root.section("length")),
         closing: root.section("closing").boolean("measure").is_some_and(|at| at.value),
-        nuisance: desk(root.section("nuisance"), '7'),
-        wrong_number: desk(root.section("wrong_number"), '9'),
+        desks: DESKS.iter().filter_map(|(section, usual)| desk(root.section(section), section, *usual)).collect(),
         park_after: seconds(&mut root.section("park"), "after_s", 10, Park::AFTER_S),
     };
-    if let (Some(one), Some(other)) = (&scripts.nuisance, &scripts.wrong_number)
-        && one.key == other.key
-    {
-        let line = other.then.as_ref().map_or(1, |then| then.line);
-        root.fault(line, "wrong_number.key is nuisance.key too", "give each a key of its own");
+    for (place, desk) in scripts.desks.iter().enumerate() {
+        if let Some(other) = scripts.desks.iter().take(place).find(|other| other.key == desk.key) {
+            let line = desk.then.as_ref().map_or(1, |then| then.line);
+            let what = format!("{}.key is {}.key too", desk.section, other.section);
+            root.fault(line, what, "give each a key of its own");
+        }
     }
     scripts
 }
@@ -158,7 +159,10 @@ fn length(mut table: Table<'_>) -> Option<Length> {
     table.is_present().then_some(Length { near, at })
 }
 
-fn desk(mut table: Table<'_>, usual: char) -> Option<Desk> {
+/// The section of each desk, and its key.
+const DESKS: [(&str, char); 3] = [("nuisance", '7'), ("wrong_number", '9'), ("emergency", '1')];
+
+fn desk(mut table: Table<'_>, section: &'static str, usual: char) -> Option<Desk> {
     let present = table.is_present();
     let key = match table.string("key") {
         None => usual,
@@ -173,7 +177,7 @@ fn desk(mut table: Table<'_>, usual: char) -> Option<Desk> {
         },
     };
     let then = if present { table.required_string("then") } else { table.string("then") };
-    present.then_some(Desk { key, then })
+    present.then_some(Desk { section, key, then })
 }
 
 fn by(table: &mut Table<'_>) -> By {
@@ -218,7 +222,7 @@ mod tests {
         let (scripts, faults) = parse("");
         assert_eq!(faults, [""; 0]);
         assert!(scripts.silent.is_none() && scripts.noise.is_none() && scripts.low.is_none());
-        assert!(scripts.hold.is_none() && scripts.length.is_none() && !scripts.closing && scripts.nuisance.is_none());
+        assert!(scripts.hold.is_none() && scripts.length.is_none() && !scripts.closing && scripts.desks.is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::after::classes;
-use super::{Group, group, ring};
+use super::{Group, group, is_agent_number, ring, without_repeats};
 use crate::fault::did_you_mean;
 use crate::written::{At, Table};
 
@@ -32,8 +32,33 @@ pub(in crate::dialplan) enum Does {
         longest: Duration,
         thanks: Option<At<String>>,
     },
+    Cascade(Cascade),
     /// It has its fault.
     Unknown,
+}
+
+impl Does {
+    /// The agents whom it rings, as written.
+    pub(in crate::dialplan) fn agents(&self) -> Vec<&At<String>> {
+        match self {
+            Does::Ring(group) => group.numbers.iter().collect(),
+            Does::Cascade(cascade) => cascade.whom.iter().filter(|at| !at.value.starts_with(TARGET)).collect(),
+            Does::Call { .. } | Does::Say { .. } | Does::Menu(_) | Does::Message { .. } | Does::Unknown => Vec::new(),
+        }
+    }
+}
+
+/// What the word for a target begins with.
+pub(in crate::dialplan) const TARGET: &str = "target:";
+
+#[derive(Debug)]
+pub(in crate::dialplan) struct Cascade {
+    /// Agents' numbers, and targets by that word.
+    pub(in crate::dialplan) whom: Vec<At<String>>,
+    pub(in crate::dialplan) text: Option<At<String>>,
+    pub(in crate::dialplan) ring: Duration,
+    pub(in crate::dialplan) confirm: Duration,
+    pub(in crate::dialplan) otherwise: Option<At<String>>,
 }
 
 #[derive(Debug)]
@@ -51,6 +76,7 @@ pub(in crate::dialplan) struct Menu {
 pub(in crate::dialplan) struct Queue {
     pub(in crate::dialplan) busy: Option<At<String>>,
     pub(in crate::dialplan) ahead: Option<At<String>>,
+    pub(in crate::dialplan) estimate: Option<At<String>>,
     pub(in crate::dialplan) every: Option<Duration>,
     pub(in crate::dialplan) longest: Duration,
     pub(in crate::dialplan) otherwise: Option<At<String>>,
@@ -61,11 +87,18 @@ pub(super) fn queue(mut table: Table<'_>) -> Option<Queue> {
     let queue = Queue {
         busy: table.string("text"),
         ahead: table.string("ahead"),
+        estimate: table.string("estimate"),
         every: table.integer("every_s", 0..=600).map_or(Some(30), |at| Some(at.value)).filter(|s| *s > 0).map(seconds),
         longest: seconds(table.integer("longest_s", 1..=3_600).map_or(300, |at| at.value)),
         otherwise: table.string("otherwise"),
     };
     table.is_present().then_some(queue)
+}
+
+/// What keys of menus make of calls.
+pub(super) fn classes_of(steps: &[Step]) -> impl Iterator<Item = &At<String>> {
+    let menus = steps.iter().filter_map(|step| if let Does::Menu(menu) = &step.does { Some(menu) } else { None });
+    menus.flat_map(|menu| menu.classes.values())
 }
 
 pub(super) fn read(sections: Vec<(At<String>, Table<'_>)>) -> Vec<Step> {
@@ -90,7 +123,10 @@ fn named_well(table: &Table<'_>, name: &At<String>) {
     }
 }
 
-const KINDS: [&str; 5] = ["ring", "call", "say", "menu", "message"];
+const KINDS: [&str; 6] = ["ring", "call", "say", "menu", "message", "cascade"];
+
+/// Whoever is rung in an emergency, all at once.
+const CASCADE: usize = 20;
 
 fn does(table: &mut Table<'_>) -> Does {
     let Some(kind) = table.required_string("do") else {
@@ -112,12 +148,37 @@ fn does(table: &mut Table<'_>) -> Does {
             longest: seconds(table.integer("longest_s", 5..=600).map_or(120, |at| at.value)),
             thanks: table.string("thanks"),
         },
+        "cascade" => Does::Cascade(cascade(table)),
         other => {
             let what = format!("{} \"{other}\" is not known", table.path("do"));
             table.fault(kind.line, what, did_you_mean(other, &KINDS));
             table.ask_for_all();
             Does::Unknown
         }
+    }
+}
+
+fn cascade(table: &mut Table<'_>) -> Cascade {
+    let name = table.path("whom");
+    let written = table.required_strings("whom").map_or_else(Vec::new, |at| at.value);
+    if written.len() > CASCADE {
+        table.fault(table.line(), format!("{name} has {} names", written.len()), format!("write {CASCADE} at most"));
+    }
+    let good = |one: &At<String>| {
+        let good = one.value.starts_with(TARGET) || is_agent_number(&one.value);
+        if !good {
+            let what = format!("{name}: \"{}\" is neither an agent nor a target", one.value);
+            table.fault(one.line, what, "write an agent's number, or \"target:NAME\"");
+        }
+        good
+    };
+    let whom = without_repeats(table, &name, written.into_iter().filter(good).collect());
+    Cascade {
+        whom,
+        text: table.string("text"),
+        ring: ring(table),
+        confirm: seconds(table.integer("confirm_s", 3..=60).map_or(15, |at| at.value)),
+        otherwise: table.string("otherwise"),
     }
 }
 

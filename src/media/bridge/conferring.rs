@@ -1,5 +1,7 @@
 //! Somebody takes part in the talk of two: who hears whom.
 
+use std::sync::Arc;
+
 use super::{Bridge, Counters, Joined, Sound, State, find};
 use crate::clock::{Instant, Now};
 use crate::ids::LegId;
@@ -14,6 +16,15 @@ impl Bridge {
             session.watch(now.mono);
         }
         self.run_clock(now);
+    }
+
+    /// For the ear of one who takes part.
+    pub(super) fn tell(&mut self, leg: LegId, audio: Arc<[i16]>) {
+        if let State::Joined(joined) = &mut self.state
+            && let Some(conference) = &mut joined.conference
+        {
+            conference.tell(leg, audio);
+        }
     }
 
     /// Whoever takes part beside the two leaves.
@@ -79,6 +90,7 @@ impl Bridge {
                 let hears = |leg: LegId| (leg == caller || shared(leg)) && leg != third.leg && speaks(leg);
                 let mut sum = conference.sum(|leg| hears(leg) || (agent_speaks(leg) && !keeps));
                 sum.iter_mut().zip(prompt).for_each(|(sum, sample)| *sum += i32::from(sample));
+                sum.iter_mut().zip(conference.told(third.leg)).for_each(|(sum, sample)| *sum += i32::from(sample));
                 conference.send(session, at, &sum, &mut self.outbox);
             }
         }

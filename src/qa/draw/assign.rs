@@ -3,7 +3,23 @@
 use std::collections::BTreeMap;
 
 use super::lot::Pick;
+use crate::cdr::words;
 use crate::ids::{AgentNo, CallId};
+
+words! {
+    /// Why a hearing is given to somebody else.
+    Handing {
+        /// Whoever had it is not there.
+        Absent "absent",
+        /// Has too many.
+        Workload "workload",
+        /// Knows the caller or the agent too well.
+        Conflict "conflict_of_interest",
+        /// It should have been done by now.
+        Late "overdue",
+        Other "other",
+    }
+}
 
 /// A person who scores.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +29,13 @@ pub struct Reviewer {
     pub agent: Option<AgentNo>,
     /// Agents of the own team, if the house does not let them be scored by their own.
     pub not_of: Vec<AgentNo>,
+}
+
+impl Reviewer {
+    /// Nobody hears calls of his or her own.
+    pub fn may_hear(&self, agent: &AgentNo) -> bool {
+        self.agent.as_ref() != Some(agent) && !self.not_of.contains(agent)
+    }
 }
 
 /// One recording to hear.
@@ -53,11 +76,7 @@ pub fn assign(picks: &[Pick], reviewers: &[Reviewer], load: &mut Load) -> Vec<As
 }
 
 fn choose(pick: &Pick, reviewers: &[Reviewer], not: Option<&str>, load: &mut Load) -> Option<String> {
-    let may = |reviewer: &&Reviewer| {
-        reviewer.agent.as_ref() != Some(&pick.agent)
-            && !reviewer.not_of.contains(&pick.agent)
-            && Some(reviewer.name.as_str()) != not
-    };
+    let may = |reviewer: &&Reviewer| reviewer.may_hear(&pick.agent) && Some(reviewer.name.as_str()) != not;
     let able: Vec<&Reviewer> = reviewers.iter().filter(may).collect();
     let all: u64 = reviewers.iter().map(|reviewer| on(load, reviewer, &pick.agent)).sum();
     let first = pick.ticket.modulo(u32::try_from(able.len()).unwrap_or(u32::MAX)) as usize;
@@ -71,6 +90,18 @@ fn choose(pick: &Pick, reviewers: &[Reviewer], not: Option<&str>, load: &mut Loa
     *load.of.entry(chosen.clone()).or_default() += 1;
     *load.on.entry((chosen.clone(), pick.agent.clone())).or_default() += 1;
     Some(chosen)
+}
+
+/// Whoever has the fewest of those who may hear a call of this agent; of equals the first by name. `has`: open hearings by name.
+pub fn fewest<'r>(
+    reviewers: &'r [Reviewer],
+    agent: &AgentNo,
+    not: &[&str],
+    has: &BTreeMap<String, u64>,
+) -> Option<&'r str> {
+    let able = reviewers.iter().filter(|one| one.may_hear(agent) && !not.contains(&one.name.as_str()));
+    let of = |one: &&Reviewer| (has.get(&one.name).copied().unwrap_or(0), one.name.clone());
+    able.min_by_key(of).map(|one| one.name.as_str())
 }
 
 fn on(load: &Load, reviewer: &Reviewer, agent: &AgentNo) -> u64 {

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::lot::{Drawn, Pick};
-use super::policy::Policy;
-use super::seed::Seed;
+use super::policy::{self, Policy};
+use super::seed::{Seed, hex};
 
 /// The first line of `frame.csv`.
 pub const FRAME_HEADER: &str = "period,target,second_one_in,agent,n,call,stratum,weight";
@@ -17,7 +17,7 @@ pub fn frame(period: &str, policy: &Policy, drawn: &[Drawn]) -> String {
     let mut out = format!("{FRAME_HEADER}\r\n");
     for part in drawn.iter().flat_map(|drawn| &drawn.parts) {
         for found in &part.calls {
-            // Agents' numbers are digits, classes come from a closed list: nothing here needs quotes.
+            // Agents' numbers are digits, and a stratum's name has no comma: nothing here needs quotes.
             let _ = write!(
                 out,
                 "{period},{},{},{},{},{},{},{}\r\n",
@@ -39,8 +39,14 @@ pub fn draw<'p>(picks: impl IntoIterator<Item = &'p Pick>, revealed: bool) -> St
     out
 }
 
-/// Commitment and, of a closed period, the seed itself.
-pub fn seed(seed: &Seed, revealed: bool) -> String {
-    let line = if revealed { format!("seed {}\n", seed.reveal()) } else { String::new() };
-    format!("commitment {}\n{line}", seed.commitment())
+/// The commitment, the hash of the policy if that was committed to (its text is `policy.json`), and, of a closed period, the seed.
+pub fn seed(policy: &Policy, text: &str, seed: &Seed, revealed: bool) -> String {
+    let mut out = format!("commitment {}\n", policy.commitment(text, seed));
+    if policy.is_committed_to() {
+        let _ = writeln!(out, "policy {}", hex(&policy::digest(text)));
+    }
+    if revealed {
+        let _ = writeln!(out, "seed {}", seed.reveal());
+    }
+    out
 }

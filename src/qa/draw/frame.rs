@@ -28,7 +28,7 @@ pub struct Row {
     pub removed: Option<Wall>,
     /// Stands for the caller's number; `None`: withheld.
     pub caller: Option<[u8; 32]>,
-    /// What the call was about, if somebody noted it.
+    /// What the call was about, as the record has it: what is noted later could change what was drawn.
     pub class: Option<String>,
 }
 
@@ -108,7 +108,7 @@ impl Frame {
         let reached = bounds.cut.unwrap_or(now);
         let cut = open.map_or(reached, |open| open.min(reached)).clamp(from, to.max(from));
         let busy = Busy::of(rows, from, cut);
-        let repeat = repeats(policy, rows);
+        let repeat = repeats(policy.repeat_days, rows);
         let mut zone_of: BTreeMap<&HotlineId, TimeZone> = BTreeMap::new();
         let (mut candidates, mut excluded) = (Vec::new(), Vec::new());
         for (row, repeat) in rows.iter().zip(repeat).filter(|(row, _)| (from..cut).contains(&row.offered)) {
@@ -123,14 +123,14 @@ impl Frame {
             let values = [
                 ("shift", policy.shift(minute_of_day(row.offered, zone))),
                 ("hour", if busy.is(row) { "busy" } else { "quiet" }),
-                ("class", row.class.as_deref().unwrap_or("-")),
+                ("class", policy.class(row.class.as_deref())),
                 ("caller", if repeat { "repeat" } else { "first" }),
             ];
             candidates.push(Candidate {
                 call: row.call,
                 agent,
                 offered: row.offered,
-                stratum: values.map(|(_, value)| value).join("/"),
+                stratum: values.map(|(_, value)| plain(value)).join("/"),
                 weight: policy.weight(&values),
             });
         }
@@ -157,6 +157,11 @@ impl Frame {
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// As a part of a stratum's name: without what parts its parts, and the cells of the files that leave the program.
+fn plain(value: &str) -> String {
+    value.chars().map(|c| if c.is_control() || ['/', ',', '"'].contains(&c) { '_' } else { c }).collect()
 }
 
 /// Whose call it is: that agent's who talked longest with the caller, the first of equals.
@@ -192,9 +197,9 @@ fn eligible(policy: &Policy, row: &Row, committed: Wall, now: Wall) -> Result<Ag
     Ok(agent.clone())
 }
 
-/// Whether each row's caller called the same hotline within the days before it.
-fn repeats(policy: &Policy, rows: &[Row]) -> Vec<bool> {
-    let within = i64::from(policy.repeat_days).saturating_mul(DAY_US);
+/// Whether each row's caller called the same hotline within the days before it; rows in the order of time.
+pub fn repeats(days: u32, rows: &[Row]) -> Vec<bool> {
+    let within = i64::from(days).saturating_mul(DAY_US);
     let mut last: HashMap<(&HotlineId, [u8; 32]), Wall> = HashMap::new();
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::seed::{Seed, hex};
 use crate::ids::AgentNo;
 
-/// The rule of who is drawn and how often. Its JSON stands beside the seed's commitment, so it cannot change in between.
+/// The rule of who is drawn and how often. Its JSON is fixed together with the seed, so it cannot change in between.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
-    /// The rule's version; another rule gets another number.
+    /// The rule's version; another rule gets another number. 1: the commitment is to the seed alone, and calls of all classes are
+    /// one stratum. 2: the commitment is to the policy too, and a call's class is part of its stratum.
     pub version: u32,
     /// Calls heard of each agent in a month; fewer only if there are fewer. The texts ask for “no fewer than 1–5”: below
     /// `minimum` is a breach, `target` is what is drawn.
@@ -34,6 +36,11 @@ pub struct Policy {
     pub unscored: BTreeSet<AgentNo>,
 }
 
+/// SHA-256 of a policy's JSON. Of the text and not of the policy: a field that comes later changes no hash that was told.
+pub fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text).into()
+}
+
 /// A weight beyond this would leave nothing for the others.
 pub const HEAVIEST: u32 = 100;
 
@@ -51,7 +58,7 @@ pub const MOST: u32 = 100;
 impl Default for Policy {
     fn default() -> Policy {
         Policy {
-            version: 1,
+            version: 2,
             minimum: 1,
             target: 5,
             min_talk_ms: 20_000,
@@ -66,10 +73,23 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// SHA-256 of its JSON, in hex: told with the seed's commitment.
-    pub fn digest(&self) -> String {
-        let text = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(text).iter().map(|octet| format!("{octet:02x}")).collect()
+    /// What is told before the period: SHA-256 of the seed, followed, from version 2 on, by the 32 octets of [`digest`]. `text`: the
+    /// policy's JSON as it is kept.
+    pub fn commitment(&self, text: &str, seed: &Seed) -> String {
+        let mut hash = Sha256::new_with_prefix(seed.bytes());
+        if self.is_committed_to() {
+            hash.update(digest(text));
+        }
+        hex(&hash.finalize())
+    }
+
+    pub fn is_committed_to(&self) -> bool {
+        self.version >= 2
+    }
+
+    /// The class that counts; `-`: there is none, or classes do not.
+    pub fn class<'c>(&self, class: Option<&'c str>) -> &'c str {
+        class.filter(|class| self.version >= 2 && !class.is_empty()).unwrap_or("-")
     }
 
     /// The shift of this minute of the day; `-` if there are no shifts.

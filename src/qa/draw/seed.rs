@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 
 use crate::ids::{AgentNo, CallId};
 
@@ -27,11 +27,6 @@ impl Seed {
 
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
-    }
-
-    /// SHA-256 of the seed: told before the period, and held against the seed after it.
-    pub fn commitment(&self) -> String {
-        hex(&Sha256::digest(self.0))
     }
 
     /// The 64 hexadecimal digits; only for a period that is closed.
@@ -100,6 +95,6 @@ impl fmt::Display for Ticket {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

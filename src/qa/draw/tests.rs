@@ -293,7 +293,11 @@ fn one_pick_in_ten_is_scored_twice() {
 #[test]
 fn seeds_and_tickets_as_anybody_computes_them() {
     let seed = Seed::new(std::array::from_fn(|n| n as u8));
-    assert_eq!(seed.commitment(), "630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd");
+    // Before the policy was committed to, it was the seed alone.
+    let old = Policy { version: 1, ..Policy::default() };
+    assert_eq!(old.commitment("{}", &seed), "630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd");
+    let bound = "d09a28bd7982ab5a1a0fe2a23ddb9c99f837f1b0b52aa1c7d30d4221156fd158";
+    assert_eq!(Policy::default().commitment("{}", &seed), bound);
     let call: CallId = "019aa000-0000-7000-8000-000000000001".parse().unwrap();
     assert_eq!(seed.ticket(call).to_string(), "eda003974ce6ae83dfb696ba4c80b412f4f9962c5e939476500587150ae4c6da");
     assert_eq!(seed.ticket(call).modulo(10), 4);
@@ -368,14 +372,39 @@ fn the_same_frame_gives_the_same_draw() {
     assert_eq!(of_five, expected);
 }
 
+/// Complaints are told apart from other calls, and may weigh more; months that were committed to before know nothing of it.
+#[test]
+fn a_class_is_a_stratum_of_its_own() {
+    let mut rows = month(31, 400, 1);
+    rows.iter_mut().step_by(4).for_each(|row| row.class = Some("complaint".to_owned()));
+    let policy = Policy { weights: [("class=complaint".to_owned(), 9)].into(), ..Policy::default() };
+    let found = frame(&policy, &rows, 30.0);
+    let complaints = found.candidates.iter().filter(|found| found.stratum.contains("/complaint/"));
+    assert!(complaints.clone().all(|found| found.weight == 9) && complaints.count() == 100);
+    let picked: usize = (0..40)
+        .map(|n| {
+            let drawn = draw(&policy, &seed(n), &found, &BTreeMap::new());
+            drawn.picks.iter().filter(|pick| pick.stratum.contains("/complaint/")).count()
+        })
+        .sum();
+    // Of 200 picks three in four: 9 × 100 against 300. Four standard deviations of a plain draw.
+    assert!((126..=174).contains(&picked), "{picked}");
+    let old = frame(&Policy { version: 1, ..policy }, &rows, 30.0);
+    assert!(old.candidates.iter().all(|found| found.stratum.contains("/-/") && found.weight == 1));
+    let odd = frame(&Policy::default(), &[Row { class: Some("a/b,c\n\"d".to_owned()), ..rows[0].clone() }], 30.0);
+    assert!(odd.candidates[0].stratum.contains("/a_b_c__d/"), "{}", odd.candidates[0].stratum);
+}
+
 /// The script in `docs` comes to the same picks, and finds what was changed.
 #[test]
 fn ten_lines_of_python_compute_the_same() {
-    let policy = Policy { weights: [("caller=repeat".to_owned(), 3)].into(), ..Policy::default() };
+    let weights = [("caller=repeat".to_owned(), 3), ("class=投诉, 急".to_owned(), 4)].into();
+    let policy = Policy { weights, ..Policy::default() };
     let mut rows = month(15, 1_500, 9);
     for n in (0..1_400).step_by(3) {
         rows[n + 20].caller = rows[n].caller;
     }
+    rows.iter_mut().step_by(5).for_each(|row| row.class = Some("投诉, 急".to_owned()));
     let half = frame(&policy, &rows, 16.0);
     let first = draw(&policy, &seed(8), &half, &BTreeMap::new());
     let second = draw(&policy, &seed(8), &frame(&policy, &rows, 30.0), &first.reached);
@@ -384,7 +413,10 @@ fn ten_lines_of_python_compute_the_same() {
     let picks: Vec<_> = first.picks.iter().chain(&second.picks).cloned().collect();
     write("frame.csv", export::frame("2026-11", &policy, &[first, second]));
     write("draw.csv", export::draw(&picks, true));
-    write("seed.txt", export::seed(&seed(8), true));
+    let text = serde_json::to_string(&policy).unwrap();
+    let told = |n: u64, revealed| export::seed(&policy, &text, &seed(n), revealed);
+    write("policy.json", text.clone());
+    write("seed.txt", told(8, true));
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_draw.py");
     let run = || {
         let ran = std::process::Command::new("python3").arg(script).arg(directory.path()).output().unwrap();
@@ -397,10 +429,18 @@ fn ten_lines_of_python_compute_the_same() {
     let (fine, said) = run();
     assert!(!fine && said.contains(&picks[8].call.to_string()), "{said}");
     write("draw.csv", export::draw(&picks, true));
-    write("seed.txt", export::seed(&seed(9), true).replace(&seed(9).commitment(), &seed(8).commitment()));
+    write("seed.txt", told(9, true).replace(&policy.commitment(&text, &seed(9)), &policy.commitment(&text, &seed(8))));
     assert!(!run().0);
+    // Neither can the policy be another one afterwards.
+    write("seed.txt", told(8, true));
+    write("policy.json", text.replace("\"due_days\":5", "\"due_days\":6"));
+    assert!(!run().0);
+    // What was committed to before policies were is verified as it was.
+    let old = Policy { version: 1, ..policy.clone() };
+    write("seed.txt", export::seed(&old, "", &seed(8), true));
+    assert!(run().0);
     // Before the close there is no seed to read.
-    write("seed.txt", export::seed(&seed(8), false));
+    write("seed.txt", told(8, false));
     assert!(!run().0);
 }
 

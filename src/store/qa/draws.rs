@@ -208,8 +208,9 @@ impl Inspection {
         let (draws, picks) = (self.drawings(&bounds.period)?, self.picks(&bounds.period)?);
         let replaced = self.replacements(&bounds.period)?;
         let mut faults = Vec::new();
-        if secret.seed.commitment() != secret.month.commitment {
-            faults.push("the seed is not the one that was committed to".to_owned());
+        let Month { policy, policy_text, commitment, .. } = &secret.month;
+        if policy.commitment(policy_text, &secret.seed) != *commitment {
+            faults.push("seed and policy are not those that were committed to".to_owned());
         }
         let (mut parts, mut reached) = (Vec::new(), BTreeMap::new());
         for drawing in &draws {

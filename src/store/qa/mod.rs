@@ -4,6 +4,8 @@
 
 mod backlog;
 mod draws;
+mod forms;
+mod hearings;
 mod reviews;
 mod rows;
 
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use draws::{Drawing, Picked, Replaced, Verified};
+pub use forms::Version;
+pub use hearings::{Aimed, Given};
 pub use reviews::{Pin, Review, Revised, Sheet, Task, Wanted, Word};
 
 use super::audit::{self, Deed};
@@ -22,7 +26,7 @@ use super::{People, StoreError, sqlite};
 use crate::cdr::Time;
 use crate::clock::Wall;
 use crate::qa::draw::assign::Reviewer;
-use crate::qa::draw::policy::Policy;
+use crate::qa::draw::policy::{self, Policy};
 use crate::qa::draw::seed::Seed;
 
 #[derive(Debug)]
@@ -37,6 +41,9 @@ pub struct Month {
     pub period: String,
     pub commitment: String,
     pub policy: Policy,
+    /// Its JSON, whose hash was told.
+    #[serde(skip)]
+    pub policy_text: String,
     pub committed_at: Time,
     pub closed_at: Option<Time>,
     /// Only of a month that is closed.
@@ -76,17 +83,18 @@ impl Inspection {
 
     /// Makes the month's seed known by its hash. False: it was committed before.
     pub fn commit(&mut self, period: &str, seed: &Seed, policy: &Policy, by: By<'_>) -> Result<bool, StoreError> {
-        let digest = policy.digest();
-        let policy = serde_json::to_string(policy)?;
+        let text = serde_json::to_string(policy)?;
+        let commitment = policy.commitment(&text, seed);
         let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let made = work.execute(
             "INSERT INTO qa_period (period, seed, commitment, policy, committed_wall_us) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (period) DO NOTHING",
-            (period, seed.bytes(), seed.commitment(), &policy, by.at.as_micros()),
+            (period, seed.bytes(), &commitment, &text, by.at.as_micros()),
         )?;
         if made > 0 {
-            let policy: Value = serde_json::from_str(&policy)?;
-            let details = json!({ "sha256_of_seed": seed.commitment(), "sha256_of_policy": digest, "policy": policy });
+            let digest: String = policy::digest(&text).iter().map(|octet| format!("{octet:02x}")).collect();
+            let policy: Value = serde_json::from_str(&text)?;
+            let details = json!({ "commitment": commitment, "sha256_of_policy": digest, "policy": policy });
             note(&work, by, "qa.committed", period, &details)?;
         }
         work.commit()?;
@@ -129,7 +137,7 @@ impl Inspection {
             let closed: Option<i64> = row.get(4)?;
             Ok((row.get::<_, [u8; 32]>(0)?, row.get(1)?, row.get::<_, String>(2)?, committed, closed))
         });
-        let Some((seed, commitment, policy, committed, closed)) = found.optional()? else {
+        let Some((seed, commitment, policy_text, committed, closed)) = found.optional()? else {
             return Err(refused(format!("no seed was committed for {period}")));
         };
         let seed = Seed::new(seed);
@@ -137,7 +145,8 @@ impl Inspection {
         let month = Month {
             period: period.to_owned(),
             commitment,
-            policy: serde_json::from_str(&policy)?,
+            policy: serde_json::from_str(&policy_text)?,
+            policy_text,
             committed_at: Time(Wall::from_micros(committed)),
             closed_at,
             seed: closed_at.map(|_| seed.reveal()),

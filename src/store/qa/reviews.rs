@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, TransactionBehavior};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::{StoreError, sqlite};
+use super::forms::keep;
 use super::{By, Inspection, note, refused};
 use crate::cdr::{Time, Word as _};
 use crate::clock::Wall;
@@ -106,6 +107,8 @@ pub struct Task {
 pub enum Wanted<'a> {
     /// What this person has still to hear, the begun ones first, then the oldest.
     Open(&'a str),
+    /// What anybody has still to hear, the oldest first.
+    AllOpen,
     Period(&'a str),
     /// Of an agent, that count.
     Agent(&'a AgentNo),
@@ -156,6 +159,7 @@ impl Inspection {
     pub fn tasks(&self, wanted: Wanted<'_>, limit: usize) -> Result<Vec<Task>, StoreError> {
         let (which, of) = match wanted {
             Wanted::Open(name) => ("scorer = ?1 AND state = 'draft' ORDER BY form IS NULL, made_wall_us, id", name),
+            Wanted::AllOpen => ("state = ?1 ORDER BY made_wall_us, id", "draft"),
             Wanted::Period(period) => ("period = ?1 ORDER BY id", period),
             Wanted::Agent(agent) => {
                 ("agent = ?1 AND state <> 'draft' AND second = 0 ORDER BY made_wall_us DESC, id DESC", agent.as_str())
@@ -196,61 +200,6 @@ impl Inspection {
         Ok(found)
     }
 
-    /// A call that is heard for a reason. False: it is in that pool already.
-    pub fn target(
-        &mut self,
-        period: &str,
-        (call, agent): (CallId, &AgentNo),
-        why: &[Why],
-        scorer: &str,
-        by: By<'_>,
-    ) -> Result<bool, StoreError> {
-        if why.is_empty() {
-            return Err(refused("a call of the targeted pool has a reason".to_owned()));
-        }
-        let words = serde_json::to_string(why)?;
-        let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let made = work.execute(
-            "INSERT INTO qa_review (period, call, agent, pool, why, second, weight, scorer, state, made_wall_us, changed_wall_us)
-             VALUES (?1, ?2, ?3, 'targeted', ?4, 0, 1.0, ?5, 'draft', ?6, ?6) ON CONFLICT DO NOTHING",
-            (period, sqlite::id(call), agent.as_str(), &words, scorer, by.at.as_micros()),
-        )?;
-        if made > 0 {
-            let why: Value = serde_json::from_str(&words)?;
-            note(&work, by, "qa.targeted", &call.to_string(), &json!({ "agent": agent, "why": why }))?;
-        }
-        work.commit()?;
-        Ok(made > 0)
-    }
-
-    /// Gives a hearing to somebody (else), as long as nothing was submitted.
-    pub fn give(&mut self, id: i64, scorer: &str, by: By<'_>) -> Result<(), StoreError> {
-        let review = self.expect(id)?;
-        if review.state != State::Draft {
-            return Err(refused("it has been scored already".to_owned()));
-        }
-        let taken: Option<i64> = self
-            .db
-            .query_row(
-                "SELECT id FROM qa_review WHERE call = ?1 AND agent = ?2 AND id <> ?3 AND scorer = ?4 AND pool = ?5",
-                (sqlite::id(review.call), review.agent.as_str(), id, scorer, review.pool.word()),
-                |row| row.get(0),
-            )
-            .optional()?;
-        if taken.is_some() {
-            return Err(refused(format!("{scorer} has the other hearing of this call")));
-        }
-        let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        work.execute(
-            "UPDATE qa_review SET scorer = ?2, form = NULL, draft = NULL, filled = NULL, changed_wall_us = ?3 WHERE id = ?1",
-            (id, scorer, by.at.as_micros()),
-        )?;
-        let details = json!({ "from": review.scorer, "to": scorer });
-        note(&work, by, "qa.given", &format!("review {id}"), &details)?;
-        work.commit()?;
-        Ok(())
-    }
-
     /// The form that a review is filled by from now on, and what the verdicts tell; what is there already stays.
     pub fn begin(
         &mut self,
@@ -273,53 +222,6 @@ impl Inspection {
         }
         work.commit()?;
         Ok(())
-    }
-
-    /// This is the form of its id that sheets are filled by from now on; older ones stay with the sheets that have them.
-    pub fn publish(&mut self, form: &Form, text: &str, by: By<'_>) -> Result<bool, StoreError> {
-        let before: Option<String> = self
-            .db
-            .query_row("SELECT version FROM qa_form_in_force WHERE id = ?1", [&form.id], |row| row.get(0))
-            .optional()?;
-        if before.as_ref() == Some(&form.version) {
-            return Ok(false);
-        }
-        let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        keep(&work, form, text, by)?;
-        work.execute(
-            "INSERT OR REPLACE INTO qa_form_in_force (id, version) VALUES (?1, ?2)",
-            (&form.id, &form.version),
-        )?;
-        note(&work, by, "qa.form_in_force", &form.id, &json!({ "before": before, "version": form.version }))?;
-        work.commit()?;
-        Ok(true)
-    }
-
-    /// The text of the form in force, the first by its id; `None`: none was published yet.
-    pub fn form_in_force(&self) -> Result<Option<String>, StoreError> {
-        let mut find = self.db.prepare_cached(
-            "SELECT f.text FROM qa_form_in_force i JOIN qa_form f ON f.version = i.version ORDER BY i.id LIMIT 1",
-        )?;
-        Ok(find.query_row([], |row| row.get(0)).optional()?)
-    }
-
-    /// The text of a form that was used.
-    pub fn form(&self, version: &str) -> Result<Option<String>, StoreError> {
-        let mut find = self.db.prepare_cached("SELECT text FROM qa_form WHERE version = ?1")?;
-        Ok(find.query_row([version], |row| row.get(0)).optional()?)
-    }
-
-    /// Forms that were used: version, id, since when, by how many reviews.
-    pub fn forms(&self) -> Result<Vec<(String, String, Time, u64)>, StoreError> {
-        let mut query = self.db.prepare_cached(
-            "SELECT f.version, f.id, f.since_wall_us, (SELECT count(*) FROM qa_review r WHERE r.form = f.version)
-             FROM qa_form f ORDER BY f.since_wall_us DESC",
-        )?;
-        let rows = query.query_map([], |row| {
-            let since = Time(Wall::from_micros(row.get(2)?));
-            Ok((row.get(0)?, row.get(1)?, since, row.get::<_, i64>(3)?.unsigned_abs()))
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The draft as it is so far. Only whoever scores it, and only while it is one. Leaves no row in the audit log: what is
@@ -431,17 +333,9 @@ impl Inspection {
         Ok(at.map(|at| Time(Wall::from_micros(at))))
     }
 
-    fn expect(&self, id: i64) -> Result<Review, StoreError> {
+    pub(super) fn expect(&self, id: i64) -> Result<Review, StoreError> {
         self.review(id)?.ok_or_else(|| refused(format!("there is no review {id}")))
     }
-}
-
-fn keep(work: &Connection, form: &Form, text: &str, by: By<'_>) -> Result<(), StoreError> {
-    work.execute(
-        "INSERT INTO qa_form (version, id, text, since_wall_us) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-        (&form.version, &form.id, text, by.at.as_micros()),
-    )?;
-    Ok(())
 }
 
 fn past(step: Step) -> &'static str {

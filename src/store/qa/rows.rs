@@ -11,7 +11,7 @@ use crate::qa::draw::frame::{Recording, Row};
 /// The columns of the index `call_to_draw`, word for word: only then is the index alone read.
 const CLOSED: &str = "SELECT c.offered_wall_us, c.id, c.hotline, c.outcome, json_extract(c.record, '$.agent'),
     json_extract(c.record, '$.talk_ms'), json_extract(c.record, '$.segments'),
-    json_extract(c.record, '$.recording.status'), s.keyed_hash, m.at_wall_us
+    json_extract(c.record, '$.recording.status'), json_extract(c.record, '$.class'), s.keyed_hash, m.at_wall_us
     FROM call c INDEXED BY call_to_draw LEFT JOIN subject s ON s.id = c.subject LEFT JOIN removal m ON m.call = c.id
     WHERE c.closed = 1 AND c.offered_wall_us >= ?1 AND c.offered_wall_us < ?2 ORDER BY c.offered_wall_us, c.id";
 
@@ -56,9 +56,9 @@ fn closed(row: &SqlRow<'_>) -> Result<Row, StoreError> {
             Some("partial") => Recording::Partial,
             _ => Recording::None,
         },
-        removed: row.get::<_, Option<i64>>(9)?.map(Wall::from_micros),
-        caller: row.get(8)?,
-        class: None,
+        removed: row.get::<_, Option<i64>>(10)?.map(Wall::from_micros),
+        caller: row.get(9)?,
+        class: row.get(8)?,
     })
 }
 

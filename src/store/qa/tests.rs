@@ -10,7 +10,7 @@ use crate::ids::{AgentNo, HotlineId, Random};
 use crate::ledger::Subject;
 use crate::ledger::story::{Story, recording_ok};
 use crate::qa::backlog::{Backlog, Decision, Deed, Hearing, Progress};
-use crate::qa::draw::assign::Reviewer;
+use crate::qa::draw::assign::{Handing, Reviewer};
 use crate::qa::draw::frame::Bounds;
 use crate::qa::draw::replace::Reason as Why;
 use crate::qa::form::{Answer, Form};
@@ -108,7 +108,8 @@ fn a_month_is_committed_drawn_verified_and_revealed() {
     assert_eq!((verified.faults, verified.draws.len()), (Vec::<String>::new(), 2));
     assert!(matches!(store.close("2026-11", wall(30.0), by("lead", 29.9)), Err(StoreError::Refused(_))));
     let closed = store.close("2026-11", wall(30.0), by("lead", 31.0)).unwrap();
-    assert_eq!(closed.seed.unwrap().parse::<Seed>().unwrap().commitment(), told.commitment);
+    let seed = closed.seed.unwrap().parse::<Seed>().unwrap();
+    assert_eq!(told.policy.commitment(&told.policy_text, &seed), told.commitment);
     let late = store.draw(&bounds(32.0), &shanghai, &reviewers(), by("hotline", 32.0));
     assert!(matches!(late, Err(StoreError::Refused(_))));
     let expected = ["qa.committed", "qa.drawn", "qa.drawn", "qa.closed"];
@@ -237,9 +238,55 @@ fn what_nobody_objects_to_is_closed_in_time() {
     assert_eq!(state.word(), "closed");
     // What was given away again starts anew; what was submitted stays.
     let other = store.tasks(Wanted::Open("wang"), 1).unwrap()[0].id;
-    assert!(store.give(ids[0], "wang", by("lead", 99.0)).is_err());
-    store.give(other, "zhao", by("lead", 99.0)).unwrap();
+    assert!(store.give(ids[0], "wang", Handing::Other, by("lead", 99.0)).is_err());
+    store.give(other, "zhao", Handing::Absent, by("lead", 99.0)).unwrap();
     assert_eq!(store.tasks(Wanted::Open("zhao"), 9).unwrap().len(), 1);
+}
+
+#[test]
+fn all_of_one_persons_hearings_go_to_those_who_may_hear_them() {
+    let (_dir, mut store) = store(100);
+    store.draw(&bounds(30.0), &shanghai, &reviewers(), by("hotline", 30.0)).unwrap();
+    let own = |name: &str, agent: &str| Reviewer {
+        name: name.to_owned(),
+        agent: Some(AgentNo::from(agent)),
+        not_of: Vec::new(),
+    };
+    // Nobody but wang, who is away, and chen, who is agent 8.
+    let both = [reviewers().remove(0), own("chen", "8")];
+    let open: Vec<Task> = store.tasks(Wanted::Open("wang"), 99).unwrap();
+    let of_nine = open.iter().filter(|task| task.agent.as_str() == "9").count();
+    let went = store.give_all("wang", &both, Handing::Absent, by("lead", 31.0)).unwrap();
+    assert_eq!(went, (of_nine, open.len() - of_nine));
+    assert_eq!(store.tasks(Wanted::Open("chen"), 99).unwrap().len(), of_nine);
+    let given = store.given(99).unwrap();
+    assert!(given.iter().all(|one| (one.from.as_deref(), one.to.as_str()) == (Some("wang"), "chen")), "{given:?}");
+}
+
+/// What is changed in the console stays when the gateway starts again with the file that it had; another file is put in force.
+#[test]
+fn a_form_is_changed_by_a_new_version_and_sheets_keep_theirs() {
+    let (dir, mut store) = store(60);
+    let (form, text) = form();
+    let read = |text: &str| crate::qa::form::read("f", text.as_bytes(), |_| true).0.unwrap();
+    assert!(store.publish(&form, &text, by("hotline", 0.0)).unwrap());
+    store.draw(&bounds(30.0), &shanghai, &reviewers(), by("hotline", 30.0)).unwrap();
+    let id = store.tasks(Wanted::Open("wang"), 1).unwrap()[0].id;
+    store.begin(id, &form, &text, &BTreeMap::new(), by("wang", 30.0)).unwrap();
+    let heavier = text.replacen("weight = 20", "weight = 30", 1);
+    let changed = read(&heavier);
+    assert!(store.change_form(&changed, &heavier, "as agreed", by("lead", 30.5)).unwrap());
+    assert!(!store.change_form(&changed, &heavier, "again", by("lead", 30.6)).unwrap());
+    assert!(!store.publish(&form, &text, by("hotline", 31.0)).unwrap(), "the file is what it was");
+    assert_eq!(store.form_in_force().unwrap().as_ref(), Some(&heavier));
+    assert_eq!(store.review(id).unwrap().unwrap().form.as_ref(), Some(&form.version));
+    let other = text.replacen("weight = 20", "weight = 40", 1);
+    assert!(store.publish(&read(&other), &other, by("hotline", 32.0)).unwrap());
+    assert_eq!(store.form_in_force().unwrap(), Some(other));
+    let used: Vec<u64> = store.forms().unwrap().iter().map(|version| version.reviews).collect();
+    assert_eq!(used, [0, 0, 1], "the newest first");
+    let told = deeds(dir.path()).into_iter().filter(|(what, _)| what == "qa.form_in_force");
+    assert_eq!(told.map(|(_, who)| who).collect::<Vec<_>>(), ["hotline", "lead", "hotline"]);
 }
 
 /// What operations see: open, late, done, by the due date that the month's policy sets; and each deed once.

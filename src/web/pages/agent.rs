@@ -5,11 +5,11 @@ use axum::extract::Path;
 use super::calls::caller;
 use super::notes::{self, Form};
 use crate::call::presence::{Order, Refused, Shown};
-use crate::cdr::Record;
+use crate::cdr::{Record, Word as _};
 use crate::dialplan::plan::Hotline;
 use crate::ids::AgentNo;
 use crate::limits::API_PATIENCE;
-use crate::store::Which;
+use crate::rules::{Pack, Watch};
 use crate::web::api::Answer;
 use crate::web::live::state_of;
 use crate::web::page::{Asked, Page, Refusal, Reply, go};
@@ -42,7 +42,15 @@ struct State {
     reasons: Vec<String>,
     has_wrap_up: bool,
     has_login: bool,
-    call: Option<(Record, String)>,
+    call: Option<InHand>,
+}
+
+/// The call in hand.
+struct InHand {
+    record: Record,
+    number: String,
+    /// What is about to be broken in it, or just was; what to say then is among the words.
+    cue: Option<&'static str>,
 }
 
 fn own(asked: &Asked) -> Result<AgentNo, Refusal> {
@@ -65,13 +73,12 @@ async fn state_now(asked: &Asked) -> Result<State, Refusal> {
     let agents = wait(asked.desk().backend().agents()).await.unwrap_or_default();
     let shown = agents.into_iter().find(|shown| shown.agent == agent);
     let id = shown.as_ref().and_then(|shown| shown.call);
-    let live = asked.desk().read(move |reader| match id {
-        Some(id) => Ok(reader.calls(Which::Live, None, 1_000)?.into_iter().find(|record| record.id == id)),
-        None => Ok(None),
-    });
-    let call = live.await?.map(|record| {
-        let number = caller(&record, false);
-        (record, number)
+    let live = asked.desk().read(move |reader| id.map_or(Ok(None), |id| reader.call(id)));
+    let mono = asked.desk().now().mono;
+    let call = live.await?.filter(|call| call.record.ended_at.is_none()).map(|call| InHand {
+        number: caller(&call.record, false),
+        cue: Watch::standing_of(&call.facts, &Pack::built_in(), mono).map(|cue| cue.word()),
+        record: call.record,
     });
     let mut reasons: Vec<String> = Vec::new();
     hotlines.iter().flat_map(|hotline| &hotline.duty.pause_reasons).for_each(|reason| {
@@ -100,7 +107,7 @@ pub(in crate::web) async fn page(asked: Asked) -> Reply {
         (hotline.org.clone(), texts.collect())
     };
     let texts = hotlines(&asked, &it.agent).iter().map(|hotline| of(hotline)).collect();
-    let live = it.call.as_ref().map(|(record, _)| record);
+    let live = it.call.as_ref().map(|call| &call.record);
     let (form, unnoted) = notes::of_desk(&asked, &it.agent, live).await?;
     asked.show(&Desk { p: asked.page(), it, texts, form, unnoted })
 }
@@ -127,6 +134,7 @@ pub(in crate::web) async fn order(asked: Asked, Path(order): Path<String>) -> Re
             Refused::LoggedOut => "agent-logged-out",
             Refused::NoLogin => "agent-no-login",
             Refused::Reason => "agent-reason",
+            Refused::NoSuccessor => "agent-no-successor",
             Refused::NoWrapUp | Refused::NotInWrapUp => "agent-no-wrap-up",
         })
     })?;

@@ -244,9 +244,13 @@ pub(super) fn form(asked: &Asked, agent: &AgentNo, record: Option<&Record>) -> F
     Form {
         call: record.map_or_else(String::new, |record| record.id.to_string()),
         at: record.map(|record| record.offered_at.0),
+        words: Words {
+            caller,
+            class: record.and_then(|record| record.class.clone()).unwrap_or_default(),
+            ..Words::default()
+        },
         classes: classes(asked, &hotlines),
         hotlines,
-        words: Words { caller, ..Words::default() },
         promised: String::new(),
     }
 }

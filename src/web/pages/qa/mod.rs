@@ -3,6 +3,7 @@
 pub(in crate::web) mod agreement;
 pub(in crate::web) mod disputes;
 pub(in crate::web) mod forms;
+pub(in crate::web) mod hearings;
 pub(in crate::web) mod review;
 pub(in crate::web) mod sampling;
 pub(in crate::web) mod scorecard;
@@ -14,6 +15,8 @@ pub(in crate::web) mod training;
 pub(super) use training::name as item_name;
 
 use crate::clock::Wall;
+use crate::ids::AgentNo;
+use crate::qa::draw::assign::Reviewer;
 use crate::qa::draw::frame::Bounds;
 use crate::qa::draw::places::{Places, bounds};
 use crate::qa::form::{Form, read};
@@ -21,7 +24,7 @@ use crate::qa::review::Person as Reviewing;
 use crate::report::Zones;
 use crate::store::StoreError;
 use crate::store::people::{Person, Role};
-use crate::store::qa::{By, Inspection, Month};
+use crate::store::qa::{By, Inspection, Month, reviewers};
 use crate::web::page::{Asked, Refusal};
 
 /// Rows of one list.
@@ -73,6 +76,19 @@ fn parse(text: &str) -> Result<Form, StoreError> {
     read("form", text.as_bytes(), |_| true)
         .0
         .ok_or_else(|| StoreError::Refused("the stored form cannot be read".to_owned()))
+}
+
+/// Everybody who scores.
+async fn reviewers_of(asked: &Asked) -> Result<Vec<Reviewer>, Refusal> {
+    let directory = asked.desk().directory().to_owned();
+    Ok(tokio::task::spawn_blocking(move || reviewers(&directory)).await.map_err(|_| Refusal::Busy)??)
+}
+
+/// Who was chosen in the form's `scorer`: somebody who scores, and never the agent.
+async fn scorer(asked: &Asked, agent: &AgentNo) -> Result<String, Refusal> {
+    let able = reviewers_of(asked).await?.into_iter().filter(|one| one.may_hear(agent));
+    let chosen = able.into_iter().find(|one| one.name == asked.form().get("scorer"));
+    chosen.map(|one| one.name).ok_or(Refusal::Told("qa-no-scorer"))
 }
 
 fn reviewing(person: &Person) -> Reviewing {

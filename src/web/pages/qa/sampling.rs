@@ -8,6 +8,7 @@ use crate::cdr::Time;
 use crate::clock::Wall;
 use crate::ids::AgentNo;
 use crate::qa::draw::export;
+use crate::qa::draw::policy::digest;
 use crate::qa::due::Due;
 use crate::store::people::Role;
 use crate::store::qa::{Drawing, Inspection, Month, Picked, Replaced, Task, Verified, Wanted};
@@ -137,7 +138,7 @@ pub(in crate::web) async fn consent(asked: Asked) -> Reply {
     Ok(go(&format!("/qa/sampling?m={period}")))
 }
 
-/// `frame.csv`, `draw.csv`, `seed.txt`: what the script in `docs` needs.
+/// `frame.csv`, `draw.csv`, `policy.json`, `seed.txt`: what the script in `docs` needs.
 pub(in crate::web) async fn exported(asked: Asked) -> Reply {
     let found = verified(&asked, &month(&asked)).await?;
     let period = found.month.period.clone();
@@ -151,7 +152,8 @@ pub(in crate::web) async fn exported(asked: Asked) -> Reply {
             let picks: Vec<_> = found.picks.iter().map(|pick| pick.as_pick(&seed)).collect();
             export::draw(&picks, revealed)
         }
-        "seed.txt" => export::seed(&seed, revealed),
+        "policy.json" => found.month.policy_text,
+        "seed.txt" => export::seed(&found.month.policy, &found.month.policy_text, &seed, revealed),
         _ => return Err(Refusal::NotFound),
     };
     Ok(file(name, "text/plain; charset=utf-8", text))
@@ -198,7 +200,7 @@ impl Sampling {
     }
 
     fn policy_hash(&self, month: &Month) -> String {
-        month.policy.digest()
+        digest(&month.policy_text).iter().map(|octet| format!("{octet:02x}")).collect()
     }
 
     fn heard(&self) -> usize {
