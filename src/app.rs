@@ -694,6 +694,7 @@ fn targets(config: &Config) -> Vec<gateway::CallTarget> {
         name: t.name.as_str().into(),
         trunk: t.trunk.clone(),
         number: t.number.clone(),
+        keys: t.send_digits.clone().into(),
     };
     config.targets.iter().map(target).collect()
 }

@@ -34,6 +34,7 @@ use crate::media::keying::Policy;
 use crate::media::negotiate::CODECS;
 use crate::peer::token::Token;
 use crate::peer::trunk::{Peer, PeerError};
+use crate::protocol::rtp::event::Stroke;
 use crate::protocol::sip::digest::{Algorithm, Secrets};
 pub use crate::protocol::sip::endpoint::Transport;
 use crate::protocol::sip::session_timer;
@@ -142,6 +143,8 @@ pub struct TargetSettings {
     pub name: String,
     pub trunk: TrunkName,
     pub number: String,
+    /// What is keyed once it has answered.
+    pub send_digits: Vec<Stroke>,
 }
 
 /// A configuration and its plans.
@@ -452,7 +455,7 @@ fn carrying(rtp: &mut Table<'_>) -> MediaSettings {
             Some(named) => *policy = named,
             None => {
                 let what = format!("{} \"{}\" is no policy", rtp.path(key), written.value);
-                rtp.fault(written.line, what, "write \"off\", \"optional\" or \"required\"");
+                rtp.fault(written.line, what, "write \"off\", \"optional\", \"preferred\" or \"required\"");
             }
         }
     }

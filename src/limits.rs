@@ -5,6 +5,10 @@ use std::time::Duration;
 /// One SIP message: the largest UDP datagram. A real INVITE has 1 to 3 KB.
 pub const SIP_MESSAGE_BYTES: usize = 65_535;
 
+/// The longest message of a stream that is refused and dropped as it comes, so that the calls of its connection go on;
+/// behind a longer one the connection ends.
+pub const SIP_PASSED_OVER_BYTES: usize = 16 * SIP_MESSAGE_BYTES;
+
 /// Header fields of one message: a real INVITE has 15 to 40; parsing is linear in them.
 pub const SIP_HEADER_FIELDS: usize = 256;
 
@@ -67,6 +71,9 @@ pub const TCP_MESSAGE: Duration = Duration::from_secs(5);
 
 /// How long a TLS handshake of a peer may take.
 pub const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// How long a connection that cannot be followed any further stays open, for the answer to its last message to be read.
+pub const TCP_LAST_ANSWER: Duration = Duration::from_millis(500);
 
 /// How long a connection of ours may take to open, its TLS handshake included: the next agent waits.
 pub const TCP_CONNECT: Duration = Duration::from_secs(2);

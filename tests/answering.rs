@@ -2,8 +2,11 @@
 
 mod common;
 
+use common::bench::hotline;
 use common::phone::Phone;
+use common::voice::Voice;
 use common::{Bench, RecordExt, Sipp, seconds, until, within};
+use serde_json::Value;
 
 /// Slack for SIPp's own timers and a loaded machine; the exact comparison is in `wire.rs`.
 const SLACK_MS: i64 = 400;
@@ -97,6 +100,57 @@ fn the_agent_hangs_up_first() {
     assert_eq!(record.text("ended_by"), "agent");
     within("talk_ms", record.number("talk_ms"), 890..=900 + SLACK_MS);
     gateway.settled(1);
+}
+
+/// One of three callers is a nuisance, one has dialled a wrong number, and from one the agent hangs up first.
+#[test]
+fn agents_send_callers_to_a_desk_by_code_and_who_hangs_up_first_is_told() {
+    let mut bench = Bench::new();
+    let [nuisance, wrong, hasty] = ["7", "9", "8"].map(|number| bench.agent(number));
+    bench.ringing.push_str(
+        "\n[nuisance]\nthen = \"desk\"\n\n[wrong_number]\nthen = \"wrong\"\n\n[closing]\nmeasure = true\n\n\
+         [step.desk]\ndo = \"say\"\ntext = \"谢谢，再见。\"\n\n[step.wrong]\ndo = \"say\"\ntext = \"您好！\"\n",
+    );
+    let (caller, agent) = (Voice::new(bench.ports.even(), 440.0), Voice::new(bench.ports.even(), 1_000.0));
+    caller.sound_from(0);
+    agent.sound_from(0);
+    let presses = |port, digit| Sipp::agent(&bench, "agent_presses", port).pause_ms(700).set("digit", digit);
+    let agents = [
+        presses(nuisance, 7),
+        presses(wrong, 9),
+        Sipp::agent(&bench, "agent_hangs_up", hasty).pause_ms(100).set("talk_ms", 3_000).voice(agent.port),
+    ];
+    let calling = Sipp::trunk(&bench, "trunk_hears_bye").calls(3).per_second(3).voice(caller.port);
+    let gateway = bench.serve();
+    let agents = agents.map(Sipp::start);
+    calling.run();
+    agents.into_iter().for_each(common::sipp::Running::finish);
+
+    let records = gateway.records(3);
+    let config = gateway.config.to_str().expect("UTF-8");
+    let of = |agent: &str| records.iter().find(|record| record.text("agent") == agent).expect("a call of that agent");
+    let fact = |agent: &str, fact: &str| {
+        let output = hotline(&["call", of(agent).text("id"), "--json", "--config", config]);
+        let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let facts = shown["facts"].as_array().cloned().unwrap_or_default();
+        facts.into_iter().find(|one| one["fact"] == fact).unwrap_or_else(|| panic!("no {fact} of {agent}"))
+    };
+    for (agent, why, step) in [("7", "nuisance", "desk"), ("9", "wrong_number", "wrong")] {
+        assert_eq!(fact(agent, "sent_to_desk").text("why"), why);
+        let record = of(agent);
+        assert_eq!((record.text("outcome"), record.text("ended_by")), ("answered", "gateway"), "{record:#}");
+        assert_eq!(record.text("steps.0.step"), step);
+    }
+    let hasty = of("8");
+    assert_eq!((hasty.text("reason"), hasty.text("ended_by")), ("agent_hung_up", "agent"));
+    assert_eq!(fact("8", "parted").text("by"), "agent");
+    // No exemption holds; rules have their verdicts when the recording is closed and was listened to.
+    let verdict = until("the verdict on who hung up", seconds(8), || {
+        let record = gateway.calls().into_iter().find(|record| record.text("agent") == "8")?;
+        let verdicts = record.at_path("verdicts").as_array()?.clone();
+        verdicts.into_iter().find(|verdict| ["R-195", "R-196", "R-197"].contains(&verdict.text("rule")))
+    });
+    assert_eq!(verdict.text("verdict"), "fail", "{verdict:#}");
 }
 
 #[test]

@@ -448,15 +448,18 @@ fn peer() -> SocketAddr {
 #[test]
 fn rtp() {
     let header = Header { payload_type: 8, marker: false, sequence: 65_534, timestamp: 1, ssrc: 7 };
-    let mut corpus = vec![Vec::new(); 3];
+    let mut corpus = vec![Vec::new(); 4];
     rtp::write(&header, &[0xd5; 160], &mut corpus[0]).unwrap();
     rtp::write(&Header { payload_type: 101, marker: true, ..header }, &[1, 0x8a, 0, 160], &mut corpus[1]).unwrap();
     rtp::write(&Header { payload_type: 0, sequence: 3, ..header }, &[0; 80], &mut corpus[2]).unwrap();
+    // Comfort noise with a spectrum.
+    rtp::write(&Header { payload_type: 13, sequence: 4, ..header }, &[50, 13, 200, 127, 255], &mut corpus[3]).unwrap();
     // Extension, contributing sources and padding.
     corpus.push(
         [&[0xb1, 8, 0, 1], &[0; 8][..], &[0; 4], &[0xbe, 0xde, 0, 1, 0, 0, 0, 0], &[1, 2, 3, 4], &[4; 4]].concat(),
     );
     let mut bridge = bridge(true);
+    bridge.handle(now(), Command::Listen { call: call() });
     let mut at = now();
     fuzz("rtp", corpus, |random, bytes| {
         at = at.after(Duration::from_millis(random.below(40).into()));

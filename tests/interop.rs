@@ -112,6 +112,50 @@ fn baresip_over_tls_is_called_holds_and_resumes() {
     held_once(&gateway);
 }
 
+/// It answers by itself, the second call as the first one.
+#[test]
+fn a_baresip_that_holds_for_too_long_rings_again_and_goes_on_with_the_caller() {
+    let mut bench = Bench::new();
+    let trunk = local(bench.ports.even());
+    bench.sip_keys = "digest = [\"MD5\"]\n".into();
+    bench.peers = format!("\"{trunk}\"");
+    bench.agent_registers("8", "a-secret");
+    bench.ringing.push_str("\n[hold]\ncue_s = 1\nring_s = 3\nback = \"您好！\"\n\n[length]\ncue_s = 1\nmark_s = 2\n");
+    let gateway = bench.serve();
+    let account = format!("<sip:8@{}>;auth_pass=a-secret;regint=60", gateway.bench.sip_address());
+    let mut phone = Baresip::start(&gateway.bench, "8", local(gateway.bench.ports.even()), HZ, &account, "");
+    registered(&gateway, 1);
+    let mut caller = caller(&gateway, trunk);
+    // Length of the talk: near it, and at it.
+    happen(&gateway, "cued", 2);
+    phone.press("hold", "");
+    happens(&gateway, "holder_rung");
+    happen(&gateway, "agent_answered", 2);
+    // The session that held has gone, and the caller hears the apology.
+    happens(&gateway, "media_of_left");
+    happen(&gateway, "play_ended", 2);
+    caller.press("hangup", "");
+    happens(&gateway, "ended");
+
+    let record = gateway.sealed();
+    assert_eq!((record.text("outcome"), record.text("reason")), ("answered", "caller_hung_up"), "{record:#}");
+    assert_eq!(record.number("holds"), 1);
+    within("hold_ms", record.number("hold_ms"), 2_990..=5_500);
+    let ends: Vec<&str> =
+        record.at_path("attempts").as_array().expect("rings").iter().map(|ring| ring.text("end")).collect();
+    assert_eq!(ends, ["answered", "answered"]);
+    assert_eq!(record.at_path("segments").as_array().map(Vec::len), Some(2), "{record:#}");
+    let told: Vec<(String, bool)> = facts(&gateway)
+        .iter()
+        .filter(|fact| fact["fact"] == "cued")
+        .map(|fact| (fact.text("cue").to_owned(), fact.flag("sounded")))
+        .collect();
+    let cue = |cue: &str, sounded| (cue.to_owned(), sounded);
+    let expected = [cue("talk_near_its_length", true), cue("talk_at_its_length", true), cue("hold_long", false)];
+    assert_eq!(told, expected, "a phone that holds takes no tone");
+    gateway.settled(1);
+}
+
 #[test]
 fn baresip_and_linphone_hand_a_caller_on() {
     let mut bench = Bench::new();
@@ -320,9 +364,19 @@ fn when_the_first_machine_of_a_carrier_dies_we_register_with_the_second() {
     common::say(&format!("registered with the second machine {:.1} s after", died.elapsed().as_secs_f64()));
 }
 
-/// An agent's baresip whose media is its own way, and a caller who speaks PCMA in the clear. The agent presses 5. What was
-/// recorded: its rate, and its sound at 8 kHz. `rtp` are further lines of `[rtp]`, `account` and `more` are the phone's.
-fn talk_of(rtp: &str, account: &str, more: &str) -> (Value, String, Stereo) {
+/// What was recorded of a talk: its rate, its sound at 8 kHz, and at half its speed (each frequency is half of what it was); and what
+/// the agent's phone wrote on its screen.
+struct Talked {
+    record: Value,
+    rate: String,
+    sound: Stereo,
+    slow: Stereo,
+    screen: String,
+}
+
+/// An agent's baresip whose media is its own way, and a caller who speaks PCMA in the clear. The agent presses 5.
+/// `rtp` are further lines of `[rtp]`, `account` and `more` are the phone's.
+fn talk_of(rtp: &str, account: &str, more: &str) -> Talked {
     let mut bench = Bench::new();
     let (phone, trunk) = (local(bench.ports.even()), local(bench.ports.even()));
     bench.agent_with("8", format!("sip:8@{phone}"));
@@ -330,7 +384,8 @@ fn talk_of(rtp: &str, account: &str, more: &str) -> (Value, String, Stereo) {
     let gateway = bench.serve();
     let bench = &gateway.bench;
     let wide = bench.path().join("wide.wav");
-    sox(&["-n", "-r", "16000", "-b", "16", "-c", "1", &text(&wide), "synth", "20", "sine", "1000", "vol", "-12dB"]);
+    let tones = ["synth", "20", "sine", "1000", "synth", "sine", "mix", "6000", "vol", "-6dB"];
+    sox(&[&["-n", "-r", "16000", "-b", "16", "-c", "1", &text(&wide)][..], &tones].concat());
     let account = format!("<sip:8@{phone}>;regint=0{account}").replace("WIDE", &text(&wide));
     let mut phone = Baresip::start(bench, "8", phone, HZ, &account, more);
     let mut caller = caller(&gateway, trunk);
@@ -355,7 +410,10 @@ fn talk_of(rtp: &str, account: &str, more: &str) -> (Value, String, Stereo) {
     let rate = Command::new("soxi").arg("-r").arg(&recording).output().expect("soxi runs");
     let narrow = gateway.bench.path().join("narrow.wav");
     sox(&[&text(&recording), "-r", "8000", &text(&narrow)]);
-    (record, String::from_utf8_lossy(&rate.stdout).trim().to_owned(), play(&narrow))
+    let slow = gateway.bench.path().join("slow.wav");
+    sox(&[&text(&recording), "-r", "8000", &text(&slow), "speed", "0.5"]);
+    let rate = String::from_utf8_lossy(&rate.stdout).trim().to_owned();
+    Talked { record, rate, sound: play(&narrow), slow: play(&slow), screen: phone.process.output() }
 }
 
 fn text(path: &Path) -> String {
@@ -380,17 +438,43 @@ fn two_tones(sound: &Stereo) {
 
 #[test]
 fn baresip_speaks_srtp_and_its_key_is_a_fact() {
-    let (record, rate, sound) = talk_of("agent_srtp = \"required\"", ";mediaenc=srtp-mand", "module srtp.so\n");
+    let talked = talk_of("agent_srtp = \"required\"", ";mediaenc=srtp-mand", "module srtp.so\n");
+    in_pcma(&talked, true);
+}
+
+#[test]
+fn baresip_takes_the_key_beside_a_clear_offer() {
+    in_pcma(&talk_of("agent_srtp = \"preferred\"", ";mediaenc=srtp", "module srtp.so\n"), true);
+}
+
+#[test]
+fn baresip_without_srtp_speaks_in_the_clear_whatever_key_is_offered() {
+    in_pcma(&talk_of("agent_srtp = \"preferred\"", "", ""), false);
+}
+
+#[track_caller]
+fn in_pcma(talked: &Talked, secured: bool) {
+    let Talked { record, rate, sound, screen, .. } = talked;
     assert_eq!((record.text("quality.agent.codec"), rate.as_str()), ("PCMA", "8000"), "{record:#}");
-    two_tones(&sound);
+    assert_eq!(screen.contains("SRTP is Enabled"), secured, "{screen}");
+    two_tones(sound);
 }
 
 #[test]
 fn baresip_speaks_g722_and_is_recorded_at_16_khz() {
     let account = ";audio_codecs=G722/16000/1;audio_source=aufile,WIDE";
-    let (record, rate, sound) = talk_of("", account, "module g722.so\n");
+    let Talked { record, rate, sound, slow, .. } = talk_of("", account, "module g722.so\n");
     assert_eq!((record.text("quality.agent.codec"), rate.as_str()), ("G722", "16000"), "{record:#}");
     two_tones(&sound);
+    // Of the agent's 6 kHz, which no narrow band holds; the caller has nothing up there.
+    let [left, right] = [&slow.left, &slow.right].map(|channel| {
+        let end = channel.len() - RATE / 2;
+        level_db(&channel[end - RATE..end], 3_000.0)
+    });
+    assert!(
+        (right + 12.2).abs() < 3.0 && left < -50.0,
+        "6 kHz: {right:.1} dB of the agent, {left:.1} dB of the caller"
+    );
 }
 
 /// REGISTER requests that were answered with 200.

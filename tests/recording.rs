@@ -485,6 +485,58 @@ fn a_pause_by_http_is_silence_in_the_file_and_the_voices_go_on() {
         within("packets heard in the pause", packets as i64, (to - from) / 20 - 10..=(to - from) / 20 + 10);
     }
     assert!(done(&gateway, &["recordings", "verify"]).contains("0 faults"));
+
+    // What a recogniser heard in it.
+    let take = |id: &str, body: &str| {
+        let url = format!("http://127.0.0.1:{}/api/v1/calls/{id}/transcript", gateway.bench.http);
+        let bearer = format!("Authorization: Bearer {token}");
+        let arguments = ["-s", "-m", "5", "-H", &bearer, "--data-binary", body, &url];
+        let output = Command::new("curl").args(arguments).output().expect("curl");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let head = r#"{"transcript": 1, "recogniser": "paraformer", "version": "2.0.4", "language": "zh-CN"}"#;
+    let said = r#"{"channel": "agent", "from_ms": 3000, "to_ms": 4000, "text": "您好"}"#;
+    let taken = take(&id, &format!("{head}\n{said}\n"));
+    assert!(taken.contains(r#""utterances":1"#), "{taken}");
+    assert!(done(&gateway, &["transcript", "show", &id]).contains("您好"));
+    assert!(take(&id, "{}").contains("body:1: no head of a transcript"));
+    let beyond = said.replace("4000", "90000");
+    assert!(take(&id, &format!("{head}\n{beyond}\n")).contains("body:2: it ends at 90000 ms"));
+    assert!(take("018f0000-0000-7000-8000-000000000000", head).contains("there is no call"));
+}
+
+#[test]
+fn while_it_is_recorded_both_hear_the_tone_and_the_file_has_it() {
+    const TONE_HZ: f64 = 1_400.0;
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    bench.greeting = "text = \"您好！\"".into();
+    bench.ringing.push_str("\n[recording]\nbeep_s = 30\n");
+    let (caller, agent) = (Voice::new(bench.ports.even(), CALLER_HZ), Voice::new(bench.ports.even(), AGENT_HZ));
+    caller.sound_from(0);
+    agent.sound_from(0);
+    let calling = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(4_500).voice(caller.port);
+    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(100).voice(agent.port);
+    let gateway = bench.serve();
+    let answering = answering.start();
+    calling.run();
+    answering.finish();
+
+    let sound = play(&gateway.recording(&gateway.sealed()));
+    // Half a second of it, somewhere in the talk.
+    let loudest = |samples: &[i16]| {
+        let levels = samples.windows(2_400).step_by(800).map(|stretch| level_db(stretch, TONE_HZ));
+        levels.fold(f64::MIN, f64::max)
+    };
+    let [to_caller, to_agent] = [&caller, &agent].map(|voice| loudest(&voice.sound().1));
+    for (where_it_is, level) in
+        [("to the caller", to_caller), ("to the agent", to_agent), ("right", loudest(&sound.right))]
+    {
+        assert!((-30.0..-24.0).contains(&level), "{where_it_is}: {level} dB");
+    }
+    assert!(loudest(&sound.left) < -40.0, "the caller's channel is the caller's: {} dB", loudest(&sound.left));
+    let voice_beside = |samples: &[i16], hz| level_db(&samples[samples.len() / 2..], hz) > -20.0;
+    assert!(voice_beside(&caller.sound().1, AGENT_HZ) && voice_beside(&agent.sound().1, CALLER_HZ));
 }
 
 #[test]

@@ -181,6 +181,41 @@ fn keep_alives_are_answered_and_what_cannot_be_followed_is_closed() {
 }
 
 #[test]
+fn a_wrong_length_is_answered_and_ends_its_own_connection_alone() {
+    let mut bench = Bench::new();
+    let phone = bench.agent("8");
+    let agent = Sipp::agent(&bench, "agent_answers", phone);
+    let gateway = bench.serve();
+    let agent = agent.start();
+    let mut calling = Wire::to(&gateway);
+    let call = Wire::over_tcp(&invite(calling.address(), gateway.bench.sip_address(), HOTLINE_NUMBER, "beside-them"));
+    calling.send(&call);
+    let answer = calling.expect("SIP/2.0 200 OK", "beside-them");
+    calling.send(&follow(&call, "ACK", Some(&answer)));
+    for (name, length) in [("negative", "-1"), ("word", "five"), ("huge", "4294967297"), ("two", "0\nl: 5")] {
+        let mut wire = Wire::to(&gateway);
+        let question = Wire::over_tcp(&options(wire.address(), gateway.bench.sip_address(), name));
+        wire.send(&question.replace("Content-Length: 0", &format!("Content-Length: {length}")));
+        // What comes behind it is not read, and does not take the answer back.
+        wire.send("v=0\nwhatever this is\n\n");
+        let refusal = wire.expect("SIP/2.0 4", name);
+        let status = if name == "huge" { "SIP/2.0 413 " } else { "SIP/2.0 400 " };
+        assert!(refusal.text.starts_with(status), "{name}: {}", refusal.text);
+        wire.closed_within(seconds(2));
+    }
+    // A body that is too long for us, and whose end is known: the calls of this very connection go on behind it.
+    let long = Wire::over_tcp(&options(calling.address(), gateway.bench.sip_address(), "too-long"));
+    calling.send(&long.replace("Content-Length: 0", "Content-Length: 70000"));
+    calling.stream.write_all(&[b'y'; 70_000]).expect("writing");
+    calling.expect("SIP/2.0 413 ", "too-long");
+    calling.lives("behind-it");
+    calling.send(&follow(&call, "BYE", Some(&answer)));
+    calling.expect("SIP/2.0 200 OK", "2 BYE");
+    agent.finish();
+    assert_eq!(gateway.record().text("reason"), "caller_hung_up");
+}
+
+#[test]
 fn one_address_has_so_many_connections_and_those_that_said_nothing_go_first() {
     const BOUND: usize = 256;
     let mut bench = Bench::new();

@@ -314,6 +314,31 @@ fn a_stream_gives_the_same_messages_as_datagrams() {
     }
 }
 
+/// Over a stream a request whose end cannot be known is refused (RFC 3261 section 18.3) before its stream is given up.
+#[test]
+fn a_length_that_cannot_be_right_is_answered_once_and_nothing_behind_it_is_read() {
+    // One that is only longer than what came is waited for.
+    let wrong = |c: &Case| c.name.starts_with("invalid/length") && c.name != "invalid/length-too-large";
+    let cases: Vec<Case> = corpus().into_iter().filter(wrong).collect();
+    assert!(cases.len() >= 8, "{}", cases.len());
+    for case in &cases {
+        let mut stream = case.bytes.clone();
+        stream.extend(b"OPTIONS sip:h SIP/2.0\r\nContent-Length: 0\r\n\r\n");
+        for size in [1, 100, stream.len()] {
+            let (cut, lost) = frames(&stream, std::iter::repeat(size));
+            let mut agent = Agent::new();
+            cut.iter().for_each(|frame| agent.frame(frame));
+            let status = first_status(&agent.sent);
+            match lost {
+                Some(FramingLost::BadLength) => assert_eq!(status, "400", "{}", case.name),
+                Some(FramingLost::TooLong) => assert_eq!(status, "413", "{}", case.name),
+                None => assert!(status == "400" || status == "413", "{}: {status}", case.name),
+            }
+            assert_eq!(agent.sent.len(), 1, "{}", case.name);
+        }
+    }
+}
+
 #[test]
 fn a_smuggled_request_stays_a_body() {
     let case = corpus().into_iter().find(|c| c.name == "valid/smuggled-request").unwrap();

@@ -1,12 +1,14 @@
 //! The media of many calls at once, as a media thread sees it between its sockets; RTCP only where a timer is fired.
 
+use std::fs::File;
 use std::hint::black_box;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use hotline::clock::{Instant, Now, Wall};
 use hotline::ids::{CallId, LegId, Random, Side};
-use hotline::media::{Bridge, Codec, Command, Component, Play, Remote};
+use hotline::media::{Bridge, Codec, Command, Component, Play, Remote, wav};
 use hotline::protocol::rtp::{self, Header};
 
 use crate::measure::Report;
@@ -29,15 +31,35 @@ pub(crate) fn steps(report: &mut Report) {
     relay(report, "packet relayed", Codec::Pcma, false);
     relay(report, "packet relayed and recorded", Codec::Pcma, true);
     relay(report, "packet transcoded and recorded", Codec::Pcmu, true);
+    listened(report, "speech relayed and recorded", false);
+    listened(report, "speech relayed, recorded, heard by scripts", true);
     playout(report);
 }
 
 /// Both people of every call speak; each packet goes to the other one.
 fn relay(report: &mut Report, name: &str, agents_codec: Codec, record: bool) {
-    let mut calls: Vec<Bridge> = (0..CALLS).map(|_| joined(agents_codec, record)).collect();
-    let packets: Vec<[Vec<u8>; 2]> = (0..report.all_rounds(ROUNDS))
+    let calls = (0..CALLS).map(|_| joined(agents_codec, record)).collect();
+    let packets = (0..report.all_rounds(ROUNDS))
         .map(|n| [voice(n, LegId(1), Codec::Pcma), voice(n, LegId(2), agents_codec)])
         .collect();
+    pass(report, name, calls, packets);
+}
+
+/// The same with words, which the live meters of scripts have more to do with than with a tone.
+fn listened(report: &mut Report, name: &str, listen: bool) {
+    let mut calls: Vec<Bridge> = (0..CALLS).map(|_| joined(Codec::Pcma, true)).collect();
+    if listen {
+        calls.iter_mut().for_each(|bridge| bridge.handle(at(0), Command::Listen { call: call() }));
+    }
+    let prompt = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans/prompts/zh-CN/msg.invite.wav");
+    let (words, _) = wav::read_mono(File::open(prompt).expect("a prompt")).expect("a WAV file");
+    let packets = (0..report.all_rounds(ROUNDS))
+        .map(|n| LEGS.map(|(leg, _)| sound(n, leg, Codec::Pcma, |sample| words[sample % words.len()])))
+        .collect();
+    pass(report, name, calls, packets);
+}
+
+fn pass(report: &mut Report, name: &str, mut calls: Vec<Bridge>, packets: Vec<[Vec<u8>; 2]>) {
     report.row(name, 2 * CALLS, ROUNDS, |n| {
         let mut sent = 0;
         for bridge in &mut calls {
@@ -107,6 +129,10 @@ fn joined(agents_codec: Codec, record: bool) -> Bridge {
 }
 
 pub(crate) fn voice(n: usize, leg: LegId, codec: Codec) -> Vec<u8> {
+    sound(n, leg, codec, sample)
+}
+
+fn sound(n: usize, leg: LegId, codec: Codec, sample: impl Fn(usize) -> i16) -> Vec<u8> {
     let law = codec.law().expect("G.711");
     let payload: Vec<u8> = (n * FRAME..(n + 1) * FRAME).map(|n| law.encode(sample(n))).collect();
     let header = Header {

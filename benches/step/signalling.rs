@@ -187,6 +187,8 @@ fn world_with(agents: usize, around: Around) -> World {
             impatient: 0,
             nuisance: 0,
             repeat: 0,
+            silent: 0,
+            noisy: 0,
         },
         staff: Staff {
             hand_on: 0,

@@ -25,6 +25,9 @@ impl Call {
                 Act::Say(prompt) => self.order_play(Play::Script, &prompt, None, false),
                 Act::Hush => self.actions.push_back(Action::Hush),
                 Act::Cue(cue) => self.cue(&talking, at, cue),
+                Act::Warn if self.is_recorded() && !self.privacy.is_paused() => self.actions.push_back(Action::Warn),
+                Act::Warn => {}
+                Act::RingHolder => self.ring_holder(&mut talking, at),
                 Act::Close(reason) => return self.part(talking, now, at, reason, EndedBy::Gateway),
             }
         }

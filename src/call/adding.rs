@@ -34,7 +34,8 @@ impl Call {
         match input {
             Input::Add { by, to } => self.begin_adding(talking, at, (by, to), agents),
             Input::Sent(Sent::Invite { attempt }) if beside.contains_key(&attempt) => {
-                if let Some(who) = added(beside.get(&attempt)).filter(|_| !self.ledger.ringing.contains_key(&attempt)) {
+                let called = beside.get(&attempt).and_then(Third::called);
+                if let Some(who) = called.filter(|_| !self.ledger.ringing.contains_key(&attempt)) {
                     self.fact(at, who.invited(attempt));
                 }
             }
@@ -43,14 +44,15 @@ impl Call {
                     && let Stage::Inviting { until } = third.stage
                 {
                     third.stage = Stage::Ringing { until };
-                    if let Some(who) = added(Some(third)) {
+                    if let Some(who) = third.called() {
                         self.fact(at, who.ringing(attempt));
                     }
                 }
             }
-            Input::AgentAnswered { attempt } if beside.contains_key(&attempt) => {
-                self.added_answers(talking, attempt, at, agents);
-            }
+            Input::AgentAnswered { attempt } if beside.contains_key(&attempt) => match beside[&attempt].part {
+                Part::Holder { .. } => self.holder_answers(talking, attempt, at),
+                Part::Added { .. } | Part::Supervisor { .. } => self.added_answers(talking, attempt, at, agents),
+            },
             Input::AgentFailed { attempt, result, status } if beside.contains_key(&attempt) => {
                 self.dismiss(talking, attempt, at, Gone::Failed(result, status));
             }
@@ -149,7 +151,7 @@ impl Call {
 fn added(third: Option<&Third>) -> Option<Callee> {
     match &third?.part {
         Part::Added { who } => Some(who.clone()),
-        Part::Supervisor { .. } => None,
+        Part::Supervisor { .. } | Part::Holder { .. } => None,
     }
 }
 

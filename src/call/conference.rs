@@ -1,5 +1,5 @@
 //! Who takes part in a talk beside caller and agent: supervisors who have dialled in, and somebody whom the agent has added
-//! (`adding`).
+//! (`adding`), and the phone of an agent who holds the caller, which rings again (`holder`).
 //!
 //! ```text
 //! Arriving ─► Inviting ─► Ringing ─► There ─► gone        (added)
@@ -37,8 +37,17 @@ pub(super) struct Third {
 
 #[derive(Debug)]
 pub(super) enum Part {
-    Supervisor { by: AgentNo, mode: Supervision },
-    Added { who: Callee },
+    Supervisor {
+        by: AgentNo,
+        mode: Supervision,
+    },
+    Added {
+        who: Callee,
+    },
+    /// The phone of the agent who holds the caller: it only rings, see `holder`.
+    Holder {
+        agent: AgentNo,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +106,17 @@ impl Stage {
 
     pub(super) fn is_there(self) -> bool {
         matches!(self, Stage::There | Stage::Silent { .. })
+    }
+}
+
+impl Third {
+    /// Who is called, and does not dial in.
+    pub(super) fn called(&self) -> Option<Callee> {
+        match &self.part {
+            Part::Added { who } => Some(who.clone()),
+            Part::Holder { agent } => Some(Callee::Agent(agent.clone())),
+            Part::Supervisor { .. } => None,
+        }
     }
 }
 
@@ -192,10 +212,10 @@ impl Call {
                 self.actions.push_back(Action::Admit { attempt, audible: mode.audible() });
                 self.fact(at, What::SupervisionStarted { attempt, by, mode });
             }
-            Part::Added { who } => {
-                self.actions.push_back(match who {
-                    Callee::Agent(agent) => Action::InviteAgent { attempt, agent: agent.clone() },
-                    Callee::Target(_) => Action::InviteTarget { attempt },
+            Part::Added { .. } | Part::Holder { .. } => {
+                self.actions.push_back(match third.called() {
+                    Some(Callee::Agent(agent)) => Action::InviteAgent { attempt, agent },
+                    Some(Callee::Target(_)) | None => Action::InviteTarget { attempt },
                 });
                 third.stage = Stage::Inviting { until: now + self.hotline.agents.ring };
             }
@@ -233,7 +253,16 @@ impl Call {
         }
     }
 
-    fn send_away(&mut self, attempt: u32, Third { part, stage }: Third, at: Now, gone: Gone) {
+    fn send_away(&mut self, attempt: u32, third: Third, at: Now, gone: Gone) {
+        let (called, Third { part, stage }) = (third.called(), third);
+        let (result, status) = match gone {
+            Gone::Failed(result, status) => (result, status),
+            Gone::By(_) => (RingResult::Unreachable, None),
+        };
+        if let Some(who) = called.filter(|_| self.ledger.ringing.contains_key(&attempt)) {
+            self.fact(at, who.released(attempt, result, status));
+        }
+        let mut parting = Parting::HungUp;
         match (part, gone) {
             (Part::Supervisor { by, .. }, gone) if stage.is_there() => {
                 let why = match gone {
@@ -246,17 +275,10 @@ impl Call {
             (Part::Added { who }, Gone::By(why)) if stage.is_there() => {
                 self.fact(at, What::AddedLeft { attempt, who, why });
             }
-            (Part::Added { who }, gone) => {
-                let (result, status) = match gone {
-                    Gone::Failed(result, status) => (result, status),
-                    Gone::By(_) => (RingResult::Unreachable, None),
-                };
-                if self.ledger.ringing.contains_key(&attempt) {
-                    self.fact(at, who.released(attempt, result, status));
-                }
-                self.fact(at, What::AddFailed { attempt, result, status });
-            }
+            (Part::Added { .. }, _) => self.fact(at, What::AddFailed { attempt, result, status }),
+            // The agent is in this very call: none was missed.
+            (Part::Holder { .. }, _) => parting = Parting::Elsewhere,
         }
-        self.actions.push_back(Action::ReleaseAgent { attempt, parting: Parting::HungUp });
+        self.actions.push_back(Action::ReleaseAgent { attempt, parting });
     }
 }

@@ -403,6 +403,12 @@ pub enum What {
         agent: Option<AgentNo>,
         how: Unparked,
     },
+    /// The agent's phone has held the caller for `hold.ring_s` and is rung again by this attempt. If that is answered, the agent goes on
+    /// with the caller by it.
+    HolderRung {
+        attempt: u32,
+        agent: AgentNo,
+    },
     /// In an emergency the 2xx of this phone was read (receive stamp); others ring on until somebody confirms.
     AskedToConfirm {
         attempt: u32,

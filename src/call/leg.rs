@@ -370,6 +370,8 @@ pub enum Action {
     Cue {
         audio: Arc<[i16]>,
     },
+    /// Both hear, beside each other, that they are recorded.
+    Warn,
     /// What is being played ends.
     Hush,
     /// What is heard of the two is to be told.

@@ -33,6 +33,7 @@ mod cascading;
 mod closing;
 mod conference;
 mod handled;
+mod holder;
 mod hunting;
 mod parking;
 pub mod queue;
@@ -223,9 +224,13 @@ impl Call {
         self.ledger.kept
     }
 
-    /// Its hotline's dialplan wants a recording, and the caller does not object.
+    /// Its hotline's dialplan wants a recording, the caller does not object, and there was room for it.
     pub fn is_recorded(&self) -> bool {
-        self.is_kept() && self.hotline.recording.wants(self.id) && !self.privacy.opted_out
+        self.is_wanted() && !self.privacy.opted_out && !self.privacy.no_room
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.is_kept() && self.hotline.recording.wants(self.id)
     }
 
     pub fn hotline(&self) -> &Arc<Hotline> {

@@ -173,7 +173,7 @@ impl Call {
         self.mute(talking, at, false);
         self.dismiss_all(talking, at);
         talking.scripts.part(at.mono);
-        if talking.held.remove(&Side::Agent) {
+        if talking.unhold(at) {
             self.fact(at, What::HoldEnded { by: Side::Agent });
         }
         self.fact(at, What::Parked { attempt, agent: by.clone(), slot });

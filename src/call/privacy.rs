@@ -21,10 +21,14 @@ pub(super) struct Privacy {
     /// Too many of them: silence to the end.
     blanked_for_good: bool,
     pub(super) opted_out: bool,
+    /// No new recording is begun now.
+    pub(super) disk_full: bool,
+    /// So it was when this one was to begin: there is none.
+    pub(super) no_room: bool,
 }
 
 impl Privacy {
-    fn is_paused(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         matches!(self.pause, Some((_, None)))
     }
 
@@ -84,6 +88,11 @@ pub(super) struct Pressed {
 }
 
 impl Call {
+    /// Whether a recording that is to begin now cannot.
+    pub fn note_disk(&mut self, full: bool) {
+        self.privacy.disk_full = full;
+    }
+
     /// Whether the recording may be paused now, or go on.
     pub fn may_pause(&self) -> Result<(), NotPaused> {
         if !self.is_recorded() {

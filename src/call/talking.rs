@@ -97,6 +97,12 @@ impl Talking {
         self.last_attempt
     }
 
+    /// The agent's hold is over without the phone's having said so; false: there was none.
+    pub(super) fn unhold(&mut self, at: Now) -> bool {
+        self.scripts.unhold(at.mono);
+        self.held.remove(&Side::Agent)
+    }
+
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let transfer = match &self.stage {
             Stage::Transferring(transfer) => transfer.poll_timeout(),
@@ -175,6 +181,7 @@ impl Call {
             }
             Input::Held { by, held: false } => {
                 talking.held.remove(&by);
+                self.stop_ringing_holder(&mut talking, at);
                 self.fact(at, What::HoldEnded { by });
             }
             Input::Key { side, key, duration, via } => {
@@ -299,6 +306,10 @@ impl Call {
         if hotline.scripts.listens() {
             self.actions.push_back(Action::Listen);
         }
+        if self.is_recorded() {
+            talking.scripts.warn(at.mono, hotline.recording.beep);
+        }
+        let unrecorded = hotline.greeting.unrecorded.as_ref().filter(|_| self.privacy.no_room);
         if let Some(greeting) = greeting {
             let busy = || hotline.greeting.late_busy.get(agent).filter(|_| !self.standing.internal);
             let prompt = match talking.late {
@@ -306,7 +317,10 @@ impl Call {
                 Promptness::Late => &greeting.late,
                 Promptness::WhileBusy => busy().unwrap_or(&greeting.late),
             };
-            self.order_play(Play::Greeting, prompt, Some(agent.clone()), talking.late != Promptness::InTime);
+            let prompt = unrecorded.map_or_else(|| prompt.clone(), |unrecorded| prompt.followed_by(unrecorded));
+            self.order_play(Play::Greeting, &prompt, Some(agent.clone()), talking.late != Promptness::InTime);
+        } else if let Some(unrecorded) = unrecorded {
+            self.order_play(Play::Announcement, unrecorded, None, false);
         }
     }
 

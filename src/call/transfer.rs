@@ -92,6 +92,7 @@ impl Call {
         self.transfers.granted += 1;
         let by = by.clone();
         self.mute(&mut talking, at, false);
+        self.stop_ringing_holder(&mut talking, at);
         talking.scripts.part(at.mono);
         let attempt = talking.next_attempt();
         let attended = consulted != Consulted::No;
@@ -238,7 +239,7 @@ impl Call {
 
     /// Whoever held the caller is out of the call.
     fn end_agents_hold(&mut self, talking: &mut Talking, at: Now) {
-        if talking.held.remove(&Side::Agent) {
+        if talking.unhold(at) {
             self.fact(at, What::HoldEnded { by: Side::Agent });
         }
     }

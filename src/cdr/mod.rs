@@ -32,6 +32,8 @@ mod bounds_tests;
 #[cfg(test)]
 mod feature_tests;
 #[cfg(test)]
+mod holder_tests;
+#[cfg(test)]
 mod machine_tests;
 #[cfg(test)]
 mod parked_tests;

@@ -420,6 +420,9 @@ pub struct Buffer {
     pub concealed_ms: u64,
     pub recording_late_ms: u64,
     pub recording_concealed_ms: u64,
+    /// How far this person's sound lay in the recording from where it came, at the worst, for ten seconds or more.
+    #[serde(default)]
+    pub recording_astray_ms: u64,
 }
 
 impl Buffer {
@@ -431,6 +434,7 @@ impl Buffer {
             concealed_ms: decoded.concealed_us / 1_000,
             recording_late_ms: decoded.recording_late_us / 1_000,
             recording_concealed_ms: decoded.recording_concealed_us / 1_000,
+            recording_astray_ms: decoded.recording_astray_us / 1_000,
         }
     }
 }

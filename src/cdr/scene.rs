@@ -30,7 +30,7 @@ pub fn scene(facts: &[Fact]) -> Option<Scene> {
         played: record.played.iter().filter_map(|played| span(played.from_ms, played.to_ms)).chain(barged).collect(),
         held: held(facts, length_ms, &since),
         absent: [Side::Caller, Side::Agent].map(|leg| absent(facts, leg, length_ms, &since)),
-        comfort: [Vec::new(), Vec::new()],
+        comfort: [Side::Caller, Side::Agent].map(|leg| comfort(facts, leg, &since)),
         paused: record.recording.blanked.iter().filter_map(|b| span(Some(b.from_ms), b.to_ms)).collect(),
     })
 }
@@ -84,13 +84,34 @@ fn absent(facts: &[Fact], of: Side, length_ms: u64, since: &dyn Fn(Stamp) -> u64
     absent
 }
 
+/// When this person's phone sent less than half of what it sends while somebody speaks, and nothing was lost: it leaves pauses out, and
+/// what is heard in them is comfort noise. To the interval in which it was counted.
+fn comfort(facts: &[Fact], of: Side, since: &dyn Fn(Stamp) -> u64) -> Vec<Span> {
+    let packet_us = facts.iter().find_map(|fact| match &fact.what {
+        What::MediaMeasured { leg, heard } if *leg == of => Some(heard.measured.packet_us),
+        _ => None,
+    });
+    let Some(packet_us) = packet_us.filter(|us| *us > 0) else { return Vec::new() };
+    let interval_ms = INTERVAL.as_millis() as u64;
+    let span = |fact: &Fact| match &fact.what {
+        What::MediaInterval { leg, line } if *leg == of && line.packets > 0 && line.lost == 0 => {
+            let sent_ms = line.packets * u64::from(packet_us) / 1_000;
+            let at_ms = since(fact.at);
+            (2 * sent_ms < interval_ms).then(|| Span::new(at_ms.saturating_sub(interval_ms), at_ms))
+        }
+        _ => None,
+    };
+    facts.iter().filter_map(span).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::call::fact::PausedBy;
     use crate::call::reason::{EndedBy, Reason};
-    use crate::ledger::story::Story;
+    use crate::ledger::story::{self, Story};
     use crate::media::Play;
+    use crate::quality::Line;
 
     #[test]
     fn times_count_from_connected() {
@@ -115,6 +136,22 @@ mod tests {
         let held = [(Side::Agent, Span::new(6_000, 10_000)), (Side::Caller, Span::new(36_000, 40_000))];
         assert_eq!(scene.held, held);
         assert_eq!(scene.paused, [Span::new(8_000, 9_000), Span::new(35_000, 40_000)]);
+        assert_eq!(scene.comfort, [Vec::new(), Vec::new()]);
         assert_eq!(scene.absent, [vec![Span::new(0, 200), Span::new(20_000, 40_000)], vec![Span::new(0, 40_000)]]);
+    }
+
+    #[test]
+    fn a_phone_that_leaves_pauses_out_has_comfort_noise_in_them() {
+        let line = |packets: u64, lost: u64| Line { packets, lost, ..Line::default() };
+        let facts = Story::talking(1)
+            .at(14_001, What::MediaInterval { leg: Side::Caller, line: line(500, 0) })
+            .at(24_001, What::MediaInterval { leg: Side::Caller, line: line(40, 0) })
+            .at(34_001, What::MediaInterval { leg: Side::Caller, line: line(200, 300) })
+            .at(34_002, What::MediaInterval { leg: Side::Agent, line: line(40, 0) })
+            .ended(44_001, Reason::CallerHungUp, EndedBy::Caller)
+            .at(44_010, What::MediaMeasured { leg: Side::Caller, heard: Box::new(story::heard()) })
+            .facts();
+        // Of the agent's packets it is not known how long they are.
+        assert_eq!(scene(&facts).unwrap().comfort, [vec![Span::new(10_000, 20_000)], Vec::new()]);
     }
 }

@@ -41,7 +41,12 @@ pub(super) fn settings_of_two() -> Settings {
     let uri = Uri::parse("sip:9@10.0.0.4").unwrap();
     all.phones.push(Phone { agent: "9".into(), uri, transport: Transport::Udp, address: NINE.parse().unwrap() });
     all.trunks[0].server = Uri::parse("sip:10.0.0.2");
-    all.targets.push(CallTarget { name: "duty".into(), trunk: "carrier".into(), number: "13900000001".into() });
+    all.targets.push(CallTarget {
+        name: "duty".into(),
+        trunk: "carrier".into(),
+        number: "13900000001".into(),
+        keys: [].into(),
+    });
     all
 }
 

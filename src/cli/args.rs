@@ -71,6 +71,10 @@ pub(super) enum Command {
         /// Instead of the days of the scenario's [day].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
         days: Option<u32>,
+        /// Of a hundred callers or agents so many, instead of the scenario's own: silent=5,noisy=3. Callers may be impatient, nuisance,
+        /// repeat, silent and noisy, agents slow and forgetful.
+        #[arg(long, value_name = "KIND=PERCENT", value_delimiter = ',')]
+        people: Vec<String>,
         /// What if there were so many agents more or fewer: 10:00=-1 (for an hour), 10:00-12:30=2. May be given again; runs the days twice
         /// and shows both side by side.
         #[arg(long, value_name = "CHANGE", allow_hyphen_values = true)]

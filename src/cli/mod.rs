@@ -9,6 +9,7 @@ mod callbacks;
 mod choices;
 mod demo;
 mod erase;
+mod kept;
 mod ladder;
 mod nuisance;
 mod qa;
@@ -110,8 +111,8 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
         Command::Report { what, date, format, per } => {
             report_of(file, (*what, date.as_deref()), ((*format).into(), (*per).into()), &mut out)
         }
-        Command::Simulate { file, seed, calls, days, agents_at } => {
-            simulate::simulate(file, (*seed, *calls, *days), agents_at, &mut out)
+        Command::Simulate { file, seed, calls, days, people, agents_at } => {
+            simulate::simulate(file, (*seed, *calls, *days), (people, agents_at), &mut out)
         }
         Command::Rules { ask } => rules::run(ask, file, &mut out),
         Command::Analyze { file, json } => analyze::run(file, style(*json), &mut out),

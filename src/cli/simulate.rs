@@ -5,17 +5,19 @@ use std::path::Path;
 
 use anyhow::anyhow;
 
+use super::kept::Kept;
 use super::{Failure, what_if};
 use crate::cdr::{Record, Word as _};
 use crate::report::{Figures, Share, Summary};
+use crate::rules::{Case, Pack};
 use crate::sim::file;
-use crate::sim::run::{run, shrink};
-use crate::sim::scenario::Scenario;
+use crate::sim::run::{shrink, tell};
+use crate::sim::scenario::{Percent, Scenario};
 
 pub(super) fn simulate(
     path: &Path,
     (seed, calls, days): (Option<u64>, Option<u32>, Option<u32>),
-    agents_at: &[String],
+    (people, agents_at): (&[String], &[String]),
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let name = path.display().to_string();
@@ -26,11 +28,16 @@ pub(super) fn simulate(
     if let Some(day) = &mut scenario.day {
         day.days = days.unwrap_or(day.days);
     }
+    people.iter().try_for_each(|text| crowd(&mut scenario, text))?;
     if !agents_at.is_empty() {
         return what_if::compare(&scenario, &what_if::changed(&scenario, agents_at)?, out);
     }
-    let result = run(&scenario);
+    let (pack, mut rules) = (Pack::built_in(), Kept::default());
+    let result = tell(&scenario, |facts| {
+        Case::of(facts).into_iter().for_each(|case| rules.add(&case.record(&pack)));
+    });
     summary(&result.records, out)?;
+    rules.print(out)?;
     writeln!(out, "Virtual time {} s; seed {}", result.lasted.as_secs(), scenario.seed)?;
     if !result.failed() {
         return Ok(writeln!(out, "No violation: every invariant held after every step.")?);
@@ -42,6 +49,31 @@ pub(super) fn simulate(
     let Scenario { seed, calls, .. } = shrink(&scenario);
     writeln!(out, "Replay: hotline simulate {name} --seed {seed} --calls {calls}")?;
     Err(Failure::Failed(anyhow!("{} invariants were violated", result.violations.len())))
+}
+
+/// `silent=5`: so many of a hundred.
+fn crowd(scenario: &mut Scenario, text: &str) -> Result<(), Failure> {
+    let Scenario { callers, staff, .. } = scenario;
+    let kinds: [(&str, &mut Percent); 7] = [
+        ("impatient", &mut callers.impatient),
+        ("nuisance", &mut callers.nuisance),
+        ("repeat", &mut callers.repeat),
+        ("silent", &mut callers.silent),
+        ("noisy", &mut callers.noisy),
+        ("slow", &mut staff.slow),
+        ("forgetful", &mut staff.forgetful),
+    ];
+    let known: Vec<&str> = kinds.iter().map(|(kind, _)| *kind).collect();
+    let wrong =
+        || Failure::Usage(format!("`{text}` is no kind of people: write KIND=PERCENT, of {}", known.join(", ")));
+    let (kind, percent) = text.split_once('=').ok_or_else(wrong)?;
+    let percent = percent.trim().parse().ok().filter(|percent| *percent <= 100).ok_or_else(wrong)?;
+    let (_, of_them) = kinds.into_iter().find(|(name, _)| *name == kind.trim()).ok_or_else(wrong)?;
+    *of_them = percent;
+    if callers.silent + callers.noisy > 100 {
+        return Err(Failure::Usage("silent and noisy callers are together at most 100 of 100".to_owned()));
+    }
+    Ok(())
 }
 
 fn summary(records: &[Record], out: &mut dyn Write) -> std::io::Result<()> {
@@ -63,4 +95,34 @@ fn times(of: Summary) -> String {
 fn share(share: Share) -> String {
     let percent = share.ratio.map_or_else(|| "-".to_owned(), |r| format!("{:.1} %", r * 100.0));
     format!("{percent} ({} of {})", share.count, share.n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_who_are_not_heard_are_dealt_with_and_the_rules_about_them_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.toml");
+        let text = "[run]\ncalls = 60\n[[hotline]]\nagents = [\"1\", \"2\", \"3\", \"4\"]\n\
+            [callers]\nevery_ms = 60000\ntalk_s = \"60-90\"\n[agents]\npickup_s = \"1-3\"\ntalk_s = \"200-300\"\n";
+        std::fs::write(&path, text).unwrap();
+        let run = |people: &[&str]| {
+            let people: Vec<String> = people.iter().map(|text| (*text).to_owned()).collect();
+            let mut out = Vec::new();
+            let done = simulate(&path, (None, None, None), (&people, &[]), &mut out);
+            done.map(|()| String::from_utf8(out).unwrap())
+        };
+        let usual = run(&[]).unwrap_or_else(|_| panic!("it runs to its end"));
+        assert!(usual.contains("R-001 kept: ") && !usual.contains("R-104"), "{usual}");
+        let odd = run(&["silent=40", "noisy=40"]).unwrap_or_else(|_| panic!("it runs to its end"));
+        for kept in ["R-104 kept: 100.0 %", "R-110 kept: 100.0 %", "No violation"] {
+            assert!(odd.contains(kept), "{kept}: {odd}");
+        }
+        for wrong in ["silent", "silent=101", "loud=5"] {
+            assert!(matches!(run(&[wrong]), Err(Failure::Usage(_))), "{wrong}");
+        }
+        assert!(matches!(run(&["silent=60", "noisy=50"]), Err(Failure::Usage(_))));
+    }
 }

@@ -7,42 +7,15 @@ use std::io::Write;
 use anyhow::anyhow;
 
 use super::Failure;
+use super::kept::{Kept, RULES, Share};
 use crate::call::fact::Fact;
 use crate::call::reason::Reason;
-use crate::cdr::{Outcome, Word as _};
+use crate::cdr::Outcome;
 use crate::clock::Instant;
-use crate::qa::estimate::wilson;
-use crate::rules::{Case, Finding, Pack};
+use crate::rules::{Case, Pack};
 use crate::sim::day::{Change, Day};
 use crate::sim::run::tell;
 use crate::sim::scenario::Scenario;
-
-/// Rules whose pass rates are shown: what these made-up calls can break. Sound is carried in name only, so that nothing is told of it.
-const RULES: [&str; 4] = ["R-001", "R-009", "R-125", "R-200"];
-
-/// Of `n` so many.
-#[derive(Debug, Clone, Copy, Default)]
-struct Share {
-    count: u64,
-    n: u64,
-}
-
-impl Share {
-    fn add(&mut self, counts: bool) {
-        self.count += u64::from(counts);
-        self.n += 1;
-    }
-
-    fn shown(self) -> String {
-        let Some(ratio) = wilson(self.count, self.n) else { return "-".to_owned() };
-        let percent = |share: f64| share * 100.0;
-        format!("{:.1} % ({:.1}–{:.1})", percent(ratio.ratio), percent(ratio.low), percent(ratio.high))
-    }
-
-    fn ratio(self) -> Option<f64> {
-        (self.n > 0).then(|| self.count as f64 / self.n as f64)
-    }
-}
 
 /// What came of the days.
 #[derive(Debug, Default)]
@@ -55,7 +28,7 @@ struct Days {
     answered: u64,
     ring_to_answer_ms: u64,
     by_hour: BTreeMap<u32, Share>,
-    rules: BTreeMap<&'static str, Share>,
+    rules: Kept,
 }
 
 impl Days {
@@ -83,13 +56,7 @@ impl Days {
         }
         let hour = day.map_or(0, |day| day.hour(Instant::from_nanos(first.at.mono_ns)));
         self.by_hour.entry(hour).or_default().add(in_time);
-        for verdict in &record.verdicts {
-            let Some(rule) = RULES.iter().find(|rule| **rule == verdict.rule) else { continue };
-            let kept = [(Finding::Pass, true), (Finding::Fail, false)];
-            if let Some((_, kept)) = kept.iter().find(|(finding, _)| finding.word() == verdict.verdict) {
-                self.rules.entry(*rule).or_default().add(*kept);
-            }
-        }
+        self.rules.add(&record);
     }
 
     fn mean_s(&self) -> String {
@@ -128,9 +95,8 @@ pub(super) fn compare(scenario: &Scenario, other: &Scenario, out: &mut dyn Write
     row("abandoned", before.abandoned.shown(), after.abandoned.shown())?;
     row("the agent hung up first", before.agent_first.shown(), after.agent_first.shown())?;
     row("mean ring to answer", before.mean_s(), after.mean_s())?;
-    for rule in RULES {
-        let of = |days: &Days| days.rules.get(rule).copied().unwrap_or_default().shown();
-        row(&format!("{rule} kept"), of(&before), of(&after))?;
+    for (rule, _) in RULES {
+        row(&format!("{rule} kept"), before.rules.of(rule).shown(), after.rules.of(rule).shown())?;
     }
     plot(&before, &after, out)?;
     Ok(())

@@ -191,7 +191,7 @@ fn what_legs_speak() {
         [
             "c:2: rtp.codecs \"opus\" is not carried: PCMA, PCMU and G722 are",
             "c:2: rtp.codecs without PCMA and PCMU: add the one that the trunk speaks",
-            "c:3: rtp.agent_srtp \"maybe\" is no policy: write \"off\", \"optional\" or \"required\"",
+            "c:3: rtp.agent_srtp \"maybe\" is no policy: write \"off\", \"optional\", \"preferred\" or \"required\"",
         ]
     );
 }

@@ -53,6 +53,7 @@ peers = ["192.0.2.7"]
 name = "duty"
 trunk = "third"
 number = "+8613900000001"
+send_digits = "1w#"
 "#;
     let (trunks, targets, faults) = run(text);
     assert_eq!(faults, [""; 0]);
@@ -74,6 +75,8 @@ number = "+8613900000001"
     assert_eq!(third, &Trunk::of_peers("third", vec!["192.0.2.7".parse().unwrap()]));
     assert_eq!(third.way_of_calls().unwrap().as_str(), "sip:192.0.2.7");
     assert_eq!(targets[0].number, "+8613900000001");
+    let half = Stroke::Pause(Duration::from_millis(500));
+    assert_eq!(targets[0].send_digits, [Stroke::Key(1), half, Stroke::Key(11)]);
 }
 
 #[test]
@@ -97,6 +100,7 @@ peers = ["10.0.0.0/8"]
 name = "duty"
 trunk = "c"
 number = "12@evil.example"
+send_digits = "1 2"
 [dns]
 servers = ["ns.example"]
 "#;
@@ -115,7 +119,9 @@ servers = ["ns.example"]
         "c:12: register.server \"sip:u@h\" names a user: write server = \"sip:carrier.example\"",
         "c:18: target.trunk \"c\" does not say where calls go: add server = \"sip:…\" to that [[trunk]]",
         "c:19: target.number \"12@evil.example\" cannot be dialled: write digits, with + before a country code",
-        "c:21: dns.servers \"ns.example\" is not an address: write 192.0.2.53 or 127.0.0.1:5353",
+        "c:20: target.send_digits \"1 2\" cannot be keyed: write up to 64 of 0 to 9, *, #, A to D, w (half a second) and \
+         W (two seconds)",
+        "c:22: dns.servers \"ns.example\" is not an address: write 192.0.2.53 or 127.0.0.1:5353",
     ];
     assert_eq!(faults, expected, "{faults:#?}");
 }

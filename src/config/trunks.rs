@@ -16,6 +16,7 @@ use crate::peer::number::Numbering;
 use crate::peer::registration;
 use crate::peer::route::Destination;
 use crate::peer::trunk::{Peer, PeerError};
+use crate::protocol::rtp::event::{Stroke, strokes};
 use crate::protocol::sip::endpoint::Transport;
 use crate::protocol::sip::uri::{Scheme, Uri};
 use crate::written::{At, Table};
@@ -264,9 +265,23 @@ pub(super) fn targets(root: &mut Table<'_>, trunks: &[Trunk]) -> Vec<TargetSetti
                 "give each target a name of its own",
             );
         }
-        found.push(TargetSettings { name: name.value, trunk: TrunkName::from(trunk.value), number: number.value });
+        let (trunk, send_digits) = (TrunkName::from(trunk.value), keys(&mut section));
+        found.push(TargetSettings { name: name.value, trunk, number: number.value, send_digits });
     }
     found
+}
+
+fn keys(target: &mut Table<'_>) -> Vec<Stroke> {
+    let Some(written) = target.string("send_digits") else { return Vec::new() };
+    strokes(&written.value).unwrap_or_else(|| {
+        let what = format!("target.send_digits \"{}\" cannot be keyed", written.value);
+        target.fault(
+            written.line,
+            what,
+            "write up to 64 of 0 to 9, *, #, A to D, w (half a second) and W (two seconds)",
+        );
+        Vec::new()
+    })
 }
 
 pub(super) fn dns_servers(section: &mut Table<'_>) -> Vec<SocketAddr> {

@@ -113,10 +113,12 @@ pub struct Recording {
     pub blank_digits: Option<Duration>,
     /// By this key the caller, who is with somebody, says that nothing is to be kept.
     pub opt_out_key: Option<char>,
+    /// How often both hear a tone that says that they are recorded; `None`: never.
+    pub beep: Option<Duration>,
 }
 
 impl Recording {
-    pub const ALL: Recording = Recording { percent: 100, blank_digits: None, opt_out_key: None };
+    pub const ALL: Recording = Recording { percent: 100, blank_digits: None, opt_out_key: None, beep: None };
 
     /// Drawn by the last bits of the call's id, which are random: the same for the same call whoever asks.
     pub fn wants(self, call: CallId) -> bool {
@@ -160,6 +162,8 @@ pub struct Greeting {
     pub notice: Option<Notice>,
     /// Said instead of a late greeting if the line was busy in truth (C17).
     pub late_busy: BTreeMap<AgentNo, Prompt>,
+    /// Said behind any of them to a caller who cannot be recorded, because the disk is full.
+    pub unrecorded: Option<Prompt>,
 }
 
 /// To whom, and when.
@@ -224,6 +228,17 @@ pub struct Prompt {
     pub files: Vec<String>,
     /// 8 kHz, 16 bit.
     pub audio: Arc<[i16]>,
+}
+
+impl Prompt {
+    /// This one and then the other, as one.
+    pub fn followed_by(&self, other: &Prompt) -> Prompt {
+        Prompt {
+            text: format!("{}{}", self.text, other.text),
+            files: [&self.files[..], &other.files].concat(),
+            audio: self.audio.iter().chain(other.audio.iter()).copied().collect(),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

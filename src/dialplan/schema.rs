@@ -37,6 +37,7 @@ pub(super) struct Written {
     pub(super) hours: Option<hours::Hours>,
     pub(super) outage: Option<hours::Outage>,
     pub(super) recording: Recording,
+    pub(super) unrecorded: Option<At<String>>,
     pub(super) scripts: scripts::Scripts,
     /// Where a call begins; left out: with the agents.
     pub(super) start: Option<At<String>>,
@@ -79,6 +80,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
     let mut agents = root.section("agents");
     let queue = root.section("queue");
     let (hours, outage) = (root.section("hours"), root.section("outage"));
+    let (recording, unrecorded) = recording::read(&mut root.section("recording"));
     Written {
         id: hotline.required_string("id").filter(|id| is_id(&hotline, id)),
         org: hotline.required_string("org"),
@@ -96,7 +98,8 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         queue: steps::queue(queue),
         hours: hours::hours(hours),
         outage: hours::outage(outage),
-        recording: recording::read(&mut root.section("recording")),
+        recording,
+        unrecorded,
         scripts: scripts::read(&mut root),
         start: hotline.string("start"),
         steps: steps::read(root.named_sections("step")),

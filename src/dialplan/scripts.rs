@@ -116,6 +116,8 @@ pub struct Hold {
     pub every: Duration,
     /// When the agent is told.
     pub cues: Vec<Duration>,
+    /// After so long, and each time again, the phone that holds rings.
+    pub ring: Option<Duration>,
     /// Said to the caller when the agent is back.
     pub back: Option<Prompt>,
     /// The agent hears a tone then: an apology is due.

@@ -148,7 +148,7 @@ impl Gateway {
         });
         self.leash_phone(session, &flow);
         let name = TargetName::from(format!("callback-{id}").as_str());
-        let target = CallTarget { name: name.clone(), trunk, number };
+        let target = CallTarget { name: name.clone(), trunk, number, keys: [].into() };
         let call = Call::for_agent(id, self.settings.run, now, saying(tones(1), Next::Target(name)), self.own_offer());
         let caller = CallerLeg {
             session,

@@ -28,7 +28,8 @@ fn switch(trunk: Trunk) -> Switch {
     let hotline = Arc::new(hotline);
     plans.by_number.insert("400".into(), Arc::clone(&hotline));
     plans.hotlines = vec![hotline];
-    let target = CallTarget { name: "duty".into(), trunk: "carrier".into(), number: "13900000001".into() };
+    let target =
+        CallTarget { name: "duty".into(), trunk: "carrier".into(), number: "13900000001".into(), keys: [].into() };
     let settings = Settings { trunks: vec![trunk], targets: vec![target], ..settings() };
     Switch::with(settings, plans)
 }

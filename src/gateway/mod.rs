@@ -68,7 +68,7 @@ use crate::call::privacy::NotPaused;
 use crate::clock::{Instant, Now, RunId};
 use crate::dialplan::plan::Plans;
 use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId, TrunkName};
-use crate::media::keying::Policy;
+use crate::media::keying::{Part, Policy};
 use crate::media::negotiate::{self, CODECS};
 use crate::media::{self, Codec, Ports};
 use crate::peer::known::{Known, Standing};
@@ -117,10 +117,8 @@ impl MediaSettings {
     }
 
     /// An offer or an answer of that leg's peer, with the codecs that we speak.
-    fn read(&self, role: &Role, body: &[u8]) -> Result<negotiate::Peer, negotiate::Refusal> {
-        let peer = negotiate::read(body)?.with(&self.codecs)?;
-        self.srtp(role).admits(peer.key.is_some())?;
-        Ok(peer)
+    fn read(&self, role: &Role, part: Part, body: &[u8]) -> Result<negotiate::Peer, negotiate::Refusal> {
+        negotiate::read(body)?.with(&self.codecs)?.under(self.srtp(role), part)
     }
 
     /// All codecs of ours, `first` ones first.
@@ -222,6 +220,8 @@ pub enum Input {
     },
     /// Whether the queue of facts not yet on disk is at its bound.
     LedgerFull(bool),
+    /// Whether no new recording is begun, because the disk is full.
+    DiskFull(bool),
     /// Whether the database takes facts. While it does not, they wait in memory, and each live call's record tells.
     LedgerFailing(bool),
     /// Go on with this configuration.
@@ -355,6 +355,7 @@ pub struct Gateway {
     draining: bool,
     ledger_full: bool,
     ledger_failing: bool,
+    disk_full: bool,
 }
 
 impl Gateway {
@@ -398,6 +399,7 @@ impl Gateway {
             draining: false,
             ledger_full: false,
             ledger_failing: false,
+            disk_full: false,
         };
         gateway.renew_reaching(Instant::START);
         gateway
@@ -442,6 +444,7 @@ impl Gateway {
             Input::Listening(call) => self.inputs.push_back((call, now, leg::Input::ListeningStarted)),
             Input::Listened { call, listened } => self.inputs.push_back((call, now, leg::Input::Listened(listened))),
             Input::LedgerFull(full) => self.ledger_full = full,
+            Input::DiskFull(full) => self.disk_full = full,
             Input::LedgerFailing(failing) => self.handle_ledger(now, failing),
             Input::Reload(reload) => self.reload(now, *reload),
             Input::Drain => self.drain(),
@@ -627,6 +630,7 @@ impl Gateway {
         let Some(entry) = self.calls.get_mut(&id) else { return };
         let _span = tracing::info_span!("switch", call = %id).entered();
         let (call, agents) = (&mut entry.call, &mut self.agents);
+        call.note_disk(self.disk_full);
         if catch_unwind(AssertUnwindSafe(|| act(call, agents))).is_err() {
             tracing::error!("a bug in the call machine; this call is ended");
             call.fail(now, agents);

@@ -56,7 +56,9 @@ impl Gateway {
             Action::AnswerRefer { attempt, status } => self.answer_refer(now, id, attempt, status),
             Action::Notify { attempt, status } => self.notify(now, id, attempt, status),
             Action::Park { hears } => self.outputs.push_back(Output::Media(Command::Park { call: id, hears })),
-            Action::Mute { .. } | Action::Cue { .. } | Action::Hush | Action::Listen => self.order_sound(id, action),
+            Action::Mute { .. } | Action::Cue { .. } | Action::Warn | Action::Hush | Action::Listen => {
+                self.order_sound(id, action);
+            }
             Action::AnswerAlone => self.answer_alone(now, id),
             Action::Attend { connected } => {
                 let attend = self.attend(id, connected);
@@ -69,11 +71,14 @@ impl Gateway {
             Action::OpenMoved { attempt } => self.open_moved(now, id, attempt),
             Action::MoveAgent { attempt } => self.move_agent(now, id, attempt),
             Action::Bridge { attempt, connected } => {
+                let mut first = false;
                 if let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) {
+                    first = !a.bridged;
                     (a.bridged, a.beside) = (true, false);
                 }
                 let bridge = self.bridge(id, attempt, connected);
-                self.outputs.extend(bridge.map(Output::Media));
+                let keys = first.then(|| self.keys_of_target(id, attempt)).flatten();
+                self.outputs.extend(bridge.into_iter().chain(keys).map(Output::Media));
             }
             Action::Play { play, audio } => {
                 self.outputs.push_back(Output::Media(Command::Play { call: id, play, audio }));
@@ -107,6 +112,7 @@ impl Gateway {
         let command = match action {
             Action::Mute { muted } => Command::Mute { call, muted },
             Action::Cue { audio } => Command::Cue { call, audio },
+            Action::Warn => Command::Warn { call },
             Action::Hush => Command::Hush { call },
             Action::Listen => Command::Listen { call },
             _ => return,
@@ -210,7 +216,12 @@ impl Gateway {
         self.close_leg(id, &Role::Agent { attempt, agent });
     }
 
+    /// An agent who holds the caller by one phone and is rung by another is free when the last of them is.
     pub(super) fn free(&mut self, callee: &Callee, id: CallId, now: Now) {
+        let mut others = self.phone_sessions.range((id, 0, callee.clone())..).take_while(|((call, ..), _)| *call == id);
+        if others.any(|((_, _, other), _)| other == callee) {
+            return;
+        }
         if let Callee::Agent(agent) = callee {
             self.free_agent(agent, id, now);
         }

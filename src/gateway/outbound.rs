@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::book::{Attempt, Link, Role};
@@ -11,6 +12,7 @@ use crate::call::fact::RingResult;
 use crate::call::leg::{Callee, Input};
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, TargetName};
+use crate::media::Command;
 use crate::peer::account::Challenged;
 use crate::peer::registration::host_of;
 use crate::peer::route::{Destination, Target};
@@ -119,6 +121,19 @@ impl Gateway {
             authorization: None,
             status: None,
         })
+    }
+
+    /// What this attempt's target wants to be keyed now that it has answered.
+    pub(super) fn keys_of_target(&self, id: CallId, attempt: u32) -> Option<Command> {
+        let attempt = self.calls.get(&id)?.attempts.get(&attempt)?;
+        let Callee::Target(name) = &attempt.agent else { return None };
+        let target = self.settings.targets.iter().find(|t| t.name == *name && !t.keys.is_empty())?;
+        if attempt.peer.as_ref().is_some_and(|peer| peer.telephone_event.is_none()) {
+            tracing::warn!(call = %id, target = %name, "the target takes no keys (RFC 4733), so none are sent");
+            return None;
+        }
+        let leg = attempt.media.as_ref()?.leg;
+        Some(Command::Press { leg, strokes: Arc::clone(&target.keys) })
     }
 
     pub(super) fn invite_target(&mut self, now: Now, id: CallId, attempt: u32) {

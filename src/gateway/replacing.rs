@@ -18,7 +18,8 @@ use super::orders::cause;
 use crate::call::leg::{Callee, Input, Parting};
 use crate::clock::Now;
 use crate::ids::CallId;
-use crate::media::{keying, negotiate};
+use crate::media::keying::{self, Part};
+use crate::media::negotiate;
 use crate::protocol::sip::endpoint::{Flow, Label, Replaced, Seen, SessionId};
 use crate::protocol::sip::message::Request;
 use crate::protocol::sip::replaces::Replaces;
@@ -132,7 +133,7 @@ impl Gateway {
     /// The media of the leg goes where the new phone says, by the same port.
     fn answer_confirmed(&mut self, at: Now, place: &Place, flow: Flow, request: &Request) -> Result<Vec<u8>, u16> {
         let Place { call, role, .. } = place;
-        if !request.body.is_empty() && self.settings.media.read(role, &request.body).is_err() {
+        if !request.body.is_empty() && self.settings.media.read(role, Part::Offer, &request.body).is_err() {
             return Err(488);
         }
         // The old phone knows the old key.

@@ -15,6 +15,7 @@ use crate::clock::Now;
 use crate::dialplan::plan::Hotline;
 use crate::ids::{CallId, Side, SubjectId};
 use crate::limits;
+use crate::media::keying::Part;
 use crate::media::negotiate::Peer;
 use crate::peer::identity::Number;
 use crate::protocol::sip::dtmf::Key;
@@ -190,7 +191,7 @@ impl Gateway {
         if request.body.is_empty() {
             return (None, None);
         }
-        match self.settings.media.read(&Role::Caller, &request.body) {
+        match self.settings.media.read(&Role::Caller, Part::Offer, &request.body) {
             Ok(peer) => (Some(peer), None),
             Err(refusal) => {
                 tracing::info!(%refusal, "offer refused");

@@ -10,8 +10,9 @@ use crate::call::leg::{Beside, Callee, Input, Media};
 use crate::clock::Now;
 use crate::ids::{CallId, LegId, Side};
 use crate::limits;
+use crate::media::keying::{self, Part};
 use crate::media::negotiate::{self, Local, Peer};
-use crate::media::{self, Codec, Command, keying};
+use crate::media::{self, Codec, Command};
 use crate::protocol::sip::endpoint::SessionId;
 
 /// Ports tried for one leg before it counts as failed: another program may hold a few of ours.
@@ -193,7 +194,7 @@ impl Gateway {
         let role = Role::Agent { attempt, agent };
         let locked = self.is_locked(id, &role);
         let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) else { return false };
-        let agreed = self.settings.media.read(&role, body).ok().and_then(|peer| {
+        let agreed = self.settings.media.read(&role, Part::Answer, body).ok().and_then(|peer| {
             let (codec, _) = *peer.codecs.first()?;
             Some((peer, codec, a.media.as_ref()?.local))
         });
@@ -216,7 +217,7 @@ impl Gateway {
         let locked = self.is_locked(id, &Role::Caller);
         let Some(caller) = self.calls.get_mut(&id).map(|entry| &mut entry.caller) else { return false };
         let Some(media) = &caller.media else { return false };
-        let read = self.settings.media.read(&Role::Caller, body).ok();
+        let read = self.settings.media.read(&Role::Caller, Part::Answer, body).ok();
         let Some((peer, codec)) = read.and_then(|peer| peer.codecs.first().map(|(codec, _)| *codec).map(|c| (peer, c)))
         else {
             return false;
@@ -280,7 +281,7 @@ impl Gateway {
         if !std::mem::take(&mut entry.media_mut(role)?.awaits_answer) {
             return None;
         }
-        match self.settings.media.read(role, body) {
+        match self.settings.media.read(role, Part::Answer, body) {
             Ok(peer) => self.change_peer(id, role, peer),
             Err(refusal) => {
                 tracing::warn!(call = %id, %refusal, "an ACK brought no usable media");
@@ -295,7 +296,7 @@ impl Gateway {
         if body.is_empty() {
             return None;
         }
-        match self.settings.media.read(role, body) {
+        match self.settings.media.read(role, Part::Answer, body) {
             Ok(peer) => self.change_peer(id, role, peer),
             Err(refusal) => {
                 tracing::warn!(call = %id, %refusal, "a 2xx brought no usable media; the call goes on as it was");
@@ -354,7 +355,7 @@ impl Gateway {
                 None,
             ));
         }
-        let peer = self.settings.media.read(role, body).ok()?;
+        let peer = self.settings.media.read(role, Part::Offer, body).ok()?;
         if peer.holds() && !held && media.holds >= limits::HOLDS {
             return None;
         }

@@ -18,6 +18,7 @@ use crate::call::leg::{Callee, Input};
 use crate::call::presence::{RefusedSupervision, What};
 use crate::clock::{Instant, Now};
 use crate::ids::{AgentNo, CallId, HotlineId};
+use crate::media::keying::Part;
 use crate::peer::lockout::{Deed, Lockout};
 use crate::peer::token::Token;
 use crate::protocol::sip::endpoint::{Flow, SessionId};
@@ -125,7 +126,7 @@ impl Gateway {
     ) -> Result<(), u16> {
         let callee = Callee::Agent(by.clone());
         let role = Role::Agent { attempt, agent: callee.clone() };
-        if request.body.is_empty() || self.settings.media.read(&role, &request.body).is_err() {
+        if request.body.is_empty() || self.settings.media.read(&role, Part::Offer, &request.body).is_err() {
             return Err(488);
         }
         let media = self.open_leg(now, call, &role, flow.local).ok_or(503u16)?;

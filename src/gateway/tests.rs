@@ -7,6 +7,7 @@ use crate::call::fact::What;
 use crate::clock::Wall;
 use crate::dialplan::plan::{Answer, Cadence, Duty, Greeting, Hotline, Next, Ringback, Strategy};
 use crate::media::Command;
+use crate::protocol::rtp::event::Stroke;
 use crate::protocol::sip::address::Address;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Message, Request, Response, parse_datagram};
@@ -29,6 +30,7 @@ pub(crate) struct Switch {
     pub(crate) round_trips: Vec<Duration>,
     /// Who takes part beside caller and agent, as the media threads were told.
     pub(crate) admitted: Vec<(LegId, media::Audible)>,
+    pub(crate) pressed: Vec<(LegId, Arc<[Stroke]>)>,
     pub(crate) wrong_pins: usize,
     /// Each with where it went.
     pub(crate) sent: Vec<(SocketAddr, Message)>,
@@ -112,6 +114,7 @@ impl Switch {
             shown,
             round_trips,
             admitted: Vec::new(),
+            pressed: Vec::new(),
             wrong_pins: 0,
             sent,
         }
@@ -147,6 +150,7 @@ impl Switch {
                 }
                 Output::Media(Command::Remote { remote, .. }) => self.remotes.push(remote.rtp),
                 Output::Media(Command::Admit { leg, audible, .. }) => self.admitted.push((leg, audible)),
+                Output::Media(Command::Press { leg, strokes }) => self.pressed.push((leg, strokes)),
                 Output::Rejected(Rejected::WrongPin) => self.wrong_pins += 1,
                 Output::Fact(fact) => self.facts.push(fact),
                 Output::AgentFact(fact) => self.agent_facts.push(fact),

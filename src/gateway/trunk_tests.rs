@@ -12,6 +12,7 @@ use crate::peer::limit::Limits;
 use crate::peer::number::Numbering;
 use crate::peer::registration;
 use crate::peer::route::Server;
+use crate::protocol::rtp::event::strokes;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Message, Request};
 
@@ -214,7 +215,8 @@ fn overflowing(account: Option<Account>) -> Switch {
     plans.by_number.insert("400".into(), Arc::clone(&hotline));
     plans.hotlines = vec![hotline];
     let trunk = Trunk { account, ..trunk("sip:carrier.example") };
-    let target = CallTarget { name: "duty".into(), trunk: "carrier".into(), number: "13900000001".into() };
+    let (name, number, keys) = ("duty".into(), "13900000001".into(), strokes("1w23").unwrap().into());
+    let target = CallTarget { name, trunk: "carrier".into(), number, keys };
     let mut switch = Switch::with(Settings { trunks: vec![trunk], targets: vec![target], ..settings() }, plans);
     wake(&mut switch);
     resolve(&mut switch, servers(&[CARRIER, SECOND], 3_600));
@@ -240,7 +242,10 @@ fn a_target_is_called_when_no_agent_is_left_and_its_answer_is_an_overflow() {
     switch.tell(CARRIER, &answer(&invite, 180, ""));
     switch.pass(Duration::from_millis(6_000));
     assert!(went(&mut switch, SECOND, "INVITE").is_empty(), "it rings: nobody else is tried");
-    let sent = switch.tell(CARRIER, &ok(&invite, SDP));
+    assert!(switch.pressed.is_empty(), "nobody has answered");
+    let keyed = format!("{SDP}a=rtpmap:101 telephone-event/8000\n").replace("AVP 8", "AVP 8 101");
+    let sent = switch.tell(CARRIER, &ok(&invite, &keyed));
+    assert_eq!(switch.pressed.iter().map(|(_, keys)| keys.to_vec()).collect::<Vec<_>>(), [strokes("1w23").unwrap()]);
     let answered = sent.iter().find_map(|m| match m {
         Message::Response(r) if r.status == 200 => Some(r.clone()),
         _ => None,

@@ -8,6 +8,7 @@ mod hops;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::outbound::Legs;
@@ -24,6 +25,7 @@ use crate::peer::limit::{Limit, Limits};
 use crate::peer::registration::{self, Registration, host_of};
 use crate::peer::route::{Destination, Names, Records, Target};
 use crate::peer::trunk::Peer;
+use crate::protocol::rtp::event::Stroke;
 use crate::protocol::sip::endpoint::{Answered, Ask, AskId, Flow, Transport};
 use crate::protocol::sip::uri::Uri;
 use crate::protocol::sip::vocabulary::Method;
@@ -94,6 +96,8 @@ pub struct CallTarget {
     pub name: TargetName,
     pub trunk: TrunkName,
     pub number: String,
+    /// What is keyed once it has answered.
+    pub keys: Arc<[Stroke]>,
 }
 
 /// The phone of an agent whose contact names its host.

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::call::fact::{Fact, PausedBy, RecordedPart, What};
 use crate::call::reason::{EndedBy, Reason};
+use crate::ids::Side;
 use crate::io::disk;
 use crate::io::inspection::{self, Fault, Summary};
 use crate::io::playback::{PlaybackError, Recordings};
@@ -16,6 +17,7 @@ use crate::io::vault::MasterKey;
 use crate::ledger::Subject;
 use crate::ledger::story::{self, Story};
 use crate::media::{Block, wav};
+use crate::quality::{Decoded, Heard};
 use crate::store::{Class, Reader, Writer};
 
 const NUMBER: &str = "13900000001";
@@ -42,10 +44,12 @@ impl House {
     }
 
     fn call(&mut self, seed: u64, recorded_ms: u64) {
-        let mut facts = Story::talking(seed)
-            .ended(9_000, Reason::CallerHungUp, EndedBy::Caller)
-            .at(9_050, story::recording_ok(recorded_ms))
-            .facts();
+        let ended = Story::talking(seed).ended(9_000, Reason::CallerHungUp, EndedBy::Caller);
+        self.keep(ended.at(9_050, story::recording_ok(recorded_ms)).facts(), recorded_ms);
+    }
+
+    /// A call with a recording of this length.
+    fn keep(&mut self, mut facts: Vec<Fact>, recorded_ms: u64) {
         let call = facts[0].call;
         let What::Offered(offered) = &facts[0].what else { panic!("no call") };
         let subject = Subject { id: offered.caller, number: NUMBER.to_owned() };
@@ -192,6 +196,24 @@ fn a_recording_of_several_files_is_one_for_whoever_checks_hears_or_deletes_it() 
     assert!(!left.into_iter().any(|file| file.exists()));
     assert!(matches!(recordings.read_range(house.calls[2], 0..1), Err(PlaybackError::Gone(Cause::Destruction))));
     assert!(matches!(recordings.read_range(Story::new(77).facts()[0].call, 0..1), Err(PlaybackError::None)));
+}
+
+#[test]
+fn channels_that_lie_apart_are_found() {
+    let mut house = House::with(1);
+    for (seed, astray_us) in [(2, [12_000, 8_900]), (3, [21_500, 13_000])] {
+        let measured = |us: u64| {
+            let decoded = Decoded { recording_astray_us: us, ..Decoded::default() };
+            Box::new(Heard { decoded: Some(decoded), ..story::heard() })
+        };
+        let story = Story::talking(seed).ended(9_000, Reason::CallerHungUp, EndedBy::Caller);
+        let story = [Side::Caller, Side::Agent]
+            .into_iter()
+            .zip(astray_us)
+            .fold(story, |story, (leg, us)| story.at(9_010, What::MediaMeasured { leg, heard: measured(us) }));
+        house.keep(story.at(9_050, story::recording_ok(4_999)).facts(), 4_999);
+    }
+    assert_eq!(house.verify().0, BTreeMap::from([(Fault::Apart, 1)]), "34 ms are too many, 20 are not");
 }
 
 #[test]

@@ -90,8 +90,16 @@ impl Occupancy {
 /// Runs the switch until it is told to stop; gives the wires back so that they can be closed in order.
 pub fn run(gateway: Gateway, inbox: Inbox, wires: Wires) -> io::Result<JoinHandle<Wires>> {
     let pending = Batch::default();
-    let driver =
-        Driver { gateway, wires, pending, no_room: false, ledger_failing: false, guests_version: 0, known_version: 0 };
+    let driver = Driver {
+        gateway,
+        wires,
+        pending,
+        no_room: false,
+        disk_full: false,
+        ledger_failing: false,
+        guests_version: 0,
+        known_version: 0,
+    };
     thread::Builder::new().name("switch".to_owned()).spawn(move || driver.run(&inbox))
 }
 
@@ -105,6 +113,8 @@ struct Driver {
     pending: Batch,
     /// New calls are refused: the ledger is full, or the disk.
     no_room: bool,
+    /// No new recordings are begun.
+    disk_full: bool,
     ledger_failing: bool,
     /// Of the guests that the door knows.
     guests_version: u64,
@@ -315,7 +325,12 @@ impl Driver {
             }
         }
         let full = self.wires.ledger.room() == Room::Full || !self.pending.is_empty();
-        let no_room = full || (self.wires.refuse_at_full && self.wires.disk.gauge().is_full());
+        let disk_full = self.wires.disk.gauge().is_full();
+        if disk_full != self.disk_full {
+            self.disk_full = disk_full;
+            self.handle(Input::DiskFull(disk_full));
+        }
+        let no_room = full || (self.wires.refuse_at_full && disk_full);
         if no_room != self.no_room {
             self.no_room = no_room;
             self.handle(Input::LedgerFull(no_room));

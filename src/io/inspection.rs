@@ -16,7 +16,7 @@ use crate::media::record::path::{self, Named};
 use crate::media::record::repair::{self, FRAME_BYTES, HEADER_BYTES};
 use crate::store::{Kept, KeptFile, Reader, StoreError};
 
-/// How far a whole recording may differ from the time that the two were connected.
+/// How far a whole recording may differ from the time that the two were connected, and its channels from each other.
 const TOLERANCE_MS: u64 = 20;
 
 /// The record's times are whole milliseconds, and a frame at each end may be cut.
@@ -46,6 +46,8 @@ pub enum Fault {
     Header,
     /// The file is not as long as the record says, or a whole recording not as long as the two were connected.
     Length,
+    /// Caller and agent lie on their channels further apart than they spoke.
+    Apart,
     /// It is sealed, and the key is not at hand.
     Locked,
     /// There is sound where the recording was paused, or digits were blanked.
@@ -69,6 +71,7 @@ impl Fault {
             Fault::Changed => "changed",
             Fault::Header => "header",
             Fault::Length => "length",
+            Fault::Apart => "apart",
             Fault::Locked => "locked",
             Fault::Heard => "heard",
             Fault::NoRow => "no_row",
@@ -198,7 +201,19 @@ impl Inspection<'_> {
             }
             self.tell(fault, Some(row.call), Some(path), detail)?;
         }
-        Ok(())
+        self.channels(row)
+    }
+
+    /// Where each person's sound lies was measured while it was recorded, against the arrival of the packets.
+    fn channels(&mut self, row: &Kept) -> Result<(), InspectionError> {
+        let Some(call) = self.reader.call(row.call)? else { return Ok(()) };
+        let legs = [&call.record.quality.caller, &call.record.quality.agent];
+        let [caller, agent] = legs.map(|leg| leg.buffer.map_or(0, |buffer| buffer.recording_astray_ms));
+        if caller + agent <= TOLERANCE_MS {
+            return Ok(());
+        }
+        let detail = format!("the caller lies up to {caller} ms from where it was heard, the agent {agent} ms");
+        self.tell(Fault::Apart, Some(row.call), row.path.as_ref().map(PathBuf::from), detail)
     }
 
     /// Files that no row leads to.

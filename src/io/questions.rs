@@ -8,18 +8,21 @@ use serde_json::Value;
 use tokio::sync::oneshot::{self, Sender};
 
 use super::clock::RunClock;
+use super::ledger;
 use super::mailbox::Mailbox;
 use crate::call::fact::RingResult;
 use crate::call::presence::{Order, Refused, Shown};
 use crate::call::privacy::NotPaused;
 use crate::clock::{Instant, Wall};
+use crate::fault::Fault;
 use crate::gateway::{CallBack, Input, NotCalled};
 use crate::ids::{AgentNo, CallId};
 use crate::limits::API_QUESTIONS;
 use crate::report::callbacks::{Code, Row};
+use crate::rules::Transcript;
 use crate::store::callbacks::{self, CallbackList};
 use crate::store::qa::By;
-use crate::store::{Reader, StoreError, Which};
+use crate::store::{Custody, Reader, StoreError, Which};
 use crate::web::api::{Answer, Backend};
 
 /// Calls in progress that one answer has at most.
@@ -183,6 +186,18 @@ impl Backend for Asking {
     fn call_back(&self, order: &callbacks::Order, by: &str) -> Result<Row, StoreError> {
         let by = By { who: by, at: self.clock.now().wall };
         CallbackList::open(&self.data_directory)?.carry_out(order, by)
+    }
+
+    fn transcribe(
+        &self,
+        call: CallId,
+        transcript: &Transcript,
+        by: &str,
+    ) -> Result<Result<(), Vec<Fault>>, StoreError> {
+        let key = ledger::subject_key(&self.data_directory);
+        let key = key.map_err(|error| StoreError::Refused(format!("no key of this data directory: {error}")))?;
+        let mut custody = Custody::open(&self.data_directory, key)?;
+        custody.transcribe(call, ("body", transcript), by, self.clock.now().wall)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A connection carries many calls, so only what makes it useless ends it: its end, an error, a stream in which the next message
 //! cannot be found, a message that is not completed in time, a peer that does not read. A message that is wrong in itself
-//! is answered or passed over. Who takes a place and says nothing loses it (`connections`).
+//! is answered or passed over; one whose end cannot be known is answered before its connection ends (RFC 3261 section 18.3).
+//! Who takes a place and says nothing loses it (`connections`).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -272,6 +273,7 @@ impl Tcp {
             framer.push(&buffer[..n]);
             let Ok(taken) = self.take_frames(&mut framer, flow, at) else {
                 reception.counters.sip_parse_error();
+                hear_out(&mut stream, &mut buffer).await;
                 return End::Refused(SipRejection::Malformed, "its messages cannot be told apart");
             };
             waits.spoken |= taken > 0;
@@ -352,6 +354,13 @@ impl Tcp {
     fn table(&self) -> MutexGuard<'_, Table> {
         self.shared.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The last message is being answered. What still comes is dropped: a connection that is closed over bytes that nobody has read is
+/// reset, and its peer may lose the answer.
+async fn hear_out<R: AsyncRead + Unpin>(stream: &mut R, buffer: &mut [u8]) {
+    let silence = async { while stream.read(buffer).await.is_ok_and(|n| n > 0) {} };
+    let _ = timeout(limits::TCP_LAST_ANSWER, silence).await;
 }
 
 /// What a connection's reader waits for.

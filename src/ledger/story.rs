@@ -254,8 +254,9 @@ fn newer_kinds(story: Story) -> Story {
         .at(19_155, What::AddedLeft { attempt: 3, who: Callee::Agent("9".into()), why: BesideEnd::Left })
         .at(19_156, What::Parked { attempt: 3, agent: "8".into(), slot: 2 })
         .at(19_157, What::Unparked { attempt: 4, agent: Some("9".into()), how: Unparked::PickedUp })
-        .at(19_158, What::AskedToConfirm { attempt: 5, who: Callee::Target("head".into()) })
-        .at(19_159, What::Confirmed { attempt: 5, who: Callee::Target("head".into()) })
+        .at(19_158, What::HolderRung { attempt: 5, agent: "9".into() })
+        .at(19_159, What::AskedToConfirm { attempt: 5, who: Callee::Target("head".into()) })
+        .at(19_160, What::Confirmed { attempt: 5, who: Callee::Target("head".into()) })
 }
 
 /// What a phone says at the end of a call.

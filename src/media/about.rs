@@ -13,7 +13,10 @@ pub enum About {
 impl Command {
     pub fn about(&self) -> About {
         match self {
-            Command::Remote { leg, .. } | Command::Ringback { leg, .. } | Command::CloseLeg { leg } => About::Leg(*leg),
+            Command::Remote { leg, .. }
+            | Command::Ringback { leg, .. }
+            | Command::Press { leg, .. }
+            | Command::CloseLeg { leg } => About::Leg(*leg),
             Command::Open { call, .. }
             | Command::Bridge { call, .. }
             | Command::Attend { call, .. }
@@ -25,6 +28,7 @@ impl Command {
             | Command::Keyed { call, .. }
             | Command::Unrecord { call }
             | Command::Cue { call, .. }
+            | Command::Warn { call }
             | Command::Hush { call }
             | Command::Listen { call }
             | Command::Admit { call, .. }

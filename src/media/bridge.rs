@@ -90,6 +90,8 @@ enum Sound {
     Playing(Playout),
     /// The agent does, with a cue in it; the caller hears the agent as in `Relay`.
     Cueing(Playout),
+    /// Both hear a tone with the other one's voice: what goes to the agent, and to the caller.
+    Warning(Box<[Playout; 2]>),
 }
 
 /// For the recorder.
@@ -190,6 +192,12 @@ impl Bridge {
             }
             Command::Play { play, audio, .. } => self.play(now, play, audio),
             Command::Cue { audio, .. } => self.cue(now, audio),
+            Command::Warn { .. } => self.warn(now),
+            Command::Press { leg, strokes } => {
+                if let Some(session) = find(&mut self.sessions, leg) {
+                    session.press(now.mono, &strokes, &mut self.outbox);
+                }
+            }
             Command::Hush { .. } => self.end_play(now, false),
             Command::Listen { .. } => self.listen(now),
             Command::Admit { leg, audible, .. } => self.admit(now, leg, audible),
@@ -258,6 +266,7 @@ impl Bridge {
         }
         for session in &mut self.sessions {
             session.report_due(now, &mut self.outbox);
+            session.press_due(now.mono, &mut self.outbox);
             if let Some(pressed) = session.key_due(now.mono) {
                 self.events.push_back(key(self.call, session.leg, now, pressed));
             }
@@ -317,6 +326,7 @@ impl Bridge {
     }
 
     fn mute(&mut self, now: Now, muted: bool) {
+        self.end_warning(now);
         self.end_crossings();
         let State::Joined(joined) = &mut self.state else { return };
         if joined.parked.is_none() && joined.muted != muted {
@@ -472,6 +482,7 @@ impl Bridge {
             Sound::Relay => return,
             Sound::Playing(playout) => (playout, false),
             Sound::Cueing(playout) => (playout, true),
+            Sound::Warning(_) => return self.run_warning(now),
         };
         playout.wake(now.mono);
         while let Some(frame) = playout.frame(now.mono) {
@@ -523,6 +534,7 @@ impl Bridge {
                 Sound::Relay => true,
                 Sound::Playing(_) => false,
                 Sound::Cueing(_) => held == *caller,
+                Sound::Warning(_) => false,
             };
             let Some(samples) = samples.filter(|_| hears) else { continue };
             let heard = find(&mut self.sessions, held).is_some_and(|s| s.play(at, &samples, &mut self.outbox));
@@ -535,22 +547,30 @@ impl Bridge {
     /// Back to relaying, if a prompt is being played.
     fn end_play(&mut self, at: Now, to_end: bool) {
         let State::Joined(joined) = &mut self.state else { return };
-        let (mut playout, cue) = match std::mem::replace(&mut joined.sound, Sound::Relay) {
-            Sound::Relay => return,
-            Sound::Playing(playout) => (playout, false),
-            Sound::Cueing(playout) => (playout, true),
-        };
-        if let Some(to_agent) = find(&mut self.sessions, joined.agent) {
-            // The caller's words that still waited for the clock are not lost.
+        let (caller, agent) = (joined.caller, joined.agent);
+        match std::mem::replace(&mut joined.sound, Sound::Relay) {
+            Sound::Relay => {}
+            Sound::Playing(playout) => {
+                let play = playout.play;
+                self.end_playout(at, playout, agent);
+                self.events.push_back(Event::PlayEnded { call: self.call, play, at, to_end });
+            }
+            Sound::Cueing(playout) => self.end_playout(at, playout, agent),
+            Sound::Warning(both) => {
+                both.into_iter().zip([agent, caller]).for_each(|(playout, leg)| self.end_playout(at, playout, leg));
+            }
+        }
+    }
+
+    /// The words that still waited for the clock are not lost to who hears them.
+    fn end_playout(&mut self, at: Now, mut playout: Playout, hearer: LegId) {
+        if let Some(session) = find(&mut self.sessions, hearer) {
             for frame in playout.rest() {
-                to_agent.play(at.mono, &frame, &mut self.outbox);
+                session.play(at.mono, &frame, &mut self.outbox);
             }
         }
         self.counters.fifo_overflow += playout.overflowed();
         self.counters.slipped_frames += playout.slipped();
-        if !cue {
-            self.events.push_back(Event::PlayEnded { call: self.call, play: playout.play, at, to_end });
-        }
     }
 
     fn flush(&mut self, now: Now) {
@@ -564,7 +584,7 @@ impl Bridge {
             if joined.recorded {
                 self.recorded.push_back(Recorded::Block(block));
             }
-            if let Some([caller, agent]) = stretches.filter(|_| joined.listened) {
+            if let Some([caller, agent]) = stretches {
                 self.events.push_back(Event::Heard { call: self.call, caller, agent, at: moment(now, end) });
             }
             joined.one_way.sound(end, tap::BLOCK, sounded);
@@ -663,6 +683,7 @@ impl Joined {
                 let due = self.crossings.iter().flatten().filter_map(|crossing| crossing.deadline()).min();
                 due.map(|at| (at, "crossing")).into_iter().chain(play).min()
             }
+            Sound::Warning(both) => both.iter().map(|playout| (playout.deadline(), "warning")).min(),
         };
         let hold = self.hold.as_ref().map(|hold| (hold.deadline(), "hold"));
         let relays = matches!(self.sound, Sound::Relay);
@@ -705,9 +726,9 @@ impl Joined {
     /// What the recording made of the sound of the two goes to their account.
     fn settle(&mut self, sessions: &mut [Session]) {
         let Some(tap) = &mut self.tap else { return };
-        for ((late, concealed), speaker) in tap.settle().into_iter().zip([self.caller, self.agent]) {
+        for (settled, speaker) in tap.settle().into_iter().zip([self.caller, self.agent]) {
             if let Some(session) = find(sessions, speaker) {
-                session.add_decoded(&decoded::recorded(late, concealed));
+                session.add_decoded(&decoded::recorded(settled));
             }
         }
     }

@@ -100,3 +100,39 @@ fn a_prompt_that_is_hushed_ends_at_once() {
     bench.run(2_000_000);
     assert_eq!(bench.sent_to(CALLER).count(), before);
 }
+
+#[test]
+fn both_hear_that_they_are_recorded_beside_each_other_and_so_does_the_recording() {
+    let mut bench = Bench::joined(0);
+    speak(&mut bench, 0..50);
+    bench.order(1_000_000, Command::Warn { call: call() });
+    speak(&mut bench, 50..150);
+    bench.run(3_000_000);
+    for (leg, other_hz) in [(AGENT, 450.0), (CALLER, 1_000.0)] {
+        let with = heard(&bench, leg, 52, 74);
+        assert!((1_300.0..1_900.0).contains(&amplitude(&with, 1_400.0)), "{}", amplitude(&with, 1_400.0));
+        assert!(amplitude(&with, other_hz) > 1_000.0, "the other voice beside it");
+        let after = heard(&bench, leg, 90, 140);
+        assert!(amplitude(&after, 1_400.0) < 60.0 && amplitude(&after, other_hz) > 1_000.0);
+        let sent: Vec<_> = bench.sent_to(leg).collect();
+        // One more at the end: what had waited for the clock.
+        assert!((150..=151).contains(&sent.len()), "none is missing: {}", sent.len());
+        assert!(sent.windows(2).all(|two| two[1].3.sequence.wrapping_sub(two[0].3.sequence) == 1));
+    }
+    bench.close(3_000_000, 3_000_000);
+    let [left, right] = [0, 1].map(|channel| amplitude(&bench.channel(channel)[8_400..11_600], 1_400.0));
+    assert!((1_300.0..1_900.0).contains(&right) && left < 60.0, "once: {left} and {right}");
+
+    // Not over a prompt, nor for somebody who is held, nor where nothing is recorded.
+    let mut bench = Bench::joined(0);
+    bench.play(20_000, &tone(700.0, 16_000));
+    bench.order(100_000, Command::Warn { call: call() });
+    bench.run(900_000);
+    assert!(amplitude(&heard(&bench, CALLER, 5, 30), 1_400.0) < 60.0);
+    let mut bench = Bench::new();
+    let connected = at(0);
+    bench.order(0, Command::Bridge { call: call(), caller: CALLER, agent: AGENT, connected, record: false });
+    bench.order(20_000, Command::Warn { call: call() });
+    bench.run(900_000);
+    assert_eq!(bench.sent_to(CALLER).count(), 0);
+}

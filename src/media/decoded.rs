@@ -2,6 +2,7 @@
 
 use super::SAMPLE_RATE_HZ;
 use super::jitter_buffer::Buffered;
+use super::tap::Settled;
 use crate::quality::Decoded;
 
 /// Of a direction that was decoded for the other leg; `concealed` in units.
@@ -10,9 +11,14 @@ pub(super) fn crossed(counts: Buffered, concealed: u64) -> Decoded {
     Decoded { late, discarded, expanded, concealed_us: micros(concealed), ..Decoded::default() }
 }
 
-/// Of a direction that was recorded, in units.
-pub(super) fn recorded(late: u64, concealed: u64) -> Decoded {
-    Decoded { recording_late_us: micros(late), recording_concealed_us: micros(concealed), ..Decoded::default() }
+/// Of a direction that was recorded.
+pub(super) fn recorded(settled: Settled) -> Decoded {
+    Decoded {
+        recording_late_us: micros(settled.late),
+        recording_concealed_us: micros(settled.concealed),
+        recording_astray_us: micros(settled.astray),
+        ..Decoded::default()
+    }
 }
 
 fn micros(units: u64) -> u64 {

@@ -187,7 +187,7 @@ impl Line {
 fn is_pause(step: &[Unit]) -> bool {
     let magnitude = |unit: &Unit| match unit.heard() {
         Heard::Audio(codec) => codec.law().map(|law| u32::from(law.decode(unit.octet()).unsigned_abs())),
-        Heard::Missing | Heard::Quiet | Heard::Noise => Some(0),
+        Heard::Missing | Heard::Quiet | Heard::Noise | Heard::Shape => Some(0),
     };
     let sum: Option<u32> = step.iter().map(magnitude).sum();
     sum.is_some_and(|sum| sum < QUIET * step.len() as u32)

@@ -12,6 +12,8 @@ pub enum Policy {
     /// Answered where it is offered; our own offers are clear.
     #[default]
     Optional,
+    /// Our own offers are clear streams with a key beside (RFC 8643): secured where that is taken.
+    Preferred,
     /// Nothing else.
     Required,
 }
@@ -21,8 +23,17 @@ impl Policy {
         match name {
             "off" => Some(Policy::Off),
             "optional" => Some(Policy::Optional),
+            "preferred" => Some(Policy::Preferred),
             "required" => Some(Policy::Required),
             _ => None,
+        }
+    }
+
+    /// Whether a key beside a clear stream is one (RFC 8643): in an answer only if our offer had one.
+    pub fn takes_key_beside(self, part: Part) -> bool {
+        match (self, part) {
+            (Policy::Off, _) | (Policy::Optional, Part::Answer) => false,
+            (Policy::Optional, Part::Offer) | (Policy::Preferred | Policy::Required, _) => true,
         }
     }
 
@@ -34,6 +45,13 @@ impl Policy {
             _ => Ok(()),
         }
     }
+}
+
+/// What a description of the peer's is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Offer,
+    Answer,
 }
 
 /// One key offered or answered, with its tag.

@@ -59,6 +59,10 @@ impl Listener {
                     self.noise.set_level(run[0].octet());
                     self.pause(run.len(), out);
                 }
+                Heard::Shape => {
+                    run.iter().for_each(|unit| self.noise.add_coefficient(unit.octet()));
+                    self.pause(run.len(), out);
+                }
                 Heard::Quiet => self.pause(run.len(), out),
                 Heard::Missing => self.miss(run.len(), !rest.is_empty() || goes_on, out),
             }
@@ -90,7 +94,12 @@ impl Listener {
         self.state = State::Quiet;
         let noise = &mut self.noise;
         self.clear.clear();
-        self.clear.extend((0..units * if self.wide { 2 } else { 1 }).map(|_| noise.sample()));
+        if self.wide && noise.is_shaped() {
+            let doubler = self.doubler.get_or_insert_default();
+            self.clear.extend((0..units).flat_map(|_| doubler.push(noise.sample())));
+        } else {
+            self.clear.extend((0..units * if self.wide { 2 } else { 1 }).map(|_| noise.sample()));
+        }
         self.concealer.hear(&self.clear, out);
     }
 

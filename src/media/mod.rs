@@ -35,8 +35,12 @@ pub mod negotiate;
 mod one_way;
 #[cfg(test)]
 mod one_way_tests;
+mod placing;
 mod playout;
 mod ports;
+mod pressing;
+#[cfg(test)]
+mod pressing_tests;
 #[cfg(test)]
 mod privacy_tests;
 pub mod record;
@@ -77,6 +81,7 @@ use crate::clock::Now;
 use crate::ids::{CallId, LegId, Side};
 use crate::protocol::audio::g711::Law;
 use crate::protocol::rtp::Received;
+use crate::protocol::rtp::event::Stroke;
 use crate::quality::{Heard, Line, Upset};
 
 /// Samples a second of everything in this module but the sound of wideband calls, which has twice as many.
@@ -210,6 +215,11 @@ pub enum Command {
     /// Plays this to the agent alone, in the place of what it covers of the caller's voice only where that is mixed: the caller
     /// hears and records nothing of it. Nothing happens while a prompt is played, or to an agent who holds.
     Cue { call: CallId, audio: Arc<[i16]> },
+    /// Half a second of 1,400 Hz beside the voices, heard by both and recorded. Nothing happens while something else is played, nor in
+    /// a hold or with a third.
+    Warn { call: CallId },
+    /// Presses keys toward the peer of this leg (RFC 4733), who hears nothing else while one is down.
+    Press { leg: LegId, strokes: Arc<[Stroke]> },
     /// The prompt that is being played ends now.
     Hush { call: CallId },
     /// From now on what is heard of the two is told by [`Event::Heard`], recorded or not.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::keying::{self, Policy, Secured};
+use super::keying::{self, Part, Policy, Secured};
 use super::{Codec, Remote};
 use crate::protocol::audio::comfort;
 use crate::protocol::rtp::srtp::{Keying, MASTER, Suite};
@@ -35,7 +35,7 @@ pub struct Peer {
     pub comfort_noise: Option<u8>,
     /// The packet length that it wishes, in ms, to the nearest that we make (10 to 60).
     pub packet_ms: Option<u8>,
-    /// Its key, if the stream is secured.
+    /// Its key: the stream is secured, or may be (RFC 8643; see [`Peer::under`]).
     pub key: Option<keying::Offered>,
     pub direction: Direction,
 }
@@ -113,10 +113,10 @@ pub fn read(bytes: &[u8]) -> Result<Peer, Refusal> {
     }
     let rtp = SocketAddr::new(*ip, media.port);
     let packet_ms = packet_ms(media);
-    let key = match is(media, SECURE) {
-        true => Some(media.crypto.iter().find_map(|line| keying::parse(line)).ok_or(Refusal::NoKey)?),
-        false => None,
-    };
+    let key = media.crypto.iter().find_map(|line| keying::parse(line));
+    if is(media, SECURE) && key.is_none() {
+        return Err(Refusal::NoKey);
+    }
     Ok(Peer { line, rtp, codecs, telephone_event, comfort_noise, packet_ms, key, direction, description })
 }
 
@@ -156,6 +156,19 @@ impl Peer {
     pub fn with(mut self, ours: &[Codec]) -> Result<Peer, Refusal> {
         self.codecs.retain(|(codec, _)| ours.contains(codec));
         if self.codecs.is_empty() { Err(Refusal::NoCodec) } else { Ok(self) }
+    }
+
+    /// The same under our policy: with a key only if the stream is to be secured.
+    pub fn under(mut self, policy: Policy, part: Part) -> Result<Peer, Refusal> {
+        if !is(self.media(), SECURE) && !policy.takes_key_beside(part) {
+            self.key = None;
+        }
+        policy.admits(self.key.is_some())?;
+        Ok(self)
+    }
+
+    fn media(&self) -> &Media {
+        &self.description.media[self.line]
     }
 
     pub fn carries(&self, codec: Codec) -> bool {
@@ -215,8 +228,10 @@ impl Peer {
 pub fn offer(local: &Local, codecs: &[Codec], telephone_event: Option<u8>) -> Vec<u8> {
     let mut line = audio_line(local, codecs, telephone_event, Direction::SendRecv);
     if local.srtp == Policy::Required {
-        let keying = Keying { suite: Suite::AesCm128HmacSha1_80, master: local.master };
         SECURE.clone_into(&mut line.protocol);
+    }
+    if let Policy::Preferred | Policy::Required = local.srtp {
+        let keying = Keying { suite: Suite::AesCm128HmacSha1_80, master: local.master };
         line.crypto.push(keying::print(&keying::Offered { tag: 1, keying }));
     }
     describe(local, vec![line])
@@ -234,7 +249,8 @@ pub fn answer(local: &Local, peer: &Peer, codec: Codec) -> Vec<u8> {
             line.maps[0].0 = payload_type;
             if let Some(theirs) = peer.key {
                 let keying = Keying { suite: theirs.keying.suite, master: local.master };
-                SECURE.clone_into(&mut line.protocol);
+                // As the offer has it (RFC 3264 section 6.1): a key beside a clear stream leaves that as it is.
+                media.protocol.clone_into(&mut line.protocol);
                 line.crypto.push(keying::print(&keying::Offered { tag: theirs.tag, keying }));
             }
             line.ptime_ms = peer.packet_ms.map(u32::from).or(line.ptime_ms);
@@ -351,9 +367,31 @@ mod tests {
             (Policy::Required, false, Err(Refusal::Clear)),
             (Policy::Optional, true, Ok(())),
             (Policy::Optional, false, Ok(())),
+            (Policy::Preferred, false, Ok(())),
         ] {
             assert_eq!(policy.admits(secured), expected);
         }
+    }
+
+    /// RFC 8643.
+    #[test]
+    fn a_key_beside_a_clear_stream_is_taken_by_those_who_know_of_it() {
+        let keyed = |policy| Local { srtp: policy, ..local() };
+        let text = String::from_utf8(offer(&keyed(Policy::Preferred), CODECS, None)).unwrap();
+        assert!(text.contains(" RTP/AVP 8 0 9\r\n") && text.contains("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:"));
+        for (theirs, secured) in [(Policy::Off, false), (Policy::Optional, true), (Policy::Preferred, true)] {
+            let offered = read(text.as_bytes()).unwrap().under(theirs, Part::Offer).unwrap();
+            let answered = answer(&keyed(theirs), &offered, Codec::Pcma);
+            assert!(String::from_utf8_lossy(&answered).contains("m=audio 20000 RTP/AVP 8\r\n"));
+            let ours = read(&answered).unwrap().under(Policy::Preferred, Part::Answer).unwrap();
+            assert_eq!((offered.key.is_some(), ours.key.is_some()), (secured, secured), "{theirs:?}");
+            // Whoever offered no key has none, whatever the answer says.
+            assert_eq!(read(&answered).unwrap().under(Policy::Optional, Part::Answer).unwrap().key, None);
+        }
+        let clear = read(&offer(&keyed(Policy::Optional), CODECS, None)).unwrap();
+        assert_eq!(clear.under(Policy::Required, Part::Offer).map(|_| ()), Err(Refusal::Clear));
+        let unusable = text.replace("AES_CM_128_HMAC_SHA1_80", "AEAD_AES_256_GCM");
+        assert_eq!(read(unusable.as_bytes()).unwrap().key, None, "clear, as if it were not there");
     }
 
     #[test]

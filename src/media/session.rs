@@ -6,6 +6,7 @@ use super::coder::Coder;
 use super::control::Control;
 use super::keying::Secured;
 use super::negotiate::CODECS;
+use super::pressing::Pressing;
 use super::transmit::Outbox;
 use super::watchdog::{Watchdog, sooner};
 use super::{Codec, Remote};
@@ -13,7 +14,7 @@ use crate::clock::{Instant, Now};
 use crate::ids::{LegId, Random};
 use crate::limits;
 use crate::protocol::audio::comfort;
-use crate::protocol::rtp::event::{Keys, Pressed};
+use crate::protocol::rtp::event::{Keys, Pressed, Stroke};
 use crate::protocol::rtp::srtp::Guard;
 use crate::protocol::rtp::{CLOCK_RATE_HZ, Packet, Received, Sender, Sequenced};
 use crate::quality::{Decoded, Heard, INTERVAL, Kind as Carries, Line, StreamMeter, Upset};
@@ -47,6 +48,8 @@ pub(super) struct Session {
     reported: Option<(u32, u64)>,
     guards: Option<Box<Guards>>,
     keys: Keys,
+    /// Keys of our own.
+    pressing: Option<Box<Pressing>>,
 }
 
 /// SRTP of both directions, and the keys that it was made of.
@@ -127,6 +130,7 @@ impl Session {
             reported: None,
             guards: None,
             keys: Keys::default(),
+            pressing: None,
         }
     }
 
@@ -306,9 +310,42 @@ impl Session {
         self.keys.finish()
     }
 
+    /// Presses these keys toward the peer, from now on; none if it knows no such packets.
+    pub(super) fn press(&mut self, now: Instant, strokes: &[Stroke], out: &mut Outbox) {
+        if self.remote().is_some_and(|remote| remote.telephone_event.is_some()) {
+            self.pressing = Some(Box::new(Pressing::new(strokes, now)));
+            self.press_due(now, out);
+        }
+    }
+
+    /// What is to be sent of keys of our own by now.
+    pub(super) fn press_due(&mut self, now: Instant, out: &mut Outbox) {
+        let Some(mut pressing) = self.pressing.take() else { return };
+        while let Some(pressed) = pressing.due(now) {
+            let Some((to, payload_type)) = self.destination().and_then(|(to, peer)| Some((to, peer.telephone_event?)))
+            else {
+                continue;
+            };
+            let header = self.sender.press(now, pressed.begins, payload_type);
+            let payload = pressed.payload.to_bytes();
+            self.sender.count(payload.len());
+            out.push(self.leg, to, &header, &payload);
+            self.secure(out);
+        }
+        self.pressing = Some(pressing).filter(|pressing| pressing.deadline().is_some());
+    }
+
+    /// A key of ours is down, and takes the place of all sound.
+    pub(super) fn is_pressing(&self) -> bool {
+        self.pressing.as_ref().is_some_and(|pressing| pressing.is_down())
+    }
+
     /// Sends samples of our own, which sound from `at`; false if the peer is not to be sent to.
     pub(super) fn play(&mut self, at: Instant, samples: &[i16], out: &mut Outbox) -> bool {
         let Some((to, remote)) = self.destination() else { return false };
+        if self.is_pressing() {
+            return true;
+        }
         let (codec, payload_type) = (remote.codec, remote.payload_type);
         let header = self.sender.generate(at, samples.len() as u32, payload_type);
         let mut payload = [0; super::playout::FRAME];
@@ -323,6 +360,9 @@ impl Session {
     /// Sends sound of the codec's own rate, which begins at `at`; at most [`LONGEST_PACKET`] units. False if the peer is not to be sent to.
     pub(super) fn send_sound(&mut self, at: Instant, samples: &[i16], out: &mut Outbox) -> bool {
         let Some((to, remote)) = self.destination() else { return false };
+        if self.is_pressing() {
+            return true;
+        }
         let (codec, payload_type) = (remote.codec, remote.payload_type);
         let length = (samples.len() / if codec.is_wideband() { 2 } else { 1 }).min(LONGEST_PACKET);
         let header = self.sender.generate(at, length as u32, payload_type);
@@ -413,7 +453,8 @@ impl Session {
         let key = self.keys.deadline().map(|at| (at, "key"));
         let interval = self.interval_ends.map(|at| (at, "quality"));
         let upset = self.upset.map(|(at, _)| (at, "upset"));
-        sooner(sooner(sooner(report, silence), sooner(key, interval)), upset)
+        let pressing = self.pressing.as_ref().and_then(|pressing| pressing.deadline()).map(|at| (at, "press"));
+        sooner(sooner(sooner(report, silence), sooner(key, interval)), sooner(upset, pressing))
     }
 
     /// Where the peer's reports come from, else the port above its RTP (RFC 3550 section 11). A held peer gets reports too.

@@ -7,7 +7,6 @@ use super::listener::Listener;
 use super::session::{Accepted, Kind};
 use super::unit::Unit;
 use crate::clock::Instant;
-use crate::protocol::audio::comfort;
 
 /// A stream from which nothing came for so long is not made up any longer; one that pauses has its noise so long.
 const FORGOTTEN: Duration = Duration::from_millis(500);
@@ -44,8 +43,7 @@ impl Stream {
                 self.buffer.put(arrival, header, payload.iter().map(|code| Unit::audio(codec, *code)));
             }
             Kind::Noise => {
-                let level = comfort::level(payload);
-                self.buffer.put(arrival, header, level.map(Unit::noise).into_iter());
+                self.buffer.put(arrival, header, Unit::comfort(payload));
             }
             Kind::Event => return None,
         }

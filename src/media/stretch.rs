@@ -2,34 +2,43 @@
 //! much noise, does anything come at all.
 //!
 //! Unlike the meter of [`super::level`], whose floor takes its time, the floor here is the quietest frame of the last two
-//! seconds: a line that is noisy from its first word on is known within a second. Voice is 10 dB above it (a faint voice
-//! shall count: whoever is heard at all is not silent) and above −60 dBov, a step of A-law over digital silence.
+//! seconds: a line that is noisy from its first word on is known within a second. What is 10 dB above it (a faint voice
+//! shall count: whoever is heard at all is not silent) and above −60 dBov, a step of A-law over digital silence, is sound; and
+//! whether that is a voice, and no click or slamming door, the detector says that hears recordings too (to it tones are one, and noise
+//! is until its floor is known). It is asked of some frames only: until 80 ms in a row were a voice (from there on all
+//! sound of the stretch is), and of half a second at most.
+//!
+//! Levels of voice are active speech levels by ITU-T P.56, method B, of the one stretch.
 
 use super::level::dbov;
+use crate::quality::speech::{Detector, Envelope, FRAME_MS};
 
-/// Frames of 20 ms in a second.
-const FRAMES_A_SECOND: u32 = 50;
-const FRAME_MS: u32 = 20;
+/// Frames of a second, the last one cut.
+const SECOND: usize = 62;
 /// Frames that the floor looks back at: 2 s.
-const LOOK_BACK: usize = 100;
+const LOOK_BACK: usize = 125;
 /// The floor is not above this before a second was heard: −50 dBov.
 const FIRST_FLOOR: f64 = 32_768.0 * 32_768.0 * 1e-5;
-/// Nothing quieter is voice: −60 dBov.
+/// Nothing quieter is sound: −60 dBov.
 const QUIETEST: f64 = 32_768.0 * 32_768.0 * 1e-6;
-/// Voice over floor: 10 dB.
+/// Sound over floor: 10 dB.
 const MARGIN: f64 = 10.0;
 /// Of a stretch's frames so many are its loudest: one in five.
 const LOUDEST: usize = 5;
 /// Voice of this length is a word, a shorter sound may be a click.
 const WORD_MS: u32 = 200;
+/// Frames of a voice in a row after which the sound of the stretch is taken for it: 80 ms. A click on a key has two of them.
+const SURE: u32 = 5;
+/// Frames of a stretch that the detector is asked about at most: 496 ms.
+const ASKED: u32 = 31;
 
 /// A stretch of one person's sound as it was received, prompts of ours left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stretch {
-    /// 100 to 1,000.
+    /// 100 to 1,100.
     pub lasted_ms: u32,
     pub voice_ms: u32,
-    /// Mean of the frames with voice; `None`: there were none.
+    /// Active speech level; `None`: there was no voice.
     pub active_dbov: Option<f64>,
     /// Mean of the loudest fifth, and the quietest 20 ms of the last two seconds.
     pub loudest_dbov: f64,
@@ -52,13 +61,21 @@ impl Stretch {
 
 #[derive(Debug)]
 pub(super) struct Ear {
-    frame: usize,
+    /// The begin of a frame.
+    waiting: Vec<i16>,
     /// Power of the last frames, in a ring.
     floor: [f64; LOOK_BACK],
     heard: u64,
     powers: Vec<f64>,
+    envelope: Envelope,
+    detector: Detector,
+    /// In this stretch.
+    asked: u32,
     voice: u32,
-    voice_power: f64,
+    /// The detector's last answers, if they were yes.
+    row: u32,
+    /// The frame before was sound of which nothing is known yet.
+    open: bool,
     comes: bool,
     /// The stretch before had a word in it.
     spoke: bool,
@@ -68,12 +85,16 @@ impl Ear {
     /// `rate_hz`: of the samples to come.
     pub(super) fn new(rate_hz: u32) -> Ear {
         Ear {
-            frame: (rate_hz / FRAMES_A_SECOND) as usize,
+            waiting: Vec::new(),
             floor: [f64::INFINITY; LOOK_BACK],
             heard: 0,
-            powers: Vec::with_capacity(FRAMES_A_SECOND as usize),
+            powers: Vec::with_capacity(SECOND + LOUDEST),
+            envelope: Envelope::new(rate_hz),
+            detector: Detector::new(rate_hz),
+            asked: 0,
             voice: 0,
-            voice_power: 0.0,
+            row: 0,
+            open: false,
             comes: false,
             spoke: false,
         }
@@ -84,29 +105,50 @@ impl Ear {
         self.comes = true;
     }
 
-    /// The next block; a part of a frame at its end is not measured.
+    /// The next block, of any length.
     pub(super) fn hear(&mut self, samples: &[i16]) {
-        for frame in samples.chunks_exact(self.frame) {
-            let power = frame.iter().map(|sample| i64::from(*sample).pow(2)).sum::<i64>() as f64 / frame.len() as f64;
-            self.floor[(self.heard % LOOK_BACK as u64) as usize] = power;
-            self.heard += 1;
-            self.powers.push(power);
-            if power > (self.floor() * MARGIN).max(QUIETEST) {
-                self.voice += 1;
-                self.voice_power += power;
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.extend_from_slice(samples);
+        let length = self.detector.length();
+        let whole = waiting.len() - waiting.len() % length;
+        waiting[..whole].chunks_exact(length).for_each(|frame| self.frame(frame));
+        waiting.drain(..whole);
+        self.waiting = waiting;
+    }
+
+    fn frame(&mut self, frame: &[i16]) {
+        let power = frame.iter().map(|sample| i64::from(*sample).pow(2)).sum::<i64>() as f64 / frame.len() as f64;
+        self.floor[(self.heard % LOOK_BACK as u64) as usize] = power;
+        self.heard += 1;
+        self.powers.push(power);
+        self.envelope.hear(frame);
+        let sounds = power > (self.floor() * MARGIN).max(QUIETEST);
+        if self.voice >= SURE {
+            self.voice += u32::from(sounds);
+            return self.detector.pass(frame);
+        }
+        let before = std::mem::replace(&mut self.open, sounds);
+        if (sounds || before) && self.asked < ASKED {
+            self.asked += 1;
+            self.row = if self.detector.ask(frame) && before { self.row + 1 } else { 0 };
+            if self.row >= SURE {
+                (self.voice, self.row) = (SURE, 0);
             }
+        } else {
+            self.row = 0;
+            self.detector.pass(frame);
         }
     }
 
     fn floor(&self) -> f64 {
         let quietest = self.floor.iter().copied().fold(f64::INFINITY, f64::min);
-        if self.heard < FRAMES_A_SECOND.into() { quietest.min(FIRST_FLOOR) } else { quietest }
+        if self.heard < SECOND as u64 { quietest.min(FIRST_FLOOR) } else { quietest }
     }
 
     /// A second is full, or a voice has just begun: nobody who speaks shall wait for the end of the second.
     pub(super) fn is_due(&self) -> bool {
-        let began = !self.spoke && self.voice * FRAME_MS >= WORD_MS;
-        self.powers.len() >= FRAMES_A_SECOND as usize || began
+        let began = !self.spoke && millis(self.voice) >= WORD_MS;
+        self.powers.len() >= SECOND || began
     }
 
     /// What was heard since the last time.
@@ -115,39 +157,62 @@ impl Ear {
         self.powers.sort_unstable_by(f64::total_cmp);
         let loudest = &self.powers[frames - frames.div_ceil(LOUDEST)..];
         let loudest_dbov = dbov(loudest.iter().sum::<f64>() / loudest.len().max(1) as f64);
+        let active = self.envelope.take().active().filter(|_| self.voice > 0);
         let stretch = Stretch {
-            lasted_ms: frames as u32 * FRAME_MS,
-            voice_ms: self.voice * FRAME_MS,
-            active_dbov: (self.voice > 0).then(|| dbov(self.voice_power / f64::from(self.voice))),
+            lasted_ms: millis(frames as u32),
+            voice_ms: millis(self.voice),
+            active_dbov: active.map(|(level, _)| level),
             loudest_dbov,
             floor_dbov: if frames == 0 { dbov(0.0) } else { dbov(self.floor()) },
             comes: std::mem::take(&mut self.comes),
         };
         self.spoke = stretch.is_voice();
-        (self.voice, self.voice_power) = (0, 0.0);
+        (self.voice, self.asked) = (0, 0);
         self.powers.clear();
         stretch
     }
 }
 
+fn millis(frames: u32) -> u32 {
+    frames * FRAME_MS as u32
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::path::Path;
+
     use super::*;
     use crate::ids::Random;
+    use crate::media::wav;
+    use crate::protocol::audio::g711::Law;
+
+    const VOICES: [&str; 5] = [
+        "src/sim/voices/caller.wav",
+        "src/sim/voices/agent.wav",
+        "dialplans/prompts/zh-CN/msg.invite.wav",
+        "dialplans/prompts/zh-CN/hold.lookup.wav",
+        "dialplans/prompts/zh-CN/ask.number.wav",
+    ];
 
     /// White noise of this level.
-    fn noise(level_dbov: f64, seconds: usize) -> Vec<i16> {
+    fn noise(level_dbov: f64, samples: usize) -> Vec<i16> {
         let rms = 32_768.0 * 10.0_f64.powf(level_dbov / 20.0);
         let mut random = Random::from_number(3);
         let mut uniform = || f64::from(random.below(20_001)) / 10_000.0 - 1.0;
-        (0..seconds * 8_000).map(|_| (uniform() * rms * 3.0_f64.sqrt()).round() as i16).collect()
+        (0..samples).map(|_| (uniform() * rms * 3.0_f64.sqrt()).round() as i16).collect()
     }
 
-    /// Bursts of 300 ms of a tone of this level, pauses of 150 ms.
-    fn speech(level_dbov: f64, seconds: usize) -> Vec<i16> {
-        let peak = 32_768.0 * 10.0_f64.powf(level_dbov / 20.0) * 2.0_f64.sqrt();
-        let spoken = |n: usize| if n % 3_600 < 2_400 { (peak * (n as f64 * 0.4).sin()).round() as i16 } else { 0 };
-        (0..seconds * 8_000).map(spoken).collect()
+    /// A person's voice of 8 kHz at this active level (P.56), as A-law brings it.
+    fn voice(file: &str, level_dbov: f64) -> Vec<i16> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let (samples, rate_hz) = wav::read_mono(File::open(path).unwrap()).unwrap();
+        assert_eq!(rate_hz, 8_000);
+        let mut envelope = Envelope::new(rate_hz);
+        envelope.hear(&samples);
+        let gain = 10.0_f64.powf((level_dbov - envelope.take().active().unwrap().0) / 20.0);
+        let coded = |sample: &i16| Law::A.decode(Law::A.encode((f64::from(*sample) * gain).round() as i16));
+        samples.iter().map(coded).collect()
     }
 
     fn mixed(one: &[i16], other: &[i16]) -> Vec<i16> {
@@ -163,34 +228,88 @@ mod tests {
         sound.chunks(800).filter_map(block).collect()
     }
 
+    fn voice_ms(heard: &[Stretch]) -> u32 {
+        heard.iter().map(|stretch| stretch.voice_ms).sum()
+    }
+
+    /// Mean of the stretches with a word, each as long as its voice.
+    fn active(heard: &[Stretch]) -> f64 {
+        let words = || heard.iter().filter(|stretch| stretch.is_voice());
+        let power = |s: &Stretch| f64::from(s.voice_ms) * 10.0_f64.powf(s.active_dbov.unwrap() / 10.0);
+        10.0 * (words().map(power).sum::<f64>() / words().map(|s| f64::from(s.voice_ms)).sum::<f64>()).log10()
+    }
+
     #[test]
-    fn noise_is_no_voice_after_the_first_second_and_its_level_is_right() {
-        let heard = stretches(&noise(-30.0, 5));
-        assert!(heard.iter().skip(2).all(|s| s.voice_ms == 0), "{heard:#?}");
-        let last = heard.last().unwrap();
-        assert!((-33.0..=-30.0).contains(&last.floor_dbov) && last.over_floor_db() < 5.0, "{last:?}");
+    fn noise_is_no_voice_after_a_second_and_its_level_is_right() {
+        for level in [-30.0, -45.0] {
+            let heard = stretches(&noise(level, 40_000));
+            assert_eq!(voice_ms(&heard[3..]), 0, "{heard:#?}");
+            let last = heard.last().unwrap();
+            assert!((level - 3.0..=level).contains(&last.floor_dbov) && last.over_floor_db() < 5.0, "{last:?}");
+        }
+    }
+
+    #[test]
+    fn a_voice_of_known_level_has_that_level_and_most_of_it_is_told_for_voice() {
+        for file in VOICES {
+            for level in [-20.0, -26.0, -40.0] {
+                let sound = [noise(-70.0, 8_000), voice(file, level), noise(-70.0, 8_000)].concat();
+                let heard = stretches(&sound);
+                let mut envelope = Envelope::new(8_000);
+                envelope.hear(&sound);
+                let (_, activity) = envelope.take().active().unwrap();
+                let spoken_ms = activity * sound.len() as f64 / 8.0;
+                let share = f64::from(voice_ms(&heard)) / spoken_ms;
+                assert!((active(&heard) - level).abs() < 1.5, "{file}: {} at {level} dBov", active(&heard));
+                assert!((0.6..1.1).contains(&share), "{file} at {level} dBov: {share:.2} of {spoken_ms:.0} ms");
+            }
+        }
+    }
+
+    #[test]
+    fn level_over_noise_of_known_level() {
+        for (level, below) in [(-26.0, -46.0), (-26.0, -56.0)] {
+            let spoken: Vec<i16> = VOICES.iter().flat_map(|file| voice(file, level)).collect();
+            let heard = stretches(&mixed(&spoken, &noise(below, spoken.len())));
+            let settled = &heard[2..];
+            let floor = settled.iter().map(|s| s.floor_dbov).sum::<f64>() / settled.len() as f64;
+            assert!((floor - below).abs() < 3.0, "{floor}, not {below}");
+            assert!((active(settled) - level).abs() < 1.5, "{}, not {level}", active(settled));
+        }
     }
 
     #[test]
     fn faint_normal_and_buried_speech_are_told_apart() {
-        let quiet = noise(-70.0, 6);
-        for (level, voice) in [(-20.0, true), (-45.0, true), (-55.0, true), (-68.0, false)] {
-            let heard = stretches(&mixed(&quiet, &speech(level, 6)));
-            let words = heard.iter().skip(2).filter(|s| s.is_voice()).count();
-            assert_eq!(words > 2, voice, "{level} dBov: {heard:#?}");
-            if voice {
-                let active = heard.last().unwrap().active_dbov.unwrap();
-                assert!((active - level).abs() < 1.5, "{active}, not {level}");
-            }
+        for (level, words) in [(-20.0, true), (-45.0, true), (-52.0, true), (-72.0, false)] {
+            let spoken: Vec<i16> = VOICES.iter().flat_map(|file| voice(file, level)).collect();
+            let heard = stretches(&mixed(&spoken, &noise(-75.0, spoken.len())));
+            let count = heard.iter().filter(|s| s.is_voice()).count();
+            assert_eq!(count > heard.len() / 2, words, "{level} dBov: {heard:#?}");
+            assert!(words || count == 0, "{level} dBov: {count}");
         }
-        let buried = stretches(&mixed(&noise(-25.0, 6), &speech(-27.0, 6)));
+        let spoken: Vec<i16> = VOICES.iter().flat_map(|file| voice(file, -27.0)).collect();
+        let buried = stretches(&mixed(&noise(-25.0, spoken.len()), &spoken));
         let last = buried.last().unwrap();
         assert!(last.floor_dbov > -30.0 && last.over_floor_db() < 10.0, "{last:?}");
     }
 
     #[test]
-    fn a_voice_that_begins_is_told_within_a_third_of_a_second_and_silence_once_a_second() {
-        let sound: Vec<i16> = [vec![0; 24_000], speech(-25.0, 1)].concat();
+    fn clicks_and_bangs_are_loud_and_no_words() {
+        let still = |samples| noise(-70.0, samples);
+        // By their energy alone they would be words.
+        let typing: Vec<i16> = (0..40).flat_map(|n| [noise(-25.0, 240 + n), still(1_200)].concat()).collect();
+        let bangs = [noise(-18.0, 1_200), still(6_800)].concat().repeat(6);
+        for (what, sound) in [("typing", typing), ("bangs", bangs)] {
+            let heard = stretches(&[still(16_000), sound].concat());
+            assert!(heard.iter().any(|s| s.loudest_dbov > -30.0), "{what}: {heard:#?}");
+            assert!(heard.iter().all(|s| !s.is_voice()), "{what}: {heard:#?}");
+        }
+        assert!(stretches(&[0; 40_000]).iter().all(|s| s.voice_ms == 0 && s.active_dbov.is_none() && !s.comes));
+    }
+
+    #[test]
+    fn a_voice_that_begins_is_told_within_half_a_second_and_silence_once_a_second() {
+        let sound: Vec<i16> = [vec![0; 24_000], voice(VOICES[0], -25.0)].concat();
         let mut ear = Ear::new(8_000);
         let mut told = Vec::new();
         for (n, block) in sound.chunks(800).enumerate() {
@@ -199,8 +318,9 @@ mod tests {
                 told.push((n, ear.take()));
             }
         }
-        assert_eq!(told.iter().map(|(n, _)| *n).collect::<Vec<_>>()[..4], [9, 19, 29, 31]);
-        assert!(told[3].1.is_voice() && told[..3].iter().all(|(_, s)| !s.is_voice() && !s.comes));
+        assert_eq!(told.iter().map(|(n, _)| *n).collect::<Vec<_>>()[..3], [9, 19, 29]);
+        assert!(told[3].0 <= 34 && told[3].1.is_voice(), "{told:?}");
+        assert!(told[..3].iter().all(|(_, s)| !s.is_voice() && !s.comes));
         ear.comes();
         assert!(ear.take().comes && !ear.take().comes);
     }

@@ -12,13 +12,14 @@ use std::time::Duration;
 use super::conceal::DELAY;
 use super::level::{Meter, Sounded};
 use super::listener::Listener;
+use super::placing::Placing;
 use super::stretch::{Ear, Stretch};
 use super::unit::Unit;
 use super::{Block, Codec, SAMPLE_RATE_HZ};
 use crate::clock::Instant;
 use crate::ids::CallId;
+use crate::protocol::audio::mix;
 use crate::protocol::audio::resample::Doubler;
-use crate::protocol::audio::{comfort, mix};
 use crate::protocol::rtp::{Header, Packet, units};
 
 /// How long a unit waits for late packets before it is given out.
@@ -36,6 +37,9 @@ const SETTLING: Duration = Duration::from_millis(500);
 
 /// A packet further than this from its arrival begins a new stretch: 500 ms, in units.
 const MAX_DRIFT: i64 = 4_000;
+
+/// No sample of a packet in a pause is as loud: −40 dBov.
+const CALM: u16 = 330;
 
 /// Most that is kept ahead of what was given out, in units (2 s); only a stalled thread could come near it.
 const MAX_AHEAD: usize = 16_000;
@@ -56,6 +60,17 @@ pub(super) struct Tap {
     settled: [(u64, u64); 2],
 }
 
+/// Of one person since it was last asked, in units.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settled {
+    /// Came too late.
+    pub(super) late: u64,
+    /// Made up.
+    pub(super) concealed: u64,
+    /// How far the sound lay from where it came, at the worst.
+    pub(super) astray: u64,
+}
+
 /// What stands at each instant from an edge on.
 #[derive(Debug)]
 struct Lane<T> {
@@ -70,12 +85,16 @@ struct Lane<T> {
 struct Voice {
     lane: Lane<Unit>,
     anchor: Option<Anchor>,
+    placing: Placing,
+    /// The last packet while something was to be made up had next to no sound.
+    calm: bool,
     /// The newest packet's number, and where its sound ends.
     newest: Option<(u16, i64)>,
     listener: Listener,
     meter: Meter,
     sounded: Sounded,
-    ear: Ear,
+    /// Scripts listen.
+    ear: Option<Box<Ear>>,
     /// It announced that it would be quiet (comfort noise), and has said nothing since.
     announced: bool,
     /// Samples of the present block, and how many of the first ones are only the listener's delay.
@@ -155,16 +174,26 @@ impl Tap {
         (self.connected + Duration::from_nanos(self.edge * 125_000), [self.caller.sounded, self.agent.sounded])
     }
 
-    /// What caller and agent were in the last second, once a second, and as soon as one of the two begins to speak.
+    /// From now on the two are listened to.
+    pub(super) fn listen(&mut self) {
+        let rate_hz = self.rate_hz();
+        for voice in [&mut self.caller, &mut self.agent] {
+            voice.ear.get_or_insert_with(|| Box::new(Ear::new(rate_hz)));
+        }
+    }
+
+    /// What caller and agent were in the last second, once a second, and as soon as one of the two begins to speak; `None` too
+    /// while nobody listens.
     pub(super) fn stretches(&mut self) -> Option<[Stretch; 2]> {
-        if !self.caller.ear.is_due() && !self.agent.ear.is_due() {
+        let (Some(caller), Some(agent)) = (&mut self.caller.ear, &mut self.agent.ear) else { return None };
+        if !caller.is_due() && !agent.is_due() {
             return None;
         }
-        Some([&mut self.caller, &mut self.agent].map(|voice| {
-            if voice.announced {
-                voice.ear.comes();
+        Some([(caller, self.caller.announced), (agent, self.agent.announced)].map(|(ear, announced)| {
+            if announced {
+                ear.comes();
             }
-            voice.ear.take()
+            ear.take()
         }))
     }
 
@@ -189,11 +218,12 @@ impl Tap {
         self.caller.lane.missed + self.agent.lane.missed + self.played.missed
     }
 
-    /// Units of caller and agent that came too late, and that were made up, since it was last asked.
-    pub(super) fn settle(&mut self) -> [(u64, u64); 2] {
+    /// What became of caller's and agent's sound since it was last asked.
+    pub(super) fn settle(&mut self) -> [Settled; 2] {
         let now = [&self.caller, &self.agent].map(|voice| (voice.lane.missed, voice.listener.concealed()));
         let before = std::mem::replace(&mut self.settled, now);
-        [0, 1].map(|n| (now[n].0 - before[n].0, now[n].1 - before[n].1))
+        let astray = [&mut self.caller, &mut self.agent].map(|voice| voice.placing.take_farthest());
+        [0, 1].map(|n| Settled { late: now[n].0 - before[n].0, concealed: now[n].1 - before[n].1, astray: astray[n] })
     }
 
     /// Units that were lost and made up.
@@ -218,8 +248,11 @@ impl Tap {
         }
         self.played.advance(units as usize);
         self.edge += units;
-        let rate_hz = if self.wide { 2 * SAMPLE_RATE_HZ } else { SAMPLE_RATE_HZ };
-        Block { call: self.call, first_frame, rate_hz, samples }
+        Block { call: self.call, first_frame, rate_hz: self.rate_hz(), samples }
+    }
+
+    fn rate_hz(&self) -> u32 {
+        if self.wide { 2 * SAMPLE_RATE_HZ } else { SAMPLE_RATE_HZ }
     }
 
     /// Negative before *connected*.
@@ -234,11 +267,13 @@ impl Voice {
         Voice {
             lane: Lane::default(),
             anchor: None,
+            placing: Placing::default(),
+            calm: false,
             newest: None,
             listener: Listener::new(wide),
             meter: Meter::new(if wide { 2 } else { 1 } * SAMPLE_RATE_HZ),
             sounded: Sounded::default(),
-            ear: Ear::new(if wide { 2 } else { 1 } * SAMPLE_RATE_HZ),
+            ear: None,
             announced: false,
             sound: Vec::new(),
             ahead: false,
@@ -248,19 +283,22 @@ impl Voice {
     fn hear(&mut self, arrival: Instant, at: i64, packet: &Packet<'_>, what: Tapped) {
         let header = &packet.header;
         self.announced = matches!(what, Tapped::Noise);
-        self.ear.comes();
+        self.ear.iter_mut().for_each(|ear| ear.comes());
         match what {
             Tapped::Audio(codec) => {
-                let position = self.position(arrival, at, packet);
+                let position = self.position(arrival, at, packet, what);
                 let end = position + packet.payload.len() as i64;
                 self.pause_until(header, position, end);
                 self.lane.write(position, packet.payload.iter().map(|code| Unit::audio(codec, *code)));
             }
             Tapped::Noise => {
-                let Some(level) = comfort::level(packet.payload) else { return };
-                let position = self.position(arrival, at, packet);
-                self.pause_until(header, position, position + 1);
-                self.lane.write(position, [Unit::noise(level)].into_iter());
+                let noise = Unit::comfort(packet.payload);
+                if noise.len() == 0 {
+                    return;
+                }
+                let position = self.position(arrival, at, packet, what);
+                self.pause_until(header, position, position + noise.len() as i64);
+                self.lane.write(position, noise);
             }
             // Its timestamp is that of its begin, so its numbers are all that counts.
             Tapped::Event => {
@@ -302,11 +340,11 @@ impl Voice {
         let scale = self.sound.len() / wanted.max(1);
         let sound = &self.sound[delay * scale..];
         self.sounded = self.meter.hear(sound);
-        self.ear.hear(sound);
+        self.ear.iter_mut().for_each(|ear| ear.hear(sound));
         sound
     }
 
-    fn position(&mut self, arrival: Instant, at: i64, packet: &Packet<'_>) -> i64 {
+    fn position(&mut self, arrival: Instant, at: i64, packet: &Packet<'_>, what: Tapped) -> i64 {
         let header = &packet.header;
         let begin = Anchor { ssrc: header.ssrc, timestamp: header.timestamp, position: at, start: at, since: arrival };
         let anchor = self.anchor.get_or_insert(begin);
@@ -314,6 +352,7 @@ impl Voice {
         if anchor.ssrc != header.ssrc || (position - at).abs() > MAX_DRIFT {
             *anchor = begin;
             self.newest = None;
+            self.placing.begin_anew();
             return at;
         }
         if position > at && arrival.since(anchor.since) <= SETTLING {
@@ -324,12 +363,30 @@ impl Voice {
             anchor.position -= late;
             position = at;
         }
+        self.placing.arrive(arrival, at - position);
+        if self.placing.is_owing() {
+            let calm = is_calm(packet, what);
+            let step = self.placing.step(std::mem::replace(&mut self.calm, calm) && calm);
+            anchor.position += step;
+            position += step;
+        }
         anchor.start = anchor.start.min(position);
         if position > anchor.position {
             anchor.position = position;
             anchor.timestamp = header.timestamp;
         }
         position
+    }
+}
+
+/// Nothing is lost if it is moved.
+fn is_calm(packet: &Packet<'_>, what: Tapped) -> bool {
+    match what {
+        Tapped::Audio(codec) => {
+            codec.law().is_some_and(|law| packet.payload.iter().all(|code| law.decode(*code).unsigned_abs() < CALM))
+        }
+        Tapped::Noise => true,
+        Tapped::Event => false,
     }
 }
 

@@ -4,6 +4,7 @@
 //! section 4.5.2), so that a unit is an octet and what it is.
 
 use super::Codec;
+use crate::protocol::audio::comfort;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Unit(u16);
@@ -17,6 +18,8 @@ pub(super) enum Heard {
     Quiet,
     /// From here on the peer wishes noise of this level, in −dBov.
     Noise,
+    /// And the next coefficient of its spectrum.
+    Shape,
     Audio(Codec),
 }
 
@@ -25,13 +28,16 @@ const NOISE: u16 = 2 << 8;
 const PCMA: u16 = 3 << 8;
 const PCMU: u16 = 4 << 8;
 const G722: u16 = 5 << 8;
+const SHAPE: u16 = 6 << 8;
 
 impl Unit {
     pub(super) const MISSING: Unit = Unit(0);
     pub(super) const QUIET: Unit = Unit(QUIET);
 
-    pub(super) fn noise(level: u8) -> Self {
-        Unit(NOISE | u16::from(level))
+    /// Those of a packet of comfort noise: its level, then its spectrum. None if it is empty.
+    pub(super) fn comfort(payload: &[u8]) -> impl ExactSizeIterator<Item = Unit> {
+        let kind = |n: usize| if n == 0 { NOISE } else { SHAPE };
+        comfort::used(payload).iter().enumerate().map(move |(n, octet)| Unit(kind(n) | u16::from(*octet)))
     }
 
     pub(super) fn audio(codec: Codec, code: u8) -> Self {
@@ -51,6 +57,7 @@ impl Unit {
         match self.0 & 0xff00 {
             QUIET => Heard::Quiet,
             NOISE => Heard::Noise,
+            SHAPE => Heard::Shape,
             PCMA => Heard::Audio(Codec::Pcma),
             PCMU => Heard::Audio(Codec::Pcmu),
             G722 => Heard::Audio(Codec::G722),
@@ -70,7 +77,7 @@ impl Unit {
         units[begin..].iter().position(|unit| other(unit) != 0).map_or(units.len(), |end| begin + end)
     }
 
-    /// The octet of audio, or the level of noise.
+    /// The octet of audio, the level of noise, or a coefficient of its spectrum.
     pub(super) fn octet(self) -> u8 {
         self.0 as u8
     }

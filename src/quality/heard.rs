@@ -41,6 +41,9 @@ pub struct Decoded {
     /// The same of the recording: what came later than it waits, and what was made up.
     pub recording_late_us: u64,
     pub recording_concealed_us: u64,
+    /// How far it lay in the recording from where it came, for ten seconds or more. Facts of before do not tell: 0.
+    #[serde(default)]
+    pub recording_astray_us: u64,
 }
 
 impl Decoded {
@@ -51,6 +54,7 @@ impl Decoded {
         self.concealed_us += other.concealed_us;
         self.recording_late_us += other.recording_late_us;
         self.recording_concealed_us += other.recording_concealed_us;
+        self.recording_astray_us = self.recording_astray_us.max(other.recording_astray_us);
     }
 }
 

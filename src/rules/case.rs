@@ -103,6 +103,8 @@ pub(super) struct Seen {
     pub(super) ring: Option<Mark>,
     pub(super) connected: Option<Mark>,
     pub(super) rings: Vec<Ring>,
+    /// The last ring of a phone that holds the caller already: no caller waits for that.
+    holder: Option<u32>,
     pub(super) plays: Vec<Played>,
     /// By the agent: the caller waits.
     pub(super) holds: Vec<Span>,
@@ -255,6 +257,7 @@ impl Seen {
             ring: None,
             connected: None,
             rings: Vec::new(),
+            holder: None,
             plays: Vec::new(),
             holds: Vec::new(),
             transfers: Vec::new(),
@@ -284,6 +287,8 @@ impl Seen {
         match &fact.what {
             What::Ring => drop(self.ring.get_or_insert(now)),
             What::Connected => drop(self.connected.get_or_insert(now)),
+            What::HolderRung { attempt, .. } => self.holder = Some(*attempt),
+            What::AgentInvited { attempt, .. } if self.holder == Some(*attempt) => {}
             What::AgentInvited { attempt, agent } => self.invited(now, *attempt, Callee::Agent(agent.clone())),
             What::TargetInvited { attempt, target } => self.invited(now, *attempt, Callee::Target(target.clone())),
             What::AgentAnswered { attempt, .. } | What::TargetAnswered { attempt, .. } => {

@@ -77,9 +77,12 @@ fn callers(table: &mut Table<'_>) -> Callers {
         impatient: percent(table, "impatient_percent"),
         nuisance: percent(table, "nuisance_percent"),
         repeat: percent(table, "repeat_percent"),
+        silent: percent(table, "silent_percent"),
+        noisy: percent(table, "noisy_percent"),
     };
     let all = [callers.vanish, callers.never_ack, callers.early_bye, callers.hold];
     at_most_all(table, &all);
+    at_most_all(table, &[callers.silent, callers.noisy]);
     callers
 }
 

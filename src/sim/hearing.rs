@@ -1,11 +1,11 @@
 //! A naive second model of what a call's facts say of its sound: from the packets that came, and nothing else.
 
 use std::collections::BTreeSet;
+use std::slice;
 
 use super::sound::{Ear, Heard};
 use crate::call::fact::{Fact, What};
 use crate::call::reason::Reason;
-use crate::clock::Instant;
 use crate::ids::Side;
 
 /// After so long without a packet its media counts as lost (nanoseconds), and after twice that the call ends.
@@ -22,49 +22,63 @@ pub fn differences(heard: &Heard, facts: &[Fact], greeting: usize) -> Vec<String
     debug_assert_eq!(run, ended.at.run);
     let end = ended.at.mono_ns;
     let held = facts.iter().any(|f| matches!(f.what, What::HoldStarted { .. }));
+    let handed_on = facts.iter().find(|f| matches!(f.what, What::TransferStarted { .. })).map(|f| f.at.mono_ns);
     let mut last = None;
-    for ear in [&heard.caller, &heard.agent] {
-        counts(ear, facts, &mut found);
+    for (side, ears) in [(Side::Caller, slice::from_ref(&heard.caller)), (Side::Agent, &heard.agents[..])] {
+        counts(side, ears, facts, &mut found);
         if !held {
-            let silences = silences(ear, heard.connected, end);
+            let silences: Vec<_> = ears.iter().flat_map(|ear| silences(ear, end)).collect();
             last = last.max(silences.last().filter(|(_, over)| over.is_none()).map(|(lost, _)| *lost));
-            compare(ear.side, &silences, facts, &mut found);
+            compare(side, &silences, facts, &mut found);
         }
     }
     if let What::Ended { reason, .. } = ended.what
         && !held
     {
         let died = silent_too_long(heard, end);
-        if (reason == Reason::MediaTimeout) != died {
+        // Whoever hands a caller on may fall silent meanwhile without the call's end.
+        if (reason == Reason::MediaTimeout) != died && (handed_on.is_none() || !died) {
             found.push(format!("ended for {reason}; by the packets, media had ended: {died} (last silence {last:?})"));
         }
     }
-    greeted(heard, facts, end, greeting, &mut found);
+    greeted(heard, facts, (end, handed_on), greeting, &mut found);
     found
 }
 
-/// Packets and losses of a leg.
-fn counts(ear: &Ear, facts: &[Fact], found: &mut Vec<String>) {
-    let places: BTreeSet<u64> = ear.came.iter().map(|(_, place)| *place).collect();
-    let packets = places.len() as u64;
-    let span = places.first().zip(places.last()).map_or(0, |(first, last)| last - first + 1);
-    let said = facts.iter().find_map(|f| match &f.what {
-        What::Media { leg, received } if *leg == ear.side => Some((received.packets, received.lost)),
+/// Packets and losses of a side's legs, and when the first packet of each came.
+fn counts(side: Side, ears: &[Ear], facts: &[Fact], found: &mut Vec<String>) {
+    let came = |ear: &Ear| {
+        let places: BTreeSet<u64> = ear.came.iter().map(|(_, place)| *place).collect();
+        let packets = places.len() as u64;
+        (packets, places.first().zip(places.last()).map_or(0, |(first, last)| last - first + 1) - packets)
+    };
+    let told = facts.iter().filter_map(|f| match &f.what {
+        What::Media { leg, received } if *leg == side => Some((received.packets, received.lost)),
+        What::MediaOfLeft { received, .. } if side == Side::Agent => Some((received.packets, received.lost)),
         _ => None,
     });
-    if said != Some((packets, span - packets)) {
-        found.push(format!("{:?}: {packets} packets came, {} did not; facts: {said:?}", ear.side, span - packets));
+    let (came, told): (Vec<_>, Vec<_>) = (sorted(ears.iter().map(came)), sorted(told));
+    if came != told {
+        found.push(format!("{side:?}: packets that came and did not: {came:?}; facts: {told:?}"));
     }
-    let first = facts.iter().find(|f| matches!(f.what, What::MediaArrived { leg } if leg == ear.side));
-    let came = ear.came.first().map(|(at, _)| at.as_nanos());
-    if first.map(|f| f.at.mono_ns) != came {
-        found.push(format!("{:?}: the first packet came at {came:?}; facts: {first:?}", ear.side));
+    let firsts = sorted(ears.iter().filter_map(|ear| ear.came.first().map(|(at, _)| at.as_nanos())));
+    let arrived = |f: &&Fact| matches!(f.what, What::MediaArrived { leg } if leg == side);
+    let told = sorted(facts.iter().filter(arrived).map(|f| f.at.mono_ns));
+    if firsts != told {
+        found.push(format!("{side:?}: first packets came at {firsts:?}; facts: {told:?}"));
     }
 }
 
-/// When media was lost, and when it came back.
-fn silences(ear: &Ear, connected: Instant, end: u64) -> Vec<(u64, Option<u64>)> {
-    let mut since = connected.as_nanos();
+fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut items: Vec<T> = items.collect();
+    items.sort();
+    items
+}
+
+/// When a leg's media was lost, and when it came back, from when it was joined until it left or the call ended.
+fn silences(ear: &Ear, end: u64) -> Vec<(u64, Option<u64>)> {
+    let Some(joined) = ear.joined else { return Vec::new() };
+    let (mut since, end) = (joined.as_nanos(), ear.left.map_or(end, |left| left.as_nanos().min(end)));
     let mut silences: Vec<(u64, Option<u64>)> = Vec::new();
     for (at, _) in &ear.came {
         let at = at.as_nanos();
@@ -95,16 +109,22 @@ fn compare(side: Side, silences: &[(u64, Option<u64>)], facts: &[Fact], found: &
     }
 }
 
-/// One of the two had said nothing for twice the time when the call ended.
+/// Somebody had said nothing for twice the time when the call ended.
 fn silent_too_long(heard: &Heard, end: u64) -> bool {
-    [&heard.caller, &heard.agent].iter().any(|ear| {
+    heard.agents.iter().chain([&heard.caller]).any(|ear| {
         let last = ear.came.iter().map(|(at, _)| at.as_nanos()).max().unwrap_or(0);
-        end == last.max(heard.connected.as_nanos()) + 2 * LOST_NS
+        ear.joined.is_some_and(|joined| end == last.max(joined.as_nanos()) + 2 * LOST_NS)
     })
 }
 
-/// The greeting begins when the caller is connected and ends with its last frame, or with the call.
-fn greeted(heard: &Heard, facts: &[Fact], end: u64, greeting: usize, found: &mut Vec<String>) {
+/// The greeting begins when the caller is connected and ends with its last frame, with the call, or when the caller is handed on.
+fn greeted(
+    heard: &Heard,
+    facts: &[Fact],
+    (end, handed_on): (u64, Option<u64>),
+    greeting: usize,
+    found: &mut Vec<String>,
+) {
     let began = facts.iter().find(|f| matches!(f.what, What::PlayStarted { .. })).map(|f| f.at.mono_ns);
     let over = facts.iter().find_map(|f| match f.what {
         What::PlayEnded { to_end, .. } => Some((f.at.mono_ns, to_end)),
@@ -112,9 +132,10 @@ fn greeted(heard: &Heard, facts: &[Fact], end: u64, greeting: usize, found: &mut
     });
     let connected = heard.connected.as_nanos();
     let length = greeting.div_ceil(FRAME_SAMPLES) as u64 * FRAME_NS;
-    let expected = if connected + length <= end { (connected + length, true) } else { (end, false) };
+    let cut = handed_on.map_or(end, |at| at.min(end));
+    let expected = if connected + length <= cut { (connected + length, true) } else { (cut, false) };
     // In the very moment of its end both are true.
-    let near = connected + length == end && over.map(|(at, _)| at) == Some(end);
+    let near = connected + length == cut && over.map(|(at, _)| at) == Some(cut);
     if began != Some(connected) || (over != Some(expected) && !near) {
         found.push(format!("greeting from {connected} to {expected:?}; facts: {began:?} to {over:?}"));
     }

@@ -212,9 +212,7 @@ impl Invariants {
         let Some(heard) = world.take_heard(id) else { return };
         let Some(live) = self.live.get(&id) else { return };
         // What the gateway alone has said to a caller is looked at where its bridge is.
-        // Nor is a call in which the caller is with one person after the other.
-        let elsewhere =
-            |fact: &Fact| matches!(fact.what, What::Step { .. } | What::Queued { .. } | What::TransferStarted { .. });
+        let elsewhere = |fact: &Fact| matches!(fact.what, What::Step { .. } | What::Queued { .. });
         if live.facts.iter().any(elsewhere) {
             return;
         }

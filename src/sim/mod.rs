@@ -8,6 +8,7 @@ pub mod file;
 pub mod hearing;
 pub mod invariants;
 pub mod live;
+pub mod manner;
 pub mod network;
 pub mod oracle;
 pub mod phone;

@@ -189,7 +189,7 @@ fn call(world: &mut World, scenario: &Scenario, people: &mut Random) {
     let line = people.below(u32::try_from(scenario.hotlines.len()).unwrap_or(1)) as usize;
     let brief = scenario.callers.nuisance > 0 && patience.talk.is_some_and(|talk| talk < Duration::from_secs(3));
     let among = if brief { NUISANCES } else { 100_000_000 };
-    let caller = format!("139{:08}", people.below(among));
+    let caller = scenario.callers.manner(people).number(people.below(among));
     if let Some(line) = scenario.hotlines.get(line) {
         world.call_as(&caller, &line.number, patience, trick);
     }

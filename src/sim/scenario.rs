@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::day::Day;
+use super::manner::Manner;
 use super::network::Weather;
 use super::phone::consulting::Consult;
 use super::phone::{Conduct, Patience, Then, Trick};
@@ -13,6 +14,7 @@ use crate::dialplan::plan::{
     AgentGreeting, Agents, Answer, Cadence, Does, Duty, Greeting, Hotline, Menu, Message, Next, Plans, Prompt, Queue,
     Ringback, Say, Step, StepNo, Strategy,
 };
+use crate::dialplan::scripts::{By, Noise, Scripts, Silent};
 use crate::ids::{AgentNo, HotlineId, Random};
 
 /// The length of the greetings in a scenario's plans: 2 s.
@@ -87,6 +89,9 @@ pub struct Callers {
     pub nuisance: Percent,
     /// Of those who gave up, who call again a minute or two later.
     pub repeat: Percent,
+    /// Those of whom nothing is heard, and those whose line is loud with noise. The dialplans deal with them if there are any.
+    pub silent: Percent,
+    pub noisy: Percent,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -163,6 +168,8 @@ impl Scenario {
             impatient: 0,
             nuisance: 0,
             repeat: 0,
+            silent: 0,
+            noisy: 0,
         };
         let staff = Staff {
             pickup: one_of(random, &[Span::secs(0.0, 0.1), Span::secs(0.2, 3.0), Span::secs(1.0, 25.0)]),
@@ -233,7 +240,11 @@ impl Scenario {
         let greeting = AgentGreeting { normal: prompt("您好"), late: prompt("让您久等了") };
         let mut plans = Plans::default();
         for line in &self.hotlines {
-            let hotline = Arc::new(line.plan(&greeting));
+            let mut hotline = line.plan(&greeting);
+            if self.callers.silent + self.callers.noisy > 0 {
+                hotline.scripts = scripts(&greeting.normal);
+            }
+            let hotline = Arc::new(hotline);
             plans.by_number.insert(line.number.clone(), Arc::clone(&hotline));
             plans.hotlines.push(hotline);
         }
@@ -296,6 +307,28 @@ impl Line {
     }
 }
 
+/// What the rule books ask for callers who are not heard, with their numbers.
+fn scripts(prompt: &Prompt) -> Scripts {
+    let secs = Duration::from_secs;
+    let (by, wait, last, farewell) = (By::Gateway, secs(5), secs(5), prompt.clone());
+    let asks = vec![prompt.clone(); 2];
+    let noise = Noise {
+        by,
+        floor_dbov: -40.0,
+        snr_db: 10.0,
+        after: secs(5),
+        ask: Some(prompt.clone()),
+        patience: secs(10),
+        farewell: farewell.clone(),
+        last,
+    };
+    Scripts {
+        silent: Some(Silent { by, wait, asks, farewell, last, no_media: None }),
+        noise: Some(noise),
+        ..Scripts::default()
+    }
+}
+
 /// An announcement, a menu and a message, in the order in which `Line::plan` leads to them.
 fn steps(prompt: &Prompt) -> Vec<Step> {
     let secs = Duration::from_secs;
@@ -352,6 +385,18 @@ impl Callers {
             Trick::None
         };
         (self.mood(patience, random), trick)
+    }
+
+    /// How the next caller sounds. Nobody's lot is drawn where there are none, so that older scenarios go as they did.
+    pub fn manner(&self, random: &mut Random) -> Manner {
+        if self.silent + self.noisy == 0 {
+            return Manner::Speaks;
+        }
+        match random.below(100) {
+            lot if lot < self.silent => Manner::Silent,
+            lot if lot < self.silent + self.noisy => Manner::Noisy,
+            _ => Manner::Speaks,
+        }
     }
 
     fn mood(&self, patience: Patience, random: &mut Random) -> Patience {

@@ -31,16 +31,27 @@ pub struct Ear {
     address: SocketAddr,
     /// The peer is known.
     open: bool,
+    /// When it was first joined to somebody, and when it left before the end of its call.
+    pub joined: Option<Instant>,
+    pub left: Option<Instant>,
     /// Each packet that came since, in order: when, and its place in the voice's stream.
     pub came: Vec<(Instant, u64)>,
 }
 
-/// What came on the two legs of a call that were joined.
+/// What came on the legs of a call that were joined.
 #[derive(Debug, Clone)]
 pub struct Heard {
     pub connected: Instant,
     pub caller: Ear,
-    pub agent: Ear,
+    /// Whom the caller was joined with, in order.
+    pub agents: Vec<Ear>,
+}
+
+#[derive(Debug)]
+struct Joined {
+    connected: Instant,
+    caller: LegId,
+    agents: Vec<LegId>,
 }
 
 /// The recorder, as the world knows it.
@@ -79,7 +90,7 @@ pub(super) struct Sound {
     pace: Schedule<(Side, SessionId)>,
     ears: BTreeMap<LegId, (CallId, Ear)>,
     by_address: BTreeMap<SocketAddr, LegId>,
-    joined: BTreeMap<CallId, (Instant, LegId, LegId)>,
+    joined: BTreeMap<CallId, Joined>,
     said: VecDeque<Said>,
 }
 
@@ -137,7 +148,8 @@ impl Sound {
                     let random = Random::from_seed(self.random.bytes());
                     Bridge::new(call, random)
                 });
-                let ear = Ear { side: *side, address: *local, open: false, came: Vec::new() };
+                let (joined, left, came) = (None, None, Vec::new());
+                let ear = Ear { side: *side, address: *local, open: false, joined, left, came };
                 self.ears.insert(*leg, (call, ear));
                 self.by_address.insert(*local, *leg);
             }
@@ -149,14 +161,33 @@ impl Sound {
             Command::Bridge { caller, agent, connected, record, .. } => {
                 // A call among agents is nobody's business.
                 if *record {
-                    self.joined.insert(call, (connected.mono, *caller, *agent));
+                    self.join(now.mono, call, connected.mono, (*caller, *agent));
                 }
                 *record &= self.record;
+            }
+            Command::CloseLeg { leg } => {
+                if let Some((_, ear)) = self.ears.get_mut(leg) {
+                    ear.left = Some(now.mono);
+                }
             }
             Command::Attend { record, .. } => *record = self.record,
             _ => {}
         }
         self.with_bridge(now, call, |bridge| bridge.handle(now, command));
+    }
+
+    /// The caller comes to one after the other if the call is handed on.
+    fn join(&mut self, now: Instant, call: CallId, connected: Instant, (caller, agent): (LegId, LegId)) {
+        let joined = self.joined.entry(call).or_insert(Joined { connected, caller, agents: Vec::new() });
+        let since = if joined.agents.is_empty() { connected } else { now };
+        if !joined.agents.contains(&agent) {
+            joined.agents.push(agent);
+        }
+        for leg in [caller, agent] {
+            if let Some((_, ear)) = self.ears.get_mut(&leg) {
+                ear.joined.get_or_insert(since);
+            }
+        }
     }
 
     /// A phone talks from now on.
@@ -187,8 +218,9 @@ impl Sound {
         let legs: Vec<LegId> = self.ears.iter().filter(|(_, (c, _))| *c == call).map(|(leg, _)| *leg).collect();
         let mut ears: BTreeMap<LegId, Ear> =
             legs.into_iter().filter_map(|leg| Some((leg, self.ears.remove(&leg)?.1))).collect();
-        let (connected, caller, agent) = self.joined.remove(&call)?;
-        Some(Heard { connected, caller: ears.remove(&caller)?, agent: ears.remove(&agent)? })
+        let Joined { connected, caller, agents } = self.joined.remove(&call)?;
+        let agents = agents.into_iter().filter_map(|agent| ears.remove(&agent)).collect();
+        Some(Heard { connected, caller: ears.remove(&caller)?, agents })
     }
 
     /// No bridge, no voice, no packet under way.

@@ -19,6 +19,7 @@ use crate::call::fact::{Fact, RecordingStatus, What};
 use crate::call::presence::AgentFact;
 use crate::call::reason::{EndedBy, Reason};
 use crate::cdr::{Outcome, Record};
+use crate::dialplan::plan::Strategy;
 use crate::gateway::{Input, RecordingClosed};
 use crate::ids::CallId;
 use crate::io::faulty::{FailingFile, FailsOnce};
@@ -63,23 +64,36 @@ impl Tape for Files {
     }
 }
 
-/// One agent, one caller, both with a voice.
-fn world(tape: Option<Box<dyn Tape>>) -> World {
+/// A caller and so many agents, all with a voice; who is rung picks up and goes on as this says.
+fn room(agents: usize, then: &[Then], tape: Option<Box<dyn Tape>>) -> World {
     let mut scenario = Scenario::random(1, 1);
     scenario.hotlines[0].around = Around::default();
     scenario.hotlines.truncate(1);
-    scenario.hotlines[0].agents.truncate(1);
+    scenario.hotlines[0].agents = (1..=agents).map(|n| n.to_string()).collect();
     scenario.hotlines[0].ring = Duration::from_secs(20);
+    scenario.hotlines[0].strategy = Strategy::InOrder;
     let mut world = World::new(scenario.plans(), 1);
+    world.agents.colleagues = scenario.agents();
     let voices = Voices { pace: Duration::from_millis(20), pausing: 0, dying: 0 };
     world.with_sound(voices, tape);
-    world.agents.expect([Conduct { rings: true, then: Then::Answer { after: PICKUP, hang_up_after: None } }]);
+    world.agents.expect(then.iter().map(|then| Conduct { rings: true, then: *then }));
     world
 }
 
+const ANSWERS: Then = Then::Answer { after: PICKUP, hang_up_after: None };
+
+/// One agent, one caller, both with a voice.
+fn world(tape: Option<Box<dyn Tape>>) -> World {
+    room(1, &[ANSWERS], tape)
+}
+
 fn dial(world: &mut World) {
+    dial_for(world, TALK);
+}
+
+fn dial_for(world: &mut World, talk: Duration) {
     let number = Scenario::random(1, 1).hotlines[0].number.clone();
-    world.call(&number, Patience { wait: Duration::from_secs(60), talk: Some(TALK) }).expect("a call");
+    world.call(&number, Patience { wait: Duration::from_secs(60), talk: Some(talk) }).expect("a call");
 }
 
 /// The one call's record and facts, once nothing is left.
@@ -295,10 +309,32 @@ fn a_packet_that_is_hidden_is_missed() {
     let differences = |heard: &_| hearing::differences(heard, &world.facts, GREETING_SAMPLES);
     assert_eq!(differences(&heard), Vec::<String>::new());
     let mut less = heard.clone();
-    less.agent.came.remove(50);
+    less.agents[0].came.remove(50);
     assert_eq!(differences(&less).len(), 1);
     let mut gap = heard.clone();
     gap.caller.came.retain(|(at, _)| *at < gap.connected);
     assert!(differences(&gap).len() >= 2, "{:?}", differences(&gap));
     assert_eq!(hearing::differences(&heard, &world.facts, GREETING_SAMPLES + 160).len(), 1);
+}
+
+#[test]
+fn what_came_of_both_agents_is_compared_when_a_caller_is_handed_on() {
+    let secs = Duration::from_secs;
+    let hands_on = Then::HandOn { after: PICKUP, refer_after: secs(3), to: 1, hang_up_after: secs(40) };
+    let mut world = room(2, &[hands_on, ANSWERS], None);
+    dial_for(&mut world, secs(12));
+    assert!(world.run_to_rest());
+    let heard = world.take_heard(world.facts[0].call).expect("a call with sound");
+    let differences = |heard: &_| hearing::differences(heard, &world.facts, GREETING_SAMPLES);
+    assert_eq!(differences(&heard), Vec::<String>::new());
+    assert!(heard.agents.len() == 2 && heard.agents.iter().all(|agent| agent.came.len() > 100), "{heard:?}");
+    assert!(heard.agents[0].left.is_some_and(|left| Some(left) >= heard.agents[1].joined));
+    for agent in 0..2 {
+        let mut less = heard.clone();
+        less.agents[agent].came.remove(50);
+        assert_eq!(differences(&less).len(), 1, "of agent {agent}");
+    }
+    let mut late = heard;
+    late.agents[1].came.remove(0);
+    assert!(!differences(&late).is_empty(), "the first packet of the second agent");
 }

@@ -8,10 +8,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::manner::Manner;
 use super::network::{Datagram, Network};
 use super::phone::{Conduct, Happened, Patience, Phone, Then, Trick};
 use super::sound::{Heard, Said, Sound, Tape, Voices};
-use crate::call::fact::{Fact, RecordingStatus};
+use crate::call::fact::{Fact, RecordingStatus, What};
 use crate::call::presence::AgentFact;
 use crate::call::roster;
 use crate::clock::{Instant, Now, RunId, Wall};
@@ -70,7 +71,15 @@ struct Media {
     legs: BTreeMap<LegId, CallId>,
     sides: BTreeMap<LegId, Side>,
     connected: BTreeMap<CallId, Now>,
+    /// Callers who do not simply speak, and whose calls they are.
+    manners: BTreeMap<SubjectId, Manner>,
+    callers: BTreeMap<CallId, SubjectId>,
+    /// What is heard of them is told every second.
+    heard: BTreeMap<CallId, Manner>,
 }
+
+/// So often what is heard is told.
+const SECOND: Duration = Duration::from_secs(1);
 
 pub const GATEWAY: &str = "10.0.0.1:5060";
 pub const TRUNK: &str = "10.0.0.2:5060";
@@ -242,6 +251,7 @@ impl World {
         self.deliver();
         while self.media.due.front().is_some_and(|(due, _)| *due <= at) {
             if let Some((_, input)) = self.media.due.pop_front() {
+                self.media.told(self.now, &input);
                 self.gateway.handle(self.now, input);
             }
         }
@@ -370,9 +380,16 @@ impl World {
                 }
             }
             Output::Media(command) => self.carry_sound(command),
-            Output::Fact(fact) => self.facts.push(fact),
+            Output::Fact(fact) => {
+                self.media.read(&fact);
+                self.facts.push(fact);
+            }
             Output::AgentFact(fact) => self.agent_facts.push(fact),
             Output::Subject { id, number } => {
+                let manner = Manner::of(&number);
+                if manner != Manner::Speaks {
+                    self.media.manners.insert(id, manner);
+                }
                 self.numbers.insert(id, number);
             }
             Output::Record { call, path } => {
@@ -444,13 +461,14 @@ impl Media {
             }
             Command::Mute { .. }
             | Command::Cue { .. }
-            | Command::Listen { .. }
+            | Command::Warn { .. }
             | Command::Admit { .. }
             | Command::Tell { .. }
             | Command::Pause { .. }
             | Command::GuardKeys { .. }
             | Command::Keyed { .. }
             | Command::Unrecord { .. } => {}
+            Command::Listen { call } => self.listen(now, call),
             Command::Hush { call } => self.stop_play(now, call),
             Command::Park { call, hears } => {
                 self.stop_play(now, call);
@@ -459,7 +477,7 @@ impl Media {
                     self.at(now.mono, Input::Media(media::Event::RingbackStarted { call, leg, at: now }));
                 }
             }
-            Command::Remote { .. } => {}
+            Command::Remote { .. } | Command::Press { .. } => {}
             Command::Ringback { leg, .. } => {
                 if let Some(call) = self.legs.get(&leg).copied() {
                     self.at(now.mono, Input::Media(media::Event::RingbackStarted { call, leg, at: now }));
@@ -474,12 +492,49 @@ impl Media {
             Command::Play { call, play, audio } => self.play(now, call, play, audio.len()),
             Command::CloseLeg { leg } => self.close(now, leg),
             Command::CloseCall { call, ended } => {
+                self.heard.remove(&call);
                 let legs: Vec<LegId> = self.legs.iter().filter(|(_, c)| **c == call).map(|(l, _)| *l).collect();
                 for leg in legs {
                     self.close(now, leg);
                 }
                 self.close_recording(now, call, ended);
             }
+        }
+    }
+
+    /// Who simply speaks does so once: no script has anything to do with that caller any more.
+    fn listen(&mut self, now: Now, call: CallId) {
+        let manner = self.callers.get(&call).and_then(|caller| self.manners.get(caller)).copied();
+        let manner = manner.unwrap_or(Manner::Speaks);
+        if manner != Manner::Speaks {
+            self.heard.insert(call, manner);
+        }
+        self.hear(now, call, manner);
+    }
+
+    fn hear(&mut self, now: Now, call: CallId, manner: Manner) {
+        let at = now.after(SECOND);
+        let (caller, agent) = (manner.second(), Manner::Speaks.second());
+        self.at(at.mono, Input::Media(media::Event::Heard { call, caller, agent, at }));
+    }
+
+    /// This is told now.
+    fn told(&mut self, now: Now, input: &Input) {
+        if let Input::Media(media::Event::Heard { call, .. }) = input
+            && let Some(manner) = self.heard.get(call).copied()
+        {
+            self.hear(now, *call, manner);
+        }
+    }
+
+    fn read(&mut self, fact: &Fact) {
+        match &fact.what {
+            What::Offered(offered) => drop(self.callers.insert(fact.call, offered.caller)),
+            What::Ended { .. } => {
+                let caller = self.callers.remove(&fact.call);
+                caller.map(|caller| self.manners.remove(&caller));
+            }
+            _ => {}
         }
     }
 

@@ -14,6 +14,7 @@
 //! POST /api/v1/callbacks/{id}/result  body: {"by": "8", "code": "reached"}; with "later" an "until", and a "note" if there is one
 //! POST /api/v1/calls/{id}/recording/pause    the recording is silence on both channels
 //! POST /api/v1/calls/{id}/recording/resume   it goes on
+//! POST /api/v1/calls/{id}/transcript         what a recogniser heard in a closed call; body: JSON lines (`rules::transcript`)
 //! ```
 
 use std::sync::Arc;
@@ -34,11 +35,15 @@ use crate::call::presence::{Order, Refused, Shown};
 use crate::call::privacy::NotPaused;
 use crate::cdr::Time;
 use crate::clock::Instant;
+use crate::fault::Fault as Faulty;
 use crate::gateway::NotCalled;
 use crate::ids::{AgentNo, CallId};
 use crate::limits::{API_BODY_BYTES, API_PATIENCE};
 use crate::report::callbacks::{Code, Row};
+use crate::rules::Transcript;
+use crate::rules::transcript::MOST_BYTES;
 use crate::store::{StoreError, callbacks};
+use crate::written::text_of;
 
 /// The switch's answer, once it has one.
 pub type Answer<T> = oneshot::Receiver<T>;
@@ -58,6 +63,13 @@ pub trait Backend: Send + Sync + 'static {
     fn dial(&self, entry: CallId, agent: AgentNo, by: &str) -> Result<Answer<Result<(), NotCalled>>, StoreError>;
     /// What `by` does about an entry. Blocks.
     fn call_back(&self, order: &callbacks::Order, by: &str) -> Result<Row, StoreError>;
+    /// Takes a transcript, in place of an older one. Blocks.
+    fn transcribe(
+        &self,
+        call: CallId,
+        transcript: &Transcript,
+        by: &str,
+    ) -> Result<Result<(), Vec<Faulty>>, StoreError>;
 }
 
 #[derive(Clone)]
@@ -123,6 +135,7 @@ pub fn router(gate: Gate, backend: Arc<dyn Backend>) -> Router {
         .route("/v1/callbacks", get(owed))
         .route("/v1/callbacks/{id}/{order}", post(call_back))
         .route("/v1/calls/{id}/recording/{order}", post(recording))
+        .route("/v1/calls/{id}/transcript", post(transcript).layer(DefaultBodyLimit::max(MOST_BYTES)))
         .fallback(nothing)
         .method_not_allowed_fallback(other)
         .layer(DefaultBodyLimit::max(API_BODY_BYTES))
@@ -251,6 +264,19 @@ async fn recording(State(api): State<Api>, Path((id, order)): Path<(String, Stri
     let call: CallId = id.parse().map_err(|_| not_paused(NotPaused::NoCall))?;
     wait(api.backend.pause_recording(call, paused)).await?.map_err(not_paused)?;
     Ok(json(&json!({ "id": call, "paused": paused })))
+}
+
+async fn transcript(State(api): State<Api>, Path(id): Path<String>, body: Bytes) -> Outcome {
+    let malformed = |faults: Vec<Faulty>| {
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        Fault::new(StatusCode::UNPROCESSABLE_ENTITY, "transcript", told.join("\n"))
+    };
+    let call: CallId = id.parse().map_err(|_| not_paused(NotPaused::NoCall))?;
+    let text = text_of("body", &body).map_err(|fault| malformed(vec![fault]))?;
+    let read = Transcript::read("body", text).map_err(malformed)?;
+    let (by, count) = (format!("api:{}", read.by.recogniser), read.utterances.len());
+    blocking(move || api.backend.transcribe(call, &read, &by)).await?.map_err(malformed)?;
+    Ok(json(&json!({ "id": call, "utterances": count })))
 }
 
 async fn wait<T>(answer: Option<Answer<T>>) -> Result<T, Fault> {

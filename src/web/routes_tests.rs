@@ -16,6 +16,7 @@ use crate::call::privacy::NotPaused;
 use crate::call::reason::{EndedBy, Reason};
 use crate::cdr::Word as _;
 use crate::clock::{Instant, Now, Wall};
+use crate::fault::Fault;
 use crate::gateway::NotCalled;
 use crate::ids::{AgentNo, CallId, Random, Side};
 use crate::io::vault::Vault;
@@ -23,6 +24,7 @@ use crate::ledger::Subject;
 use crate::ledger::story::{self, Story};
 use crate::report::Figures;
 use crate::report::callbacks::Row;
+use crate::rules::Transcript;
 use crate::store::people::{NewPerson, Role, Roles};
 use crate::store::session::Secret;
 use crate::store::{People, Reader, StoreError, SubjectKey, Writer, callbacks, password};
@@ -65,6 +67,10 @@ impl Backend for Silent {
     }
 
     fn call_back(&self, _: &callbacks::Order, _: &str) -> Result<Row, StoreError> {
+        Err(StoreError::Refused("a switch that answers nothing".to_owned()))
+    }
+
+    fn transcribe(&self, _: CallId, _: &Transcript, _: &str) -> Result<Result<(), Vec<Fault>>, StoreError> {
         Err(StoreError::Refused("a switch that answers nothing".to_owned()))
     }
 }

@@ -8,6 +8,7 @@ mod emergency;
 mod greeting;
 mod hours;
 mod real;
+mod recorded;
 mod rules_table;
 mod scripts;
 mod shifts;

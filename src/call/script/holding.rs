@@ -1,5 +1,5 @@
 //! A caller whom the agent keeps waiting, by the phone's hold or by the keys that mute: comfort
-//! for the one, cues for the other, an apology when it is over.
+//! for the one, cues and a ring for the other, an apology when it is over.
 
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub(super) struct Holding {
 struct Kept {
     since: Instant,
     comfort: Instant,
+    /// When the phone is rung next.
+    ring: Option<Instant>,
     /// Cues given.
     told: usize,
 }
@@ -32,7 +34,10 @@ impl Holding {
     /// `waits`: the caller does now; `joined`: with somebody who is there or comes back.
     pub(super) fn turn(&mut self, now: Instant, waits: bool, joined: bool, acts: &mut Acts) {
         match (self.kept, waits) {
-            (None, true) => self.kept = Some(Kept { since: now, comfort: now + self.plan.every, told: 0 }),
+            (None, true) => {
+                let ring = self.plan.ring.map(|after| now + after);
+                self.kept = Some(Kept { since: now, comfort: now + self.plan.every, ring, told: 0 });
+            }
             (Some(kept), false) => {
                 self.kept = None;
                 acts.hush(Script::Hold);
@@ -57,7 +62,8 @@ impl Holding {
         let kept = self.kept?;
         let comfort = self.plan.comfort.as_ref().map(|_| (kept.comfort, "comfort on hold"));
         let cue = self.plan.cues.get(kept.told).map(|after| (kept.since + *after, "long hold"));
-        comfort.into_iter().chain(cue).min()
+        let ring = kept.ring.map(|at| (at, "the phone that holds rings again"));
+        comfort.into_iter().chain(cue).chain(ring).min()
     }
 
     pub(super) fn timeout(&mut self, now: Instant, acts: &mut Acts) {
@@ -72,6 +78,10 @@ impl Holding {
             let cue = if kept.told == 0 { Cue::HoldLong } else { Cue::HoldVeryLong };
             acts.queue.push_back(super::Act::Cue(cue));
             kept.told += 1;
+        }
+        if let Some(after) = self.plan.ring.filter(|_| kept.ring.is_some_and(|ring| ring <= now)) {
+            kept.ring = Some(now + after);
+            acts.queue.push_back(super::Act::RingHolder);
         }
     }
 }

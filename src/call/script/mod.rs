@@ -7,8 +7,10 @@ mod low;
 mod noisy;
 mod parting;
 mod silent;
+mod warning;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use holding::Holding;
 use length::Length;
@@ -17,6 +19,7 @@ use noisy::Noisy;
 use parting::Parting;
 use serde::{Deserialize, Serialize};
 use silent::Silent;
+use warning::Warning;
 
 use super::leg::{Input, Media};
 use super::reason::Reason;
@@ -29,7 +32,7 @@ use crate::quality::Line;
 
 /// How much later than it was said what was heard is known: the recording's hold-back, and the rest of a word. Nobody's
 /// call is closed before that is in.
-const ON_THE_WAY: std::time::Duration = std::time::Duration::from_millis(700);
+const ON_THE_WAY: Duration = Duration::from_millis(700);
 
 /// Lost packets of a hundred from which on noise may be the network's doing.
 const LOSSY_PERCENT: u64 = 3;
@@ -111,6 +114,10 @@ pub(super) enum Act {
     /// What a script says is not to be said to its end.
     Hush,
     Cue(Cue),
+    /// The phone that holds the caller is to ring.
+    RingHolder,
+    /// Both are to hear that they are recorded.
+    Warn,
     Close(Reason),
 }
 
@@ -167,6 +174,7 @@ pub(super) struct Scripts {
     low: Option<Low>,
     holding: Option<Holding>,
     length: Option<Length>,
+    warning: Option<Warning>,
     pub(super) parting: Parting,
     acts: Acts,
     /// The greeting is played.
@@ -200,13 +208,18 @@ impl Scripts {
         self.turn(now);
     }
 
+    /// The two are recorded, and are to know it.
+    pub(super) fn warn(&mut self, now: Instant, every: Option<Duration>) {
+        self.warning = every.map(|every| Warning::new(now, every));
+    }
+
     /// Somebody has the caller after a transfer. Whom no agent has any more is left alone.
     pub(super) fn take_over(&mut self, now: Instant, agent: bool) {
         if agent {
             self.joined = true;
             self.turn(now);
         } else {
-            *self = Scripts::default();
+            *self = Scripts { warning: self.warning.take(), joined: true, ..Scripts::default() };
         }
     }
 
@@ -215,6 +228,12 @@ impl Scripts {
         self.joined = false;
         self.muted = false;
         self.stop();
+        self.turn(now);
+    }
+
+    /// The agent's phone holds nobody any more.
+    pub(super) fn unhold(&mut self, now: Instant) {
+        self.held.remove(&Side::Agent);
         self.turn(now);
     }
 
@@ -253,6 +272,7 @@ impl Scripts {
     }
 
     pub(super) fn timeout(&mut self, now: Instant) {
+        let talk = self.joined && !self.greeting && !self.muted && self.held.is_empty();
         let Scripts { acts, .. } = self;
         if let Some(silent) = &mut self.silent {
             silent.timeout(now, acts);
@@ -269,6 +289,9 @@ impl Scripts {
         if let Some(length) = &mut self.length {
             length.timeout(now, acts);
         }
+        if let Some(warning) = &mut self.warning {
+            warning.timeout(now, talk && acts.speaking.is_empty(), acts);
+        }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
@@ -277,7 +300,8 @@ impl Scripts {
         let low = self.low.as_ref().and_then(Low::poll_timeout);
         let holding = self.holding.as_ref().and_then(Holding::poll_timeout);
         let length = self.length.as_ref().and_then(Length::poll_timeout);
-        [silent, noisy, low, holding, length].into_iter().flatten().min()
+        let warning = self.warning.as_ref().map(Warning::poll_timeout);
+        [silent, noisy, low, holding, length, warning].into_iter().flatten().min()
     }
 
     pub(super) fn poll(&mut self) -> Option<Act> {

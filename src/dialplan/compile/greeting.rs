@@ -16,7 +16,8 @@ use crate::written::At;
 const TIME_OF_DAY: &str = "{time_of_day}";
 
 pub(super) fn compile(written: &Written, speaker: &mut Speaker<'_, '_>) -> Greeting {
-    let mut greeting = Greeting { notice: notice(written, speaker), ..Greeting::default() };
+    let unrecorded = written.unrecorded.as_ref().and_then(|text| speaker.one("recording.unrecorded", text));
+    let mut greeting = Greeting { notice: notice(written, speaker), unrecorded, ..Greeting::default() };
     let texts = [(false, &written.text), (true, &written.callers.internal)];
     for (internal, text) in texts.into_iter().filter_map(|(internal, text)| Some((internal, text.as_ref()?))) {
         let texts = Texts::of(written, internal, text, speaker);

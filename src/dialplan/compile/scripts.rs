@@ -70,6 +70,7 @@ fn hold(file: &written::Hold, speaker: &mut Speaker<'_, '_>) -> Hold {
         comfort: file.comfort.as_ref().and_then(|text| speaker.one("hold.comfort", text)),
         every: file.every,
         cues: file.cues.clone(),
+        ring: file.ring,
         back: file.back.as_ref().and_then(|text| speaker.one("hold.back", text)),
         back_cue: file.back_cue,
     }

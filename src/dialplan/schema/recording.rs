@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::super::plan::Recording;
-use crate::written::Table;
+use crate::written::{At, Table};
 
 /// How long after the last key the recording goes on, in seconds.
 const AFTER_S: u32 = 5;
 
-pub(super) fn read(table: &mut Table<'_>) -> Recording {
+/// And what is said to a caller who cannot be recorded.
+pub(super) fn read(table: &mut Table<'_>) -> (Recording, Option<At<String>>) {
     let percent = percent(table);
     let after = table.integer("blank_digits_s", 1..=60);
     let blank = table.boolean("blank_digits").is_some_and(|at| at.value);
@@ -29,11 +30,12 @@ pub(super) fn read(table: &mut Table<'_>) -> Recording {
             }
         }
     });
-    if percent == 0 && (blank_digits.is_some() || opt_out_key.is_some()) {
-        let what = "recording.policy \"none\" has nothing to blank or to opt out of";
-        table.fault(table.line(), what, "remove blank_digits and opt_out_key, or record");
+    let beep = table.integer("beep_s", 5..=600).map(|at| Duration::from_secs(at.value.into()));
+    if percent == 0 && (blank_digits.is_some() || opt_out_key.is_some() || beep.is_some()) {
+        let what = "recording.policy \"none\" has nothing to blank, to opt out of or to beep for";
+        table.fault(table.line(), what, "remove blank_digits, opt_out_key and beep_s, or record");
     }
-    Recording { percent, blank_digits, opt_out_key }
+    (Recording { percent, blank_digits, opt_out_key, beep }, table.string("unrecorded"))
 }
 
 fn percent(table: &mut Table<'_>) -> u8 {
@@ -73,7 +75,7 @@ mod tests {
 
     fn parse(text: &str) -> (Recording, usize) {
         let document = Document::parse("p", text);
-        let found = read(&mut document.root().section("recording"));
+        let (found, _) = read(&mut document.root().section("recording"));
         (found, document.into_faults().len())
     }
 
@@ -97,6 +99,8 @@ mod tests {
         let text = "[recording]\nblank_digits = true\nopt_out_key = \"9\"\n";
         let blank_digits = Some(Duration::from_secs(5));
         assert_eq!(parse(text), (Recording { blank_digits, opt_out_key: Some('9'), ..Recording::ALL }, 0));
+        let beep = Some(Duration::from_secs(15));
+        assert_eq!(parse("[recording]\nbeep_s = 15\n"), (Recording { beep, ..Recording::ALL }, 0));
         let (found, faults) = parse("[recording]\nblank_digits = true\nblank_digits_s = 2\n");
         assert_eq!((found.blank_digits, faults), (Some(Duration::from_secs(2)), 0));
         for wrong in [
@@ -105,6 +109,8 @@ mod tests {
             "opt_out_key = \"x\"",
             "blank_digits = true\nblank_digits_s = 61",
             "policy = \"none\"\nopt_out_key = \"9\"",
+            "policy = \"none\"\nbeep_s = 15",
+            "beep_s = 2",
         ] {
             assert!(parse(&format!("[recording]\n{wrong}\n")).1 > 0, "{wrong}");
         }

@@ -57,6 +57,7 @@ pub(in crate::dialplan) struct Hold {
     pub(in crate::dialplan) comfort: Option<At<String>>,
     pub(in crate::dialplan) every: Duration,
     pub(in crate::dialplan) cues: Vec<Duration>,
+    pub(in crate::dialplan) ring: Option<Duration>,
     pub(in crate::dialplan) back: Option<At<String>>,
     pub(in crate::dialplan) back_cue: bool,
 }
@@ -131,17 +132,18 @@ fn low(mut table: Table<'_>) -> Option<Low> {
 }
 
 fn hold(mut table: Table<'_>) -> Option<Hold> {
-    let cues = [("cue_s", 60), ("cue_again_s", 120)];
-    let cue = |table: &mut Table<'_>, (key, usual)| {
+    let mut after = |key, usual| {
         let s = table.integer(key, 0..=3_600).map_or(usual, |at| at.value);
         (s > 0).then(|| Duration::from_secs(s.into()))
     };
-    let mut cues: Vec<Duration> = cues.into_iter().filter_map(|one| cue(&mut table, one)).collect();
+    let mut cues: Vec<Duration> = [after("cue_s", 60), after("cue_again_s", 120)].into_iter().flatten().collect();
     cues.sort_unstable();
+    let ring = after("ring_s", 180);
     let hold = Hold {
         comfort: table.string("comfort"),
         every: seconds(&mut table, "every_s", 5, 30),
         cues,
+        ring,
         back: table.string("back"),
         back_cue: table.boolean("back_cue").is_some_and(|at| at.value),
     };
@@ -232,7 +234,8 @@ mod tests {
         let (silent, noise) = (scripts.silent.unwrap(), scripts.noise.unwrap());
         assert_eq!((silent.by, silent.wait, silent.last), (By::Gateway, s(5), s(5)));
         assert_eq!((noise.patience, noise.last, noise.floor_dbov), (s(10), s(5), -40.15));
-        assert_eq!(scripts.hold.unwrap().cues, [s(60), s(120)]);
+        let hold = scripts.hold.unwrap();
+        assert_eq!((hold.cues, hold.ring), (vec![s(60), s(120)], Some(s(180))));
         assert_eq!(scripts.length, Some(Length { near: s(150), at: s(180) }));
     }
 

@@ -68,7 +68,8 @@ impl Bridge {
         let speaks = |leg: LegId| !holding.contains(&leg);
         let agent_speaks = |leg: LegId| leg == agent && !apart && speaks(agent);
         let to_agent = !apart && conference.reaches_agent() && matches!(sound, Sound::Relay);
-        let to_caller = !apart && conference.reaches_caller() && !matches!(sound, Sound::Playing(_));
+        let to_caller =
+            !apart && conference.reaches_caller() && !matches!(sound, Sound::Playing(_) | Sound::Warning(_));
         while let Some((at, prompt)) = conference.next_frame(now.mono) {
             if let Some(session) = find(&mut self.sessions, caller).filter(|_| to_caller) {
                 let others = conference.sum(|leg| shared(leg) && speaks(leg));

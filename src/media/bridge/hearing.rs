@@ -50,17 +50,21 @@ impl Joined {
         let relays = match self.sound {
             Sound::Relay => true,
             Sound::Cueing(_) => !is_caller,
-            Sound::Playing(_) => false,
+            Sound::Playing(_) | Sound::Warning(_) => false,
         };
+        let warned = matches!(self.sound, Sound::Warning(_));
         match (&mut self.sound, accepted.kind) {
-            (_, Kind::Event) if (relays && mixed) || (!relays && is_caller) => {
+            (_, Kind::Event) if (relays && mixed) || (!relays && (is_caller || warned)) => {
                 other.insert_event(now, accepted, outbox);
             }
             _ if relays && mixed => {}
-            _ if relays && (instead || muted) => other.leave_out(accepted),
+            _ if relays && (instead || muted || other.is_pressing()) => other.leave_out(accepted),
             _ if relays => self.pass_on(now, arrival, accepted, other, outbox),
             (Sound::Playing(playout) | Sound::Cueing(playout), Kind::Audio(codec)) if is_caller => {
                 playout.hear_coded(codec, accepted.packet.payload);
+            }
+            (Sound::Warning(both), Kind::Audio(codec)) => {
+                both[usize::from(!is_caller)].hear_coded(codec, accepted.packet.payload);
             }
             _ => {}
         }

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Bridge, Recorded, Sound, State, moment};
+use super::{Bridge, Joined, Recorded, Sound, State, find, moment};
 use crate::clock::Now;
 use crate::ids::CallId;
+use crate::media::beep;
 use crate::media::blanking::Told;
 use crate::media::playout::Playout;
 use crate::media::session::Session;
@@ -45,7 +46,7 @@ impl Bridge {
         let State::Joined(joined) = &mut self.state else { return };
         joined.listened = true;
         let call = self.call;
-        joined.tap.get_or_insert_with(|| Tap::new(call, now.mono, wide));
+        joined.tap.get_or_insert_with(|| Tap::new(call, now.mono, wide)).listen();
     }
 
     /// For the agent's ear alone.
@@ -60,6 +61,49 @@ impl Bridge {
             joined.sound = Sound::Cueing(Playout::cue(audio, now.mono));
         }
         self.run_clock(now);
+    }
+
+    /// Both are told, beside their voices, that they are recorded.
+    pub(super) fn warn(&mut self, now: Now) {
+        let State::Joined(joined) = &self.state else { return };
+        let busy = joined.muted || joined.hold.is_some() || joined.parked.is_some() || joined.conference.is_some();
+        if busy || !joined.recorded || !matches!(joined.sound, Sound::Relay) {
+            return;
+        }
+        self.end_crossings();
+        if let State::Joined(joined) = &mut self.state {
+            let tone = || Playout::cue(beep::warning(), now.mono);
+            joined.sound = Sound::Warning(Box::new([tone(), tone()]));
+        }
+        self.run_clock(now);
+    }
+
+    pub(super) fn run_warning(&mut self, now: Now) {
+        let State::Joined(joined) = &mut self.state else { return };
+        let Joined { caller, agent, sound: Sound::Warning(both), tap, .. } = &mut **joined else { return };
+        for (playout, hearer) in both.iter_mut().zip([*agent, *caller]) {
+            playout.wake(now.mono);
+            while let Some(frame) = playout.frame(now.mono) {
+                let session = find(&mut self.sessions, hearer);
+                // Whoever hears is the agent of a playout; the caller's half is the tone alone.
+                let heard = session.is_some_and(|s| s.play(frame.at, &frame.agent, &mut self.outbox));
+                if let (true, true, Some(tap)) = (heard, hearer == *caller, tap.as_mut()) {
+                    tap.played(frame.at, &frame.caller);
+                }
+            }
+        }
+        if both.iter().all(|playout| playout.is_over(now.mono)) {
+            let at = moment(now, both[0].deadline());
+            self.end_play(at, true);
+        }
+    }
+
+    pub(super) fn end_warning(&mut self, now: Now) {
+        if let State::Joined(joined) = &self.state
+            && matches!(joined.sound, Sound::Warning(_))
+        {
+            self.end_play(now, false);
+        }
     }
 }
 

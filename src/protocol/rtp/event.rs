@@ -45,6 +45,27 @@ pub fn event_of(key: char) -> Option<u8> {
     u8::try_from(found).ok()
 }
 
+/// What a text of keys asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stroke {
+    /// The key of this event.
+    Key(u8),
+    Pause(Duration),
+}
+
+/// Strokes of one text.
+const STROKES: usize = 64;
+
+/// Keys, and pauses between them: `w` is half a second, `W` two. `None`: it has other letters, or more than 64.
+pub fn strokes(text: &str) -> Option<Vec<Stroke>> {
+    let stroke = |letter: char| match letter {
+        'w' => Some(Stroke::Pause(Duration::from_millis(500))),
+        'W' => Some(Stroke::Pause(Duration::from_secs(2))),
+        key => event_of(key).map(Stroke::Key),
+    };
+    text.chars().map(stroke).collect::<Option<Vec<_>>>().filter(|strokes| strokes.len() <= STROKES)
+}
+
 /// A key that was pressed and let go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pressed {
@@ -169,6 +190,14 @@ mod tests {
         assert_eq!(keys.handle(timestamp, &payload, ms(250)), None, "its end comes after all");
         packets.extend(press('8', 2_000, 250, 20));
         assert_eq!(told(&packets).iter().map(|p| p.key).collect::<String>(), "78");
+    }
+
+    #[test]
+    fn keys_and_pauses_as_they_are_written() {
+        let half = Stroke::Pause(Duration::from_millis(500));
+        assert_eq!(strokes("1w#"), Some(vec![Stroke::Key(1), half, Stroke::Key(11)]));
+        assert_eq!(strokes("W"), Some(vec![Stroke::Pause(Duration::from_secs(2))]));
+        assert_eq!((strokes("1x"), strokes(&"1".repeat(65))), (None, None));
     }
 
     #[test]

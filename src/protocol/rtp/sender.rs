@@ -30,6 +30,8 @@ pub struct Sender {
     source: Source,
     /// An RFC 4733 event among our own samples: its timestamp at its source and here.
     event: Option<(u32, u32)>,
+    /// Of the key of our own that is pressed.
+    key: u32,
     packets: u32,
     /// Of payload.
     octets: u32,
@@ -76,6 +78,7 @@ impl Sender {
             initial_timestamp: timestamp,
             source: Source::Next,
             event: None,
+            key: timestamp,
             packets: 0,
             octets: 0,
         }
@@ -131,6 +134,22 @@ impl Sender {
         let sequence = self.sequence;
         self.sequence = sequence.wrapping_add(1);
         Header { payload_type, marker: incoming.marker, sequence, timestamp, ssrc: self.ssrc }
+    }
+
+    /// Header of a packet of a key of our own, whatever else is being sent. All packets of a key have the timestamp of the one that
+    /// begins it.
+    pub fn press(&mut self, at: Instant, begins: bool, payload_type: u8) -> Header {
+        if begins {
+            self.key = self.timestamp(at).unwrap_or(self.initial_timestamp);
+        }
+        let sequence = self.sequence;
+        self.sequence = sequence.wrapping_add(1);
+        if let Source::Relay(relay) = &mut self.source {
+            // The number belongs to nobody else: what is relayed from now on comes behind it.
+            relay.sequence_offset = relay.sequence_offset.wrapping_add(1);
+            relay.first = relay.highest.wrapping_add(1);
+        }
+        Header { payload_type, marker: begins, sequence, timestamp: self.key, ssrc: self.ssrc }
     }
 
     /// Header under which a packet received at `at` goes on; `None` for a straggler from before the last switch, whose

@@ -1,6 +1,6 @@
 //! Where a message ends: the one Content-Length routine, for datagrams and for streams (RFC 3261 sections 18.3, 20.14).
 
-use super::head::Head;
+use super::head;
 use super::header::{Headers, Name};
 use crate::limits;
 
@@ -10,7 +10,8 @@ pub enum Body {
     Absent,
 }
 
-/// Several Content-Length fields must agree: two readers that take different ones are how requests are smuggled.
+/// What the message says of its body, however long that is. Several Content-Length fields must agree: two readers that take
+/// different ones are how requests are smuggled.
 #[allow(clippy::result_unit_err, reason = "there is one way to be wrong; the caller words the answer")]
 pub fn body_length(headers: &Headers) -> Result<Body, ()> {
     let mut length = Body::Absent;
@@ -19,7 +20,7 @@ pub fn body_length(headers: &Headers) -> Result<Body, ()> {
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
             return Err(());
         }
-        let n: usize = text.parse().ok().filter(|n| *n <= limits::SIP_MESSAGE_BYTES).ok_or(())?;
+        let n: usize = text.parse().map_err(|_| ())?;
         if matches!(length, Body::Length(before) if before != n) {
             return Err(());
         }
@@ -63,13 +64,31 @@ pub fn skip_blank(bytes: &[u8]) -> &[u8] {
 
 /// Cuts a stream into messages. A stream needs Content-Length; a message without it has no body.
 ///
-/// Each byte is looked at once, however small the pieces are that it comes in.
+/// Each byte is looked at once, however small the pieces are that it comes in. A head whose body is too long, or of unknown
+/// length, is given out alone, to be refused (`message::parse_framed` tells why); if its length is known the stream goes on behind
+/// that body, else it is lost.
 #[derive(Debug, Default)]
 pub struct Framer {
     buffer: Vec<u8>,
     search: Search,
-    /// Lengths of head and body of the message that is being read, once its head is whole.
-    lengths: Option<(usize, usize)>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+enum State {
+    /// Its empty line is looked for.
+    #[default]
+    Head,
+    /// The lengths of both are known, and the body is waited for.
+    Body {
+        head: usize,
+        body: usize,
+    },
+    /// So much of a body that is too long is dropped as it comes.
+    PassingOver {
+        left: usize,
+    },
+    Lost(FramingLost),
 }
 
 /// Head (with its empty line) and body of one message.
@@ -95,41 +114,72 @@ impl Framer {
 
     /// Whether no message has begun that is not complete.
     pub fn is_between_messages(&self) -> bool {
-        skip_blank(&self.buffer).is_empty()
+        matches!(self.state, State::Head) && skip_blank(&self.buffer).is_empty()
     }
 
-    /// The next whole message, `None` if more bytes are needed.
+    /// The next whole message, or the head of one that is to be refused; `None` if more bytes are needed.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FramingLost> {
-        if self.lengths.is_none() {
-            self.lengths = self.read_lengths()?;
+        loop {
+            match self.state {
+                State::Head => {
+                    let Some(head) = self.head()? else { return Ok(None) };
+                    self.state = after(&self.buffer[..head]);
+                    if !matches!(self.state, State::Body { .. }) {
+                        return Ok(Some(self.cut(head, 0)));
+                    }
+                }
+                State::Body { head, body } if self.buffer.len() < head + body => return Ok(None),
+                State::Body { head, body } => {
+                    self.state = State::Head;
+                    return Ok(Some(self.cut(head, body)));
+                }
+                State::PassingOver { left } => {
+                    let here = left.min(self.buffer.len());
+                    self.buffer.drain(..here);
+                    if here < left {
+                        self.state = State::PassingOver { left: left - here };
+                        return Ok(None);
+                    }
+                    self.state = State::Head;
+                }
+                State::Lost(lost) => return Err(lost),
+            }
         }
-        let Some((head_len, body_len)) = self.lengths else { return Ok(None) };
-        if self.buffer.len() < head_len + body_len {
-            return Ok(None);
-        }
-        (self.search, self.lengths) = (Search::default(), None);
-        let mut head: Vec<u8> = self.buffer.drain(..head_len + body_len).collect();
-        let body = head.split_off(head_len);
-        Ok(Some(Frame { head, body }))
     }
 
-    fn read_lengths(&mut self) -> Result<Option<(usize, usize)>, FramingLost> {
+    /// The length of the next head, once it is whole.
+    fn head(&mut self) -> Result<Option<usize>, FramingLost> {
         if self.search.scanned == 0 {
             let blank = self.buffer.len() - skip_blank(&self.buffer).len();
             self.buffer.drain(..blank);
         }
-        let Some(head_len) = self.search.head_length(&self.buffer) else {
-            return if self.buffer.len() > limits::SIP_MESSAGE_BYTES { Err(FramingLost::TooLong) } else { Ok(None) };
-        };
-        let head = Head::parse(&self.buffer[..head_len]).ok_or(FramingLost::BadLength)?;
-        let body_len = match body_length(&head.headers).map_err(|()| FramingLost::BadLength)? {
-            Body::Length(n) => n,
-            Body::Absent => 0,
-        };
-        if head_len + body_len > limits::SIP_MESSAGE_BYTES {
+        let head = self.search.head_length(&self.buffer);
+        if head.unwrap_or(self.buffer.len()) > limits::SIP_MESSAGE_BYTES {
+            self.state = State::Lost(FramingLost::TooLong);
             return Err(FramingLost::TooLong);
         }
-        Ok(Some((head_len, body_len)))
+        Ok(head)
+    }
+
+    fn cut(&mut self, head: usize, body: usize) -> Frame {
+        self.search = Search::default();
+        let mut head_bytes: Vec<u8> = self.buffer.drain(..head + body).collect();
+        let body = head_bytes.split_off(head);
+        Frame { head: head_bytes, body }
+    }
+}
+
+/// What comes after this head.
+fn after(head: &[u8]) -> State {
+    let body = match body_length(&head::fields_of(head)) {
+        Ok(Body::Length(n)) => n,
+        Ok(Body::Absent) => 0,
+        Err(()) => return State::Lost(FramingLost::BadLength),
+    };
+    match head.len().saturating_add(body) {
+        whole if whole <= limits::SIP_MESSAGE_BYTES => State::Body { head: head.len(), body },
+        whole if whole <= limits::SIP_PASSED_OVER_BYTES => State::PassingOver { left: body },
+        _ => State::Lost(FramingLost::TooLong),
     }
 }
 
@@ -173,7 +223,7 @@ mod tests {
         for byte in message.as_bytes() {
             assert_eq!(framer.next_frame(), Ok(None));
             framer.push(&[*byte]);
-            assert!(framer.search.scanned + 1 >= framer.buffer.len() || framer.lengths.is_some());
+            assert!(framer.search.scanned + 1 >= framer.buffer.len() || matches!(framer.state, State::Body { .. }));
         }
         assert_eq!(framer.next_frame().unwrap().map(|f| f.body), Some(b"ab".to_vec()));
     }
@@ -187,12 +237,45 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_cannot_be_trusted_ends_the_stream() {
-        let mut framer = Framer::default();
-        framer.push(b"INVITE sip:a SIP/2.0\r\nContent-Length: 5\r\nl: 6\r\n\r\nhello!");
-        assert_eq!(framer.next_frame(), Err(FramingLost::BadLength));
+    fn a_length_that_cannot_be_trusted_ends_the_stream_after_its_head() {
+        for (length, lost) in [
+            ("5\r\nl: 6", FramingLost::BadLength),
+            ("-5", FramingLost::BadLength),
+            ("five", FramingLost::BadLength),
+            ("18446744073709551616", FramingLost::BadLength),
+            ("18446744073709551615", FramingLost::TooLong),
+            ("4294967296", FramingLost::TooLong),
+        ] {
+            let mut framer = Framer::default();
+            framer.push(format!("INVITE sip:a SIP/2.0\r\nContent-Length: {length}\r\n\r\nhello!").as_bytes());
+            let head = framer.next_frame().unwrap().unwrap();
+            assert!(head.head.starts_with(b"INVITE") && head.head.ends_with(b"\r\n\r\n") && head.body.is_empty());
+            assert_eq!((framer.next_frame(), framer.next_frame()), (Err(lost), Err(lost)), "{length}");
+        }
         let mut framer = Framer::default();
         framer.push(&vec![b'x'; limits::SIP_MESSAGE_BYTES + 1]);
-        assert_eq!(framer.next_frame(), Err(FramingLost::TooLong));
+        assert_eq!(framer.next_frame(), Err(FramingLost::TooLong), "not even a head");
+    }
+
+    #[test]
+    fn a_body_that_is_too_long_is_passed_over_and_never_kept() {
+        let mut framer = Framer::default();
+        framer.push(b"MESSAGE sip:a SIP/2.0\r\nl: 70000\r\n\r\n");
+        assert!(framer.next_frame().unwrap().unwrap().head.starts_with(b"MESSAGE"));
+        for _ in 0..70 {
+            assert!(framer.next_frame() == Ok(None) && !framer.is_between_messages() && framer.buffer.is_empty());
+            framer.push(&[b'y'; 1_000]);
+        }
+        framer.push(b"BYE sip:a SIP/2.0\r\nl: 0\r\n\r\n");
+        assert!(framer.next_frame().unwrap().unwrap().head.starts_with(b"BYE"));
+        assert!(framer.is_between_messages());
+    }
+
+    #[test]
+    fn a_message_without_a_start_line_ends_where_it_says() {
+        let mut framer = Framer::default();
+        framer.push(b"  \r\nContent-Length: 2\r\n\r\nabBYE sip:a SIP/2.0\r\n\r\n");
+        assert_eq!(framer.next_frame().unwrap().map(|f| f.body), Some(b"ab".to_vec()));
+        assert!(framer.next_frame().unwrap().is_some_and(|f| f.head.starts_with(b"BYE")));
     }
 }

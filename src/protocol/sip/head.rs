@@ -32,6 +32,12 @@ impl Head<'_> {
     }
 }
 
+/// The header fields of a head whose first line may be anything.
+pub(super) fn fields_of(head: &[u8]) -> Headers {
+    let (_, rest) = split_line(head);
+    parse_fields(rest).0
+}
+
 /// Header fields up to the empty line. A line that is no header field is left out (section 8.2.2: what is malformed and
 /// not needed is ignored). No value that comes out of here holds CR or LF.
 pub(super) fn parse_fields(mut rest: &[u8]) -> (Headers, Option<Fault>) {

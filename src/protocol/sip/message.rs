@@ -78,10 +78,14 @@ pub fn parse_datagram(bytes: &[u8]) -> Result<Parsed, Unusable> {
     }
 }
 
-/// Parses one message that a [`framing::Framer`] has cut out of a stream.
+/// Parses one message that a [`framing::Framer`] has cut out of a stream. One whose body it could not give out is to be refused.
 pub fn parse_framed(head: &[u8], body: &[u8]) -> Result<Parsed, Unusable> {
     let head = Head::parse(head).ok_or(Unusable::NoStartLine)?;
-    let fault = framing::body_length(&head.headers).is_err().then_some(BAD_LENGTH);
+    let fault = match framing::body_length(&head.headers) {
+        Ok(Body::Length(n)) if n > body.len() => Some(TOO_LARGE),
+        Ok(Body::Length(_) | Body::Absent) => None,
+        Err(()) => Some(BAD_LENGTH),
+    };
     finish(head, body, fault)
 }
 
@@ -137,6 +141,8 @@ fn parse_request_line(start: &str, headers: Headers, body: &[u8]) -> Option<(Req
 
 const BODY_SHORT: Fault = Fault { status: 400, reason: "Content-Length Is Longer Than The Message" };
 const BAD_LENGTH: Fault = Fault { status: 400, reason: "Bad Content-Length" };
+/// Section 21.4.11.
+const TOO_LARGE: Fault = Fault { status: 413, reason: "Request Entity Too Large" };
 
 /// The checks of section 8.2 and 16.3 that need no knowledge of state.
 fn request_fault(request: &Request) -> Option<Fault> {

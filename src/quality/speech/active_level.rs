@@ -17,7 +17,7 @@ const LEAST: f32 = 1e-6;
 
 /// Power and activity of a stretch; stretches add up.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Stretch {
+pub(crate) struct Stretch {
     samples: u64,
     /// Sum of squares.
     energy: f64,
@@ -35,7 +35,7 @@ impl Stretch {
     }
 
     /// dBov while active, and the share of time that is; `None`: nothing ever reached the lowest threshold.
-    pub(super) fn active(&self) -> Option<(f64, f64)> {
+    pub(crate) fn active(&self) -> Option<(f64, f64)> {
         let mut before: Option<(f64, f64)> = None;
         let mut active = u64::from(self.reached[1..].iter().copied().fold(0, u32::saturating_add));
         for threshold in 0..THRESHOLDS {
@@ -66,7 +66,7 @@ impl Stretch {
 
 /// The envelope of one channel.
 #[derive(Debug)]
-pub(super) struct Envelope {
+pub(crate) struct Envelope {
     decay: f32,
     hold: u64,
     once: f32,
@@ -84,7 +84,7 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
-    pub(super) fn new(rate_hz: u32) -> Envelope {
+    pub(crate) fn new(rate_hz: u32) -> Envelope {
         Envelope {
             decay: (-1.0 / (rate_hz as f32 * SMOOTHING_S)).exp(),
             hold: (rate_hz as f32 * HOLD_S) as u64,
@@ -99,7 +99,7 @@ impl Envelope {
         }
     }
 
-    pub(super) fn hear(&mut self, samples: &[i16]) {
+    pub(crate) fn hear(&mut self, samples: &[i16]) {
         let rise = 1.0 - self.decay;
         let (mut once, mut twice) = (self.once, self.twice);
         let mut energy = 0u64;
@@ -143,7 +143,7 @@ impl Envelope {
     }
 
     /// Everything since this was last asked.
-    pub(super) fn take(&mut self) -> Stretch {
+    pub(crate) fn take(&mut self) -> Stretch {
         std::mem::take(&mut self.stretch)
     }
 }

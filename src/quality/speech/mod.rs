@@ -7,6 +7,7 @@
 //! Levels are in dBov: 0 is a full-scale square wave (ITU-T G.100.1). What is an estimate says so.
 
 mod active_level;
+mod detector;
 mod ear;
 mod figures;
 mod keypad;
@@ -16,6 +17,8 @@ mod span;
 mod together;
 mod tonality;
 
+pub(crate) use active_level::Envelope;
+pub(crate) use detector::Detector;
 pub use ear::{Ear, Heard, LONGEST_S};
 pub use figures::{
     Cause, Cut, Key, Listening, Quiet, Responses, Scene, SegmentFigures, SideFigures, Slam, TogetherFigures, VERSION,

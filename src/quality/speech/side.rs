@@ -56,7 +56,7 @@ impl Side {
         let keys = merged(heard.keys.iter().map(around).collect(), FRAME_MS);
         let tones = long(spans_of(frames, |frame| frame.tone), SHORTEST_TONE_MS);
         let tones = without(&merged(tones, 2 * FRAME_MS), &keys);
-        let music = without(&long(music(frames), SHORTEST_MUSIC_MS), apart);
+        let music = without(&long(music(frames, apart), SHORTEST_MUSIC_MS), apart);
         let tones = without(&without(&tones, &music), apart);
         let other = merged([&keys[..], &tones, &music, apart].concat(), 0);
         let whole = [Span::new(0, heard.length_ms)];
@@ -162,12 +162,18 @@ fn long(mut spans: Vec<Span>, least_ms: u64) -> Vec<Span> {
     spans
 }
 
-/// Where every window that tells anything tells of music: what a window shares with speech is left to the speech.
-fn music(frames: &[Frame]) -> Vec<Span> {
+/// Where every window that tells anything tells of music: what a window shares with speech is left to the speech, and what is not this
+/// person's (a prompt over a tone looks like music) tells nothing.
+fn music(frames: &[Frame], apart: &[Span]) -> Vec<Span> {
+    let mut tells: Vec<bool> = frames.iter().map(|frame| !frame.tone).collect();
+    for span in apart {
+        let at = |ms: u64| usize::try_from(ms / FRAME_MS).unwrap_or(usize::MAX).min(frames.len());
+        tells[at(span.from_ms)..at(span.to_ms).max(at(span.from_ms))].fill(false);
+    }
     let mut verdicts = vec![None; frames.len().div_ceil(HOP)];
     for (n, begin) in (0..frames.len()).step_by(HOP).enumerate() {
-        let window = &frames[begin..(begin + WINDOW).min(frames.len())];
-        let no_tones = || window.iter().filter(|frame| !frame.tone);
+        let window = begin..(begin + WINDOW).min(frames.len());
+        let no_tones = || window.clone().filter(|at| tells[*at]).map(|at| &frames[at]);
         let all: u32 = no_tones().map(|frame| u32::from(frame.peaks)).sum();
         let lasting: u32 = no_tones().map(|frame| u32::from(frame.lasting)).sum();
         if all >= FEWEST {

@@ -282,6 +282,17 @@ fn what_was_played_and_held_is_not_the_agents() {
 }
 
 #[test]
+fn a_tone_behind_a_prompt_is_a_tone_and_no_music() {
+    let (caller, mut agent) = (Tape::new(16.0), Tape::new(16.0));
+    let prompt = agent.say(0, 0.0, "greet/property/8.wav");
+    agent.tones(0, 9_000, 2_000.0, &[1_000.0]);
+    let scene = Scene { played: vec![Span::new(0, prompt.to_ms + 50)], ..Scene::default() };
+    let heard = listen(&caller.heard(), Some(&agent.noise(-65.0).heard()), &scene).agent.unwrap();
+    assert_eq!(heard.music_ms, 0);
+    near_ms(heard.tones_ms, 9_000 - prompt.to_ms, 400);
+}
+
+#[test]
 fn a_bang_at_the_end_and_a_word_at_the_end() {
     let caller = Tape::new(10.0).noise(-60.0).heard();
     let mut agent = Tape::new(10.0);
