@@ -27,8 +27,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_notes.sql"),
     include_str!("migrations/0010_reports.sql"),
     include_str!("migrations/0011_transcripts.sql"),
-    include_str!("migrations/0014_strata.sql"),
-    include_str!("migrations/0015_targeting.sql"),
+    include_str!("migrations/0012_strata.sql"),
+    include_str!("migrations/0013_targeting.sql"),
 ];
 
 /// How long one statement waits for another process's lock. Short: the ledger's thread retries by itself, and meanwhile
