@@ -375,7 +375,10 @@ fn recordings_go_to_an_object_store_when_its_outage_is_over_and_are_heard_checke
 
         let s3 = common::s3::S3::start(&directory, port);
         until("the recording to go", seconds(30), || (!here.exists()).then_some(()));
-        assert_eq!((gateway.metric("hotline_recording_uploads_waiting"), uploads("stored")), (0, 1));
+        until("the outbox to be empty", seconds(10), || {
+            (gateway.metric("hotline_recording_uploads_waiting") == 0).then_some(())
+        });
+        assert_eq!(uploads("stored"), 1);
         let name = format!("hotline/{}", here.strip_prefix(gateway.bench.data()).expect("below the data").display());
         assert_eq!(s3.keys(), std::slice::from_ref(&name));
         // Read back by ranges it is the file that was recorded, octet by octet.
@@ -496,7 +499,10 @@ fn a_pause_by_http_is_silence_in_the_file_and_the_voices_go_on() {
     };
     let head = r#"{"transcript": 1, "recogniser": "paraformer", "version": "2.0.4", "language": "zh-CN"}"#;
     let said = r#"{"channel": "agent", "from_ms": 3000, "to_ms": 4000, "text": "您好"}"#;
-    let taken = take(&id, &format!("{head}\n{said}\n"));
+    let taken = until("the machine to have listened", seconds(10), || {
+        let taken = take(&id, &format!("{head}\n{said}\n"));
+        (!taken.contains("is not closed yet")).then_some(taken)
+    });
     assert!(taken.contains(r#""utterances":1"#), "{taken}");
     assert!(done(&gateway, &["transcript", "show", &id]).contains("您好"));
     assert!(take(&id, "{}").contains("body:1: no head of a transcript"));
