@@ -112,7 +112,7 @@ impl Agents {
     /// is named no more finishes the call or ring that he or she is in.
     pub fn renew(&mut self, numbers: &BTreeSet<AgentNo>, plans: &Plans, now: Now) {
         self.rules = rules(plans);
-        self.roster = Roster::new(plans);
+        self.roster = Roster::new(plans).going_on(&self.roster, now.mono);
         for (number, agent) in &mut self.agents {
             agent.leaving = !numbers.contains(number);
             agent.rules = self.rules.get(number).cloned().unwrap_or_default();

@@ -33,6 +33,11 @@ impl Roster {
         Roster { hotlines, look: has_shifts.then_some(Instant::START), looked: None }
     }
 
+    /// In the place of another after a reload: what was told is not told again.
+    pub(super) fn going_on(self, before: &Roster, now: Instant) -> Roster {
+        Roster { look: self.look.map(|_| now), looked: before.looked, ..self }
+    }
+
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         self.look.map(|at| (at, WAKE))
     }

@@ -23,6 +23,7 @@ use super::space::Watch;
 use super::tcp::Tcp;
 use super::udp::Udp;
 use crate::call::fact::Fact;
+use crate::clock::Instant;
 use crate::gateway::{Gateway, Input, Output, Rejected};
 use crate::ledger::Subject;
 use crate::metrics::{CallMetrics, Counters, Direction, Method, SipRejection};
@@ -125,7 +126,8 @@ struct Driver {
 impl Driver {
     fn run(mut self, inbox: &Inbox) -> Wires {
         loop {
-            let patience = self.patience();
+            let looked = self.wires.clock.now().mono;
+            let patience = self.patience(looked);
             match inbox.receive(patience) {
                 Received::Input(input) => {
                     self.handle(input);
@@ -142,7 +144,8 @@ impl Driver {
             }
             let now = self.wires.clock.now();
             if let Some((at, why)) = self.gateway.poll_timeout().filter(|(at, _)| *at <= now.mono) {
-                let late = now.mono.since(at);
+                // A timer may be set to a time that is over; late is only what was not looked at.
+                let late = now.mono.since(at.max(looked));
                 self.wires.counters.loop_lag(late);
                 if late > LATE {
                     tracing::warn!(?late, timer = why, "the switch came late to a timer");
@@ -181,8 +184,7 @@ impl Driver {
         self.wires
     }
 
-    fn patience(&self) -> Duration {
-        let now = self.wires.clock.now().mono;
+    fn patience(&self, now: Instant) -> Duration {
         let due = self.gateway.poll_timeout().map_or(Duration::from_secs(1), |(at, _)| at.since(now));
         // While facts wait for the ledger, look again soon.
         let waiting = !self.pending.is_empty() || self.no_room;
