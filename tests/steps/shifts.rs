@@ -53,7 +53,7 @@ fn whoever_has_not_logged_in_before_the_shift_is_told_of_once() {
     run_to(&mut world, 7, 50, 0);
     let begins_us = world.now().wall.as_micros() + 600_000_000;
     let missed = ("8".to_owned(), Told::MissesShift { hotline: "property".into(), begins_us });
-    assert_eq!(told(&world), [missed.clone()]);
+    assert_eq!(told(&world), std::slice::from_ref(&missed));
     world.reload(plans("", SHIFTS));
     run_to(&mut world, 7, 50, 30);
     assert_eq!(told(&world), [missed], "once, though the configuration was read again in this minute");
