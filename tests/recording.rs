@@ -489,7 +489,11 @@ fn a_pause_by_http_is_silence_in_the_file_and_the_voices_go_on() {
     }
     assert!(done(&gateway, &["recordings", "verify"]).contains("0 faults"));
 
-    // What a recogniser heard in it.
+    words_of_a_recogniser(&gateway, &id, token);
+}
+
+/// What a recogniser heard, by HTTP.
+fn words_of_a_recogniser(gateway: &Gateway, id: &str, token: &str) {
     let take = |id: &str, body: &str| {
         let url = format!("http://127.0.0.1:{}/api/v1/calls/{id}/transcript", gateway.bench.http);
         let bearer = format!("Authorization: Bearer {token}");
@@ -500,14 +504,14 @@ fn a_pause_by_http_is_silence_in_the_file_and_the_voices_go_on() {
     let head = r#"{"transcript": 1, "recogniser": "paraformer", "version": "2.0.4", "language": "zh-CN"}"#;
     let said = r#"{"channel": "agent", "from_ms": 3000, "to_ms": 4000, "text": "您好"}"#;
     let taken = until("the machine to have listened", seconds(10), || {
-        let taken = take(&id, &format!("{head}\n{said}\n"));
+        let taken = take(id, &format!("{head}\n{said}\n"));
         (!taken.contains("is not closed yet")).then_some(taken)
     });
     assert!(taken.contains(r#""utterances":1"#), "{taken}");
-    assert!(done(&gateway, &["transcript", "show", &id]).contains("您好"));
-    assert!(take(&id, "{}").contains("body:1: no head of a transcript"));
+    assert!(done(gateway, &["transcript", "show", id]).contains("您好"));
+    assert!(take(id, "{}").contains("body:1: no head of a transcript"));
     let beyond = said.replace("4000", "90000");
-    assert!(take(&id, &format!("{head}\n{beyond}\n")).contains("body:2: it ends at 90000 ms"));
+    assert!(take(id, &format!("{head}\n{beyond}\n")).contains("body:2: it ends at 90000 ms"));
     assert!(take("018f0000-0000-7000-8000-000000000000", head).contains("there is no call"));
 }
 
