@@ -94,7 +94,7 @@ fn run(
     stop: &AtomicBool,
     mut listened: impl FnMut(CallId, Listened) + Send,
 ) {
-    super::priority::behind();
+    super::priority::last();
     let mut reader = None;
     while let Ok(call) = inbox.recv() {
         if stop.load(Ordering::Acquire) {

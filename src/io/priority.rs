@@ -7,6 +7,9 @@ use rustix::thread::gettid;
 /// it at once when it wakes.
 const BEHIND: i32 = 10;
 
+/// Of what is left behind, the ledger's facts go before: of a full core a thread at 19 gets a seventh of what one at 10 gets.
+const LAST: i32 = 19;
+
 /// Below it: of a full core a thread at −10 gets what it needs before one at 0 does.
 const AHEAD: i32 = -10;
 
@@ -22,8 +25,18 @@ pub(super) fn ahead() {
 /// gap, a fact that is late by a few milliseconds, or a recording that is closed a second later, is nothing. What is not written when a
 /// crash comes is lost, so the recorder's writing is not behind.
 pub(super) fn behind() {
+    step_back(BEHIND);
+}
+
+/// The calling thread works when nobody else wants to. For what nobody waits for: listening to recordings may be done minutes later,
+/// while a ledger that falls behind has new calls refused.
+pub(super) fn last() {
+    step_back(LAST);
+}
+
+fn step_back(to: i32) {
     // Lowering oneself needs no right; if the system refuses all the same, everything works, a little less smoothly.
-    if let Err(error) = setpriority_process(Some(gettid()), BEHIND) {
+    if let Err(error) = setpriority_process(Some(gettid()), to) {
         tracing::debug!(%error, "a thread keeps its priority");
     }
 }
@@ -42,6 +55,11 @@ mod tests {
             getpriority_process(Some(gettid())).unwrap()
         });
         assert_eq!(lowered.join().unwrap(), BEHIND);
+        let last = std::thread::spawn(|| {
+            last();
+            getpriority_process(Some(gettid())).unwrap()
+        });
+        assert_eq!(last.join().unwrap(), LAST);
         assert_eq!(getpriority_process(Some(gettid())).unwrap(), before);
     }
 }
