@@ -72,6 +72,18 @@ fn listed(gateway: &Gateway, wanted: &str) {
 }
 
 #[test]
+fn whoever_is_needed_leaves_only_by_force() {
+    let gateway = gateway("successor = true\n");
+    let logout = |body: &str| post(&gateway, "/api/v1/agents/8/logout", body);
+    assert_eq!(post(&gateway, "/api/v1/agents/8/ready", "").0, 200);
+    let (status, refused) = logout("");
+    assert_eq!((status, refused.text("error.code")), (409, "no_successor"));
+    assert_eq!(logout(r#"{"force": 1}"#).0, 400);
+    assert_eq!((logout(r#"{"force": false}"#).0, presence(&gateway).as_str()), (409, "ready"));
+    assert_eq!((logout(r#"{"force": true}"#).0, presence(&gateway).as_str()), (200, "logged_out"));
+}
+
+#[test]
 fn an_agent_logs_in_by_phone_and_pauses_by_http() {
     let mut gateway = gateway("");
     assert_eq!(curl(&gateway, "wrong", &[], "/api/v1/agents").0, 401);
