@@ -362,6 +362,24 @@ fn pause(reason: Option<String>, rules: &Rules, now: Now) -> Result<Presence, Re
 }
 
 impl What {
+    /// The one word of the presence that it tells; `None`: it tells none.
+    pub fn kind(&self) -> Option<Kind> {
+        Some(match self {
+            What::Ready { .. } => Kind::Ready,
+            What::Paused { .. } => Kind::Paused,
+            What::WrapUp { .. } => Kind::WrapUp,
+            What::Away { .. } => Kind::Away,
+            What::LoggedOut { .. } => Kind::LoggedOut,
+            What::LoggedIn { .. }
+            | What::Unreachable
+            | What::Reachable
+            | What::SupervisionRefused { .. }
+            | What::MissesShift { .. }
+            | What::LogOutRefused { .. }
+            | What::LeavesAlone { .. } => return None,
+        })
+    }
+
     /// What it says of the presence at `now`; `None`: nothing, or only of the moment.
     pub fn presence(&self, now: Now) -> Option<Presence> {
         Some(match self {

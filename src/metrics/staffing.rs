@@ -68,19 +68,11 @@ impl Staffing {
         let sets = self.sets.clone();
         let sets = sets.read();
         let was_there = self.is_there(agent, &sets);
-        match fact.what {
-            What::LoggedIn { .. }
-            | What::SupervisionRefused { .. }
-            | What::MissesShift { .. }
-            | What::LogOutRefused { .. }
-            | What::LeavesAlone { .. } => return,
-            What::Unreachable => drop(self.unreachable.insert(agent.clone())),
-            What::Reachable => drop(self.unreachable.remove(agent)),
-            What::Ready { .. } => self.says(agent, Kind::Ready),
-            What::Paused { .. } => self.says(agent, Kind::Paused),
-            What::WrapUp { .. } => self.says(agent, Kind::WrapUp),
-            What::Away { .. } => self.says(agent, Kind::Away),
-            What::LoggedOut { .. } => self.says(agent, Kind::LoggedOut),
+        match (&fact.what, fact.what.kind()) {
+            (_, Some(presence)) => drop(self.presences.insert(agent.clone(), presence)),
+            (What::Unreachable, None) => drop(self.unreachable.insert(agent.clone())),
+            (What::Reachable, None) => drop(self.unreachable.remove(agent)),
+            (_, None) => return,
         }
         self.show(agent, &sets);
         self.show_unreachable(&sets);
@@ -106,10 +98,6 @@ impl Staffing {
             let there = staff.iter().filter(|agent| self.is_there(agent, &sets)).count();
             self.families.set(Id::OnDuty, &[hotline.as_str()], number(there));
         }
-    }
-
-    fn says(&mut self, agent: &AgentNo, presence: Kind) {
-        self.presences.insert(agent.clone(), presence);
     }
 
     fn show(&mut self, agent: &AgentNo, sets: &LabelSets) {

@@ -79,7 +79,7 @@ fn states(told: &[&AgentFact], run: &Run, from: Wall) -> Vec<(Kind, Stamp, Stamp
     let mut states = Vec::new();
     let mut open = told.first().and_then(|first| before(first, run, from));
     for fact in told {
-        let Some(kind) = kind_of(&fact.what) else { continue };
+        let Some(kind) = fact.what.kind() else { continue };
         let last = open.replace((kind, fact.at));
         states.extend(last.map(|(was, since)| (was, since, fact.at)));
     }
@@ -100,24 +100,6 @@ fn before(first: &AgentFact, run: &Run, from: Wall) -> Option<(Kind, Stamp)> {
     );
     let began = Stamp { run: run.id, mono_ns: 0, wall_us: run.began.as_micros() };
     (!restored && first.at.wall_us >= from.as_micros()).then_some((Kind::Ready, began))
-}
-
-/// The presence that a fact tells.
-fn kind_of(what: &What) -> Option<Kind> {
-    Some(match what {
-        What::Ready { .. } => Kind::Ready,
-        What::Paused { .. } => Kind::Paused,
-        What::WrapUp { .. } => Kind::WrapUp,
-        What::Away { .. } => Kind::Away,
-        What::LoggedOut { .. } => Kind::LoggedOut,
-        What::LoggedIn { .. }
-        | What::Unreachable
-        | What::Reachable
-        | What::SupervisionRefused { .. }
-        | What::MissesShift { .. }
-        | What::LogOutRefused { .. }
-        | What::LeavesAlone { .. } => return None,
-    })
 }
 
 /// The run's last sign of life, on the wall clock counted from `since`.
