@@ -353,6 +353,14 @@ fn score_by_keyboard(console: &Console, browser: &Browser, tag: &str, comment: &
     browser.press(&format!("{comment}{ENTER}"));
     browser.until("document.querySelector('#pins li')");
     console.look(browser, &format!("review-filled-{tag}"));
+    // A change a moment before the submission: its draft must not be sent once the sheet is closed, however long that takes.
+    browser.run(
+        "const later = window.setTimeout;
+         window.setTimeout = (save) => { window.draft = save; return later(() => {}, 0); };
+         document.querySelector('#sheet').dispatchEvent(new Event('input', { bubbles: true }));
+         window.setTimeout = later;
+         document.querySelector('#sheet').addEventListener('submit', () => window.draft());",
+    );
     browser.press_with_control(ENTER);
     browser.until(&format!("location.href !== '{here}' || document.querySelector('#lacking')"));
     assert_ne!(browser.url(), here, "{}", browser.text());

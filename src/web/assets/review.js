@@ -42,12 +42,25 @@
     // A decision is not saved before it is taken.
     saved.textContent = sheet.action.endsWith("/submit") ? saved.dataset.saved : "";
   };
+  // One save at a time, so that an older draft never comes after a newer one; and none beside or after the submission, which
+  // holds everything and closes the sheet.
+  let saving = null;
+  let again = false;
+  let submitted = false;
   const save = () => {
+    if (submitted) return;
+    if (saving) { again = true; return; }
+    saving = new AbortController();
     const headers = { "x-token": document.body.dataset.token };
-    return fetch(sheet.dataset.save, { method: "POST", headers, body: new URLSearchParams(new FormData(sheet)) })
+    const body = new URLSearchParams(new FormData(sheet));
+    fetch(sheet.dataset.save, { method: "POST", headers, body, signal: saving.signal })
       .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(answer.status))))
-      .then(tell)
-      .catch(() => { saved.textContent = saved.dataset.failed; });
+      .then((found) => { if (!again) tell(found); })
+      .catch(() => { if (!submitted) saved.textContent = saved.dataset.failed; })
+      .finally(() => {
+        saving = null;
+        if (again) { again = false; save(); }
+      });
   };
   const later = () => {
     clearTimeout(waiting);
@@ -55,6 +68,13 @@
     waiting = setTimeout(save, 400);
   };
   sheet.addEventListener("input", later);
+  sheet.addEventListener("submit", () => {
+    submitted = true;
+    clearTimeout(waiting);
+    saving?.abort();
+  });
+  // Back from the next page the sheet is the browser's own copy of this one.
+  addEventListener("pageshow", (event) => { if (event.persisted) submitted = false; });
   save();
 
   // The item in hand: the one with the focus, else the first without an answer.
