@@ -355,15 +355,19 @@ fn score_by_keyboard(console: &Console, browser: &Browser, tag: &str, comment: &
     console.look(browser, &format!("review-filled-{tag}"));
     // A change a moment before the submission: its draft must not be sent once the sheet is closed, however long that takes.
     browser.run(
-        "const later = window.setTimeout;
+        "const sheet = document.querySelector('#sheet'), later = window.setTimeout;
          window.setTimeout = (save) => { window.draft = save; return later(() => {}, 0); };
-         document.querySelector('#sheet').dispatchEvent(new Event('input', { bubbles: true }));
+         sheet.dispatchEvent(new Event('input', { bubbles: true }));
          window.setTimeout = later;
-         document.querySelector('#sheet').addEventListener('submit', () => window.draft());",
+         sheet.addEventListener('submit', () => {
+           window.fetch = () => { sessionStorage.setItem('late', 'sent'); return Promise.reject(new Error('late')); };
+           window.draft();
+         });",
     );
     browser.press_with_control(ENTER);
     browser.until(&format!("location.href !== '{here}' || document.querySelector('#lacking')"));
     assert_ne!(browser.url(), here, "{}", browser.text());
+    assert_eq!(browser.run("return sessionStorage.getItem('late');"), Value::Null, "a draft after the submission");
 }
 
 /// One row for each of the two visits of one listener is one listen, and the chain is whole.
