@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::pack::Pack;
 use crate::call::fact::{AnswerRule, Fact, What};
+use crate::call::script;
 use crate::cdr::words;
 use crate::clock::Instant;
 use crate::ids::{CallId, Side};
@@ -48,6 +49,15 @@ impl Cue {
     }
 }
 
+/// A caller whom the agent's phone holds now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Later than the hold's begin by the time in which somebody was being called into the talk.
+    pub since: Instant,
+    /// The last tone that was due in this hold. A phone that holds takes none: whoever looks at a page can be told.
+    pub unheard: Option<script::Cue>,
+}
+
 /// One live call.
 #[derive(Debug, Clone)]
 pub struct Watch {
@@ -78,6 +88,9 @@ struct Talking {
     /// `None`: somebody holds, or the caller is with nobody.
     since: Option<Instant>,
     held: [Option<Instant>; 2],
+    unheard: Option<script::Cue>,
+    /// Since when somebody is being called into the talk: a hold meanwhile is none.
+    adding: Option<Instant>,
     transfer: bool,
     /// How many cues of the talk, and of the agent's present hold, were given.
     talk_told: usize,
@@ -150,8 +163,14 @@ impl Watch {
         }
     }
 
-    /// What stands now of a call whose facts are read back.
-    pub fn standing_of(facts: &[Fact], pack: &Pack, now: Instant) -> Option<Cue> {
+    /// The agent's phone holds the caller.
+    pub fn held(&self) -> Option<Held> {
+        let State::Talking(talking) = &self.state else { return None };
+        Some(Held { since: talking.hold()?, unheard: talking.unheard })
+    }
+
+    /// A live call whose facts are read back, as it is now.
+    pub fn of(facts: &[Fact], pack: &Pack, now: Instant) -> Option<Watch> {
         let (first, rest) = facts.split_first()?;
         let mut watch = Watch::begin(first, pack)?;
         for fact in rest {
@@ -159,7 +178,12 @@ impl Watch {
             watch.handle_fact(fact);
         }
         watch.handle_timeout(now);
-        watch.standing()
+        Some(watch)
+    }
+
+    /// What stands now of a call whose facts are read back.
+    pub fn standing_of(facts: &[Fact], pack: &Pack, now: Instant) -> Option<Cue> {
+        Watch::of(facts, pack, now)?.standing()
     }
 
     fn due(&self) -> Option<(Instant, Cue)> {
@@ -184,6 +208,8 @@ impl Talking {
             talked: Duration::ZERO,
             since: Some(at),
             held: [None; 2],
+            unheard: None,
+            adding: None,
             transfer: false,
             talk_told: 0,
             hold_told: 0,
@@ -196,10 +222,20 @@ impl Talking {
                 let held = &mut self.held[index(*by)];
                 if held.is_none() {
                     *held = Some(at);
-                    self.hold_told = if *by == Side::Agent { 0 } else { self.hold_told };
+                    if *by == Side::Agent {
+                        (self.hold_told, self.unheard) = (0, None);
+                    }
                 }
             }
             What::HoldEnded { by } => self.held[index(*by)] = None,
+            What::Cued { cue, sounded: false } => self.unheard = Some(*cue),
+            What::AddStarted { .. } => self.adding = Some(at),
+            What::Added { .. } | What::AddFailed { .. } => {
+                let held = &mut self.held[index(Side::Agent)];
+                if let Some((adding, held)) = self.adding.take().zip(held.as_mut()) {
+                    *held = *held + at.since(adding.max(*held));
+                }
+            }
             What::TransferStarted { .. } => self.transfer = true,
             What::TransferCompleted { .. } | What::TransferFailed { .. } => {
                 self.transfer = false;
@@ -222,14 +258,18 @@ impl Talking {
     }
 
     fn standing(&self) -> Option<Cue> {
-        let held = self.held[index(Side::Agent)].is_some();
-        match (held, self.hold_told, self.talk_told) {
+        match (self.hold().is_some(), self.hold_told, self.talk_told) {
             (true, 2.., _) => Some(Cue::HoldAtTwiceItsLength),
             (true, 1, _) => Some(Cue::HoldAtItsLength),
             (_, _, 2..) => Some(Cue::TalkAtItsLength),
             (_, _, 1) => Some(Cue::TalkNearItsLength),
             _ => None,
         }
+    }
+
+    /// Since when the agent holds, unless that is none.
+    fn hold(&self) -> Option<Instant> {
+        self.held[index(Side::Agent)].filter(|_| self.adding.is_none())
     }
 
     fn talk_due(&self, length: Duration) -> Option<(Instant, Cue)> {
@@ -247,7 +287,7 @@ impl Talking {
             1 => (length * 2, Cue::HoldAtTwiceItsLength),
             _ => return None,
         };
-        Some((self.held[index(Side::Agent)]? + after, cue))
+        Some((self.hold()? + after, cue))
     }
 }
 

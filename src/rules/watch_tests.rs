@@ -1,4 +1,5 @@
 use super::*;
+use crate::call::fact::RingResult;
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
 use crate::ledger::story::{self, Story, agent};
@@ -74,6 +75,38 @@ fn each_hold_of_the_agents_is_told_twice_and_then_begins_anew() {
         )),
         []
     );
+}
+
+fn calls_in() -> What {
+    What::AddStarted { attempt: 2, by: agent("8"), to: Callee::Agent(agent("9")) }
+}
+
+#[test]
+fn a_hold_in_which_somebody_is_called_in_grows_no_longer() {
+    let nobody_comes = What::AddFailed { attempt: 2, result: RingResult::Busy, status: None };
+    let story = Story::talking(1).at(10_000, held(Side::Agent)).at(30_000, calls_in()).at(80_000, nobody_comes);
+    let story = story.ended(150_000, Reason::CallerHungUp, EndedBy::Caller);
+    assert_eq!(cues(story), [(120_000, Cue::HoldAtItsLength)], "fifty seconds of it were none");
+}
+
+#[test]
+fn it_is_told_that_a_phone_holds_and_what_it_could_not_sound() {
+    let long = What::Cued { cue: script::Cue::HoldLong, sounded: false };
+    let held_at = |story: Story| {
+        let facts = story.facts();
+        let offered = Instant::from_nanos(facts[0].at.mono_ns);
+        let watch = Watch::of(&facts, &Pack::built_in(), offered + Duration::from_secs(80)).unwrap();
+        watch.held().map(|held| (held.since.since(offered).as_secs(), held.unheard))
+    };
+    let holds = Story::talking(1).at(10_000, held(Side::Agent));
+    assert_eq!(held_at(holds.clone()), Some((10, None)));
+    let told = holds.at(70_000, long);
+    assert_eq!(held_at(told.clone()), Some((10, Some(script::Cue::HoldLong))));
+    assert_eq!(held_at(told.clone().at(71_000, calls_in())), None);
+    assert_eq!(held_at(told.clone().at(72_000, What::HoldEnded { by: Side::Agent })), None);
+    let again = told.at(72_000, What::HoldEnded { by: Side::Agent }).at(73_000, held(Side::Agent));
+    assert_eq!(held_at(again), Some((73, None)));
+    assert_eq!(held_at(Story::talking(1).at(10_000, held(Side::Caller))), None);
 }
 
 #[test]
