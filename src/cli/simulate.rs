@@ -132,6 +132,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_apology_that_is_the_agents_is_forgotten_by_the_forgetful_and_by_nobody_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.toml");
+        let text = "[run]\ncalls = 20\n[[hotline]]\nagents = [\"1\", \"2\", \"3\", \"4\"]\nlate_by = \"agent\"\nring_s = 60\n\
+            [callers]\nevery_ms = 60000\npatience_s = \"60-90\"\ntalk_s = \"60-90\"\n[agents]\npickup_s = \"17-19\"\ntalk_s = \"300-400\"\n";
+        std::fs::write(&path, text).unwrap();
+        for (people, kept) in [("forgetful=0", "R-008 kept: 100.0 %"), ("forgetful=100", "R-008 kept: 0.0 %")] {
+            let mut out = Vec::new();
+            let done = simulate(&path, (None, None, None), (&[people.to_owned()], &[]), &mut out);
+            assert!(done.is_ok());
+            let told = String::from_utf8(out).unwrap();
+            assert!(told.contains(kept), "{people}: {told}");
+        }
+    }
+
+    #[test]
     fn callers_who_are_not_heard_are_dealt_with_and_the_rules_about_them_kept() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s.toml");
