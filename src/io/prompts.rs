@@ -229,27 +229,12 @@ mod tests {
         BuiltIn::get(&format!("prompts/zh-CN/{file}")).unwrap().data.into_owned()
     }
 
-    fn wav_of(samples: &[i16], rate: u32, channels: u16) -> Vec<u8> {
-        let octets = u32::try_from(samples.len() * 2).unwrap();
-        let mut wav = b"RIFF".to_vec();
-        wav.extend((36 + octets).to_le_bytes());
-        wav.extend(b"WAVEfmt ");
-        wav.extend(16_u32.to_le_bytes());
-        wav.extend([1_u16, channels].iter().flat_map(|v| v.to_le_bytes()));
-        wav.extend([rate, rate * 2 * u32::from(channels)].iter().flat_map(|v| v.to_le_bytes()));
-        wav.extend([2 * channels, 16].iter().flat_map(|v| v.to_le_bytes()));
-        wav.extend(b"data");
-        wav.extend(octets.to_le_bytes());
-        wav.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
-        wav
-    }
-
     #[test]
     fn what_is_no_prompt_is_refused_with_the_reason() {
         check(&built_in("greet/property/8.wav")).unwrap();
         let (speech, rate) = wav::read_mono(built_in("greet/property/8.wav").as_slice()).unwrap();
         let scaled = |by: f64| speech.iter().map(|s| (f64::from(*s) * by) as i16).collect::<Vec<_>>();
-        let of = |samples: &[i16], rate, channels| check(&wav_of(samples, rate, channels)).unwrap_err();
+        let of = |samples: &[i16], rate, channels| check(&wav::file_of(samples, rate, channels)).unwrap_err();
         assert!(matches!(check(b"no WAV").unwrap_err(), Unfit::Format(_)));
         assert!(matches!(of(&speech, rate, 2), Unfit::Format(_)));
         assert_eq!(of(&speech, 44_100, 1), Unfit::Rate(44_100));

@@ -149,7 +149,7 @@ pub(crate) fn plans() -> Plans {
 }
 
 fn spoken(number: &str) -> AgentGreeting {
-    let said = |text: String| Prompt { text, files: Vec::new(), audio: [].into() };
+    let said = |text: String| Prompt { text, files: Vec::new(), audio: Vec::new().into() };
     let text = format!("您好,物业客户服务中心{number}号接待员为您服务");
     AgentGreeting { late: said(format!("不好意思,让您久等了{text}")), normal: said(text) }
 }

@@ -13,6 +13,7 @@ mod blanking;
 mod bridge;
 #[cfg(test)]
 mod carrying_tests;
+mod clip;
 mod coder;
 mod conceal;
 mod conference;
@@ -62,6 +63,7 @@ pub mod wav;
 pub use about::About;
 pub use beep::beep;
 pub use bridge::{Bridge, Counters, Recorded};
+pub use clip::Clip;
 pub use conference::Audible;
 pub use cue::cue_tone;
 pub use jitter_buffer::Buffered;
@@ -192,8 +194,9 @@ pub enum Command {
     /// `record`: blocks go to the recorder.
     Bridge { call: CallId, caller: LegId, agent: LegId, connected: Now, record: bool },
     /// Plays a prompt to the caller; meanwhile the agent's voice does not reach the caller (but is recorded), the caller's
-    /// voice reaches the agent, and the agent hears the prompt 12 dB down. Reported by `PlayStarted` and `PlayEnded`.
-    Play { call: CallId, play: Play, audio: Arc<[i16]> },
+    /// voice reaches the agent, and the agent hears the prompt 12 dB down. Reported by `PlayStarted` and `PlayEnded`. A wideband caller
+    /// hears and records what the prompt has at 16 kHz.
+    Play { call: CallId, play: Play, audio: Clip },
     /// The caller's leg is a call with nobody on the other side, parked until the first `Bridge`: soft notes are heard, prompts
     /// can be played, and the time line of the tap begins at `connected`. `record`: blocks go to the recorder.
     Attend { call: CallId, caller: LegId, connected: Now, record: bool },
