@@ -221,7 +221,7 @@ pub enum Command {
     /// Half a second of 1,400 Hz beside the voices, heard by both and recorded. Nothing happens while something else is played, nor in
     /// a hold or with a third.
     Warn { call: CallId },
-    /// Presses keys toward the peer of this leg (RFC 4733), who hears nothing else while one is down.
+    /// Presses keys toward the peer of this leg, who hears nothing else while one is down: by RFC 4733, or as tones if it knows no events.
     Press { leg: LegId, strokes: Arc<[Stroke]> },
     /// The prompt that is being played ends now.
     Hush { call: CallId },

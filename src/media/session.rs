@@ -6,7 +6,7 @@ use super::coder::Coder;
 use super::control::Control;
 use super::keying::Secured;
 use super::negotiate::CODECS;
-use super::pressing::Pressing;
+use super::pressing::{self, Form, Pressing};
 use super::transmit::Outbox;
 use super::watchdog::{Watchdog, sooner};
 use super::{Codec, Remote};
@@ -14,7 +14,7 @@ use crate::clock::{Instant, Now};
 use crate::ids::{LegId, Random};
 use crate::limits;
 use crate::protocol::audio::comfort;
-use crate::protocol::rtp::event::{Keys, Pressed, Stroke};
+use crate::protocol::rtp::event::{Keys, Payload, Pressed, Stroke};
 use crate::protocol::rtp::srtp::Guard;
 use crate::protocol::rtp::{CLOCK_RATE_HZ, Packet, Received, Sender, Sequenced};
 use crate::quality::{Decoded, Heard, INTERVAL, Kind as Carries, Line, StreamMeter, Upset};
@@ -310,29 +310,36 @@ impl Session {
         self.keys.finish()
     }
 
-    /// Presses these keys toward the peer, from now on; none if it knows no such packets.
+    /// Presses these keys toward the peer, from now on; they sound if it knows no packets for them.
     pub(super) fn press(&mut self, now: Instant, strokes: &[Stroke], out: &mut Outbox) {
-        if self.remote().is_some_and(|remote| remote.telephone_event.is_some()) {
-            self.pressing = Some(Box::new(Pressing::new(strokes, now)));
-            self.press_due(now, out);
-        }
+        let Some(remote) = self.remote() else { return };
+        let form = if remote.telephone_event.is_some() { Form::Events } else { Form::Tones };
+        self.pressing = Some(Box::new(Pressing::new(form, strokes, now)));
+        self.press_due(now, out);
     }
 
     /// What is to be sent of keys of our own by now.
     pub(super) fn press_due(&mut self, now: Instant, out: &mut Outbox) {
         let Some(mut pressing) = self.pressing.take() else { return };
         while let Some(pressed) = pressing.due(now) {
-            let Some((to, payload_type)) = self.destination().and_then(|(to, peer)| Some((to, peer.telephone_event?)))
-            else {
-                continue;
-            };
-            let header = self.sender.press(now, pressed.begins, payload_type);
-            let payload = pressed.payload.to_bytes();
-            self.sender.count(payload.len());
-            out.push(self.leg, to, &header, &payload);
-            self.secure(out);
+            match pressed {
+                pressing::Pressed::Event { begins, payload } => self.send_event(now, begins, payload, out),
+                pressing::Pressed::Sound { at, samples } => {
+                    self.send_narrow(at, &*samples, out);
+                }
+            }
         }
         self.pressing = Some(pressing).filter(|pressing| pressing.deadline().is_some());
+    }
+
+    fn send_event(&mut self, now: Instant, begins: bool, payload: Payload, out: &mut Outbox) {
+        let Some((to, remote)) = self.destination() else { return };
+        let Some(payload_type) = remote.telephone_event else { return };
+        let header = self.sender.press(now, begins, payload_type);
+        let payload = payload.to_bytes();
+        self.sender.count(payload.len());
+        out.push(self.leg, to, &header, &payload);
+        self.secure(out);
     }
 
     /// A key of ours is down, and takes the place of all sound.
@@ -342,10 +349,11 @@ impl Session {
 
     /// Sends samples of our own, which sound from `at`; false if the peer is not to be sent to.
     pub(super) fn play(&mut self, at: Instant, samples: &[i16], out: &mut Outbox) -> bool {
+        if self.is_pressing() { self.destination().is_some() } else { self.send_narrow(at, samples, out) }
+    }
+
+    fn send_narrow(&mut self, at: Instant, samples: &[i16], out: &mut Outbox) -> bool {
         let Some((to, remote)) = self.destination() else { return false };
-        if self.is_pressing() {
-            return true;
-        }
         let (codec, payload_type) = (remote.codec, remote.payload_type);
         let header = self.sender.generate(at, samples.len() as u32, payload_type);
         let mut payload = [0; super::playout::FRAME];
