@@ -218,6 +218,11 @@ pub enum Media {
         side: Side,
         upset: Upset,
     },
+    /// For so long, until now, this phone sent no sound on purpose.
+    Rested {
+        side: Side,
+        lasted: Duration,
+    },
     /// What the two were in the last second.
     Heard {
         caller: Stretch,

@@ -257,6 +257,7 @@ fn newer_kinds(story: Story) -> Story {
         .at(19_158, What::HolderRung { attempt: 5, agent: "9".into() })
         .at(19_159, What::AskedToConfirm { attempt: 5, who: Callee::Target("head".into()) })
         .at(19_160, What::Confirmed { attempt: 5, who: Callee::Target("head".into()) })
+        .at(19_161, What::Rested { leg: Side::Agent, for_ms: 2_600 })
 }
 
 /// What a phone says at the end of a call.

@@ -218,6 +218,9 @@ impl Bridge {
         if accepted.first {
             self.events.push_back(Event::FirstPacket { call: self.call, leg, at: arrival });
         }
+        if let Some(lasted) = accepted.rested {
+            self.events.push_back(Event::Rested { call: self.call, leg, lasted, at: arrival });
+        }
         let event = accepted.kind == Kind::Event;
         if event
             && let State::Joined(joined) = &mut self.state
@@ -619,6 +622,9 @@ impl Bridge {
         session.say_bye(now, &mut self.outbox);
         if let Some(pressed) = session.last_key() {
             self.events.push_back(key(self.call, leg, now, pressed));
+        }
+        if let Some(lasted) = session.last_rest(now.mono) {
+            self.events.push_back(Event::Rested { call: self.call, leg, lasted, at: now });
         }
         self.counters.strays += session.strays();
         self.counters.foreign_rtcp += session.foreign_rtcp();

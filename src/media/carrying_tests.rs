@@ -181,6 +181,8 @@ fn a_pause_is_no_loss_and_sounds_as_the_peer_wished() {
         assert!((resembles(pause) - alike).abs() < 0.1, "{} for {noise:?}", resembles(pause));
     }
     let bench = pausing(&[50]);
+    let rest = Event::Rested { call: call(), leg: CALLER, lasted: Duration::from_secs(1), at: at(2_000_000) };
+    assert!(bench.events.contains(&rest), "{:?}", bench.events);
     assert_eq!(bench.bridge.counters().concealed, 0);
     let left = bench.channel(0);
     assert!(purity(&left[16_100..23_900], 440.0, 8_000.0) > 0.99);

@@ -291,6 +291,14 @@ pub enum Event {
         upset: Upset,
         at: Now,
     },
+    /// For so long a joined leg's peer sent comfort noise instead of sound, or left the pause out and nothing was lost; from
+    /// [`crate::quality::SHORTEST_REST`] on, the first [`crate::limits::RESTS`] of a leg.
+    Rested {
+        call: CallId,
+        leg: LegId,
+        lasted: Duration,
+        at: Now,
+    },
     /// Voice is heard on a leg of a recorded call again, or has not been for five seconds; `at` is on the recording's time line.
     Voice {
         call: CallId,

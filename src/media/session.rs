@@ -1,6 +1,7 @@
 //! One leg's RTP session: who may send to us, what they sent, and our stream toward them.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::coder::Coder;
 use super::control::Control;
@@ -17,7 +18,7 @@ use crate::protocol::audio::comfort;
 use crate::protocol::rtp::event::{Keys, Payload, Pressed, Stroke};
 use crate::protocol::rtp::srtp::Guard;
 use crate::protocol::rtp::{CLOCK_RATE_HZ, Packet, Received, Sender, Sequenced};
-use crate::quality::{Decoded, Heard, INTERVAL, Kind as Carries, Line, StreamMeter, Upset};
+use crate::quality::{Decoded, Heard, INTERVAL, Kind as Carries, Line, Rests, StreamMeter, Upset};
 
 /// Longest packet that we make, in units: 60 ms.
 pub(super) const LONGEST_PACKET: usize = 480;
@@ -34,6 +35,9 @@ pub(super) struct Session {
     upset: Option<(Instant, Upset)>,
     /// How many more of them will be told.
     upsets_left: u32,
+    rests: Rests,
+    /// How many more of them will be told.
+    rests_left: u32,
     sender: Sender,
     coder: Coder,
     control: Control,
@@ -104,6 +108,8 @@ pub(super) struct Accepted<'a> {
     pub(super) kind: Kind,
     /// The leg's first one.
     pub(super) first: bool,
+    /// For so long the peer sent no sound on purpose, until now.
+    pub(super) rested: Option<Duration>,
     /// False while the peer may not send to us (hold): it is counted and goes nowhere.
     pub(super) heard: bool,
 }
@@ -118,6 +124,8 @@ impl Session {
             interval_ends: None,
             upset: None,
             upsets_left: limits::UPSETS,
+            rests: Rests::default(),
+            rests_left: limits::RESTS,
             sender: Sender::new(random.u32(), random.u32() as u16, random.u32()),
             coder: Coder::default(),
             control: Control::new(random),
@@ -137,6 +145,8 @@ impl Session {
     /// A new offer or answer. The latch holds as long as address and permission stay the same.
     pub(super) fn set_remote(&mut self, now: Instant, remote: Remote) {
         self.control.begin(now);
+        // Whoever holds, or held, sends nothing for another reason.
+        self.rests.cut(now);
         if !remote.send {
             self.sender.pause();
         }
@@ -233,8 +243,11 @@ impl Session {
         {
             *packets += 1;
         }
+        let units = if carries == Carries::Audio { packet.payload.len() as u32 } else { 0 };
+        let rested = self.rests.handle(arrival, &packet.header, carries, units);
+        let rested = rested.filter(|_| self.counts_rest());
         let heard = self.latch(source);
-        Some(Accepted { packet, kind, first, heard })
+        Some(Accepted { packet, kind, first, rested, heard })
     }
 
     /// Passes on what the other leg received, in this leg's codec.
@@ -502,6 +515,18 @@ impl Session {
         let upset = self.upset.take().filter(|_| self.interval_ends.is_some() && self.upsets_left > 0)?;
         self.upsets_left -= 1;
         Some(upset)
+    }
+
+    /// The rest that is not over at the leg's end.
+    pub(super) fn last_rest(&mut self, now: Instant) -> Option<Duration> {
+        self.rests.cut(now).filter(|_| self.counts_rest())
+    }
+
+    /// Of a leg that was joined, as long as there are not too many.
+    fn counts_rest(&mut self) -> bool {
+        let counts = self.interval_ends.is_some() && self.rests_left > 0;
+        self.rests_left -= u32::from(counts);
+        counts
     }
 
     /// The interval that has ended, if one has.
