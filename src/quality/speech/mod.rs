@@ -14,6 +14,7 @@ mod keypad;
 mod pace;
 mod side;
 mod span;
+mod steady;
 mod together;
 mod tonality;
 
@@ -26,6 +27,7 @@ pub use figures::{
 };
 pub(crate) use keypad::Keypad;
 pub use span::Span;
+pub(crate) use steady::Steady;
 
 /// Of a frame, the grid of all times here.
 pub const FRAME_MS: u64 = 16;
