@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
 use super::dialplans::{BuiltIn, Directory};
 use crate::clock::Wall;
-use crate::dialplan::prompt::{self, CATALOGUE, Folder};
+use crate::dialplan::prompt::{self, CATALOGUE, Folder, Library};
 use crate::media::wav;
 use crate::quality::speech::{Ear, Scene, listen};
 
@@ -127,6 +128,17 @@ impl Prompts {
             add(&BuiltIn, false);
         }
         all.into_iter().collect()
+    }
+
+    /// Lends a voice: what a text sounds like now at 8 kHz, in whichever language has it.
+    pub fn with_voice<T>(&self, speak: impl FnOnce(&mut dyn FnMut(&str) -> Option<Arc<[i16]>>) -> T) -> T {
+        let own = self.own.as_ref().map(|path| Directory(path.clone()));
+        let folders = own.iter().map(|own| own as &dyn Folder).chain([&BuiltIn as &dyn Folder]).collect();
+        let (mut library, languages) = (Library::new(folders), self.languages());
+        speak(&mut |text| {
+            let said = languages.iter().find_map(|language| library.say(language, text).ok())?;
+            Some(Arc::clone(said.audio.narrow()))
+        })
     }
 
     fn languages(&self) -> BTreeSet<String> {

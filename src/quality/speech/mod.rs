@@ -12,6 +12,7 @@ mod ear;
 mod figures;
 mod keypad;
 mod pace;
+mod place;
 mod side;
 mod span;
 mod steady;
@@ -26,6 +27,7 @@ pub use figures::{
     listen,
 };
 pub(crate) use keypad::Keypad;
+pub use place::{Place, place_of};
 pub use span::Span;
 pub(crate) use steady::Steady;
 
