@@ -419,6 +419,12 @@ pub enum What {
         attempt: u32,
         who: Callee,
     },
+    /// For the last `for_ms` this phone sent comfort noise (RFC 3389) instead of sound, or left the pause out and nothing was lost; from
+    /// [`crate::quality::SHORTEST_REST`] on, the first [`crate::limits::RESTS`] of a leg.
+    Rested {
+        leg: Side,
+        for_ms: u64,
+    },
 }
 
 /// How a parked caller came to somebody again.

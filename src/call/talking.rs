@@ -12,7 +12,7 @@ use super::privacy::Pressed;
 use super::reason::{EndedBy, Reason};
 use super::script::Scripts;
 use super::transfer::{Transfer, Transferor};
-use super::{Call, State};
+use super::{Call, State, closing};
 use crate::clock::{Instant, Now};
 use crate::dialplan::plan::Next;
 use crate::ids::Side;
@@ -343,6 +343,7 @@ impl Call {
             Media::OneWayEnded { side, by } => self.fact(at, What::OneWayAudioEnded { leg: side, by }),
             Media::PlayStarted { play } => self.play_started(at, play),
             Media::Upset { side, upset } => self.fact(at, What::MediaUpset { leg: side, upset }),
+            Media::Rested { side, lasted } => self.fact(at, closing::rested(side, lasted)),
             Media::PlayEnded { play, to_end } => self.fact(at, What::PlayEnded { play, to_end }),
             Media::Blanked { on } => self.note_blanked(at, on),
             Media::Interval { side, line } => self.fact(at, What::MediaInterval { leg: side, line }),

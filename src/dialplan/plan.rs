@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 
 use crate::clock::Wall;
 use crate::ids::{AgentNo, CallId, Callee, HotlineId, TargetName};
+use crate::media::Clip;
 
 /// Every hotline, found by the number dialled.
 #[derive(Debug, Clone, Default)]
@@ -226,8 +227,7 @@ pub struct Prompt {
     pub text: String,
     /// The files it was joined from, in order: `greet/property/8.wav`.
     pub files: Vec<String>,
-    /// 8 kHz, 16 bit.
-    pub audio: Arc<[i16]>,
+    pub audio: Clip,
 }
 
 impl Prompt {
@@ -236,7 +236,7 @@ impl Prompt {
         Prompt {
             text: format!("{}{}", self.text, other.text),
             files: [&self.files[..], &other.files].concat(),
-            audio: self.audio.iter().chain(other.audio.iter()).copied().collect(),
+            audio: self.audio.followed_by(&other.audio),
         }
     }
 }

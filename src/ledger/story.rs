@@ -149,7 +149,7 @@ pub(crate) fn plans() -> Plans {
 }
 
 fn spoken(number: &str) -> AgentGreeting {
-    let said = |text: String| Prompt { text, files: Vec::new(), audio: [].into() };
+    let said = |text: String| Prompt { text, files: Vec::new(), audio: Vec::new().into() };
     let text = format!("您好,物业客户服务中心{number}号接待员为您服务");
     AgentGreeting { late: said(format!("不好意思,让您久等了{text}")), normal: said(text) }
 }
@@ -257,6 +257,7 @@ fn newer_kinds(story: Story) -> Story {
         .at(19_158, What::HolderRung { attempt: 5, agent: "9".into() })
         .at(19_159, What::AskedToConfirm { attempt: 5, who: Callee::Target("head".into()) })
         .at(19_160, What::Confirmed { attempt: 5, who: Callee::Target("head".into()) })
+        .at(19_161, What::Rested { leg: Side::Agent, for_ms: 2_600 })
 }
 
 /// What a phone says at the end of a call.
