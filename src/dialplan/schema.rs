@@ -46,6 +46,8 @@ pub(super) struct Written {
     pub(super) callback: Option<Callback>,
     pub(super) survey: Option<after::Survey>,
     pub(super) classes: BTreeMap<char, At<String>>,
+    /// Calls of an agent that are heard in a month.
+    pub(super) quota: Option<u32>,
 }
 
 /// Agents who are rung, and how.
@@ -113,6 +115,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         callback: after::callback(root.section("callback")),
         survey: after::survey(root.section("survey")),
         classes,
+        quota: after::quota(&mut root.section("qa")),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::pack::Pack;
 use crate::call::fact::{AnswerRule, Fact, What};
+use crate::call::script;
 use crate::cdr::words;
 use crate::clock::Instant;
 use crate::ids::{CallId, Side};
@@ -82,6 +83,9 @@ struct Talking {
     /// How many cues of the talk, and of the agent's present hold, were given.
     talk_told: usize,
     hold_told: usize,
+    /// The same of the cues that the dialplan asks for: what an agent should know by its times, and a phone that holds cannot sound.
+    talk_cued: usize,
+    hold_cued: usize,
 }
 
 impl Watch {
@@ -187,6 +191,8 @@ impl Talking {
             transfer: false,
             talk_told: 0,
             hold_told: 0,
+            talk_cued: 0,
+            hold_cued: 0,
         }
     }
 
@@ -196,10 +202,19 @@ impl Talking {
                 let held = &mut self.held[index(*by)];
                 if held.is_none() {
                     *held = Some(at);
-                    self.hold_told = if *by == Side::Agent { 0 } else { self.hold_told };
+                    if *by == Side::Agent {
+                        (self.hold_told, self.hold_cued) = (0, 0);
+                    }
                 }
             }
             What::HoldEnded { by } => self.held[index(*by)] = None,
+            What::Cued { cue, .. } => match cue {
+                script::Cue::TalkNearItsLength => self.talk_cued = 1,
+                script::Cue::TalkAtItsLength => self.talk_cued = 2,
+                script::Cue::HoldLong => self.hold_cued = 1,
+                script::Cue::HoldVeryLong => self.hold_cued = 2,
+                script::Cue::Say | script::Cue::Apologise => {}
+            },
             What::TransferStarted { .. } => self.transfer = true,
             What::TransferCompleted { .. } | What::TransferFailed { .. } => {
                 self.transfer = false;
@@ -223,7 +238,7 @@ impl Talking {
 
     fn standing(&self) -> Option<Cue> {
         let held = self.held[index(Side::Agent)].is_some();
-        match (held, self.hold_told, self.talk_told) {
+        match (held, self.hold_told.max(self.hold_cued), self.talk_told.max(self.talk_cued)) {
             (true, 2.., _) => Some(Cue::HoldAtTwiceItsLength),
             (true, 1, _) => Some(Cue::HoldAtItsLength),
             (_, _, 2..) => Some(Cue::TalkAtItsLength),

@@ -128,3 +128,24 @@ fn the_watches_of_a_switch_tell_each_calls_cues_once_and_forget_calls_that_are_o
     }
     assert!(watches.live.is_empty());
 }
+
+/// What the dialplan has the agent told stands on the desk by its times, and changes nothing of what the rules warn of.
+#[test]
+fn cues_of_the_dialplan_stand_while_it_is_so() {
+    let cued = |cue| What::Cued { cue, sounded: false };
+    let standing = |story: &Story, ms| {
+        let facts = story.clone().facts();
+        let now = Instant::from_nanos(facts[0].at.mono_ns) + Duration::from_millis(ms);
+        Watch::standing_of(&facts, &Pack::built_in(), now)
+    };
+    let long = Story::talking(1).at(10_000, held(Side::Agent)).at(11_000, cued(script::Cue::HoldLong));
+    assert_eq!(standing(&long, 12_000), Some(Cue::HoldAtItsLength));
+    let longer = long.at(12_000, cued(script::Cue::HoldVeryLong));
+    assert_eq!(standing(&longer, 13_000), Some(Cue::HoldAtTwiceItsLength));
+    let back = longer.clone().at(13_000, What::HoldEnded { by: Side::Agent }).at(13_001, cued(script::Cue::Apologise));
+    assert_eq!(standing(&back, 14_000), None);
+    assert_eq!(standing(&back.clone().at(15_000, held(Side::Agent)), 16_000), None);
+    assert_eq!(standing(&back.at(15_000, cued(script::Cue::TalkNearItsLength)), 16_000), Some(Cue::TalkNearItsLength));
+    let told = [(70_000, Cue::HoldAtItsLength), (130_000, Cue::HoldAtTwiceItsLength)];
+    assert_eq!(cues(longer.ended(150_000, Reason::CallerHungUp, EndedBy::Caller)), told);
+}
