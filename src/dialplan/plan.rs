@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::after::After;
 use super::notes::{self, Class};
 use super::reception::Reception;
-use super::scripts::Scripts;
+use super::scripts::{By, Scripts};
 use super::shifts::Shift;
 use jiff::tz::TimeZone;
 
@@ -165,6 +165,8 @@ pub struct Greeting {
     pub notice: Option<Notice>,
     /// Said instead of a late greeting if the line was busy in truth (C17).
     pub late_busy: BTreeMap<AgentNo, Prompt>,
+    /// Who says sorry after a late answer. The agent hears two tones, and the caller the usual greeting first.
+    pub late_by: By,
     /// Said behind any of them to a caller who cannot be recorded, because the disk is full.
     pub unrecorded: Option<Prompt>,
 }
