@@ -216,7 +216,7 @@ impl Talking {
                 script::Cue::TalkAtItsLength => self.talk_cued = 2,
                 script::Cue::HoldLong => self.hold_cued = 1,
                 script::Cue::HoldVeryLong => self.hold_cued = 2,
-                script::Cue::Say | script::Cue::Apologise => {}
+                script::Cue::Say | script::Cue::Apologise | script::Cue::LateAnswer => {}
             },
             What::AddStarted { .. } => self.adding = Some(at),
             What::Added { .. } | What::AddFailed { .. } => {
