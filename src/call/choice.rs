@@ -87,8 +87,15 @@ impl Agents {
         let unable = |number: &AgentNo| skill.is_some_and(|skill| !skill.able.contains(number));
         let (mut eligible, mut skipped) = (Vec::new(), Vec::new());
         let mut unnamed = 0_u32;
+        // Lists of agents mostly have the order of their numbers, as the tree has: then nobody is looked for.
+        let mut beside = self.agents.range::<AgentNo, _>(..);
         for (place, number) in plan.numbers.iter().enumerate() {
-            match self.why_not(number, tried, hotline.is_none()) {
+            let mut next = beside.next();
+            if next.is_none_or(|(other, _)| other != number) {
+                beside = self.agents.range(number..);
+                next = beside.next().filter(|(other, _)| *other == number);
+            }
+            match why_not(next, tried, hotline.is_none()) {
                 None if unable(number) && skipped.len() < NAMED => skipped.push((number.clone(), Why::Unskilled)),
                 None if unable(number) => unnamed += 1,
                 None => eligible.push((place, number)),
@@ -155,14 +162,14 @@ impl Agents {
             _ => None,
         }
     }
+}
 
-    fn why_not(&self, number: &AgentNo, tried: &BTreeSet<AgentNo>, colleague: bool) -> Option<Why> {
-        let Some(agent) = self.agents.get(number).filter(|agent| !agent.leaving) else { return Some(Why::Unknown) };
-        if tried.contains(number) {
-            return Some(Why::Tried);
-        }
-        agent.why_not(colleague)
+fn why_not(agent: Option<(&AgentNo, &Agent)>, tried: &BTreeSet<AgentNo>, colleague: bool) -> Option<Why> {
+    let Some((number, agent)) = agent.filter(|(_, agent)| !agent.leaving) else { return Some(Why::Unknown) };
+    if tried.contains(number) {
+        return Some(Why::Tried);
     }
+    agent.why_not(colleague)
 }
 
 impl Agent {

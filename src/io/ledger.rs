@@ -368,9 +368,8 @@ impl<K: Keep> Desk<K> {
         }
         let began = now();
         let group = self.facts.len().min(self.bounds.group);
-        let facts: Vec<Fact> = self.facts.iter().take(group).cloned().collect();
-        let subjects = self.subjects.make_contiguous();
-        match self.writer.append(&facts, subjects) {
+        let facts = &self.facts.make_contiguous()[..group];
+        match self.writer.append(facts, self.subjects.make_contiguous()) {
             Ok(_) => {
                 self.subjects.clear();
                 self.facts.drain(..group);
@@ -381,7 +380,10 @@ impl<K: Keep> Desk<K> {
                 self.failed(&error);
                 false
             }
-            Err(error) => self.commit_one_by_one(&facts, &error),
+            Err(error) => {
+                let facts = facts.to_vec();
+                self.commit_one_by_one(&facts, &error)
+            }
         }
     }
 

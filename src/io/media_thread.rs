@@ -16,12 +16,13 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
 use super::clock::{RunClock, arrival};
+use super::departing::{Departing, Way};
 use super::places::Places;
 use super::rtp::{Counters, Report};
-use super::socket::{RTP_BYTES, Reader, bind_pair, connected};
+use super::socket::{Datagram, RTP_BYTES, Reader, bind_pair, connected};
 use crate::clock::{Instant, Now};
 use crate::ids::{CallId, LegId, Random};
-use crate::media::{About, Block, BlockSink, Bridge, Command, Component, Event, Recorded, Transmit};
+use crate::media::{About, Block, BlockSink, Bridge, Command, Component, Event, Recorded, Scratch, Transmit};
 use crate::protocol::rtp::Received;
 
 /// What an event of epoll is about; below them: the number of a socket.
@@ -33,6 +34,9 @@ const MAX_EVENTS: usize = 256;
 
 /// Packets read from one socket at one wake-up.
 const MAX_PACKETS: usize = 16;
+
+/// Packets read before the first of them is looked at: few enough that none waits, and all of them stay in the cache.
+const READ_AHEAD: usize = 32;
 
 /// Deadlines are met on a grid, so that a thousand prompts cost a thousand wake-ups a second and not fifty thousand. A
 /// packet time is a multiple of it: a prompt is late by the same part of it with each packet, which is no jitter.
@@ -51,8 +55,20 @@ pub(super) struct MediaThread {
     calls: Places<Call>,
     slot_of: BTreeMap<CallId, usize>,
     reader: Reader,
+    /// Read, and not looked at yet.
+    unread: Vec<Arrived>,
     random: Random,
+    scratch: Scratch,
     edge: Edge,
+}
+
+/// A datagram of one of a call's sockets.
+struct Arrived {
+    /// Slot of its call.
+    call: usize,
+    leg: LegId,
+    component: Component,
+    datagram: Datagram,
 }
 
 /// What the calls of a thread share: sockets, deadlines and whom they report to.
@@ -65,6 +81,7 @@ struct Edge {
     sink: Box<dyn BlockSink>,
     report: Report,
     counters: Arc<Counters>,
+    departing: Departing,
 }
 
 struct Call {
@@ -109,7 +126,8 @@ impl MediaThread {
         epoll.add(&*wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
         epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
         let (ports, call_of, deadlines) = (Places::default(), BTreeMap::new(), BTreeSet::new());
-        let edge = Edge { epoll, ports, call_of, deadlines, sink, report, counters };
+        let departing = Departing::default();
+        let edge = Edge { epoll, ports, call_of, deadlines, sink, report, counters, departing };
         Ok(MediaThread {
             clock,
             inbox,
@@ -118,8 +136,10 @@ impl MediaThread {
             armed: None,
             calls: Places::default(),
             slot_of: BTreeMap::new(),
-            reader: Reader::with_capacity(RTP_BYTES),
+            reader: Reader::with_capacity(READ_AHEAD, RTP_BYTES),
+            unread: Vec::with_capacity(READ_AHEAD),
             random,
+            scratch: Scratch::default(),
             edge,
         })
     }
@@ -144,10 +164,12 @@ impl MediaThread {
                     port => self.receive(port as usize, now, BACKLOG),
                 }
             }
+            self.take_in(now);
             self.time_out(now);
             if woken && !self.obey() {
                 return Ok(());
             }
+            self.edge.depart();
         }
     }
 
@@ -172,8 +194,14 @@ impl MediaThread {
     }
 
     /// Reads a socket until it is empty, or a packet is younger than `backlog`.
+    ///
+    /// Reading, looking and sending are done for many packets in a row each: the code of one of them, the kernel's above all, is
+    /// not driven from the cache by that of the next.
     fn receive(&mut self, number: usize, now: Now, backlog: Duration) {
         for _ in 0..MAX_PACKETS {
+            if self.reader.is_full() {
+                self.take_in(now);
+            }
             let Some(port) = self.edge.ports.get(number) else { return };
             let datagram = match self.reader.receive(&port.socket) {
                 Ok(Some(datagram)) => datagram,
@@ -183,20 +211,34 @@ impl MediaThread {
                     return;
                 }
             };
-            let (call, leg, component) = (port.call, port.leg, port.component);
-            let came = datagram.stamp.map_or(now, |stamp| arrival(now, stamp));
-            count(match component {
-                Component::Rtp => &self.edge.counters.received,
-                Component::Rtcp => &self.edge.counters.rtcp,
-            });
-            self.guarded(call, |bridge, reader| match component {
-                Component::Rtp => bridge.handle_rtp(now, leg, datagram.source, came, reader.bytes()),
-                Component::Rtcp => bridge.handle_rtcp(now, leg, datagram.source, came, reader.bytes()),
-            });
+            let came = came(now, &datagram);
+            let Port { call, leg, component, .. } = *port;
+            self.unread.push(Arrived { call, leg, component, datagram });
             if now.mono.since(came.mono) < backlog {
                 return;
             }
         }
+    }
+
+    /// Gives what was read to its calls.
+    fn take_in(&mut self, now: Now) {
+        let mut unread = std::mem::take(&mut self.unread);
+        for Arrived { call, leg, component, datagram } in unread.drain(..) {
+            count(match component {
+                Component::Rtp => &self.edge.counters.received,
+                Component::Rtcp => &self.edge.counters.rtcp,
+            });
+            let came = came(now, &datagram);
+            self.guarded(call, |bridge, reader| {
+                let bytes = reader.bytes(&datagram.bytes);
+                match component {
+                    Component::Rtp => bridge.handle_rtp(now, leg, datagram.source, came, bytes),
+                    Component::Rtcp => bridge.handle_rtcp(now, leg, datagram.source, came, bytes),
+                }
+            });
+        }
+        self.unread = unread;
+        self.reader.clear();
     }
 
     fn time_out(&mut self, now: Now) {
@@ -299,14 +341,19 @@ impl MediaThread {
         for port in ports {
             self.receive(port, now, Duration::ZERO);
         }
+        self.take_in(now);
     }
 
     /// Lets a call's bridge do something and carries out what comes of it. If it panics, that call's media ends.
     fn guarded(&mut self, slot: usize, act: impl FnOnce(&mut Bridge, &Reader)) {
         let Some(entry) = self.calls.get_mut(slot) else { return };
+        let mut scratch = std::mem::take(&mut self.scratch);
         let done = catch_unwind(AssertUnwindSafe(|| {
+            entry.bridge.swap_scratch(&mut scratch);
             act(&mut entry.bridge, &self.reader);
             self.edge.carry_out(slot, entry);
+            entry.bridge.swap_scratch(&mut scratch);
+            self.scratch = scratch;
         }));
         match done {
             Ok(()) if !entry.bridge.is_over() => return,
@@ -346,7 +393,7 @@ impl Edge {
     /// Gives a leg whose peer is known for sure a socket of its own for that peer, or takes it back.
     fn lock(&mut self, slot: usize, leg: &mut Leg, peer: Option<SocketAddr>) {
         if let Some((_, number)) = leg.locked.take() {
-            self.ports.take(number);
+            self.shut(number);
         }
         let (Some(peer), Some(port)) = (peer, self.ports.get(leg.rtp)) else { return };
         let locked = connected(&port.socket, peer)
@@ -359,19 +406,23 @@ impl Edge {
     }
 
     fn carry_out(&mut self, call: usize, entry: &mut Call) {
-        for leg in &mut entry.legs {
-            let peer = entry.bridge.peer(leg.id);
-            if peer != leg.locked.map(|(peer, _)| peer) {
-                self.lock(call, leg, peer);
+        let stirred = entry.bridge.take_stirred() || entry.deadline.is_none();
+        if stirred {
+            for leg in &mut entry.legs {
+                let peer = entry.bridge.peer(leg.id);
+                if peer != leg.locked.map(|(peer, _)| peer) {
+                    self.lock(call, leg, peer);
+                }
             }
         }
         while let Some(transmit) = entry.bridge.poll_transmit() {
-            let sent = entry.legs.iter().find(|leg| leg.id == transmit.leg).and_then(|leg| self.send(leg, &transmit));
-            match (sent, transmit.component) {
-                (Some(Ok(_)), Component::Rtp) => count(&self.counters.sent),
-                (Some(Ok(_)), Component::Rtcp) => count(&self.counters.rtcp_sent),
-                (Some(Err(_)) | None, _) => count(&self.counters.send_failed),
+            match entry.legs.iter().find(|leg| leg.id == transmit.leg) {
+                Some(leg) => self.departing.put(leg.way(&transmit), transmit.bytes),
+                None => count(&self.counters.send_failed),
             }
+        }
+        if self.departing.is_full() {
+            self.depart();
         }
         while let Some(recorded) = entry.bridge.poll_recorded() {
             self.record(entry, recorded);
@@ -382,6 +433,9 @@ impl Edge {
             }
             (self.report)(event);
         }
+        if !stirred {
+            return;
+        }
         let next = entry.bridge.poll_timeout().map(|(at, _)| at);
         if let Some(next) = next.filter(|next| entry.deadline.is_none_or(|old| *next < old)) {
             self.deadlines.extend([(next, call)]);
@@ -391,19 +445,23 @@ impl Edge {
         }
     }
 
-    fn send(&self, leg: &Leg, transmit: &Transmit<'_>) -> Option<io::Result<usize>> {
-        let port = |number: usize| self.ports.get(number);
-        match (transmit.component, leg.locked) {
-            (Component::Rtcp, _) => Some(port(leg.rtcp)?.socket.send_to(transmit.bytes, transmit.to)),
-            (Component::Rtp, Some((peer, number))) if peer == transmit.to => {
-                let socket = &port(number)?.socket;
-                let sent = socket.send(transmit.bytes);
-                // That is what the network said of an earlier packet; this one was not sent yet.
-                let earlier = sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-                Some(if earlier { socket.send(transmit.bytes) } else { sent })
-            }
-            (Component::Rtp, _) => Some(port(leg.rtp)?.socket.send_to(transmit.bytes, transmit.to)),
+    /// Sends what waits for it.
+    fn depart(&mut self) {
+        for (way, bytes) in self.departing.packets() {
+            let sent = self.ports.get(way.port).map(|port| send(&port.socket, way.to, bytes));
+            count(match (sent, way.component) {
+                (Some(Ok(_)), Component::Rtp) => &self.counters.sent,
+                (Some(Ok(_)), Component::Rtcp) => &self.counters.rtcp_sent,
+                (Some(Err(_)) | None, _) => &self.counters.send_failed,
+            });
         }
+        self.departing.clear();
+    }
+
+    /// Closes a socket, once all that it was to send is sent. Closing the descriptor takes it out of epoll: nobody else holds a copy.
+    fn shut(&mut self, number: usize) {
+        self.depart();
+        self.ports.take(number);
     }
 
     fn record(&mut self, entry: &mut Call, recorded: Recorded) {
@@ -430,8 +488,7 @@ impl Edge {
         let Some(at) = entry.legs.iter().position(|other| other.id == leg) else { return };
         let Leg { rtp, rtcp, locked, .. } = entry.legs.swap_remove(at);
         for number in locked.map(|(_, number)| number).into_iter().chain([rtp, rtcp]) {
-            // Closing the descriptor takes it out of epoll: nobody else holds a copy.
-            self.ports.take(number);
+            self.shut(number);
         }
     }
 
@@ -455,6 +512,34 @@ impl Edge {
             (self.report)(Event::Closed { call, leg, received: Received::default() });
         }
     }
+}
+
+impl Leg {
+    /// From which socket a packet goes, and whereto.
+    fn way(&self, transmit: &Transmit<'_>) -> Way {
+        let Transmit { component, to, .. } = *transmit;
+        match (component, self.locked) {
+            (Component::Rtcp, _) => Way { port: self.rtcp, component, to: Some(to) },
+            (Component::Rtp, Some((peer, port))) if peer == to => Way { port, component, to: None },
+            (Component::Rtp, _) => Way { port: self.rtp, component, to: Some(to) },
+        }
+    }
+}
+
+/// `to`: none for a socket that has only one peer.
+fn send(socket: &UdpSocket, to: Option<SocketAddr>, bytes: &[u8]) -> io::Result<usize> {
+    let Some(to) = to else {
+        let sent = socket.send(bytes);
+        // That is what the network said of an earlier packet; this one was not sent yet.
+        let earlier = sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+        return if earlier { socket.send(bytes) } else { sent };
+    };
+    socket.send_to(bytes, to)
+}
+
+/// When a datagram came; `now` where the kernel did not say.
+fn came(now: Now, datagram: &Datagram) -> Now {
+    datagram.stamp.map_or(now, |stamp| arrival(now, stamp))
 }
 
 fn end_of(block: &Block) -> u64 {

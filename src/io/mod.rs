@@ -6,6 +6,7 @@ pub mod clock;
 mod connections;
 pub mod control;
 pub mod custody;
+mod departing;
 pub mod descriptors;
 pub mod dialplans;
 pub mod disk;

@@ -1,6 +1,7 @@
 //! Media threads: each owns the RTP sockets and bridges of its calls. They touch no disk and no lock that others hold.
 //!
-//! Plain level-triggered epoll: one clock read a wake-up, one `recvmsg` for each packet, sending at once. A timerfd
+//! Plain level-triggered epoll: one clock read a wake-up, one `recvmsg` for each packet; what a wake-up read is looked at in a row,
+//! and what comes of it is sent in a row. A timerfd
 //! carries the bridges' deadlines, on a grid of one millisecond that all calls share: prompts of many calls are sent at
 //! one wake-up, and each keeps its place on the grid, so the rounding is no jitter.
 //!

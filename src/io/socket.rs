@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
@@ -44,29 +45,41 @@ pub(super) fn connected(first: &UdpSocket, peer: SocketAddr) -> io::Result<UdpSo
     Ok(second.into())
 }
 
-/// One buffer for all sockets of a thread.
+/// One buffer for what is read from all sockets of a thread until it is cleared.
 pub(super) struct Reader {
     buffer: Vec<u8>,
-    length: usize,
+    used: usize,
+    /// Of one datagram.
+    most: usize,
     control: Vec<u8>,
 }
 
-/// Where a datagram came from, and when, by the kernel's wall clock; its bytes are in [`Reader::bytes`].
-#[derive(Debug, Clone, Copy)]
+/// Where a datagram came from, when, by the kernel's wall clock, and where its bytes are, for [`Reader::bytes`].
+#[derive(Debug, Clone)]
 pub(super) struct Datagram {
     pub(super) source: SocketAddr,
     pub(super) stamp: Option<Wall>,
+    pub(super) bytes: Range<usize>,
 }
 
 impl Reader {
-    pub(super) fn with_capacity(bytes: usize) -> Self {
-        Reader { buffer: vec![0; bytes], length: 0, control: nix::cmsg_space!(TimeSpec) }
+    /// Room for at least `datagrams` of `most` octets each.
+    pub(super) fn with_capacity(datagrams: usize, most: usize) -> Self {
+        Reader { buffer: vec![0; datagrams * most], used: 0, most, control: nix::cmsg_space!(TimeSpec) }
     }
 
-    /// The next datagram; `None` when no more are waiting.
+    /// There is no room for another datagram.
+    pub(super) fn is_full(&self) -> bool {
+        self.used + self.most > self.buffer.len()
+    }
+
+    /// The next datagram; `None` when no more are waiting, or the buffer is full.
     pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<Option<Datagram>> {
+        if self.is_full() {
+            return Ok(None);
+        }
         let flags = MsgFlags::MSG_DONTWAIT;
-        let mut parts = [IoSliceMut::new(&mut self.buffer[..])];
+        let mut parts = [IoSliceMut::new(&mut self.buffer[self.used..][..self.most])];
         let message = match recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut parts, Some(&mut self.control), flags) {
             Ok(message) => message,
             Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
@@ -75,12 +88,18 @@ impl Reader {
         let stamp = stamp(&message);
         let source = message.address.as_ref().and_then(address).ok_or(io::ErrorKind::InvalidData)?;
         let length = if message.flags.contains(MsgFlags::MSG_TRUNC) { 0 } else { message.bytes };
-        self.length = length;
-        Ok(Some(Datagram { source, stamp }))
+        let bytes = self.used..self.used + length;
+        self.used = bytes.end;
+        Ok(Some(Datagram { source, stamp, bytes }))
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.buffer[..self.length]
+    pub(super) fn bytes(&self, bytes: &Range<usize>) -> &[u8] {
+        &self.buffer[bytes.clone()]
+    }
+
+    /// What was read is done with.
+    pub(super) fn clear(&mut self) {
+        self.used = 0;
     }
 }
 

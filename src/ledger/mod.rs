@@ -7,6 +7,7 @@ pub mod recovery;
 pub mod replay;
 #[cfg(test)]
 pub(crate) mod story;
+mod tagged;
 
 use crate::ids::SubjectId;
 

@@ -10,9 +10,7 @@ use std::sync::Arc;
 use super::blanking::Blanking;
 use super::conference::Conference;
 use super::crossing::Crossing;
-use super::decoded;
 use super::hold::Hold;
-use super::jitter_buffer::Buffered;
 use super::one_way::OneWay;
 use super::playout::Playout;
 use super::ringback::Ringback;
@@ -27,6 +25,7 @@ use crate::protocol::rtp::event::Pressed;
 
 mod conferring;
 mod hearing;
+mod joined;
 mod orders;
 
 use orders::tell_blanked;
@@ -35,15 +34,23 @@ use orders::tell_blanked;
 pub struct Bridge {
     call: CallId,
     random: Random,
-    /// Where secured packets are opened.
-    clear: Vec<u8>,
     /// Never more than a handful: the caller's and one for each agent who is being rung.
     sessions: Vec<Session>,
     state: State,
-    outbox: Outbox,
+    scratch: Scratch,
     events: VecDeque<Event>,
     recorded: VecDeque<Recorded>,
     counters: Counters,
+    /// Something but a packet on its way from one to the other has happened.
+    stirred: bool,
+}
+
+/// Room to work in, empty between two packets: one for all bridges of a thread is in its cache, one of each's own is not.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    outbox: Outbox,
+    /// Where secured packets are opened.
+    clear: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -139,18 +146,24 @@ impl Bridge {
         Bridge {
             call,
             random,
-            clear: Vec::new(),
             sessions: Vec::new(),
             state: State::Apart,
-            outbox: Outbox::default(),
+            scratch: Scratch::default(),
             events: VecDeque::new(),
             recorded: VecDeque::new(),
             counters: Counters::default(),
+            stirred: true,
         }
+    }
+
+    /// Works from now on in the room that is given, until it is given back in the same way: with every packet in it fetched.
+    pub fn swap_scratch(&mut self, scratch: &mut Scratch) {
+        std::mem::swap(&mut self.scratch, scratch);
     }
 
     /// An order of this call. [`Command::Open`] is to be given once the leg's sockets are bound.
     pub fn handle(&mut self, now: Now, command: Command) {
+        self.stirred = true;
         self.run_clock(now);
         match command {
             Command::Open { leg, .. } => {
@@ -195,7 +208,7 @@ impl Bridge {
             Command::Warn { .. } => self.warn(now),
             Command::Press { leg, strokes } => {
                 if let Some(session) = find(&mut self.sessions, leg) {
-                    session.press(now.mono, &strokes, &mut self.outbox);
+                    session.press(now.mono, &strokes, &mut self.scratch.outbox);
                 }
             }
             Command::Hush { .. } => self.end_play(now, false),
@@ -210,16 +223,23 @@ impl Bridge {
 
     /// A datagram on `leg`'s RTP port; `arrival` is its kernel stamp.
     pub fn handle_rtp(&mut self, now: Now, leg: LegId, source: SocketAddr, arrival: Now, bytes: &[u8]) {
-        self.run_clock(now);
+        if !self.is_steady() {
+            self.stirred = true;
+            self.run_clock(now);
+        }
         let Some(session) = find(&mut self.sessions, leg) else { return };
-        let Some(accepted) = session.accept(source, arrival.mono, bytes, &mut self.clear) else { return };
-        if session.watchdog.hear(arrival.mono) {
+        let known = session.latched().is_some();
+        let Some(accepted) = session.accept(source, arrival.mono, bytes, &mut self.scratch.clear) else { return };
+        let heard_again = session.watchdog.hear(arrival.mono);
+        self.stirred |= !known || accepted.first || heard_again || session.is_upset();
+        if heard_again {
             self.events.push_back(Event::Resumed { call: self.call, leg, at: arrival });
         }
         if accepted.first {
             self.events.push_back(Event::FirstPacket { call: self.call, leg, at: arrival });
         }
         let event = accepted.kind == Kind::Event;
+        self.stirred |= event;
         if event
             && let State::Joined(joined) = &mut self.state
             && joined.caller == leg
@@ -236,13 +256,15 @@ impl Bridge {
         if let State::Joined(joined) = &mut self.state
             && accepted.heard
         {
-            joined.hear(now.mono, leg, arrival.mono, &accepted, &mut self.sessions, &mut self.outbox);
+            joined.hear(now.mono, leg, arrival.mono, &accepted, &mut self.sessions, &mut self.scratch.outbox);
+            self.stirred |= !joined.is_steady();
         }
         self.flush(now);
     }
 
     /// A datagram on `leg`'s RTCP port; `arrival` is its kernel stamp.
     pub fn handle_rtcp(&mut self, now: Now, leg: LegId, source: SocketAddr, arrival: Now, bytes: &[u8]) {
+        self.stirred = true;
         self.run_clock(now);
         if let Some(session) = find(&mut self.sessions, leg) {
             let there = session.accept_rtcp(source, arrival.mono, bytes);
@@ -259,14 +281,15 @@ impl Bridge {
     }
 
     pub fn handle_timeout(&mut self, now: Now) {
+        self.stirred = true;
         self.run_clock(now);
         if let State::Joined(joined) = &mut self.state {
             let told = joined.blanking.due(now.mono);
             tell_blanked(told, now, self.call, &mut self.events);
         }
         for session in &mut self.sessions {
-            session.report_due(now, &mut self.outbox);
-            session.press_due(now.mono, &mut self.outbox);
+            session.report_due(now, &mut self.scratch.outbox);
+            session.press_due(now.mono, &mut self.scratch.outbox);
             if let Some(pressed) = session.key_due(now.mono) {
                 self.events.push_back(key(self.call, session.leg, now, pressed));
             }
@@ -285,6 +308,12 @@ impl Bridge {
         self.flush(now);
     }
 
+    /// Whether peers may have changed, or a deadline come nearer, since this was last asked. Packets on their way between two who only
+    /// talk change neither, and there are fifty of them a second and leg: the many places that deadlines are in are cold by then.
+    pub fn take_stirred(&mut self) -> bool {
+        std::mem::take(&mut self.stirred)
+    }
+
     /// When to call [`Bridge::handle_timeout`], and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let (play, tap) = match &self.state {
@@ -301,7 +330,7 @@ impl Bridge {
     }
 
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        self.outbox.pop()
+        self.scratch.outbox.pop()
     }
 
     pub fn poll_event(&mut self) -> Option<Event> {
@@ -419,6 +448,11 @@ impl Bridge {
         self.counters.add_buffered(counts);
     }
 
+    /// Two who only talk: nothing runs by the clock.
+    fn is_steady(&self) -> bool {
+        matches!(&self.state, State::Joined(joined) if joined.is_steady())
+    }
+
     /// Sends what the clock of a prompt, of the ringing tone or of a crossing is due.
     fn run_clock(&mut self, now: Now) {
         match self.state {
@@ -442,7 +476,7 @@ impl Bridge {
             return;
         };
         while let Some((at, samples)) = ringback.frame(now.mono) {
-            let sent = session.play(at, &samples, &mut self.outbox);
+            let sent = session.play(at, &samples, &mut self.scratch.outbox);
             if sent && ringback.begins() {
                 self.events.push_back(Event::RingbackStarted { call: self.call, leg, at: now });
             }
@@ -454,7 +488,8 @@ impl Bridge {
         let State::Joined(joined) = &mut self.state else { return };
         let Joined { caller, sound: Sound::Relay, ringback: Some(ringback), tap, .. } = &mut **joined else { return };
         while let Some((at, samples)) = ringback.frame(now.mono) {
-            let sent = find(&mut self.sessions, *caller).is_some_and(|s| s.play(at, &samples, &mut self.outbox));
+            let sent =
+                find(&mut self.sessions, *caller).is_some_and(|s| s.play(at, &samples, &mut self.scratch.outbox));
             if let (true, Some(tap)) = (sent, tap.as_mut()) {
                 tap.played(at, &samples);
             }
@@ -471,7 +506,7 @@ impl Bridge {
             if let Some(crossing) = crossing.as_mut().filter(|c| c.deadline().is_some_and(|at| at <= now.mono))
                 && let Some(session) = find(&mut self.sessions, hearer)
             {
-                crossing.run(now.mono, session, &mut self.outbox);
+                crossing.run(now.mono, session, &mut self.scratch.outbox);
             }
         }
     }
@@ -487,7 +522,7 @@ impl Bridge {
         playout.wake(now.mono);
         while let Some(frame) = playout.frame(now.mono) {
             let to_caller = find(&mut self.sessions, joined.caller).filter(|_| !cue);
-            let heard = to_caller.is_some_and(|s| s.play(frame.at, &frame.caller, &mut self.outbox));
+            let heard = to_caller.is_some_and(|s| s.play(frame.at, &frame.caller, &mut self.scratch.outbox));
             if let (true, Some(tap)) = (heard, &mut joined.tap) {
                 tap.played(frame.at, &frame.caller);
             }
@@ -495,7 +530,7 @@ impl Bridge {
                 conference.prompted(&frame.caller);
             }
             if let Some(to_agent) = find(&mut self.sessions, joined.agent) {
-                to_agent.play(frame.at, &frame.agent, &mut self.outbox);
+                to_agent.play(frame.at, &frame.agent, &mut self.scratch.outbox);
             }
         }
         if playout.is_over(now.mono) {
@@ -537,7 +572,7 @@ impl Bridge {
                 Sound::Warning(_) => false,
             };
             let Some(samples) = samples.filter(|_| hears) else { continue };
-            let heard = find(&mut self.sessions, held).is_some_and(|s| s.play(at, &samples, &mut self.outbox));
+            let heard = find(&mut self.sessions, held).is_some_and(|s| s.play(at, &samples, &mut self.scratch.outbox));
             if let (true, true, Some(tap)) = (heard, held == *caller, tap.as_mut()) {
                 tap.played(at, &samples);
             }
@@ -566,7 +601,7 @@ impl Bridge {
     fn end_playout(&mut self, at: Now, mut playout: Playout, hearer: LegId) {
         if let Some(session) = find(&mut self.sessions, hearer) {
             for frame in playout.rest() {
-                session.play(at.mono, &frame, &mut self.outbox);
+                session.play(at.mono, &frame, &mut self.scratch.outbox);
             }
         }
         self.counters.fifo_overflow += playout.overflowed();
@@ -575,7 +610,9 @@ impl Bridge {
 
     fn flush(&mut self, now: Now) {
         let State::Joined(joined) = &mut self.state else { return };
-        joined.expect(now.mono, &self.sessions);
+        if self.stirred {
+            joined.expect(now.mono, &self.sessions);
+        }
         while let Some(tap) = &mut joined.tap
             && let Some(mut block) = tap.flush(now.mono)
         {
@@ -609,7 +646,7 @@ impl Bridge {
         self.dismiss(now, leg);
         let Some(at) = self.sessions.iter().position(|s| s.leg == leg) else { return };
         let mut session = self.sessions.remove(at);
-        session.say_bye(now, &mut self.outbox);
+        session.say_bye(now, &mut self.scratch.outbox);
         if let Some(pressed) = session.last_key() {
             self.events.push_back(key(self.call, leg, now, pressed));
         }
@@ -668,77 +705,6 @@ impl Bridge {
     fn across(&mut self, leg: LegId) -> Option<&mut Session> {
         let State::Joined(joined) = &self.state else { return None };
         find(&mut self.sessions, joined.across(leg)?)
-    }
-}
-
-impl Joined {
-    fn deadline(&self) -> Option<(Instant, &'static str)> {
-        let sound = match &self.sound {
-            Sound::Relay => {
-                let due = self.crossings.iter().flatten().filter_map(|crossing| crossing.deadline()).min();
-                due.map(|at| (at, "crossing"))
-            }
-            Sound::Playing(playout) | Sound::Cueing(playout) => {
-                let play = Some((playout.deadline(), "play"));
-                let due = self.crossings.iter().flatten().filter_map(|crossing| crossing.deadline()).min();
-                due.map(|at| (at, "crossing")).into_iter().chain(play).min()
-            }
-            Sound::Warning(both) => both.iter().map(|playout| (playout.deadline(), "warning")).min(),
-        };
-        let hold = self.hold.as_ref().map(|hold| (hold.deadline(), "hold"));
-        let relays = matches!(self.sound, Sound::Relay);
-        let ringback = self.ringback.as_ref().filter(|_| relays).map(|tone| (tone.deadline(), "ringback"));
-        let conference = self.conference.as_ref().map(|conference| (conference.deadline(), "conference"));
-        sound.into_iter().chain(hold).chain(ringback).chain(conference).chain(self.blanking.deadline()).min()
-    }
-
-    /// What the one-way watch may expect of the two.
-    fn expect(&mut self, now: Instant, sessions: &[Session]) {
-        let there = |leg: LegId| sessions.iter().any(|s| s.leg == leg && s.is_expected());
-        let both = self.parked.is_none() && self.hold.is_none() && there(self.caller) && there(self.agent);
-        self.one_way.expect(now, both, !matches!(self.sound, Sound::Playing(_)));
-    }
-
-    fn tell_one_way(&mut self, now: Now, events: &mut VecDeque<Event>, call: CallId) {
-        while let Some(told) = self.one_way.poll() {
-            let (leg, by, at) = ([self.caller, self.agent][told.leg], told.by, moment(now, told.at));
-            events.push_back(match told.lasted {
-                Some(lasted) => Event::OneWay { call, leg, by, lasted, at },
-                None => Event::OneWayEnded { call, leg, by, at },
-            });
-        }
-    }
-
-    /// Forgets what is being decoded and coded anew; what it counted is given back.
-    fn end_crossings(&mut self, sessions: &mut [Session]) -> Buffered {
-        let mut sum = Buffered::default();
-        for (crossing, speaker) in self.crossings.iter_mut().zip([self.agent, self.caller]) {
-            let Some(crossing) = crossing.take() else { continue };
-            let counts = crossing.counts();
-            if let Some(session) = find(sessions, speaker) {
-                session.add_decoded(&decoded::crossed(counts, crossing.concealed()));
-            }
-            sum.add(counts);
-        }
-        sum
-    }
-
-    /// What the recording made of the sound of the two goes to their account.
-    fn settle(&mut self, sessions: &mut [Session]) {
-        let Some(tap) = &mut self.tap else { return };
-        for (settled, speaker) in tap.settle().into_iter().zip([self.caller, self.agent]) {
-            if let Some(session) = find(sessions, speaker) {
-                session.add_decoded(&decoded::recorded(settled));
-            }
-        }
-    }
-
-    fn across(&self, leg: LegId) -> Option<LegId> {
-        match leg {
-            _ if leg == self.caller => Some(self.agent),
-            _ if leg == self.agent => Some(self.caller),
-            _ => None,
-        }
     }
 }
 

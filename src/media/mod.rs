@@ -61,7 +61,7 @@ pub mod wav;
 
 pub use about::About;
 pub use beep::beep;
-pub use bridge::{Bridge, Counters, Recorded};
+pub use bridge::{Bridge, Counters, Recorded, Scratch};
 pub use conference::Audible;
 pub use cue::cue_tone;
 pub use jitter_buffer::Buffered;

@@ -489,6 +489,11 @@ impl Session {
         self.control.round_trip().map(|d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX))
     }
 
+    /// Something became of the stream that is not told yet.
+    pub(super) fn is_upset(&self) -> bool {
+        self.upset.is_some()
+    }
+
     /// What became of the stream of a joined leg, with its instant.
     pub(super) fn take_upset(&mut self) -> Option<(Instant, Upset)> {
         let upset = self.upset.take().filter(|_| self.interval_ends.is_some() && self.upsets_left > 0)?;
@@ -576,14 +581,12 @@ impl Session {
 
     /// Takes `source` for the peer's address, and says whether the peer may speak.
     fn latch(&mut self, source: SocketAddr) -> bool {
-        match std::mem::replace(&mut self.peer, Peer::Unknown) {
-            Peer::Unknown => false,
-            Peer::Open(remote) | Peer::Latched(remote, _) => {
-                let heard = remote.receive;
-                self.peer = Peer::Latched(remote, source);
-                heard
-            }
+        if let Peer::Open(_) = self.peer
+            && let Peer::Open(remote) = std::mem::replace(&mut self.peer, Peer::Unknown)
+        {
+            self.peer = Peer::Latched(remote, source);
         }
+        matches!(&self.peer, Peer::Latched(remote, _) if remote.receive)
     }
 
     /// Where our stream goes now.

@@ -57,6 +57,8 @@ pub(super) struct Bench {
     pub(super) events: Vec<Event>,
     pub(super) frames: Vec<i16>,
     pub(super) total: Option<u64>,
+    /// The next deadline, and both peers, as of the last time that the bridge said they may have changed.
+    known: (Option<Instant>, [Option<SocketAddr>; 2]),
 }
 
 impl Bench {
@@ -70,6 +72,7 @@ impl Bench {
             events: Vec::new(),
             frames: Vec::new(),
             total: None,
+            known: (None, [None; 2]),
         };
         for (leg, side) in [(CALLER, Side::Caller), (AGENT, Side::Agent)] {
             bench.order(0, Command::Open { call: call(), leg, side, local: phone(leg) });
@@ -126,6 +129,7 @@ impl Bench {
     }
 
     pub(super) fn collect(&mut self) {
+        self.arrange();
         while let Some(transmit) = self.bridge.poll_transmit() {
             if transmit.component == Component::Rtcp {
                 self.rtcp.push((self.now, transmit.leg, transmit.to, transmit.bytes.to_vec()));
@@ -145,6 +149,21 @@ impl Bench {
                 Recorded::Forget { .. } => self.frames.clear(),
             }
         }
+    }
+
+    /// As a media thread does: what may have changed is asked for only if the bridge says so. It must never have changed if not.
+    fn arrange(&mut self) {
+        let next = self.bridge.poll_timeout().map(|(at, _)| at);
+        let peers = [CALLER, AGENT].map(|leg| self.bridge.peer(leg));
+        if self.bridge.take_stirred() {
+            self.known = (next, peers);
+            return;
+        }
+        assert!(
+            next.is_none_or(|next| self.known.0.is_some_and(|known| known <= next)),
+            "a deadline came nearer unsaid"
+        );
+        assert_eq!(peers, self.known.1, "a peer changed unsaid");
     }
 
     pub(super) fn channel(&self, channel: usize) -> Vec<i16> {

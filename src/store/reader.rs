@@ -45,7 +45,8 @@ pub struct Nuisance {
     pub last: Wall,
 }
 
-const COLUMNS: &str = "SELECT call.record, subject.number FROM call LEFT JOIN subject ON subject.id = call.subject";
+const COLUMNS: &str = "SELECT call.id, call.ended_wall_us, call.record, subject.number FROM call
+    LEFT JOIN subject ON subject.id = call.subject";
 
 impl Reader {
     pub fn open(dir: &Path) -> Result<Reader, StoreError> {
@@ -271,14 +272,20 @@ impl Reader {
     }
 }
 
-type Columns = (String, Option<String>);
+/// Which call, whether it has ended, its record if it has, and the caller's number.
+type Columns = (CallId, bool, String, Option<String>);
 
 fn columns(row: &SqlRow<'_>) -> rusqlite::Result<Columns> {
-    Ok((row.get(0)?, row.get(1)?))
+    let ended: Option<i64> = row.get(1)?;
+    Ok((sqlite::call_id(row.get(0)?), ended.is_some(), row.get(2)?, row.get(3)?))
 }
 
-fn record(db: &Connection, (json, number): Columns) -> Result<Record, StoreError> {
-    let mut record: Record = serde_json::from_str(&json)?;
+fn record(db: &Connection, (call, ended, json, number): Columns) -> Result<Record, StoreError> {
+    let facts = if ended { Vec::new() } else { sqlite::facts_of(db, call)? };
+    let mut record: Record = match Case::of(&facts) {
+        Some(case) => case.fold().record(),
+        None => serde_json::from_str(&json)?,
+    };
     record.caller = number;
     // It stands for a second number, which only calls of a trunk with `numbers` have.
     if let Some(subject) = record.caller_received.take().and_then(|id| id.parse::<SubjectId>().ok()) {

@@ -55,6 +55,22 @@ fn a_call_is_read_back_as_it_was_written() {
     assert_eq!(reader.call(crate::ids::CallId(uuid::Uuid::nil())).unwrap(), None);
 }
 
+/// Its row is written when it begins and when it ends, and whoever reads it in between has what the facts say by then.
+#[test]
+fn a_call_in_progress_is_read_as_far_as_it_has_come() {
+    let (dir, mut writer) = new_store();
+    let facts = ended(1);
+    let reader = Reader::open(dir.path()).unwrap();
+    for n in 1..=facts.len() {
+        writer.append(&facts[n - 1..n], &[]).unwrap();
+        let call = reader.call(facts[0].call).unwrap().unwrap();
+        assert_eq!(call.record, Case::of(&facts[..n]).unwrap().record(&Pack::built_in()), "after {n} facts");
+        let live = reader.calls(Which::Live, None, 9).unwrap();
+        assert_eq!(live, if call.record.ended_at.is_none() { vec![call.record] } else { Vec::new() });
+    }
+    assert_eq!(reader.call(facts[0].call).unwrap().unwrap().record, judged(&facts));
+}
+
 #[test]
 fn the_row_holds_no_number_and_an_erased_one_is_null() {
     let (dir, mut writer) = new_store();

@@ -11,7 +11,7 @@ use sha2::Sha256;
 use super::{StoreError, SubjectKey, callbacks, listing, recordings, sqlite, transcripts};
 use crate::call::fact::Fact;
 use crate::call::presence::AgentFact;
-use crate::cdr::Word as _;
+use crate::cdr::{Fold, Record, Word as _};
 use crate::clock::{RunId, Wall};
 use crate::ids::CallId;
 use crate::ledger::Subject;
@@ -134,7 +134,10 @@ impl Writer {
         }
         for call in touched {
             let case = self.open.get(call).ok_or(StoreError::NoBeginning(*call))?;
-            write_call(&work, *call, case, &self.pack)?;
+            // The row of a call in progress says only that it is there.
+            if case.fold().ended_at().is_some() || !has_row(&work, *call)? {
+                write_call(&work, *call, case, &self.pack)?;
+            }
         }
         work.commit()?;
         Ok(appended)
@@ -174,6 +177,10 @@ pub(super) fn case_of(db: &Connection, call: CallId) -> Result<Option<Case>, Sto
     Ok(Some(case.hear(transcripts::of(db, call)?)))
 }
 
+fn has_row(db: &Connection, call: CallId) -> Result<bool, StoreError> {
+    Ok(db.prepare_cached("SELECT 1 FROM call WHERE id = ?1")?.exists([sqlite::id(call)])?)
+}
+
 pub(super) fn write_call(db: &Connection, call: CallId, case: &Case, pack: &Pack) -> Result<(), StoreError> {
     let (fold, record) = (case.fold(), case.record(pack));
     let mut replace = db.prepare_cached(
@@ -188,11 +195,19 @@ pub(super) fn write_call(db: &Connection, call: CallId, case: &Case, pack: &Pack
         fold.ended_at().map(|at| at.wall_us),
         record.outcome.map(|outcome| outcome.word()),
         fold.is_closed(),
-        serde_json::to_string(&record)?,
+        written(fold, &record)?,
     ))?;
     listing::write(db, fold, &record)?;
     callbacks::write(db, fold, &record)?;
     recordings::write(db, fold, &record)
+}
+
+/// The record of a call that has ended. One in progress is read from its facts: only what an erasure looks for stands in its row.
+fn written(fold: &Fold, record: &Record) -> Result<String, StoreError> {
+    Ok(match fold.ended_at() {
+        Some(_) => serde_json::to_string(record)?,
+        None => serde_json::json!({ "caller_received": record.caller_received }).to_string(),
+    })
 }
 
 fn write_subject(db: &Connection, key: &SubjectKey, subject: &Subject) -> Result<(), StoreError> {

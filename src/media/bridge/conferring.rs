@@ -75,14 +75,14 @@ impl Bridge {
                 let others = conference.sum(|leg| shared(leg) && speaks(leg));
                 let mut sum = conference.sum(|leg| agent_speaks(leg) && !*muted);
                 sum.iter_mut().zip(others).for_each(|(sum, other)| *sum += other);
-                let sent = conference.send(session, at, &sum, &mut self.outbox);
+                let sent = conference.send(session, at, &sum, &mut self.scratch.outbox);
                 if let (true, Some(tap)) = (sent, tap.as_mut()) {
                     tap.played(at, &conference.kept(&others));
                 }
             }
             if let Some(session) = find(&mut self.sessions, agent).filter(|_| to_agent) {
                 let sum = conference.sum(|leg| (leg == caller || told(leg)) && speaks(leg));
-                conference.send(session, at, &sum, &mut self.outbox);
+                conference.send(session, at, &sum, &mut self.scratch.outbox);
             }
             for third in &thirds {
                 let Some(session) = find(&mut self.sessions, third.leg) else { continue };
@@ -91,7 +91,7 @@ impl Bridge {
                 let mut sum = conference.sum(|leg| hears(leg) || (agent_speaks(leg) && !keeps));
                 sum.iter_mut().zip(prompt).for_each(|(sum, sample)| *sum += i32::from(sample));
                 sum.iter_mut().zip(conference.told(third.leg)).for_each(|(sum, sample)| *sum += i32::from(sample));
-                conference.send(session, at, &sum, &mut self.outbox);
+                conference.send(session, at, &sum, &mut self.scratch.outbox);
             }
         }
     }

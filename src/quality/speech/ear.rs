@@ -26,6 +26,8 @@ const CLIPS_RUN: u32 = 3;
 const TONE_PEAKS: u8 = 3;
 /// The detector looks back: its answer to a frame is that of so many frames before.
 const LOOKS_BACK: usize = 1;
+/// What it looks at: 48 ms.
+const WINDOW_FRAMES: u32 = 3;
 
 /// What is kept of 16 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -53,6 +55,9 @@ pub struct Ear {
     waiting: Vec<i16>,
     samples: u64,
     detector: Box<Detector>,
+    /// Frames without any sound in a row; the detector was not asked about the last ones.
+    still: u32,
+    asleep: bool,
     doubler: Doubler,
     halver: Halver,
     envelope: Envelope,
@@ -89,6 +94,8 @@ impl Ear {
             waiting: Vec::new(),
             samples: 0,
             detector: Detector::default_boxed(),
+            still: 0,
+            asleep: false,
             doubler: Doubler::default(),
             halver: Halver::default(),
             envelope: Envelope::new(if wide { 16_000 } else { 8_000 }),
@@ -150,7 +157,7 @@ impl Ear {
         }
         self.envelope.hear(samples);
         let (narrow, wide) = self.both_rates(samples);
-        let sure = (self.detector.predict_i16(&wide) * 255.0) as u8;
+        let sure = self.voice(&wide, frame.flat);
         self.keypad.hear(&narrow, &mut self.heard.keys);
         let peaks = self.tonality.hear(&narrow, frame.power);
         (frame.peaks, frame.lasting) = (peaks.all, peaks.lasting);
@@ -159,6 +166,23 @@ impl Ear {
         if self.heard.frames.len().is_multiple_of(SLOT_FRAMES) {
             self.heard.slots.push(self.envelope.take());
         }
+    }
+
+    /// How sure the detector is of a voice, of 255. It is not asked about a channel without any sound: most of what it costs would go
+    /// into pauses of phones that send none, and into the time before the agent is there.
+    fn voice(&mut self, wide: &[i16; 2 * FRAME_SAMPLES], flat: bool) -> u8 {
+        self.still = if flat { self.still.saturating_add(1) } else { 0 };
+        if self.still > WINDOW_FRAMES {
+            self.asleep = true;
+            return 0;
+        }
+        if std::mem::take(&mut self.asleep) {
+            self.detector.reset();
+            for _ in 0..WINDOW_FRAMES {
+                self.detector.predict_i16(&[0; 2 * FRAME_SAMPLES]);
+            }
+        }
+        (self.detector.predict_i16(wide) * 255.0) as u8
     }
 
     /// What this frame tells of those before it.
