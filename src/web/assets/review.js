@@ -56,9 +56,10 @@
     post({ signal: asking.signal }, look)
       .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(answer.status))))
       .then((found) => {
+        if (more) return;
         tell(found);
         // A decision is not saved before it is taken.
-        if (!look && !more && sheet.action.endsWith("/submit")) saved.textContent = saved.dataset.saved;
+        if (!look && sheet.action.endsWith("/submit")) saved.textContent = saved.dataset.saved;
       })
       .catch(() => { if (!sent) saved.textContent = saved.dataset.failed; })
       .finally(() => {
@@ -94,7 +95,7 @@
     if (sent || isSaved) return;
     more = false;
     asking?.abort();
-    post({ keepalive: true });
+    post({ keepalive: true }).catch(() => {});
   });
   window.addEventListener("pageshow", (event) => { if (event.persisted) sent = false; });
   ask(true);
