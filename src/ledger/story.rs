@@ -50,6 +50,7 @@ impl Story {
             dialplan: "0123456789abcdef".to_owned(),
             answer: rule(),
             callback: None,
+            calls_back: None,
         };
         Story { facts: vec![Fact { call, n: 0, at, what: What::Offered(Box::new(offered)) }], offered: at }
     }
@@ -257,6 +258,11 @@ fn newer_kinds(story: Story) -> Story {
         .at(19_158, What::HolderRung { attempt: 5, agent: "9".into() })
         .at(19_159, What::AskedToConfirm { attempt: 5, who: Callee::Target("head".into()) })
         .at(19_160, What::Confirmed { attempt: 5, who: Callee::Target("head".into()) })
+        .at(19_161, What::AgentWaits { attempt: 6, agent: "8".into() })
+        .at(19_162, What::CallerInvited)
+        .at(19_163, What::CallerRinging)
+        .at(19_164, What::CallerAnswered { attempt: 6, agent: "8".into() })
+        .at(19_165, What::CallerReleased { result: RingResult::Busy, status: Some(486) })
 }
 
 /// What a phone says at the end of a call.
