@@ -107,6 +107,15 @@ pub enum Input {
     HungUp {
         side: Side,
     },
+    /// Of a callback: the caller's side sent 18x.
+    CallerRings,
+    /// Of a callback: its 2xx, with media that we can carry.
+    CallerAnswered,
+    /// Of a callback: the caller was called in vain.
+    CallerFailed {
+        result: RingResult,
+        status: Option<u16>,
+    },
     /// An agent whom this call waits for has become free.
     AgentFree,
     /// The peer has lost the session.
@@ -189,6 +198,8 @@ pub enum Sent {
     Rejection,
     /// The INVITE to an agent's phone.
     Invite { attempt: u32 },
+    /// The INVITE to a caller who is called back.
+    CallerInvite,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -277,6 +288,14 @@ pub enum Action {
     Ring,
     /// 183 to the caller with our media, and the ringing tone of this cadence.
     Ringback {
+        burst: Duration,
+        period: Duration,
+    },
+    /// The caller is called, through the trunk that the call came by.
+    InviteCaller,
+    /// The phone of this attempt, which has nobody yet, hears this ringing tone.
+    RingInEar {
+        attempt: u32,
         burst: Duration,
         period: Duration,
     },

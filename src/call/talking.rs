@@ -288,7 +288,7 @@ impl Call {
         }
     }
 
-    fn connect(&mut self, talking: &mut Talking, at: Now) {
+    pub(super) fn connect(&mut self, talking: &mut Talking, at: Now) {
         self.fact(at, What::Connected);
         let started = self.begin_recording();
         self.join(talking, at);

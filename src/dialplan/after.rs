@@ -31,6 +31,8 @@ pub struct Callback {
     pub attempts: u32,
     /// When people are called: nobody is woken.
     pub hours: Week,
+    /// Numbers of other countries too: whoever calls writes the number, and some cost money.
+    pub abroad: bool,
 }
 
 impl Callback {

@@ -202,10 +202,12 @@ impl TimeOfDay {
 }
 
 /// What says that the call is recorded; a part of every greeting.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Notice {
     /// First 16 hex digits of the SHA-256 of its text and its samples.
     pub version: String,
+    /// It alone: for a call without greeting.
+    pub prompt: Prompt,
 }
 
 impl Greeting {

@@ -52,6 +52,7 @@ impl Story {
             answer: rule(),
             callback: None,
             internal: false,
+            calls_back: None,
         };
         Story { facts: vec![Fact { call, n: 0, at, what: What::Offered(Box::new(offered)) }], offered: at }
     }
@@ -261,6 +262,11 @@ fn newer_kinds(story: Story) -> Story {
         .at(19_160, What::Confirmed { attempt: 5, who: Callee::Target("head".into()) })
         .at(19_161, What::Rested { leg: Side::Agent, for_ms: 2_600 })
         .at(19_162, What::SaidForAgent { said: Said::Closing, agent: "8".into() })
+        .at(19_163, What::AgentWaits { attempt: 6, agent: "8".into() })
+        .at(19_164, What::CallerInvited)
+        .at(19_165, What::CallerRinging)
+        .at(19_166, What::CallerAnswered { attempt: 6, agent: "8".into() })
+        .at(19_167, What::CallerReleased { result: RingResult::Busy, status: Some(486) })
 }
 
 /// What a phone says at the end of a call.

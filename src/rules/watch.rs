@@ -91,9 +91,12 @@ struct Talking {
 }
 
 impl Watch {
-    /// Begins a call by the parameters of `pack`; `None` if `first` is not `offered`.
+    /// Begins a call by the parameters of `pack`; `None` if `first` is not `offered`, or nobody called.
     pub fn begin(first: &Fact, pack: &Pack) -> Option<Watch> {
         let What::Offered(offered) = &first.what else { return None };
+        if offered.calls_back.is_some() {
+            return None;
+        }
         let ms = |rule: &str, name: &str| {
             let ms = pack.rule(rule).and_then(|rule| pack.parameter(rule, name));
             Duration::from_millis(ms.unwrap_or(u32::MAX).into())

@@ -28,7 +28,8 @@ pub(super) fn callback(mut table: Table<'_>) -> Option<Callback> {
         Some(_) => week(&table, "callback.hours", written),
         None => Week(HOURS.iter().filter_map(|text| Span::parse(text).ok()).collect()),
     };
-    let callback = Callback { within: Duration::from_secs(within.into()), attempts, hours };
+    let abroad = table.boolean("abroad").is_some_and(|at| at.value);
+    let callback = Callback { within: Duration::from_secs(within.into()), attempts, hours, abroad };
     table.is_present().then_some(callback)
 }
 

@@ -18,11 +18,19 @@ const REASONS: usize = 9;
 /// Classes are chosen from a list that is read at a glance.
 const CLASSES: usize = 40;
 
+/// The shifts of one file, and the agents whom they name.
+#[derive(Debug, Default)]
+pub(in crate::dialplan) struct Shifts {
+    pub(in crate::dialplan) all: Vec<Shift>,
+    pub(in crate::dialplan) agents: Vec<At<String>>,
+}
+
+/// And the roster that has more shifts.
 pub(super) fn read(
     agents: &mut Table<'_>,
-    shifts: Vec<Table<'_>>,
+    shifts: &[Table<'_>],
     (classes, notes): (&mut Table<'_>, &mut Table<'_>),
-) -> Duty {
+) -> (Duty, Option<At<String>>) {
     let mut seconds =
         |key, most| agents.integer(key, 0..=most).map_or(Duration::ZERO, |at| Duration::from_secs(at.value.into()));
     let wrap_up = seconds("wrap_up_s", 3_600);
@@ -38,10 +46,14 @@ pub(super) fn read(
     if let Some(first) = shifts.first().filter(|_| !login) {
         first.fault(first.line(), "there are shifts, and nobody logs in", "add login = true to [agents]");
     }
+    let roster = agents.string("roster");
+    if let Some(roster) = roster.as_ref().filter(|_| !login) {
+        agents.fault(roster.line, "agents.roster is written, and nobody logs in", "add login = true");
+    }
     let (classes, moved) = limits(classes, notes);
-    Duty {
+    let duty = Duty {
         login,
-        shifts: shifts.into_iter().filter_map(shift).collect(),
+        shifts: Vec::new(),
         login_before,
         successor: successor.is_some_and(|at| at.value),
         wrap_up,
@@ -50,11 +62,21 @@ pub(super) fn read(
         longest_pause: Some(longest_pause).filter(|longest| !longest.is_zero()),
         classes,
         moved,
-    }
+    };
+    (duty, roster)
 }
 
-fn shift(mut table: Table<'_>) -> Option<Shift> {
-    let agents = table.required_strings("agents").map_or_else(Vec::new, |at| at.value);
+pub(in crate::dialplan) fn shifts(tables: Vec<Table<'_>>) -> Shifts {
+    let mut shifts = Shifts::default();
+    for mut table in tables {
+        let agents = table.required_strings("agents").map_or_else(Vec::new, |at| at.value);
+        shifts.all.extend(shift(table, &agents));
+        shifts.agents.extend(agents);
+    }
+    shifts
+}
+
+fn shift(mut table: Table<'_>, agents: &[At<String>]) -> Option<Shift> {
     let hours = table.required_strings("hours");
     let hours = week(&table, "shift.hours", hours);
     let (from, to) = (day(&mut table, "from"), day(&mut table, "to"));

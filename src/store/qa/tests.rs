@@ -191,7 +191,7 @@ fn a_database_from_before_the_narrow_rows_gives_the_same_frame() {
         db.execute_batch(&format!("ALTER TABLE listed DROP COLUMN {column}")).unwrap();
     }
     db.execute_batch("CREATE INDEX call_to_draw ON call (id)").unwrap();
-    db.execute_batch(include_str!("../migrations/0017_drawn.sql")).unwrap();
+    db.execute_batch(include_str!("../migrations/0015_drawn.sql")).unwrap();
     assert_eq!(rows(), written);
 }
 
