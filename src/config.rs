@@ -133,6 +133,8 @@ pub struct AgentSettings {
     pub secrets: Option<Secrets>,
     /// May listen to colleagues by code.
     pub supervisor: Option<Supervisor>,
+    /// The hotlines in whose calls, as written; empty: in all.
+    pub supervises: Vec<At<String>>,
     /// What the agent can do, and how well.
     pub skills: BTreeMap<String, u32>,
 }
@@ -173,6 +175,12 @@ fn check_from(directory: &Path, file: Option<&Path>) -> Result<Loaded, Vec<Fault
         faults.extend(certificates.faults(&shown, RunClock::start().now().wall));
     }
     let (plans, found) = plans(&config, default_agents);
+    config.inspection.policy = config.inspection.policy.with_quotas_of(&plans);
+    // A dialplan with a fault has no id that could be named.
+    if found.is_empty() {
+        let shown = config.file.as_ref().map_or_else(|| FILE.to_owned(), |file| file.display().to_string());
+        faults.extend(accounts::unknown_hotlines(&shown, &config.agents, &plans));
+    }
     faults.extend(found);
     faults.extend(scorecards::forms(config.dialplans.directory()).1);
     if default_agents {
@@ -217,6 +225,7 @@ fn agents_of(plans: &Plans) -> Vec<AgentSettings> {
         contact: Some(format!("sip:{number}@127.0.0.1:5090")),
         secrets: None,
         supervisor: None,
+        supervises: Vec::new(),
         skills: BTreeMap::new(),
     };
     numbers.into_iter().map(agent).collect()
@@ -549,7 +558,7 @@ fn agents(root: &mut Table<'_>, base: &Path, sip: &SipSettings) -> Option<Vec<Ag
         let account =
             accounts::Account { base, realm: &sip.realm, number: number.as_ref().map(|at| at.value.as_str()) };
         let secrets = account.secrets(&mut section, has_contact);
-        let supervisor = accounts::supervisor(&mut section, base);
+        let (supervisor, supervises) = accounts::supervisor(&mut section, base);
         let skills = section.counts("skills", 1..=HIGHEST_SKILL).map_or_else(BTreeMap::new, |at| at.value);
         let Some(At { value: number, line }) = number else { continue };
         if let Some((_, first)) = found.iter().find(|(a, _)| a.number.as_str() == number) {
@@ -559,7 +568,7 @@ fn agents(root: &mut Table<'_>, base: &Path, sip: &SipSettings) -> Option<Vec<Ag
         }
         let name = name.map_or_else(|| format!("Agent {number}"), |at| at.value);
         let number = AgentNo::from(number);
-        found.push((AgentSettings { number, name, contact, secrets, supervisor, skills }, line));
+        found.push((AgentSettings { number, name, contact, secrets, supervisor, supervises, skills }, line));
     }
     let found: Vec<AgentSettings> = found.into_iter().map(|(agent, _)| agent).collect();
     accounts::check_common(root, &sip.digest, &found);

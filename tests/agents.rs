@@ -5,14 +5,13 @@ mod common;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use common::phone::{Phone, follow, invite, pcma_at};
+use common::api::{self, TOKEN, curl, get, post};
+use common::phone::{Phone, follow, invite, of_the_called, pcma_at};
 use common::softphone::Linphone;
 use common::sound::{level_db, play};
 use common::voice::Voice;
 use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, Sipp, seconds, until};
 use serde_json::Value;
-
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// The trunk is at 127.0.0.2; agent 8 registers, and logs in before callers ring.
 fn gateway(more: &str) -> Gateway {
@@ -20,36 +19,8 @@ fn gateway(more: &str) -> Gateway {
     bench.peers = "\"127.0.0.2\"".into();
     bench.agent_registers("8", "a-secret");
     bench.ringing = format!("login = true\nwrap_up_s = 2\npause_reasons = [\"lunch\", \"training\"]\n{more}");
-    open_api(&mut bench);
+    api::open(&mut bench);
     bench.serve()
-}
-
-fn open_api(bench: &mut Bench) {
-    let token = bench.path().join("api.token");
-    std::fs::write(&token, format!("{TOKEN}\n")).expect("writing the token");
-    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).expect("its mode");
-    bench.http_keys = "token_file = \"api.token\"".into();
-}
-
-/// Status and body of a request by curl.
-fn curl(gateway: &Gateway, token: &str, arguments: &[&str], path: &str) -> (u16, Value) {
-    let url = format!("http://127.0.0.1:{}{path}", gateway.bench.http);
-    let mut command = Command::new("curl");
-    command.args(["-s", "-m", "5", "-w", "\n%{http_code}", "-H", &format!("Authorization: Bearer {token}")]);
-    let output = command.args(arguments).arg(url).output().expect("curl");
-    let text = String::from_utf8(output.stdout).expect("UTF-8");
-    let (body, status) = text.rsplit_once('\n').expect("body and status");
-    (status.parse().expect("a status"), serde_json::from_str(body).expect("JSON"))
-}
-
-fn get(gateway: &Gateway, path: &str) -> Value {
-    let (status, body) = curl(gateway, TOKEN, &[], path);
-    assert_eq!(status, 200, "{body}");
-    body
-}
-
-fn post(gateway: &Gateway, path: &str, body: &str) -> (u16, Value) {
-    curl(gateway, TOKEN, &["-X", "POST", "-d", body], path)
 }
 
 fn presence(gateway: &Gateway) -> String {
@@ -183,7 +154,7 @@ fn callbacks(gateway: &Gateway, all: bool) -> Vec<Value> {
 #[test]
 fn who_left_is_called_back() {
     let mut bench = Bench::new();
-    open_api(&mut bench);
+    api::open(&mut bench);
     let port = bench.agent("8");
     let trunk = bench.ports.one();
     bench.trunk = format!("server = \"sip:127.0.0.1:{trunk}\"\noptions_s = 0");
@@ -212,6 +183,7 @@ fn who_left_is_called_back() {
     let called = caller.expect("INVITE ", seconds(3));
     assert!(called.text.starts_with(&format!("INVITE sip:13900009999@127.0.0.1:{trunk} ")), "{}", called.text);
     assert!(called.headers(&["From"]).contains(HOTLINE_NUMBER), "{}", called.text);
+    caller.send(&called.response("180 Ringing", "called", caller.address(), None), called.from);
     caller.send(&called.response("200 OK", "called", caller.address(), Some(&pcma_at(11))), called.from);
     caller.expect("ACK ", seconds(3));
     let row = until("the result", seconds(3), || {
@@ -220,7 +192,34 @@ fn who_left_is_called_back() {
     assert_eq!((row.number("tries"), row.text("deeds.1.by")), (1, "api:8"));
     assert_eq!(callbacks(&gateway, false).len(), 0);
     assert_eq!(post(&id, "call", "{\"by\": \"8\"}").0, 409, "it is done");
+    let bye = of_the_called(&called, (caller.address(), "called"), ("BYE", 1), "Content-Length: 0\n\n");
+    caller.send(&bye, called.from);
+    caller.expect("SIP/2.0 200", seconds(3));
+    let bye = agent.expect("BYE ", seconds(3));
+    agent.send(&bye.response("200 OK", "back", agent.address(), None), bye.from);
+    let made = row.text("calls.0.call").to_owned();
+    let made = until("the call's record", seconds(10), || {
+        let record = one_call(&gateway, &made);
+        (record.text("recording.status") == "ok").then_some(record)
+    });
+    assert_eq!((made.text("called_back.entry"), made.text("called_back.end")), (id.as_str(), "reached"));
+    assert_eq!((made.text("reason"), made.text("agent")), ("caller_hung_up", "8"));
+    assert!(made["wait_ms"].is_null() && made["rings"].is_null(), "nobody waited: {made}");
+    // It is none of the hotline's offered calls, in no list and no count.
     gateway.settled(1);
+    let metrics = gateway.metrics();
+    let count = |series: &str| metrics.lines().find_map(|line| line.strip_prefix(series)?.trim().parse::<f64>().ok());
+    assert_eq!(count("hotline_callbacks_made_total{result=\"reached\"} "), Some(1.0), "{metrics}");
+    let offered = metrics.lines().filter(|line| line.starts_with("hotline_calls_offered_total{"));
+    assert_eq!(offered.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>(), 1.0);
+}
+
+/// `hotline call ID --json`.
+fn one_call(gateway: &Gateway, id: &str) -> Value {
+    let config = gateway.config.to_str().expect("a path in UTF-8");
+    let shown = common::bench::hotline(&["call", id, "--json", "--config", config]);
+    let call: Value = serde_json::from_slice(&shown.stdout).unwrap_or_default();
+    call.get("record").cloned().unwrap_or(call)
 }
 
 /// An INVITE whose SDP names this port.

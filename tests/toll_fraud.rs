@@ -17,10 +17,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use common::api;
 use common::bench::hotline;
 use common::capture::Capture;
-use common::phone::{Message, Phone, follow, invite, pcma_at};
-use common::{Bench, Gateway, HOTLINE_NUMBER, beat, say, seconds, until};
+use common::phone::{Message, Phone, follow, invite, of_the_called, pcma_at};
+use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, beat, say, seconds, until};
 use nix::sched::{CloneFlags, unshare};
 
 /// A number that costs money, and a machine that would connect it.
@@ -159,23 +160,6 @@ fn with(message: &str, lines: &str) -> String {
     message.replacen("Max-Forwards: 70\n", &format!("Max-Forwards: 70\n{lines}\n"), 1)
 }
 
-/// A request of whoever answered `invite`, within its dialog.
-fn of_the_called(invite: &Message, from: SocketAddr, method: &str, number: u32, more: &str) -> String {
-    let value = |name: &str| {
-        let line = invite.headers(&[name]);
-        line.split_once(':').map(|(_, value)| value.trim().to_owned()).expect("a header of the INVITE")
-    };
-    let target = value("Contact");
-    let target = target.split(['<', '>']).nth(1).expect("an address").to_owned();
-    format!(
-        "{method} {target} SIP/2.0\nVia: SIP/2.0/UDP {from};rport;branch=z9hG4bKcalled{number}\nMax-Forwards: 70\n\
-         From: {};tag=agent\nTo: {}\nCall-ID: {}\nCSeq: {number} {method}\nContact: <sip:8@{from}>\n{more}",
-        value("To"),
-        value("From"),
-        value("Call-ID")
-    )
-}
-
 /// An end that refuses every call, each time otherwise, until told to stop; gives back its socket and how many calls it got.
 fn refuse(phone: Phone, answers: Vec<(&'static str, String)>, stop: &Arc<AtomicBool>) -> JoinHandle<(Phone, usize)> {
     let stop = Arc::clone(stop);
@@ -214,7 +198,9 @@ fn serve() -> (Gateway, Ends) {
     bench.sip_keys = "digest = [\"MD5\"]\n".into();
     bench.peers = "\"127.0.0.2\"".into();
     bench.trunk = format!("server = \"sip:{}\"\noptions_s = 0", trunk.address());
-    bench.ringing += "\nnobody = \"target:duty\"";
+    bench.ringing +=
+        "\nnobody = \"target:duty\"\n[answer]\nshort_abandon_ms = 0\n[callback]\nhours = [\"daily 00:00-24:00\"]";
+    api::open(&mut bench);
     bench.extra = format!(
         "\n[[target]]\nname = \"duty\"\ntrunk = \"carrier\"\nnumber = \"{DUTY}\"\n\n[dns]\nservers = [\"198.51.100.53\"]\n"
     );
@@ -300,7 +286,8 @@ fn attempts_in_a_call(gateway: &Gateway, ends: &Ends) -> usize {
     for to in referrals(here, ends.trunk.address()) {
         number += 1;
         let lines = format!("Refer-To: {to}\nReferred-By: <sip:8@{here}>");
-        let refer = of_the_called(&offered, own, "REFER", number, &format!("{lines}\nContent-Length: 0\n\n"));
+        let refer =
+            of_the_called(&offered, (own, "agent"), ("REFER", number), &format!("{lines}\nContent-Length: 0\n\n"));
         ends.fixed.send(&refer, here);
         ends.fixed.expect("SIP/2.0 ", seconds(3));
         let refer = with(&follow(&call, "REFER", Some(&answer)), &lines);
@@ -313,6 +300,105 @@ fn attempts_in_a_call(gateway: &Gateway, ends: &Ends) -> usize {
     let ended = ends.fixed.expect("BYE ", seconds(5));
     ends.fixed.send(&ended.response("200 OK", "agent", own, None), here);
     2 * (number as usize - 1)
+}
+
+/// Callers who would like to be called back elsewhere: each reaches nobody and leaves an entry.
+fn forged_callers(gateway: &Gateway) -> usize {
+    let here = gateway.bench.sip_address();
+    let sender = Phone::at("127.0.0.2", gateway.bench.ports.one());
+    let own = format!("From: <sip:13900009999@{}>", sender.address());
+    let forged = [
+        format!("sip:{DEAR}@{ELSEWHERE}"),
+        "sip:+442012345678@carrier.example".to_owned(),
+        format!("sip:13900008888%40{ELSEWHERE}@carrier.example"),
+        "sip:13900008888;phone-context=evil.example@carrier.example".to_owned(),
+        format!("sip:13900008888%3Bmaddr={ELSEWHERE}@carrier.example"),
+        format!("sip:13900008888%0d%0aRoute:%20%3Csip:{ELSEWHERE}%3E@carrier.example"),
+        format!("sip:*72{DEAR}@carrier.example"),
+        format!("sip:13900008888%2C{DEAR}@carrier.example"),
+        "sip:%2500442012345678@carrier.example".to_owned(),
+        "tel:+442012345678".to_owned(),
+    ];
+    for (number, from) in forged.iter().enumerate() {
+        let call = invite(sender.address(), here, HOTLINE_NUMBER, &format!("forged{number}"));
+        sender.send(&call.replace(&own, &format!("From: <{from}>")), here);
+        beat();
+    }
+    forged.len()
+}
+
+/// Everybody on the list is called back, and who is called or calls tries to lead that elsewhere. Returns the numbers that were called.
+fn call_everybody_back(gateway: &Gateway, agent: &Phone, carrier: &Phone) -> BTreeSet<String> {
+    let here = gateway.bench.sip_address();
+    let list = api::get(gateway, "/api/v1/callbacks");
+    let rows: Vec<(String, String)> = list["callbacks"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| (row.text("call").to_owned(), row["caller"].as_str().unwrap_or_default().to_owned()))
+        .collect();
+    assert!(
+        rows.iter().any(|(_, caller)| caller.contains("442012345678")),
+        "the forged ones are on the list: {rows:?}"
+    );
+    // Whoever asks for an entry has it for a while: not that of the honest caller.
+    let (forged, _) = rows.iter().find(|(_, caller)| caller != "13900009999").expect("a forged one");
+    for (id, body) in [
+        (forged.as_str(), format!("{{\"by\": \"8\", \"number\": \"{DEAR}\"}}")),
+        (forged.as_str(), format!("{{\"by\": \"8\", \"caller\": \"{DEAR}\"}}")),
+        (forged.as_str(), format!("{{\"by\": \"{DEAR}\"}}")),
+        (forged.as_str(), format!("{{\"by\": \"8@{ELSEWHERE}\"}}")),
+        (forged.as_str(), format!("{{\"by\": \"8;maddr={ELSEWHERE}\"}}")),
+        (DEAR, "{\"by\": \"8\"}".to_owned()),
+        ("01900000-0000-7000-8000-000000000000", "{\"by\": \"8\"}".to_owned()),
+    ] {
+        let (status, answer) = api::post(gateway, &format!("/api/v1/callbacks/{id}/call"), &body);
+        assert!((400..500).contains(&status), "{id} {body}: {status} {answer}");
+    }
+    let mut called = BTreeSet::new();
+    for (id, caller) in rows {
+        let asked = until("the agent to be free", seconds(10), || {
+            let asked = api::post(gateway, &format!("/api/v1/callbacks/{id}/call"), "{\"by\": \"8\"}");
+            (!asked.1.to_string().contains("is not free")).then_some(asked)
+        });
+        if asked.0 != 200 {
+            say(&format!("{caller} is not called: {}", asked.1));
+            continue;
+        }
+        let ring = agent.expect("INVITE ", seconds(5));
+        agent.send(&ring.response("200 OK", "agent", agent.address(), Some(&pcma_at(9))), here);
+        let invited = carrier.expect("INVITE ", seconds(5));
+        if called.is_empty() {
+            refer_all(gateway, (agent, &ring), (carrier, &invited));
+        } else {
+            let answer = invited.response("302 Moved Temporarily", "called", carrier.address(), None);
+            let contact = format!("<sip:{}>", carrier.address());
+            carrier.send(&answer.replace(&contact, &format!("<sip:{DEAR}@{ELSEWHERE}>")), here);
+        }
+        called.insert(caller);
+        let ended = agent.expect("BYE ", seconds(5));
+        agent.send(&ended.response("200 OK", "agent", agent.address(), None), here);
+    }
+    called
+}
+
+/// The caller who is called back answers, both sides ask to be led elsewhere, and the caller hangs up.
+fn refer_all(gateway: &Gateway, (agent, ring): (&Phone, &Message), (carrier, invited): (&Phone, &Message)) {
+    let here = gateway.bench.sip_address();
+    carrier.send(&invited.response("200 OK", "called", carrier.address(), Some(&pcma_at(11))), here);
+    carrier.expect("ACK ", seconds(5));
+    let mut number = 1;
+    for to in referrals(here, carrier.address()) {
+        number += 1;
+        let lines = format!("Refer-To: {to}\nReferred-By: <sip:8@{here}>\nContent-Length: 0\n\n");
+        for (phone, invite, tag) in [(agent, ring, "agent"), (carrier, invited, "called")] {
+            phone.send(&of_the_called(invite, (phone.address(), tag), ("REFER", number), &lines), here);
+            phone.expect("SIP/2.0 ", seconds(3));
+        }
+    }
+    let bye = of_the_called(invited, (carrier.address(), "called"), ("BYE", 99), "Content-Length: 0\n\n");
+    carrier.send(&bye, here);
+    carrier.expect("SIP/2.0 200", seconds(3));
 }
 
 /// What tshark finds by this filter, a line a packet.
@@ -333,7 +419,7 @@ fn no_message_of_anybody_makes_a_call_to_a_place_that_is_not_configured() {
     let (mut gateway, ends) = serve();
     let (here, trunk) = (gateway.bench.sip_address(), ends.trunk.address());
     let capture = Capture::of_all_addresses(&gateway.bench);
-    let listed: BTreeSet<String> = [
+    let mut listed: BTreeSet<String> = [
         format!("127.0.0.1\t{0}\tsip:8@127.0.0.1:{0}", ends.fixed.address().port()),
         // Its own Contact stands in the Request-URI, but the call goes to where it registered from.
         format!("127.0.0.3\t{}\tsip:{DEAR}@{ELSEWHERE}", ends.registered.address().port()),
@@ -346,11 +432,18 @@ fn no_message_of_anybody_makes_a_call_to_a_place_that_is_not_configured() {
     let sender = Phone::at("127.0.0.1", gateway.bench.ports.one());
     let Ends { fixed, registered, trunk: carrier } = ends;
     let refusing = [fixed, registered, carrier].map(|end| refuse(end, answers.clone(), &stop));
-    let count = attempts(&gateway, trunk);
+    let count = attempts(&gateway, trunk) + forged_callers(&gateway);
     until("all calls to end", seconds(10), || (gateway.metric("hotline_calls_active") == 0).then_some(()));
     stop.store(true, Ordering::Relaxed);
-    let refused = refusing.map(|thread| thread.join().expect("an end").1);
+    let [(fixed, at_fixed), (_, at_registered), (carrier, at_carrier)] =
+        refusing.map(|thread| thread.join().expect("an end"));
+    let refused = [at_fixed, at_registered, at_carrier];
     assert!(refused.iter().all(|calls| *calls > 0), "each was called: {refused:?}");
+    let called = call_everybody_back(&gateway, &fixed, &carrier);
+    assert!(called.contains("13900009999"), "who is on the list is called: {called:?}");
+    let foreign = |number: &String| number.contains("2012345678") || number.chars().any(|c| !c.is_ascii_digit());
+    assert!(!called.iter().any(foreign), "{called:?}");
+    listed.extend(called.iter().map(|number| format!("127.0.0.2\t{}\tsip:{number}@{trunk}", trunk.port())));
     // What goes elsewhere is in the capture: this does.
     sender.send("OPTIONS sip:there SIP/2.0\n\n", SocketAddr::from(([203, 0, 113, 66], here.port())));
     let file = capture.finish_file();
@@ -364,7 +457,9 @@ fn no_message_of_anybody_makes_a_call_to_a_place_that_is_not_configured() {
         1,
         "beside the probe nothing went elsewhere, neither SIP nor TCP nor DNS: {elsewhere:#?}"
     );
-    let others = format!("tcp.flags.syn == 1 && tcp.flags.ack == 0 && tcp.dstport != {}", gateway.bench.metrics);
+    let (metrics, http) = (gateway.bench.metrics, gateway.bench.http);
+    let others =
+        format!("tcp.flags.syn == 1 && tcp.flags.ack == 0 && tcp.dstport != {metrics} && tcp.dstport != {http}");
     assert_eq!(read(&file, sip, &others), [""; 0], "connections");
     assert!(gateway.alive());
     say(&format!("{count} attempts, {in_a_call} more within a call, {refused:?} redirections: no INVITE elsewhere"));

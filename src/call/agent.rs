@@ -43,6 +43,8 @@ pub(super) struct Agent {
     pub(super) answered: u64,
     pub(super) talked: Talked,
     pub(super) handled: Handled,
+    /// When the shift begins, or began, for which the agent has not logged in.
+    pub(super) missed: Option<Wall>,
     /// No longer in the configuration: forgotten when the last call is over, and rung no more.
     pub(super) leaving: bool,
 }
@@ -51,7 +53,19 @@ impl Agent {
     fn fresh(rules: Rules, idle_since: Instant) -> Agent {
         let (state, presence, wrap_up) = (State::Available, rules.start(), Duration::ZERO);
         let (talked, handled) = (Talked::default(), Handled::default());
-        Agent { state, presence, since: None, rules, wrap_up, idle_since, answered: 0, talked, handled, leaving: false }
+        Agent {
+            state,
+            presence,
+            since: None,
+            rules,
+            wrap_up,
+            idle_since,
+            answered: 0,
+            talked,
+            handled,
+            missed: None,
+            leaving: false,
+        }
     }
 
     /// Can be rung for a caller.
@@ -186,6 +200,7 @@ impl Agents {
             agent.handled.note_wrap_up(Duration::from_micros(u64::try_from(us).unwrap_or(0)));
         }
         (agent.presence, agent.since) = (to, Some(now.wall));
+        agent.missed = agent.missed.filter(|_| agent.presence.misses_shifts());
         if agent.is_free() {
             self.freed.push(number.clone());
         }
@@ -310,6 +325,11 @@ impl Agents {
         self.agents.get(agent)?.since
     }
 
+    /// When the shift begins, or began, for which this agent has not logged in.
+    pub fn misses_shift(&self, agent: &AgentNo) -> Option<Wall> {
+        self.agents.get(agent)?.missed
+    }
+
     /// Everybody, with what the phone is doing and whether they are there for callers.
     pub fn all(&self) -> impl Iterator<Item = (&AgentNo, &State, &Presence)> {
         self.agents.iter().map(|(number, agent)| (number, &agent.state, &agent.presence))
@@ -396,6 +416,29 @@ mod tests {
         assert_eq!(rung(Strategy::RoundRobin, 5, &all), ["7", "8", "9", "7", "8"]);
         assert_eq!(rung(Strategy::LongestIdle, 5, &all), ["7", "8", "9", "7", "8"]);
         assert_eq!(rung(Strategy::FewestCalls, 5, &all), ["7", "8", "9", "7", "8"]);
+    }
+
+    #[test]
+    fn what_was_talked_before_a_start_counts_of_today_alone() {
+        let mut agents = agents(Strategy::LeastTalk);
+        let plan = plan(Strategy::LeastTalk);
+        let at = |hour: u64, s: u64| Wall::from_micros(0) + Duration::from_secs(hour * 3_600 + s);
+        let now = at(34, 0);
+        agents.restore_talk(&"7".into(), (at(33, 0), at(33, 300)), now);
+        // Of a talk over midnight that counts which lies in today; yesterday's does not at all.
+        agents.restore_talk(&"8".into(), (at(23, 3_000), at(24, 60)), now);
+        agents.restore_talk(&"9".into(), (at(22, 0), at(23, 0)), now);
+        let (hotline, mut tried) = (HotlineId::from("h"), BTreeSet::new());
+        let mut order = Vec::new();
+        for n in 1..=3 {
+            let hotline = Some(&hotline);
+            let wanted = Wanted { hotline, plan: &plan, tried: &tried, call: call(n), relaxed: false, now };
+            let choice = agents.take_next(wanted).unwrap();
+            tried.insert(choice.agent.clone());
+            order.push((choice.agent.to_string(), choice.compared));
+        }
+        let order: Vec<(&str, &[u64])> = order.iter().map(|(agent, ms)| (agent.as_str(), &ms[..])).collect();
+        assert_eq!(order, [("9", &[300_000, 60_000, 0][..]), ("8", &[300_000, 60_000]), ("7", &[300_000])]);
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub struct Fact {
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum What {
     /// A complete INVITE from a known trunk for a number that a dialplan owns. Always the first fact.
-    /// `at` is the kernel's receive stamp.
+    /// `at` is the kernel's receive stamp. With `calls_back` nobody called: the gateway began to call (the stamp of the order).
     Offered(Box<Offered>),
     /// A SIP message of this call was written or read; for the ladder only, nothing is computed from it.
     Signal(Box<Signal>),
@@ -420,10 +420,35 @@ pub enum What {
         attempt: u32,
         who: Callee,
     },
+    /// For the last `for_ms` this phone sent comfort noise (RFC 3389) instead of sound, or left the pause out and nothing was lost; from
+    /// [`crate::quality::SHORTEST_REST`] on, the first [`crate::limits::RESTS`] of a leg.
+    Rested {
+        leg: Side,
+        for_ms: u64,
+    },
     /// By a key the agent had the gateway say a text of the dialplan to the caller; `play_started` follows if there is a recording.
     SaidForAgent {
         said: Said,
         agent: AgentNo,
+    },
+    /// Of a callback: the 2xx of the agent's phone was read (receive stamp), and the caller is called next.
+    AgentWaits {
+        attempt: u32,
+        agent: AgentNo,
+    },
+    /// Of a callback: the INVITE to the caller was first written.
+    CallerInvited,
+    /// Of a callback: the first 18x of the caller's side (receive stamp).
+    CallerRinging,
+    /// Of a callback: the caller's 2xx was read (receive stamp), and this agent has the caller; `connected` follows.
+    CallerAnswered {
+        attempt: u32,
+        agent: AgentNo,
+    },
+    /// Of a callback: the caller was called in vain.
+    CallerReleased {
+        result: RingResult,
+        status: Option<u16>,
     },
 }
 
@@ -626,6 +651,18 @@ pub struct Offered {
     /// By the dialplan a colleague calls (`greeting.internal_callers`), who is greeted as such.
     #[serde(default, skip_serializing_if = "is_false")]
     pub internal: bool,
+    /// The call is one that the gateway makes; absent: a caller's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_back: Option<CallsBack>,
+}
+
+/// A call to a caller of the list of callbacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallsBack {
+    /// The call by which the list names its entry.
+    pub entry: CallId,
+    /// Whose phone is rung first.
+    pub agent: AgentNo,
 }
 
 /// The parameters of `[callback]` that the list of callbacks depends on.

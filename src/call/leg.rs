@@ -10,7 +10,7 @@ use super::privacy::Private;
 use crate::clock::Now;
 pub use crate::ids::Callee;
 use crate::ids::{AgentNo, Side, TargetName};
-use crate::media::{Audible, Hears, OneWayBy, Play, Stretch};
+use crate::media::{Audible, Clip, Hears, OneWayBy, Play, Stretch};
 use crate::protocol::rtp::Received;
 use crate::protocol::sip::voice_quality::Report;
 use crate::quality::speech::Listening;
@@ -107,6 +107,15 @@ pub enum Input {
     HungUp {
         side: Side,
     },
+    /// Of a callback: the caller's side sent 18x.
+    CallerRings,
+    /// Of a callback: its 2xx, with media that we can carry.
+    CallerAnswered,
+    /// Of a callback: the caller was called in vain.
+    CallerFailed {
+        result: RingResult,
+        status: Option<u16>,
+    },
     /// An agent whom this call waits for has become free.
     AgentFree,
     /// The peer has lost the session.
@@ -189,6 +198,8 @@ pub enum Sent {
     Rejection,
     /// The INVITE to an agent's phone.
     Invite { attempt: u32 },
+    /// The INVITE to a caller who is called back.
+    CallerInvite,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -217,6 +228,11 @@ pub enum Media {
     Upset {
         side: Side,
         upset: Upset,
+    },
+    /// For so long, until now, this phone sent no sound on purpose.
+    Rested {
+        side: Side,
+        lasted: Duration,
     },
     /// What the two were in the last second.
     Heard {
@@ -272,6 +288,14 @@ pub enum Action {
     Ring,
     /// 183 to the caller with our media, and the ringing tone of this cadence.
     Ringback {
+        burst: Duration,
+        period: Duration,
+    },
+    /// The caller is called, through the trunk that the call came by.
+    InviteCaller,
+    /// The phone of this attempt, which has nobody yet, hears this ringing tone.
+    RingInEar {
+        attempt: u32,
         burst: Duration,
         period: Duration,
     },
@@ -364,7 +388,7 @@ pub enum Action {
     },
     Play {
         play: Play,
-        audio: Arc<[i16]>,
+        audio: Clip,
     },
     /// For the agent's ear alone.
     Cue {

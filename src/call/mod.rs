@@ -8,12 +8,14 @@
 //! Opening ─► Hunting ◄─► Attending ◄─► Cascading
 //!    │          │ │          │            │
 //!    │          │ └► Talking ┴─► Closing ─┴► Sealed
-//!    │          │      └► Surveying ─┘
+//!    │          │    ▲ └► Surveying ─┘
 //!    └──────────┴─ Rejecting ──────►
+//! CallingBack ───────┘
 //! ```
 //!
 //! `route` leads a call from step to step of its dialplan: `hunting` rings agents, with `waiting` where there is a queue;
 //! `attending` is the gateway that speaks with the caller, `cascading` rings many in an emergency, `surveying` what it asks when the agent has left.
+//! A callback begins with `calling_back` and goes on with `talking`.
 
 pub mod agent;
 pub mod choice;
@@ -29,6 +31,7 @@ mod acting;
 mod adding;
 mod attending;
 mod callee;
+mod calling_back;
 mod cascading;
 mod closing;
 mod conference;
@@ -52,10 +55,11 @@ use std::sync::Arc;
 
 use agent::Agents;
 use attending::Attending;
+use calling_back::CallingBack;
 use cascading::Cascading;
 use closing::Closing;
 pub(crate) use closing::heard;
-use fact::{AnswerRule, CallbackRule, ClassedBy, Fact, Offered, RingResult, RingSource, Signal, What};
+use fact::{AnswerRule, CallbackRule, CallsBack, ClassedBy, Fact, Offered, RingResult, RingSource, Signal, What};
 use hunting::Hunting;
 use leg::{Action, Callee, Input, Sent};
 use privacy::Privacy;
@@ -85,6 +89,8 @@ pub struct Offer {
     /// The caller would hear media of ours before the answer: it made an offer and does not hold us.
     pub early_media: bool,
     pub standing: Standing,
+    /// Nobody calls: it is for [`Call::calling_back`].
+    pub calls_back: Option<CallsBack>,
 }
 
 #[derive(Debug)]
@@ -107,6 +113,7 @@ pub struct Call {
     privacy: Privacy,
     /// What kind of call it is, as far as somebody has told.
     class: Option<(String, ClassedBy)>,
+    calls_back: Option<CallsBack>,
 }
 
 /// What is to be said of a prompt when it begins.
@@ -139,6 +146,8 @@ enum State {
     Attending(Box<Attending>),
     /// An emergency: many are rung, and one is to confirm.
     Cascading(Box<Cascading>),
+    /// A caller is called back: first the agent's phone, then the caller's.
+    CallingBack(CallingBack),
     /// A final failure is on its way to the caller.
     Rejecting {
         reason: Reason,
@@ -169,10 +178,11 @@ impl Call {
         Call::begin((id, false), run, at, plan, offer)
     }
 
-    /// The same of a call that the gateway makes for an agent: the agent's phone is the caller's leg, and its ports are open.
-    pub fn for_agent(id: CallId, run: RunId, at: Now, plan: Arc<Hotline>, offer: Offer) -> Call {
-        let mut call = Call::among_agents(id, run, at, plan, offer);
-        call.actions.clear();
+    /// A call that the gateway makes for an agent of this hotline, who is taken for it: a kind of its own, recorded and told in facts.
+    pub fn calling_back(id: CallId, run: RunId, at: Now, hotline: Arc<Hotline>, offer: Offer) -> Call {
+        let mut call = Call::begin((id, true), run, at, hotline, offer);
+        call.actions.retain(|action| !matches!(action, Action::OpenCaller));
+        call.ring_agent_first();
         call
     }
 
@@ -192,6 +202,7 @@ impl Call {
             standing: offer.standing,
             privacy: Privacy::default(),
             class: None,
+            calls_back: None,
             hotline,
         };
         let offered = Offered {
@@ -204,9 +215,12 @@ impl Call {
             sip_call_id: offer.sip_call_id,
             dialplan: call.hotline.version.clone(),
             answer,
-            callback: call.hotline.after.callback.as_ref().map(callback_rule),
+            // Whoever is not reached by a callback stays on the list as he stood.
+            callback: call.hotline.after.callback.as_ref().filter(|_| offer.calls_back.is_none()).map(callback_rule),
+            calls_back: offer.calls_back,
             internal: call.standing.internal,
         };
+        call.calls_back.clone_from(&offered.calls_back);
         call.fact(at, What::Offered(Box::new(offered)));
         call.actions.push_back(Action::OpenCaller);
         call
@@ -290,6 +304,7 @@ impl Call {
             State::Hunting(hunting) => self.handle_hunting(hunting, now, at, input, agents),
             State::Attending(attending) => self.handle_attending(attending, now, at, input, agents),
             State::Cascading(cascading) => self.handle_cascading(cascading, now, at, input, agents),
+            State::CallingBack(calling) => self.handle_calling_back(calling, now, at, input, agents),
             State::Rejecting { reason } => self.handle_rejecting(reason, now, at, &input),
             State::Talking(mut talking) => {
                 talking.scripts.note(at.mono, &input);
@@ -309,6 +324,7 @@ impl Call {
             State::Hunting(hunting) => self.handle_hunting_timeout(hunting, now, agents),
             State::Attending(attending) => self.handle_attending_timeout(attending, now, agents),
             State::Cascading(cascading) => self.handle_cascading_timeout(cascading, now, agents),
+            State::CallingBack(calling) => self.handle_calling_back_timeout(calling, now),
             State::Surveying(surveying) => self.handle_surveying_timeout(surveying, now),
             State::Closing(closing) => self.handle_closing_timeout(closing, now),
             State::Talking(mut talking) => {
@@ -335,6 +351,7 @@ impl Call {
             State::Hunting(hunting) => hunting.poll_timeout(),
             State::Attending(attending) => attending.poll_timeout(),
             State::Cascading(cascading) => cascading.poll_timeout(),
+            State::CallingBack(calling) => calling.poll_timeout(),
             State::Closing(closing) => Some(closing.poll_timeout()),
             State::Talking(talking) => talking.poll_timeout(),
             State::Surveying(surveying) => surveying.poll_timeout(),
@@ -441,6 +458,7 @@ impl Call {
             }
             What::AgentAnswered { attempt, .. }
             | What::AgentReleased { attempt, .. }
+            | What::AgentWaits { attempt, .. }
             | What::TargetAnswered { attempt, .. }
             | What::TargetReleased { attempt, .. } => {
                 self.ledger.ringing.remove(attempt);

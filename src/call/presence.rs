@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Now;
+use crate::clock::{Now, Wall};
 use crate::dialplan::plan::Hotline;
 use crate::ids::{AgentNo, CallId, HotlineId};
 
@@ -140,6 +140,8 @@ pub struct Shown {
     pub call: Option<CallId>,
     /// `None`: not known.
     pub reachable: Option<bool>,
+    /// When the shift begins, or began, for which the agent has not logged in; `None`: misses none.
+    pub misses_shift: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,7 +165,20 @@ impl Shown {
             _ => None,
         };
         let until = presence.until().map(|until| until.wall.to_string());
-        Shown { agent, presence: presence.kind(), reason, since, until, phone, call, reachable }
+        let misses_shift = None;
+        Shown { agent, presence: presence.kind(), reason, since, until, phone, call, reachable, misses_shift }
+    }
+
+    #[must_use]
+    pub fn missing(self, shift: Option<Wall>) -> Shown {
+        Shown { misses_shift: shift.map(|begins| begins.to_string()), ..self }
+    }
+}
+
+impl Presence {
+    /// Not there, so that a shift may be missed.
+    pub fn misses_shifts(&self) -> bool {
+        matches!(self, Presence::LoggedOut | Presence::Away)
     }
 }
 
@@ -246,6 +261,14 @@ pub enum What {
     LeavesAlone {
         hotline: HotlineId,
         by: By,
+    },
+    /// From now on the agent is on a shift of this hotline's roster; said of shifts that were on when the run began, too.
+    ShiftBegan {
+        hotline: HotlineId,
+    },
+    /// The agent is on no shift any more.
+    ShiftOver {
+        hotline: HotlineId,
     },
 }
 
@@ -376,7 +399,9 @@ impl What {
             | What::SupervisionRefused { .. }
             | What::MissesShift { .. }
             | What::LogOutRefused { .. }
-            | What::LeavesAlone { .. } => return None,
+            | What::LeavesAlone { .. }
+            | What::ShiftBegan { .. }
+            | What::ShiftOver { .. } => return None,
         })
     }
 
@@ -389,7 +414,9 @@ impl What {
             | What::SupervisionRefused { .. }
             | What::MissesShift { .. }
             | What::LogOutRefused { .. }
-            | What::LeavesAlone { .. } => return None,
+            | What::LeavesAlone { .. }
+            | What::ShiftBegan { .. }
+            | What::ShiftOver { .. } => return None,
             What::Ready { .. } => Presence::Ready,
             What::Paused { reason, until_us, .. } => match until_us.map(|us| left(us, now)) {
                 Some(None) => Presence::Away,

@@ -97,6 +97,7 @@ reasons! {
     TrunkFault "trunk_fault" Failed "The trunk broke the rules of the protocol, or its connection failed.";
     Fault "fault" Failed "A fault of the gateway.";
     TransferFailed "transfer_failed" Answered "The agent handed the caller on and left, and nobody took the caller.";
+    CallerNotReached "caller_not_reached" Failed "A caller who was called back did not answer, was busy or could not be reached.";
     Shutdown "shutdown" AsItWas "The gateway was stopped with this call in progress.";
     Crash "crash" AsItWas "The gateway died with this call in progress; written by recovery at the next start.";
 }

@@ -23,6 +23,8 @@ pub(super) struct Roster {
     look: Option<Instant>,
     /// Until which minute it was looked at.
     looked: Option<Wall>,
+    /// Who was on a shift then, and whose.
+    on: BTreeMap<AgentNo, HotlineId>,
 }
 
 impl Roster {
@@ -30,12 +32,14 @@ impl Roster {
         let of_duty = |hotline: &&Arc<Hotline>| hotline.duty.successor || !hotline.duty.shifts.is_empty();
         let hotlines: Vec<Arc<Hotline>> = plans.hotlines.iter().filter(of_duty).cloned().collect();
         let has_shifts = hotlines.iter().any(|hotline| !hotline.duty.shifts.is_empty());
-        Roster { hotlines, look: has_shifts.then_some(Instant::START), looked: None }
+        Roster { hotlines, look: has_shifts.then_some(Instant::START), looked: None, on: BTreeMap::new() }
     }
 
     /// In the place of another after a reload: what was told is not told again.
     pub(super) fn going_on(self, before: &Roster, now: Instant) -> Roster {
-        Roster { look: self.look.map(|_| now), looked: before.looked, ..self }
+        // With the last shift gone from the plans somebody must still say that it is over.
+        let look = self.look.or(before.look).map(|_| now);
+        Roster { look, looked: before.looked, on: before.on.clone(), ..self }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
@@ -46,9 +50,6 @@ impl Roster {
     /// only the last hour counts.
     fn due(&mut self, now: Now) -> BTreeMap<AgentNo, (HotlineId, Wall)> {
         let mut due = BTreeMap::new();
-        if self.look.is_none_or(|look| look > now.mono) {
-            return due;
-        }
         let minute = i64::try_from(MINUTE.as_micros()).unwrap_or(i64::MAX);
         let this = now.wall.as_micros().div_euclid(minute) * minute;
         let first = self.looked.map_or(this, |looked| looked.as_micros() + minute).max(this - 60 * minute);
@@ -65,6 +66,23 @@ impl Roster {
         self.look = Some(now.mono + Duration::from_micros(rest));
         due
     }
+
+    /// Whose shifts began, and whose are over, since this was asked last; of a shift at the minute that was looked at.
+    fn turns(&mut self) -> Vec<(AgentNo, What)> {
+        let Some(at) = self.looked else { return Vec::new() };
+        let mut now = BTreeMap::new();
+        for hotline in &self.hotlines {
+            for agent in hotline.on_shift(at) {
+                now.entry(agent.clone()).or_insert_with(|| hotline.id.clone());
+            }
+        }
+        let before = std::mem::replace(&mut self.on, now);
+        let over = before.iter().filter(|(agent, _)| !self.on.contains_key(*agent));
+        let over = over.map(|(agent, hotline)| (agent.clone(), What::ShiftOver { hotline: hotline.clone() }));
+        let began = self.on.iter().filter(|(agent, _)| !before.contains_key(*agent));
+        let began = began.map(|(agent, hotline)| (agent.clone(), What::ShiftBegan { hotline: hotline.clone() }));
+        over.chain(began).collect()
+    }
 }
 
 impl Agent {
@@ -77,14 +95,18 @@ impl Agent {
 impl Agents {
     /// Whoever should have logged in by now, and has not, is told of.
     pub(super) fn look_at_roster(&mut self, now: Now) {
+        if self.roster.look.is_none_or(|look| look > now.mono) {
+            return;
+        }
         for (agent, (hotline, begins)) in self.roster.due(now) {
-            let missing = self
-                .agents
-                .get(&agent)
-                .is_none_or(|agent| matches!(agent.presence, Presence::LoggedOut | Presence::Away));
-            if missing {
+            let missing = self.agents.get_mut(&agent).filter(|agent| agent.presence.misses_shifts());
+            if let Some(missing) = missing {
+                missing.missed = Some(begins);
                 self.tell(&agent, What::MissesShift { hotline, begins_us: begins.as_micros() }, now);
             }
+        }
+        for (agent, what) in self.roster.turns() {
+            self.tell(&agent, what, now);
         }
     }
 

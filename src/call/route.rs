@@ -279,7 +279,7 @@ pub(super) fn kind(does: &Does) -> (StepKind, bool) {
 }
 
 /// Why nobody took the call.
-fn reason_of(results: &BTreeSet<RingResult>) -> Reason {
+pub(super) fn reason_of(results: &BTreeSet<RingResult>) -> Reason {
     let results: Vec<RingResult> = results.iter().copied().collect();
     match results.as_slice() {
         // Not one agent was free to be rung.

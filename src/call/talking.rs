@@ -12,7 +12,7 @@ use super::privacy::Pressed;
 use super::reason::{EndedBy, Reason};
 use super::script::{Cue, Scripts};
 use super::transfer::{Transfer, Transferor};
-use super::{Call, State};
+use super::{Call, State, closing};
 use crate::clock::{Instant, Now};
 use crate::dialplan::plan::Next;
 use crate::dialplan::scripts::By;
@@ -288,7 +288,7 @@ impl Call {
         }
     }
 
-    fn connect(&mut self, talking: &mut Talking, at: Now) {
+    pub(super) fn connect(&mut self, talking: &mut Talking, at: Now) {
         self.fact(at, What::Connected);
         let started = self.begin_recording();
         self.join(talking, at);
@@ -353,6 +353,7 @@ impl Call {
             Media::OneWayEnded { side, by } => self.fact(at, What::OneWayAudioEnded { leg: side, by }),
             Media::PlayStarted { play } => self.play_started(at, play),
             Media::Upset { side, upset } => self.fact(at, What::MediaUpset { leg: side, upset }),
+            Media::Rested { side, lasted } => self.fact(at, closing::rested(side, lasted)),
             Media::PlayEnded { play, to_end } => self.fact(at, What::PlayEnded { play, to_end }),
             Media::Blanked { on } => self.note_blanked(at, on),
             Media::Interval { side, line } => self.fact(at, What::MediaInterval { leg: side, line }),

@@ -88,7 +88,9 @@ impl Attempts {
             }
             // The phone that answers may have rung too, or not: its own attempt tells.
             What::PickedUp { attempt, .. } => self.end(*attempt, at, RingEnd::PickedUp),
-            What::AgentAnswered { attempt, .. } | What::TargetAnswered { attempt, .. } => {
+            What::AgentAnswered { attempt, .. }
+            | What::AgentWaits { attempt, .. }
+            | What::TargetAnswered { attempt, .. } => {
                 self.end(*attempt, at, RingEnd::Answered);
             }
             _ => {}

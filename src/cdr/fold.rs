@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use super::added::Guests;
 use super::after::After;
 use super::attempts::Attempts;
+use super::called_back::{self, CallbackEnd, CalledBack};
 use super::owed::{self, Owed};
 use super::quality::{About, Leg};
 use super::record::{Blanked, Greeting, Outcome, Played, Quality, Record, Recording, Segment, TargetSegment, Time};
 use super::supervised::Stretches;
 use super::way::Way;
-use crate::call::fact::{AnswerRule, Fact, Offered, PausedBy, RecordingStatus, What};
+use crate::call::fact::{AnswerRule, CallsBack, Fact, Offered, PausedBy, RecordingStatus, RingResult, What};
 use crate::call::leg::Callee;
 use crate::call::reason::{Class, EndedBy, Reason};
 use crate::clock::{Stamp, Wall};
@@ -48,6 +49,10 @@ pub struct Fold {
     /// The listener's word is still to come.
     listening_open: bool,
     listening: Option<Box<Listening>>,
+    /// Of a callback: who waits for the caller, when the caller was called, and why in vain.
+    waits: Option<AgentNo>,
+    called: Option<Stamp>,
+    in_vain: Option<RingResult>,
     ended: Option<Ended>,
     interrupted: bool,
 }
@@ -141,6 +146,9 @@ impl Fold {
             recording: no_recording(),
             listening_open: false,
             listening: None,
+            waits: None,
+            called: None,
+            in_vain: None,
             ended: None,
             interrupted: false,
         })
@@ -163,6 +171,11 @@ impl Fold {
 
     pub fn hotline(&self) -> &HotlineId {
         &self.offered.hotline
+    }
+
+    /// Nobody called: the gateway calls a caller back. It is no offered call of the hotline.
+    pub fn calls_back(&self) -> Option<&CallsBack> {
+        self.offered.calls_back.as_ref()
     }
 
     pub fn trunk(&self) -> &crate::ids::TrunkName {
@@ -231,7 +244,7 @@ impl Fold {
     /// The agent who is in this call now.
     pub fn talking_agent(&self) -> Option<&AgentNo> {
         let last = self.answers.last().filter(|answer| self.ended.is_none() && answer.left.is_none());
-        last.and_then(Answer::agent)
+        last.and_then(Answer::agent).or_else(|| self.waits.as_ref().filter(|_| self.ended.is_none()))
     }
 
     /// Agents whose 2xx came to nothing: the caller was gone before it could be passed on, or the gateway failed.
@@ -299,6 +312,7 @@ impl Fold {
             class: self.after.class(),
             survey: self.after.survey(),
             callback: self.callback(),
+            called_back: self.called_back(),
             quality: self.quality(),
             dialplan_version: self.offered.dialplan.clone(),
             rule_pack: None,
@@ -311,6 +325,7 @@ impl Fold {
         let at = fact.at;
         self.way.push(fact, self.answers.is_empty());
         self.after.push(fact);
+        self.push_callback(fact);
         match &fact.what {
             What::AgentInvited { attempt, agent } => {
                 self.ringing.insert(*attempt, agent.clone());
@@ -367,6 +382,26 @@ impl Fold {
                 self.caller.one_way.end(at.mono_ns);
                 self.agent.one_way.end(at.mono_ns);
                 self.ended = Some(Ended { at, reason: *reason, by: *by });
+            }
+            _ => {}
+        }
+    }
+
+    /// Facts of a call to somebody of the list of callbacks alone.
+    fn push_callback(&mut self, fact: &Fact) {
+        let at = fact.at;
+        match &fact.what {
+            What::AgentWaits { attempt, agent } => {
+                self.ringing.remove(attempt);
+                self.waits = Some(agent.clone());
+            }
+            What::CallerInvited => {
+                self.called.get_or_insert(at);
+            }
+            What::CallerReleased { result, .. } => self.in_vain = Some(*result),
+            What::CallerAnswered { attempt, agent } => {
+                self.waits = None;
+                self.answers.push(Answer { at, attempt: *attempt, who: Callee::Agent(agent.clone()), left: None });
             }
             _ => {}
         }
@@ -497,13 +532,13 @@ impl Fold {
     }
 
     fn ring_to_answer_ns(&self) -> Option<u64> {
-        let answer = self.answer()?;
+        let answer = self.answer().filter(|_| self.calls_back().is_none())?;
         self.ring.map_or(Some(0), |ring| answer.at.nanos_since(ring))
     }
 
     /// floor((answered or ended − ring) / period) + 1. An answer that came before *ring* makes it 0: none was heard.
     fn rings(&self) -> Option<u32> {
-        let until = self.answered_or_ended()?;
+        let until = self.answered_or_ended().filter(|_| self.calls_back().is_none())?;
         let Some(ring) = self.ring else { return Some(0) };
         let ns = until.nanos_since(ring)?;
         if until.mono_ns < ring.mono_ns {
@@ -523,7 +558,8 @@ impl Fold {
     }
 
     fn wait_ms(&self) -> Option<u64> {
-        self.answered_or_ended()?.millis_since(self.offered_at)
+        let until = self.answered_or_ended().filter(|_| self.calls_back().is_none())?;
+        until.millis_since(self.offered_at)
     }
 
     fn talk_ms(&self) -> Option<u64> {
@@ -639,6 +675,15 @@ impl Fold {
         let due_us = i64::try_from(rule.within_ms * 1_000).unwrap_or(i64::MAX);
         let due_at = Time(Wall::from_micros(ended.at.wall_us.saturating_add(due_us)));
         Some(Owed { why, due_at, attempts: rule.attempts })
+    }
+
+    fn called_back(&self) -> Option<CalledBack> {
+        let CallsBack { entry, agent } = self.calls_back()?.clone();
+        let end = match self.answers.is_empty() {
+            false => Some(CallbackEnd::Reached),
+            true => self.ended.map(|_| called_back::in_vain(self.in_vain)),
+        };
+        Some(CalledBack { entry, agent, called_at: self.called.map(time), end })
     }
 
     fn quality(&self) -> Quality {

@@ -3,6 +3,7 @@
 mod added;
 mod after;
 mod attempts;
+mod called_back;
 mod fold;
 pub mod ladder;
 mod owed;
@@ -15,6 +16,7 @@ mod way;
 pub use added::Added;
 pub use after::Survey;
 pub use attempts::{Attempt, RingEnd};
+pub use called_back::{CallbackEnd, CalledBack};
 pub use fold::{Fold, Phase};
 pub use owed::{Owed, Why as WhyOwed};
 pub(crate) use record::words;
@@ -29,6 +31,8 @@ pub use supervised::Supervised;
 mod added_tests;
 #[cfg(test)]
 mod bounds_tests;
+#[cfg(test)]
+mod callback_tests;
 #[cfg(test)]
 mod feature_tests;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::after::Survey;
+use super::called_back::CalledBack;
 use super::owed::Owed;
 use super::{Added, Attempt, Fold, Supervised};
 use crate::call::fact::{ClosedWhy, Fact, PausedBy, RecordedPart, RecordingStatus, RingSource, StepKind};
@@ -103,6 +104,10 @@ pub struct Record {
     /// The caller reached nobody and is to be called back; null: is not, or the dialplan has no `[callback]`.
     #[serde(default)]
     pub callback: Option<Owed>,
+    /// Nobody called: the gateway called a caller of the list of callbacks; null: an offered call of the hotline. *Offered* is the
+    /// moment of the order then, and what waits and rings of a caller are told by is null.
+    #[serde(default)]
+    pub called_back: Option<CalledBack>,
     /// Who listened to the call, whispered or broke in.
     #[serde(default)]
     pub supervised: Vec<Supervised>,

@@ -7,7 +7,7 @@ use super::reading::{ReadingError, Style, json_line};
 use crate::call::agent;
 use crate::call::presence::{self, PhoneDoes, Presence, Shown};
 use crate::cdr::Fold;
-use crate::clock::Now;
+use crate::clock::{Now, Wall};
 use crate::config::Loaded;
 use crate::ids::{AgentNo, CallId};
 use crate::store::Reader;
@@ -37,10 +37,15 @@ pub(super) fn agents(
                 "agent", "presence", "phone", "reason", "until (UTC)"
             )?;
             for (row, name) in &rows {
+                let missing = row.misses_shift.as_ref().map(|begins| format!("  MISSES SHIFT of {begins}"));
                 let phone = if row.reachable == Some(false) { "none" } else { row.phone.word() };
                 let (reason, until) = (row.reason.as_deref().unwrap_or("-"), row.until.as_deref().unwrap_or("-"));
                 let (agent, presence) = (row.agent.as_str(), row.presence.word());
-                writeln!(out, "{agent:<8} {presence:<10} {phone:<8} {reason:<12} {until:<24} {name}")?;
+                writeln!(
+                    out,
+                    "{agent:<8} {presence:<10} {phone:<8} {reason:<12} {until:<24} {name}{}",
+                    missing.unwrap_or_default()
+                )?;
             }
             Ok(())
         }
@@ -54,6 +59,7 @@ struct Known {
     unreachable: BTreeSet<AgentNo>,
     heard_of: BTreeSet<AgentNo>,
     phones: BTreeMap<AgentNo, (PhoneDoes, CallId)>,
+    missed: BTreeMap<AgentNo, Wall>,
 }
 
 impl Known {
@@ -61,9 +67,14 @@ impl Known {
         let run = reader.last_run()?;
         let mut known = Known::default();
         for fact in reader.presences()? {
-            let since = crate::clock::Wall::from_micros(fact.at.wall_us).to_string();
+            let since = Wall::from_micros(fact.at.wall_us).to_string();
             let presence = fact.what.presence(now).map(|presence| (presence, since));
             known.presences.extend(presence.map(|presence| (fact.agent, presence)));
+        }
+        for fact in reader.missed_shifts()?.into_iter().filter(|fact| Some(fact.at.run) == run) {
+            if let presence::What::MissesShift { begins_us, .. } = fact.what {
+                known.missed.insert(fact.agent, Wall::from_micros(begins_us));
+            }
         }
         for fact in reader.reachability()?.into_iter().filter(|fact| Some(fact.at.run) == run) {
             known.heard_of.insert(fact.agent.clone());
@@ -94,7 +105,12 @@ impl Known {
         };
         let (phone, call) = self.phones.get(agent).map_or((PhoneDoes::Free, None), |(does, call)| (*does, Some(*call)));
         let reachable = self.heard_of.contains(agent).then(|| !self.unreachable.contains(agent));
-        Shown::new(agent.clone(), &presence, since, (phone, call), reachable)
+        let shown = Shown::new(agent.clone(), &presence, since, (phone, call), reachable);
+        // Who logged out again since is missed no more.
+        let missed = self.missed.get(agent).filter(|_| presence.misses_shifts()).copied();
+        let said_since = |begins: &Wall| shown.since.as_ref().is_none_or(|since| *since <= begins.to_string());
+        let missed = missed.filter(said_since);
+        shown.missing(missed)
     }
 }
 

@@ -135,6 +135,10 @@ fn table(rows: &[Row], now: Wall, numbers: bool, out: &mut dyn Write) -> std::io
             out,
             "{call} {hotline:<12} {why:<10} {due:<24} {state:<12} {tries:<5} {times:<5} {taken:<16} {caller}{overdue}"
         )?;
+        for made in &row.calls {
+            let end = made.end.map_or("in progress", crate::cdr::Word::word);
+            writeln!(out, "  called {} {end}, hotline call {}", made.at, made.call)?;
+        }
     }
     Ok(())
 }

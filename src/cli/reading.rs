@@ -115,7 +115,8 @@ pub fn report(
     let (from, to) = zones.span(period)?;
     let records = reader.records_between(None, from, to)?;
     let (presence, runs) = (reader.presence_between(from, to)?, reader.runs(now)?);
-    let material = Material { records, presence, runs, callbacks: reader.callbacks(from, Some(to), now)? };
+    let (callbacks, called_back) = (reader.callbacks(from, Some(to), now)?, reader.called_back_between(from, to)?);
+    let material = Material { records, presence, runs, callbacks, called_back };
     Ok(Report::new(period, zones, &material)?.write(format, per, out)?)
 }
 

@@ -7,11 +7,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{AgentSettings, path};
+use crate::dialplan::plan::Plans;
+use crate::fault::{self, did_you_mean};
 use crate::gateway::Supervisor;
 use crate::ids::HotlineId;
 use crate::peer::token::Token;
 use crate::protocol::sip::digest::{Algorithm, Ha1, Secrets};
-use crate::written::Table;
+use crate::written::{At, Table};
 
 /// Next types a longer password, and a wrong path must not read a recording.
 const LONGEST: u64 = 1_024;
@@ -67,7 +69,8 @@ pub(super) fn token(http: &mut Table<'_>, base: &Path) -> Option<Token> {
 }
 
 /// `[[agent]] supervisor_pin_file`, and `supervises`: the hotlines in whose calls the PIN is good; all of them if it is left out.
-pub(super) fn supervisor(agent: &mut Table<'_>, base: &Path) -> Option<Supervisor> {
+/// With them as they are written.
+pub(super) fn supervisor(agent: &mut Table<'_>, base: &Path) -> (Option<Supervisor>, Vec<At<String>>) {
     let pin = supervisor_pin(agent, base);
     let has_pin = agent.line_of("supervisor_pin_file").is_some();
     let supervises = agent.strings("supervises");
@@ -75,8 +78,20 @@ pub(super) fn supervisor(agent: &mut Table<'_>, base: &Path) -> Option<Superviso
         let what = "agent.supervises stands without supervisor_pin_file";
         agent.fault(written.line, what, "add supervisor_pin_file = \"…\": without a PIN nobody is a supervisor");
     }
+    let written = supervises.as_ref().map_or_else(Vec::new, |at| at.value.clone());
     let hotlines = supervises.map(|at| at.value.iter().map(|id| HotlineId::from(id.value.as_str())).collect());
-    Some(Supervisor { pin: pin?, hotlines })
+    (pin.map(|pin| Supervisor { pin, hotlines }), written)
+}
+
+/// A PIN that is good in calls of a hotline that is none would be good nowhere, and nobody would know why.
+pub(super) fn unknown_hotlines(shown: &str, agents: &[AgentSettings], plans: &Plans) -> Vec<fault::Fault> {
+    let ids: Vec<&str> = plans.hotlines.iter().map(|hotline| hotline.id.as_str()).collect();
+    let unknown = agents.iter().flat_map(|agent| &agent.supervises).filter(|id| !ids.contains(&id.value.as_str()));
+    let fault = |id: &At<String>| {
+        let what = format!("agent.supervises: no dialplan has the id \"{}\"", id.value);
+        fault::Fault::new(shown, id.line, what, did_you_mean(&id.value, &ids))
+    };
+    unknown.map(fault).collect()
 }
 
 /// `[[agent]] supervisor_pin_file`: one line of four to twelve digits.

@@ -238,6 +238,22 @@ fn faults_of_both_files_at_once() {
 }
 
 #[test]
+fn who_supervises_names_hotlines_that_there_are() {
+    let id = DIALPLAN.split("id").nth(1).and_then(|rest| rest.split('"').nth(1)).expect("an id");
+    let check = |supervises: &str| {
+        let agent = "[[agent]]\nnumber = \"8\"\ncontact = \"sip:8@192.0.2.1\"\nsupervisor_pin_file = \"pin\"\n";
+        let text = format!("{agent}supervises = [{supervises}]\n");
+        let files = directory(&[("hotline.toml", &text), ("pin", "4711\n"), ("dialplans/one.toml", DIALPLAN)]);
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(files.path().join("pin"), private).unwrap();
+        let found = check_from(files.path(), None).err().unwrap_or_default();
+        found.iter().map(|f| format!("{}:{}", f.line, f.what)).collect::<Vec<_>>()
+    };
+    assert_eq!(check(&format!("\"{id}\"")), [""; 0]);
+    assert_eq!(check(&format!("\"{id}\", \"nowhere\"")), ["5:agent.supervises: no dialplan has the id \"nowhere\""]);
+}
+
+#[test]
 fn syntax_errors_come_with_the_rest() {
     let found = faults(
         "[sip\nlisten = [\"tcp:127.0.0.1:1\"]\n[rtp]\nports = \"1\"\nports = \"2\"\n[http]\nlisten = \n[[agnet]]\n",

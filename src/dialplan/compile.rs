@@ -4,6 +4,7 @@ mod after;
 mod courtesies;
 mod greeting;
 mod reception;
+mod roster;
 mod scripts;
 mod speaker;
 mod steps;
@@ -15,7 +16,7 @@ use sha2::{Digest, Sha256};
 use speaker::Speaker;
 use steps::Steps;
 
-use super::plan::{Hotline, Plans};
+use super::plan::{Duty, Hotline, Plans};
 use super::prompt::Library;
 use super::schema::steps::Does;
 use super::schema::{self, Written};
@@ -73,10 +74,10 @@ pub fn compile_for(
             }
         };
         let document = Document::parse(&file.name, text);
-        let written = schema::read(&document);
+        let mut written = schema::read(&document);
         taken.claim(&document, &written);
-        known_agents(&document, &everybody(&written), roster);
-        of_this_hotline(&document, &written);
+        known_agents(&document, &schema::everybody(&written), roster);
+        faults.extend(roster::compile(&document, &mut written, &library));
         let version = version(&file.bytes, &leans_on(&written, &library));
         if let Some(hotline) = hotline(&document, written, &mut library, roster, targets, version) {
             let hotline = Arc::new(hotline);
@@ -143,25 +144,13 @@ fn hotline(
         greeting,
         agents: steps.agents,
         reception: steps.reception,
-        duty: written.duty,
+        duty: Duty { shifts: written.shifts.all, ..written.duty },
         recording: written.recording,
         scripts: steps.scripts,
         start: steps.start,
         steps: steps.steps,
         after,
     })
-}
-
-/// Everybody who is rung by some step, each once.
-fn everybody(written: &Written) -> Vec<&At<String>> {
-    let of_steps = written.steps.iter().flat_map(|step| step.does.agents());
-    let mut all: Vec<&At<String>> = Vec::new();
-    for agent in written.agents.numbers.iter().chain(of_steps) {
-        if !all.iter().any(|known| known.value == agent.value) {
-            all.push(agent);
-        }
-    }
-    all
 }
 
 /// Ids and numbers that a file has taken, and which.
@@ -199,17 +188,6 @@ fn known_agents(document: &Document<'_>, agents: &[&At<String>], roster: Option<
             let what = format!("agent \"{}\" is not in the configuration", agent.value);
             let hint = format!("add [[agent]] with number = \"{}\" to hotline.toml", agent.value);
             document.fault(agent.line, what, hint);
-        }
-    }
-}
-
-/// A shift is of those who answer here.
-fn of_this_hotline(document: &Document<'_>, written: &Written) {
-    let everybody = everybody(written);
-    for agent in written.duty.shifts.iter().flat_map(|shift| &shift.agents) {
-        if !everybody.iter().any(|known| known.value == agent.as_str()) {
-            let what = format!("a shift names agent \"{agent}\", whom no call rings");
-            document.fault(1, what, "add the number to [agents] or to a step, or take it out of [[shift]]");
         }
     }
 }

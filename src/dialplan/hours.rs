@@ -13,7 +13,7 @@ use super::calendar::{Calendar, Kind};
 use super::plan::Next;
 use crate::clock::Wall;
 
-const DAY: u16 = 24 * 60;
+pub(super) const DAY: u16 = 24 * 60;
 
 /// `[hours]`.
 #[derive(Debug, Clone)]
@@ -136,8 +136,12 @@ impl Season {
 impl Week {
     /// Whether a span holds at that minute of that day, also one that began the day before.
     pub(super) fn holds(&self, date: Date, minute: u16) -> bool {
-        let (today, yesterday) = (date.weekday(), date.saturating_sub(1.day()).weekday());
-        self.0.iter().any(|span| span.holds(today, minute) || span.holds(yesterday, minute + DAY))
+        self.began_on(date, minute) || self.began_on(date.saturating_sub(1.day()), minute + DAY)
+    }
+
+    /// Whether a span that began on that day holds so many minutes after its midnight.
+    pub(super) fn began_on(&self, date: Date, minute: u16) -> bool {
+        self.0.iter().any(|span| span.holds(date.weekday(), minute))
     }
 
     /// The first pair of spans that share a minute.
@@ -181,7 +185,7 @@ impl Span {
     }
 
     /// `mon-fri 09:00-12:00`, `sat,sun 10:00-16:00`, `daily 22:00-06:00`; `Err`: the hint.
-    pub(super) fn parse(text: &str) -> Result<Span, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Span, &'static str> {
         const FORM: &str = "write it as in \"mon-fri 09:00-12:00\", \"sat,sun 10:00-16:00\", \"daily 00:00-24:00\"";
         let (days, hours) = text.trim().split_once(' ').ok_or(FORM)?;
         let days = weekdays(days).ok_or(FORM)?;

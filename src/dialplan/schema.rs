@@ -12,6 +12,8 @@ pub(super) mod steps;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub(super) use duty::{Shifts, shifts};
+
 use super::after::Callback;
 use super::notes::one_list;
 use super::plan::{Answer, Cadence, Duty, Recording, Ringback, Strategy};
@@ -37,6 +39,9 @@ pub(super) struct Written {
     pub(super) notice: Option<callers::Notice>,
     pub(super) agents: Group,
     pub(super) duty: Duty,
+    /// Those of the file itself, until those of the roster are added.
+    pub(super) shifts: Shifts,
+    pub(super) roster: Option<At<String>>,
     pub(super) queue: Option<steps::Queue>,
     pub(super) hours: Option<hours::Hours>,
     pub(super) outage: Option<hours::Outage>,
@@ -49,6 +54,20 @@ pub(super) struct Written {
     pub(super) callback: Option<Callback>,
     pub(super) survey: Option<after::Survey>,
     pub(super) classes: BTreeMap<char, At<String>>,
+    /// Calls of an agent that are heard in a month.
+    pub(super) quota: Option<u32>,
+}
+
+/// Everybody who is rung by some step, each once.
+pub(super) fn everybody(written: &Written) -> Vec<&At<String>> {
+    let of_steps = written.steps.iter().flat_map(|step| step.does.agents());
+    let mut all: Vec<&At<String>> = Vec::new();
+    for agent in written.agents.numbers.iter().chain(of_steps) {
+        if !all.iter().any(|known| known.value == agent.value) {
+            all.push(agent);
+        }
+    }
+    all
 }
 
 /// Agents who are rung, and how.
@@ -85,7 +104,9 @@ pub(super) fn read(document: &Document<'_>) -> Written {
     let queue = root.section("queue");
     let (hours, outage) = (root.section("hours"), root.section("outage"));
     let (mut classes, mut notes) = (root.section("classes"), root.section("notes"));
-    let mut duty = duty::read(&mut agents, root.sections("shift"), (&mut classes, &mut notes));
+    let written_shifts = root.sections("shift");
+    let (mut duty, roster) = duty::read(&mut agents, &written_shifts, (&mut classes, &mut notes));
+    let shifts = shifts(written_shifts);
     let classes = after::classes(&mut classes, "keys");
     let steps = steps::read(root.named_sections("step"));
     duty.classes =
@@ -117,6 +138,8 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         notice: callers::notice(&mut greeting),
         agents: group(&mut agents, "numbers", "nobody"),
         duty,
+        shifts,
+        roster,
         queue: steps::queue(queue),
         hours: hours::hours(hours),
         outage: hours::outage(outage),
@@ -128,6 +151,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         callback: after::callback(root.section("callback")),
         survey,
         classes,
+        quota: after::quota(&mut root.section("qa")),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 
-use super::hours::Week;
+use super::hours::{DAY, Week};
 use super::plan::Hotline;
 use super::reception::Shut;
 use crate::clock::Wall;
@@ -23,10 +23,13 @@ pub struct Shift {
 }
 
 impl Shift {
-    /// By the clock on the wall of the hotline.
+    /// By the clock on the wall of the hotline. What began yesterday may last past midnight.
     fn covers(&self, date: Date, minute: u16) -> bool {
-        let in_dates = self.from.is_none_or(|from| date >= from) && self.to.is_none_or(|to| date <= to);
-        in_dates && self.hours.holds(date, minute)
+        let began_on = |date: Date, minute| {
+            let in_dates = self.from.is_none_or(|from| date >= from) && self.to.is_none_or(|to| date <= to);
+            in_dates && self.hours.began_on(date, minute)
+        };
+        began_on(date, minute) || began_on(date.saturating_sub(1.day()), minute + DAY)
     }
 }
 
@@ -46,8 +49,8 @@ impl Hotline {
         [now, now + soon].into_iter().any(|at| self.on_shift(at).contains(&agent))
     }
 
-    /// On a holiday nobody is.
-    fn on_shift(&self, at: Wall) -> Vec<&AgentNo> {
+    /// Who is on a shift then. On a holiday nobody is.
+    pub fn on_shift(&self, at: Wall) -> Vec<&AgentNo> {
         if let Some((Shut::Holiday(_), _)) = self.reception.shut(at) {
             return Vec::new();
         }

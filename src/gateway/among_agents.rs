@@ -112,11 +112,12 @@ impl Gateway {
             sip_call_id,
             early_media,
             standing: Standing::default(),
+            calls_back: None,
         };
         let call = Call::among_agents(id, self.settings.run, at, plan, offer);
         let max_forwards = request.max_forwards().unwrap_or(MAX_FORWARDS).saturating_sub(1);
         let caller = CallerLeg {
-            session,
+            session: Some(session),
             flow,
             shown_number: Some(agent.to_string()),
             peer,

@@ -21,7 +21,8 @@ pub(super) struct Entry {
 
 #[derive(Debug)]
 pub(super) struct CallerLeg {
-    pub(super) session: SessionId,
+    /// `None`: a caller who is called back, and is not called yet.
+    pub(super) session: Option<SessionId>,
     pub(super) flow: Flow,
     /// What the phones are shown; `None`: the caller withholds it.
     pub(super) shown_number: Option<String>,

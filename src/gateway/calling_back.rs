@@ -1,30 +1,27 @@
 //! Callers who are called back: the agent's phone is rung first, then the number through the trunk by which the caller had called.
 //!
 //! The number is one of the list of callbacks and comes with the order; nothing that a phone dials, a header or a dialplan
-//! names leads here. Such a call is the agent's own: no hotline's, without record and recording. What came of it is told.
+//! names leads here. Such a call is a kind of its own: the hotline's, with record and recording, and offered by nobody.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::book::{CallerLeg, Entry, Link, Role};
-use super::features::{saying, tones};
-use super::{CallTarget, Gateway, Output};
+use super::book::{CallerLeg, Entry};
+use super::signalling::ring_result;
+use super::{Gateway, Output};
 use crate::call::agent::State;
-use crate::call::fact::RingResult;
+use crate::call::fact::{CallsBack, RingResult, What};
 use crate::call::leg::Input;
 use crate::call::{Call, Offer};
-use crate::clock::{Instant, Now};
-use crate::dialplan::plan::Next;
+use crate::clock::Now;
 use crate::dialplan::reception::Standing;
-use crate::ids::{AgentNo, CallId, HotlineId, SubjectId, TargetName, TrunkName};
-use crate::protocol::sip::endpoint::{Flow, MAX_FORWARDS, OutgoingInvite, SessionId};
-use crate::schedule::Schedule;
-
-/// The agent's phone rings so long.
-const RING: Duration = Duration::from_secs(30);
+use crate::ids::{AgentNo, CallId, HotlineId, Side, TrunkName};
+use crate::media::Command;
+use crate::protocol::sip::endpoint::{MAX_FORWARDS, SessionId};
 
 /// Whom to call, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,49 +51,38 @@ pub enum NotCalled {
     NoPhone,
     #[error("there is no way through that trunk")]
     NoTrunk,
+    #[error("what stands for the caller's number is none")]
+    NoNumber,
+    #[error("the number is of another country, and the hotline's dialplan calls nobody there")]
+    Abroad,
     #[error("the gateway takes no more calls")]
     Overloaded,
 }
 
-/// The calls of this kind.
-#[derive(Debug, Default)]
-pub(super) struct CallingBack {
-    of: BTreeMap<CallId, Back>,
-    /// Agents' phones that ring.
-    ringing: Schedule<CallId>,
+/// Digits, and a `+` before them: nothing that a URI or a carrier would read otherwise.
+fn is_number(written: &str) -> bool {
+    let digits = written.strip_prefix('+').unwrap_or(written);
+    (3..=20).contains(&digits.len()) && digits.chars().all(|c| c.is_ascii_digit())
 }
 
+/// The live calls of this kind.
+#[derive(Debug, Default)]
+pub(super) struct CallingBack(BTreeMap<CallId, Back>);
+
+/// For whom a call is made.
 #[derive(Debug)]
 struct Back {
     entry: CallId,
     by: String,
-    target: CallTarget,
-    session: SessionId,
-    /// The agent has not answered yet.
-    awaits_agent: bool,
-    told: bool,
 }
 
 impl CallingBack {
     pub(super) fn has(&self, call: CallId) -> bool {
-        self.of.contains_key(&call)
-    }
-
-    pub(super) fn awaits_agent(&self, call: CallId) -> bool {
-        self.of.get(&call).is_some_and(|back| back.awaits_agent)
-    }
-
-    pub(super) fn target(&self, name: &TargetName) -> Option<CallTarget> {
-        self.of.values().map(|back| &back.target).find(|target| target.name == *name).cloned()
-    }
-
-    pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        self.ringing.next().map(|(at, _)| (at, "agent's phone rings"))
+        self.0.contains_key(&call)
     }
 
     pub(super) fn forget(&mut self, call: CallId) {
-        self.of.remove(&call);
-        self.ringing.set(call, None);
+        self.0.remove(&call);
     }
 }
 
@@ -112,119 +98,101 @@ impl Gateway {
         if !plan.everybody().contains(&agent) {
             return Err(NotCalled::NoAgent);
         }
-        let own_number = plan.numbers.first().cloned();
+        let line = self.settings.trunks.iter().find(|line| line.name == trunk).ok_or(NotCalled::NoTrunk)?;
+        if !is_number(&number) {
+            return Err(NotCalled::NoNumber);
+        }
+        // Whoever calls writes the number: one that costs money must not be dialled because somebody left it here.
+        if !callback.abroad && line.identity.is_abroad(&number) {
+            return Err(NotCalled::Abroad);
+        }
+        let (plan, own_number) = (Arc::clone(plan), plan.numbers.first().cloned());
         if self.refusal().is_some() {
             return Err(NotCalled::Overloaded);
         }
         if self.agents.state(&agent) != Some(&State::Available) {
             return Err(NotCalled::AgentBusy);
         }
-        let line = self.settings.trunks.iter().find(|line| line.name == trunk).ok_or(NotCalled::NoTrunk)?;
-        line.way_of_calls().ok_or(NotCalled::NoTrunk)?;
-        let way = self.ways(now, &agent).into_iter().next().ok_or(NotCalled::NoPhone)?;
-        let id = CallId::new(now.wall, &mut self.random);
-        let mut media = self.open_leg(now, id, &Role::Caller, way.local).ok_or(NotCalled::Overloaded)?;
-        // The port is in the offer: it is not exchanged for another.
-        media.failed_binds = u32::MAX - 1;
-        let invite = OutgoingInvite {
-            target: way.target,
-            transport: way.transport,
-            destination: way.destination,
-            flow: way.flow,
-            caller: Some(number.clone()),
-            offer: self.agent_offer(None, &media.local),
-            max_forwards: MAX_FORWARDS,
-        };
-        let leg = media.leg;
-        let Some(session) = self.endpoint.invite(now.mono, invite) else {
-            self.outputs.push_back(Output::Media(crate::media::Command::CloseLeg { leg }));
+        if self.ways(now, &agent).is_empty() {
             return Err(NotCalled::NoPhone);
+        }
+        let id = CallId::new(now.wall, &mut self.random);
+        let way = self.open_way_to_caller(id, &trunk, &number, own_number.clone());
+        let (flow, sip_call_id) = way.ok_or(NotCalled::NoTrunk)?;
+        if !self.agents.take(&agent, id) {
+            self.leave_way(id, super::outbound::CALLER);
+            self.trunks.leave(id);
+            return Err(NotCalled::AgentBusy);
+        }
+        let offer = Offer {
+            trunk,
+            called: own_number.unwrap_or_default(),
+            called_received: None,
+            caller: self.subject(number.clone()),
+            caller_received: None,
+            sip_call_id,
+            early_media: false,
+            standing: Standing::default(),
+            calls_back: Some(CallsBack { entry, agent }),
         };
-        let flow = way.flow.unwrap_or(Flow {
-            transport: way.transport,
-            local: way.local,
-            remote: way.destination,
-            connection: None,
-        });
-        self.leash_phone(session, &flow);
-        let name = TargetName::from(format!("callback-{id}").as_str());
-        let target = CallTarget { name: name.clone(), trunk, number, keys: [].into() };
-        let call = Call::for_agent(id, self.settings.run, now, saying(tones(1), Next::Target(name)), self.own_offer());
+        let call = Call::calling_back(id, self.settings.run, now, plan, offer);
         let caller = CallerLeg {
-            session,
+            session: None,
             flow,
-            // What the one who is called sees.
-            shown_number: own_number,
+            // The agent sees who is called.
+            shown_number: Some(number),
             peer: None,
             codec: None,
-            media: Some(media),
+            media: None,
             held: false,
             max_forwards: MAX_FORWARDS,
             acknowledged: true,
         };
-        self.agents.engage(&agent, id);
-        self.callers.begin(session, agent, id);
         self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
-        self.by_session
-            .insert(session, Link { call: id, role: Role::Caller, terminated: false, unwritten: VecDeque::new() });
-        let back = Back { entry, by, target, session, awaits_agent: true, told: false };
-        self.calling_back.of.insert(id, back);
-        self.calling_back.ringing.set(id, Some(now.mono + RING));
+        self.calling_back.0.insert(id, Back { entry, by });
+        if self.ledger_failing {
+            self.inputs.push_back((id, now, Input::LedgerDelayed));
+        }
         tracing::info!(call = %id, %entry, "a caller is called back: the agent's phone is rung");
+        self.obey(now, id);
         Ok(())
     }
 
-    fn own_offer(&mut self) -> Offer {
-        Offer {
-            trunk: "".into(),
-            called: String::new(),
-            called_received: None,
-            caller: SubjectId::new(&mut self.random),
-            caller_received: None,
-            sip_call_id: String::new(),
-            early_media: false,
-            standing: Standing::default(),
+    /// The agent, who waits for the caller, hears that it rings there.
+    pub(super) fn ring_in_ear(&mut self, id: CallId, attempt: u32, burst: Duration, period: Duration) {
+        let attempt = self.calls.get(&id).and_then(|entry| entry.attempts.get(&attempt));
+        if let Some(leg) = attempt.and_then(|attempt| attempt.media.as_ref()).map(|media| media.leg) {
+            self.outputs.push_back(Output::Media(Command::Ringback { leg, burst, period }));
         }
     }
 
-    /// The agent's phone has answered: the number is called next.
-    pub(super) fn back_answered(&mut self, now: Now, id: CallId, (body, source): (&[u8], SocketAddr)) -> Option<Input> {
-        let back = self.calling_back.of.get_mut(&id)?;
-        back.awaits_agent = false;
-        let session = back.session;
-        self.calling_back.ringing.set(id, None);
-        if self.lone_agent_answer(id, body, source) {
-            return Some(Input::CallerReady);
+    /// The 2xx of a caller who is called back. One without media that we can carry is as good as none.
+    pub(super) fn called_answered(
+        &mut self,
+        now: Now,
+        id: CallId,
+        session: SessionId,
+        (body, source): (&[u8], SocketAddr),
+    ) -> Option<Input> {
+        if self.called_answer(id, body, source) {
+            self.note_reporter(session, id, Side::Caller);
+            return Some(Input::CallerAnswered);
         }
         self.endpoint.hang_up(now, session);
-        Some(Input::CallerLeft)
+        let status = Some(488);
+        Some(Input::CallerFailed { result: ring_result(status), status })
     }
 
-    /// The agent's phone has refused, or was not answered.
-    pub(super) fn back_failed(&self, id: CallId) -> Option<Input> {
-        self.calling_back.has(id).then_some(Input::CallerLeft)
-    }
-
-    pub(super) fn handle_calling_back_timeout(&mut self, now: Now) {
-        while let Some(id) = self.calling_back.ringing.pop_due(now.mono) {
-            if let Some(back) = self.calling_back.of.get(&id) {
-                self.endpoint.hang_up(now, back.session);
-            }
-        }
-    }
-
-    /// Told once: the number answered, or why it did not. That the agent gave up before is no attempt.
-    pub(super) fn note_called_back(&mut self, id: CallId, input: &Input) {
-        let result = match input {
-            Input::AgentAnswered { .. } => None,
-            Input::AgentFailed { result, .. } => Some(*result),
+    /// What came of a callback goes into the list. That the agent gave up before, or that the fault was ours, is no attempt.
+    pub(super) fn note_called_back(&mut self, id: CallId, what: &What) {
+        let result = match what {
+            What::CallerAnswered { .. } => None,
+            What::CallerReleased { result: RingResult::Fault, .. } => return,
+            What::CallerReleased { result, .. } => Some(*result),
             _ => return,
         };
-        let Some(back) = self.calling_back.of.get_mut(&id).filter(|back| !back.told) else { return };
-        back.told = true;
-        if !matches!(result, Some(RingResult::CallerLeft | RingResult::LostRace | RingResult::Fault)) {
-            let (entry, by) = (back.entry, back.by.clone());
-            self.outputs.push_back(Output::CalledBack { entry, by, result });
+        if let Some(Back { entry, by }) = self.calling_back.0.get(&id) {
+            self.outputs.push_back(Output::CalledBack { entry: *entry, by: by.clone(), result });
         }
     }
 }

@@ -474,11 +474,7 @@ impl Gateway {
         let registrations = self.registering.as_ref().and_then(|r| r.registrar.poll_timeout());
         let all =
             [call, self.endpoint.poll_timeout(), self.trunks.poll_timeout(), registrations, self.agents.poll_timeout()];
-        let all = all.into_iter().chain([
-            self.reaching.poll_timeout(),
-            self.partings.poll_timeout(),
-            self.calling_back.poll_timeout(),
-        ]);
+        let all = all.into_iter().chain([self.reaching.poll_timeout(), self.partings.poll_timeout()]);
         all.flatten().min_by_key(|(at, _)| *at)
     }
 
@@ -552,7 +548,6 @@ impl Gateway {
         self.agents.handle_timeout(now);
         self.handle_reaching_timeout(now);
         self.handle_partings_timeout(now);
-        self.handle_calling_back_timeout(now);
         while let Some(id) = self.wakes.pop_due(now.mono) {
             self.with_call(now, id, |call, agents| call.handle_timeout(now, agents));
         }
@@ -591,7 +586,6 @@ impl Gateway {
             } else if let Some(served) = self.endpoint.poll_served() {
                 self.handle_register(now, &served);
             } else if let Some((id, at, input)) = self.inputs.pop_front() {
-                self.note_called_back(id, &input);
                 self.with_call(now, id, |call, agents| call.handle(now.mono, at, input, agents));
             } else if self.tell_of_agents() {
             } else if let Some(agent) = self.agents.poll_freed() {

@@ -1,9 +1,9 @@
 //! What a call orders, done.
 
 use super::book::{Attempt, Role};
-use super::{Gateway, Output};
-use crate::call::fact::{RingResult, What};
-use crate::call::leg::{Action, Callee, Input, Parting, Sent};
+use super::{Gateway, Output, outbound};
+use crate::call::fact::{Fact, RingResult, What};
+use crate::call::leg::{Action, Callee, Input, Parting};
 use crate::clock::Now;
 use crate::ids::{AgentNo, CallId, LegId};
 use crate::media::Command;
@@ -22,13 +22,9 @@ impl Gateway {
 
     fn do_action(&mut self, now: Now, id: CallId, action: Action) {
         match action {
-            Action::Fact(fact) => {
-                if let What::Ended { reason, by } = &fact.what {
-                    self.trunks.leave(id);
-                    tracing::info!(call = %id, %reason, by = by.as_str(), "call ended");
-                }
-                self.outputs.push_back(Output::Fact(fact));
-            }
+            Action::Fact(fact) => self.tell_fact(id, fact),
+            Action::InviteCaller => self.invite_caller(now, id),
+            Action::RingInEar { attempt, burst, period } => self.ring_in_ear(id, attempt, burst, period),
             Action::OpenCaller => self.open_caller(now, id),
             Action::OpenAgent { attempt, agent } => self.open_agent(now, id, attempt, agent),
             Action::InviteAgent { attempt, agent } => self.invite_agent(now, id, attempt, &agent),
@@ -48,9 +44,12 @@ impl Gateway {
                 let body = self.caller_answer(id, attempt).unwrap_or_default();
                 self.with_caller(id, |endpoint, session| endpoint.accept(now.mono, session, body));
             }
-            Action::RejectCaller { status, retry_after_s } => self.reject_caller(now, id, status, retry_after_s),
+            Action::RejectCaller { status, retry_after_s } => {
+                self.with_caller(id, |endpoint, session| endpoint.reject(now, session, status, retry_after_s))
+            }
             Action::HangUpCaller { parting } => {
                 let why = cause(parting);
+                self.leave_way(id, outbound::CALLER);
                 self.with_caller(id, |endpoint, session| endpoint.hang_up_because(now, session, why.as_ref()));
             }
             Action::AnswerRefer { attempt, status } => self.answer_refer(now, id, attempt, status),
@@ -90,21 +89,18 @@ impl Gateway {
         }
     }
 
-    /// Of a call back the agent's phone stands in the caller's place, and it has answered us already.
-    fn answer_alone(&mut self, now: Now, id: CallId) {
-        if self.calling_back.has(id) {
-            return self.inputs.push_back((id, now, Input::Sent(Sent::Answer)));
+    fn tell_fact(&mut self, id: CallId, fact: Fact) {
+        if let What::Ended { reason, by } = &fact.what {
+            self.trunks.leave(id);
+            tracing::info!(call = %id, %reason, by = by.as_str(), "call ended");
         }
-        let body = self.lone_answer(id).unwrap_or_default();
-        self.with_caller(id, |endpoint, session| endpoint.accept(now.mono, session, body));
+        self.note_called_back(id, &fact.what);
+        self.outputs.push_back(Output::Fact(fact));
     }
 
-    fn reject_caller(&mut self, now: Now, id: CallId, status: u16, retry_after_s: Option<u32>) {
-        let calls_back = self.calling_back.has(id);
-        self.with_caller(id, |endpoint, session| match calls_back {
-            true => endpoint.hang_up(now, session),
-            false => endpoint.reject(now, session, status, retry_after_s),
-        });
+    fn answer_alone(&mut self, now: Now, id: CallId) {
+        let body = self.lone_answer(id).unwrap_or_default();
+        self.with_caller(id, |endpoint, session| endpoint.accept(now.mono, session, body));
     }
 
     /// What concerns the sound of a talk alone.
@@ -125,8 +121,8 @@ impl Gateway {
         id: CallId,
         order: impl FnOnce(&mut crate::protocol::sip::endpoint::Endpoint, crate::protocol::sip::endpoint::SessionId),
     ) {
-        if let Some(entry) = self.calls.get(&id) {
-            order(&mut self.endpoint, entry.caller.session);
+        if let Some(session) = self.calls.get(&id).and_then(|entry| entry.caller.session) {
+            order(&mut self.endpoint, session);
         }
     }
 
@@ -278,7 +274,8 @@ impl Gateway {
         self.trunks.leave(id);
         self.guests.leave(id);
         self.calling_back.forget(id);
-        for session in entry.attempts.values().flat_map(|a| a.forks.sessions()).chain([&entry.caller.session]) {
+        self.leave_way(id, outbound::CALLER);
+        for session in entry.attempts.values().flat_map(|a| a.forks.sessions()).chain(&entry.caller.session) {
             if self.by_session.get(session).is_some_and(|link| link.terminated) {
                 self.by_session.remove(session);
             }

@@ -5,19 +5,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::book::{Attempt, Link, Role};
+use super::book::{Attempt, Entry, Link, Role};
 use super::trunks::domain;
 use super::{Gateway, Trunk};
 use crate::call::fact::RingResult;
 use crate::call::leg::{Callee, Input};
 use crate::clock::{Instant, Now};
-use crate::ids::{CallId, TargetName};
+use crate::ids::{CallId, TargetName, TrunkName};
 use crate::media::Command;
 use crate::peer::account::Challenged;
 use crate::peer::registration::host_of;
 use crate::peer::route::{Destination, Target};
 use crate::protocol::sip::digest::Covered;
-use crate::protocol::sip::endpoint::{Event, EventKind, Label, OutgoingInvite, SessionId, Way};
+use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, OutgoingInvite, SessionId, Way};
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Response;
 use crate::protocol::sip::uri::Uri;
@@ -29,6 +29,9 @@ const FAILOVER: Duration = Duration::from_millis(1_800);
 
 /// The attempt of a call.
 type Of = (CallId, u32);
+
+/// In an attempt's place: the leg is the caller's, who is called back. Attempts count from 1.
+pub(super) const CALLER: u32 = 0;
 
 /// All calls of ours that are out through trunks.
 #[derive(Debug, Default)]
@@ -57,9 +60,16 @@ struct Leg {
     authorization: Option<(Name, String)>,
     /// What the last target said.
     status: Option<u16>,
+    /// Our number, which a caller who is called back sees.
+    shown: Option<String>,
 }
 
 impl Legs {
+    /// Through which trunk this leg goes.
+    pub(super) fn line_of(&self, of: Of) -> Option<usize> {
+        self.of.get(&of).map(|leg| leg.line)
+    }
+
     /// The trunks stand elsewhere in the settings. A leg through one that is gone has no other target to try.
     pub(super) fn move_lines(&mut self, moved: impl Fn(usize) -> Option<usize>) {
         self.of.retain(|_, leg| match moved(leg.line) {
@@ -96,12 +106,15 @@ impl Gateway {
 
     /// `None`: nobody knows where the trunk is, or it has no place for another call.
     fn prepare(&mut self, id: CallId, target: &TargetName) -> Option<Leg> {
-        let listed = self.settings.targets.iter().find(|t| t.name == *target).cloned();
-        let target = listed.or_else(|| self.calling_back.target(target))?;
-        let line = self.settings.trunks.iter().position(|t| t.name == target.trunk)?;
+        let target = self.settings.targets.iter().find(|t| t.name == *target)?.clone();
+        self.prepare_call(id, &target.trunk, &target.number)
+    }
+
+    fn prepare_call(&mut self, id: CallId, trunk: &TrunkName, number: &str) -> Option<Leg> {
+        let line = self.settings.trunks.iter().position(|t| t.name == *trunk)?;
         let trunk = &self.settings.trunks[line];
         let server = trunk.way_of_calls()?;
-        let uri = Uri::parse(&format!("sip:{}@{}", target.number, domain(&server)))?;
+        let uri = Uri::parse(&format!("sip:{number}@{}", domain(&server)))?;
         let destination = Destination::of(&server)?;
         let rest: VecDeque<Target> = self.trunks.targets_of_calls(line, &destination).into();
         if rest.is_empty() || !self.trunks.take_place(line, id) {
@@ -120,7 +133,32 @@ impl Gateway {
             answered: 0,
             authorization: None,
             status: None,
+            shown: None,
         })
+    }
+
+    /// The way to a caller who is to be called back, who sees this number; where it begins, and its Call-ID.
+    pub(super) fn open_way_to_caller(
+        &mut self,
+        id: CallId,
+        trunk: &TrunkName,
+        number: &str,
+        shown: Option<String>,
+    ) -> Option<(Flow, String)> {
+        let leg = self.prepare_call(id, trunk, number)?;
+        let first = leg.rest.front().copied();
+        let local = first.and_then(|to| self.endpoint.listener_for(to.transport, to.address));
+        let Some((Target { transport, address: remote, .. }, local)) = first.zip(local) else {
+            self.trunks.leave(id);
+            return None;
+        };
+        let call_id = leg.call_id.clone();
+        self.trunks.legs.of.insert((id, CALLER), Leg { shown, ..leg });
+        Some((Flow { transport, local, remote, connection: None }, call_id))
+    }
+
+    pub(super) fn invite_caller(&mut self, now: Now, id: CallId) {
+        self.try_next(now, (id, CALLER));
     }
 
     /// What this attempt's target wants to be keyed now that it has answered.
@@ -128,10 +166,6 @@ impl Gateway {
         let attempt = self.calls.get(&id)?.attempts.get(&attempt)?;
         let Callee::Target(name) = &attempt.agent else { return None };
         let target = self.settings.targets.iter().find(|t| t.name == *name && !t.keys.is_empty())?;
-        if attempt.peer.as_ref().is_some_and(|peer| peer.telephone_event.is_none()) {
-            tracing::warn!(call = %id, target = %name, "the target takes no keys (RFC 4733), so none are sent");
-            return None;
-        }
         let leg = attempt.media.as_ref()?.leg;
         Some(Command::Press { leg, strokes: Arc::clone(&target.keys) })
     }
@@ -149,7 +183,11 @@ impl Gateway {
             let status = leg.status;
             if leg.target.is_none() {
                 self.trunks.legs.failover.set(of, None);
-                let failed = Input::AgentFailed { attempt: of.1, result: RingResult::Unreachable, status };
+                let result = RingResult::Unreachable;
+                let failed = match of.1 {
+                    CALLER => Input::CallerFailed { result, status },
+                    attempt => Input::AgentFailed { attempt, result, status },
+                };
                 return self.inputs.push_back((of.0, now, failed));
             }
             if self.invite_there(now, of).is_some() {
@@ -160,10 +198,13 @@ impl Gateway {
 
     fn invite_there(&mut self, now: Now, of: Of) -> Option<()> {
         let (id, attempt) = of;
-        let entry = self.calls.get(&id)?;
-        let media = entry.attempts.get(&attempt)?.media.as_ref()?;
-        let (caller, max_forwards) = (entry.caller.shown_number.clone(), entry.caller.max_forwards);
-        let offer = self.agent_offer(entry.caller.peer.as_ref(), &media.local);
+        let Entry { caller, attempts, .. } = self.calls.get(&id)?;
+        let (peer, media) = match attempt {
+            CALLER => (attempts.values().find_map(|a| a.peer.as_ref()), caller.media.as_ref()?),
+            attempt => (caller.peer.as_ref(), attempts.get(&attempt)?.media.as_ref()?),
+        };
+        let (shown, max_forwards) = (caller.shown_number.clone(), caller.max_forwards);
+        let offer = self.agent_offer(peer, &media.local);
         let line = self.trunks.legs.of.get(&of)?.line;
         let route = self.trunks.route(line).into_iter().map(|route| (Name::ROUTE, route));
         let leg = self.trunks.legs.of.get_mut(&of)?;
@@ -178,6 +219,7 @@ impl Gateway {
             from,
             headers: route.chain(leg.authorization.clone()).collect(),
         };
+        let caller = if attempt == CALLER { leg.shown.clone() } else { shown };
         let (transport, destination) = (target.transport, target.address);
         let flow = None;
         let call =
@@ -187,9 +229,16 @@ impl Gateway {
         let failover = (!leg.rest.is_empty()).then(|| now.mono + FAILOVER);
         self.trunks.legs.failover.set(of, failover);
         let entry = self.calls.get_mut(&id)?;
-        let a = entry.attempts.get_mut(&attempt)?;
-        a.forks.replace(session);
-        let role = Role::Agent { attempt, agent: a.agent.clone() };
+        let role = if attempt == CALLER {
+            let Flow { local, .. } = entry.caller.flow;
+            entry.caller.flow = Flow { transport, local, remote: destination, connection: None };
+            entry.caller.session = Some(session);
+            Role::Caller
+        } else {
+            let a = entry.attempts.get_mut(&attempt)?;
+            a.forks.replace(session);
+            Role::Agent { attempt, agent: a.agent.clone() }
+        };
         self.link_phone(id, attempt, role, session);
         Some(())
     }
@@ -227,6 +276,7 @@ impl Gateway {
         }
         let of = match self.by_session.get(&session) {
             Some(Link { call, role: Role::Agent { attempt, agent: Callee::Target(_) }, .. }) => (*call, *attempt),
+            Some(Link { call, role: Role::Caller, .. }) => (*call, CALLER),
             _ => return Some(event),
         };
         if self.trunks.legs.of.get(&of).is_none_or(|leg| leg.session != Some(session)) {
@@ -253,8 +303,11 @@ impl Gateway {
 
     /// True if the INVITE goes out again: with an answer to the challenge, or elsewhere.
     fn go_on(&mut self, now: Now, of: Of, session: SessionId, status: Option<u16>) -> bool {
-        let released = self.calls.get(&of.0).and_then(|e| e.attempts.get(&of.1)).is_none_or(|a| a.released);
-        let Some(leg) = self.trunks.legs.of.get_mut(&of).filter(|_| !released) else { return false };
+        let wanted = self.calls.get(&of.0).is_some_and(|entry| match of.1 {
+            CALLER => entry.call.calls_the_caller(),
+            attempt => entry.attempts.get(&attempt).is_some_and(|a| !a.released),
+        });
+        let Some(leg) = self.trunks.legs.of.get_mut(&of).filter(|_| wanted) else { return false };
         leg.status = status;
         match status {
             Some(401 | 407) if leg.authorization.is_some() => {

@@ -42,7 +42,8 @@ impl Gateway {
         };
         let since = self.agents.since(number).map(|since| since.to_string());
         let reachable = self.is_reachable(now, number);
-        Some(Shown::new(number.clone(), self.agents.presence(number)?, since, phone, reachable))
+        let shown = Shown::new(number.clone(), self.agents.presence(number)?, since, phone, reachable);
+        Some(shown.missing(self.agents.misses_shift(number)))
     }
 
     /// One fact more, if there is one.

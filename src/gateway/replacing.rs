@@ -92,7 +92,7 @@ impl Gateway {
         }
         let entry = self.calls.get(&link.call).ok_or(603u16)?;
         let present = match &link.role {
-            Role::Caller => entry.caller.session == old,
+            Role::Caller => entry.caller.session == Some(old),
             Role::Agent { attempt, .. } => entry.attempts.get(attempt).is_some_and(|a| {
                 !a.released && !a.forks.has_lost(old) && !a.moves && a.forks.sessions().len() < MOST_PHONES
             }),
@@ -171,7 +171,7 @@ impl Gateway {
                 let link = Link { call: *call, role: role.clone(), terminated: false, unwritten: VecDeque::new() };
                 self.by_session.insert(session, link);
                 if let Some(entry) = self.calls.get_mut(call) {
-                    entry.caller.session = session;
+                    entry.caller.session = Some(session);
                 }
                 Vec::new()
             }
@@ -193,6 +193,6 @@ impl Gateway {
 
     /// Another phone of the agent has taken the place of this caller's.
     pub(super) fn was_replaced(&self, id: CallId, session: SessionId, role: &Role) -> bool {
-        *role == Role::Caller && self.calls.get(&id).is_some_and(|entry| entry.caller.session != session)
+        *role == Role::Caller && self.calls.get(&id).is_some_and(|entry| entry.caller.session != Some(session))
     }
 }

@@ -63,6 +63,7 @@ impl Gateway {
         let sent = match (role, label) {
             (Role::Caller, Label::Response(180, _)) => Sent::Ring,
             (Role::Caller, Label::Response(200, Method::INVITE)) => Sent::Answer,
+            (Role::Caller, Label::Request(Method::INVITE)) if self.calling_back.has(id) => Sent::CallerInvite,
             (Role::Caller, Label::Response(300.., Method::INVITE)) => Sent::Rejection,
             (Role::Agent { attempt, .. }, Label::Request(Method::INVITE)) if self.is_first_invite(id, attempt) => {
                 Sent::Invite { attempt }
@@ -124,6 +125,7 @@ impl Gateway {
             sip_call_id,
             early_media,
             standing,
+            calls_back: None,
         };
         tracing::info!(call = %id, hotline = %hotline.id, trunk = %offer.trunk, "call offered");
         tracing::debug!(%id, caller = %caller.number.kept, "caller");
@@ -134,7 +136,7 @@ impl Gateway {
         let shown_number = caller.shown();
         let max_forwards = request.max_forwards().unwrap_or(MAX_FORWARDS).saturating_sub(1);
         let caller = CallerLeg {
-            session,
+            session: Some(session),
             flow,
             shown_number,
             peer,
@@ -172,7 +174,7 @@ impl Gateway {
         })
     }
 
-    fn subject(&mut self, number: String) -> SubjectId {
+    pub(super) fn subject(&mut self, number: String) -> SubjectId {
         let id = SubjectId::new(&mut self.random);
         self.outputs.push_back(Output::Subject { id, number });
         id
@@ -214,11 +216,14 @@ impl Gateway {
             EventKind::Reanswered { body } => return self.take_reanswer(id, &Role::Caller, &body),
             EventKind::Offered { body } => return self.answer_in_ack(id, session, &Role::Caller, &body),
             EventKind::EarlyAnswer { body } => return self.early_answered(now, id, session, &body),
-            EventKind::Answered { body, source } => return self.back_answered(now, id, (&body, source)),
-            EventKind::Failed { .. } | EventKind::CrossedAnswer => return self.back_failed(id),
+            // Of a caller who is called back.
+            EventKind::Progress { status: 180..=189, .. } => Input::CallerRings,
+            EventKind::Answered { body, source } => return self.called_answered(now, id, session, (&body, source)),
+            EventKind::Failed { status } => Input::CallerFailed { result: ring_result(status), status },
             EventKind::Received { .. }
             | EventKind::ReofferFailed { .. }
             | EventKind::Invite { .. }
+            | EventKind::CrossedAnswer
             | EventKind::Progress { .. }
             | EventKind::Challenged { .. }
             | EventKind::Terminated => return None,

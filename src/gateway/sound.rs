@@ -63,6 +63,7 @@ impl Gateway {
                 self.heard_of(call, leg, at, |side| Media::OneWayEnded { side, by })
             }
             E::Upset { call, leg, upset, at } => self.heard_of(call, leg, at, |side| Media::Upset { side, upset }),
+            E::Rested { call, leg, lasted, at } => self.heard_of(call, leg, at, |side| Media::Rested { side, lasted }),
             E::Voice { call, leg, live, .. } => {
                 tracing::debug!(%call, leg = leg.0, ?live, snr_db = live.snr_db(), "a voice begins or has ended");
             }
@@ -127,8 +128,6 @@ impl Gateway {
 
     fn leg_ready(&mut self, now: Now, call: CallId, leg: LegId) {
         let input = match self.by_leg.get(&leg).map(|link| &link.role) {
-            // An agent's phone that we ring is ready when it has answered.
-            Some(Role::Caller) if self.calling_back.awaits_agent(call) => return,
             Some(Role::Caller) => Input::CallerReady,
             Some(Role::Agent { attempt, .. }) => Input::AgentReady { attempt: *attempt },
             None => return,
@@ -212,8 +211,8 @@ impl Gateway {
         true
     }
 
-    /// The same of the agent's phone that is the caller's leg of a call of ours.
-    pub(super) fn lone_agent_answer(&mut self, id: CallId, body: &[u8], source: SocketAddr) -> bool {
+    /// The same of a caller who is called back.
+    pub(super) fn called_answer(&mut self, id: CallId, body: &[u8], source: SocketAddr) -> bool {
         let locked = self.is_locked(id, &Role::Caller);
         let Some(caller) = self.calls.get_mut(&id).map(|entry| &mut entry.caller) else { return false };
         let Some(media) = &caller.media else { return false };
@@ -315,7 +314,8 @@ impl Gateway {
     /// Our offer in the first 18x, if the caller made none and demands to acknowledge it (RFC 3261 section 13.2.1).
     pub(super) fn early_offer(&mut self, id: CallId) -> Vec<u8> {
         let Some(caller) = self.calls.get_mut(&id).map(|e| &mut e.caller) else { return Vec::new() };
-        let asked = caller.peer.is_none() && self.endpoint.rings_reliably(caller.session);
+        let asked =
+            caller.peer.is_none() && caller.session.is_some_and(|session| self.endpoint.rings_reliably(session));
         match &mut caller.media {
             Some(media) if asked => {
                 media.awaits_answer = true;
@@ -390,7 +390,8 @@ impl Gateway {
         let trunks = &self.settings.trunks;
         let trunk = match role {
             Role::Caller => {
-                let line = self.calls.get(&id).and_then(|entry| self.trunk_of(&entry.caller.flow));
+                let called = self.trunks.legs.line_of((id, super::outbound::CALLER));
+                let line = called.or_else(|| self.trunk_of(&self.calls.get(&id)?.caller.flow));
                 line.and_then(|line| trunks.get(line))
             }
             Role::Agent { agent: Callee::Target(name), .. } => {

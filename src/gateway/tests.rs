@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::*;
 use crate::call::fact::What;
 use crate::clock::Wall;
-use crate::dialplan::plan::{Answer, Cadence, Duty, Greeting, Hotline, Next, Ringback, Strategy};
+use crate::dialplan::plan::{
+    Answer, Cadence, Cascade, Does, Duty, Greeting, Hotline, Next, Prompt, Ringback, Step, StepNo, Strategy,
+};
 use crate::media::Command;
 use crate::protocol::rtp::event::Stroke;
 use crate::protocol::sip::address::Address;
@@ -32,6 +34,13 @@ pub(crate) struct Switch {
     pub(crate) admitted: Vec<(LegId, media::Audible)>,
     pub(crate) pressed: Vec<(LegId, Arc<[Stroke]>)>,
     pub(crate) wrong_pins: usize,
+    /// What was said to one leg alone.
+    pub(crate) told: Vec<(LegId, Arc<[i16]>)>,
+    /// Caller's and agent's leg of each order to join them, and whether that is recorded.
+    pub(crate) joined: Vec<(LegId, LegId, bool)>,
+    /// Whether callers are called back, and what came of it.
+    pub(crate) calling_back: Vec<Result<(), NotCalled>>,
+    pub(crate) called_back: Vec<Option<RingResult>>,
     /// Each with where it went.
     pub(crate) sent: Vec<(SocketAddr, Message)>,
 }
@@ -116,6 +125,10 @@ impl Switch {
             admitted: Vec::new(),
             pressed: Vec::new(),
             wrong_pins: 0,
+            told: Vec::new(),
+            joined: Vec::new(),
+            calling_back: Vec::new(),
+            called_back: Vec::new(),
             sent,
         }
     }
@@ -151,6 +164,12 @@ impl Switch {
                 Output::Media(Command::Remote { remote, .. }) => self.remotes.push(remote.rtp),
                 Output::Media(Command::Admit { leg, audible, .. }) => self.admitted.push((leg, audible)),
                 Output::Media(Command::Press { leg, strokes }) => self.pressed.push((leg, strokes)),
+                Output::Media(Command::Tell { leg, audio, .. }) => self.told.push((leg, audio)),
+                Output::Media(Command::Bridge { caller, agent, record, .. }) => {
+                    self.joined.push((caller, agent, record))
+                }
+                Output::CallingBack { result, .. } => self.calling_back.push(result),
+                Output::CalledBack { result, .. } => self.called_back.push(result),
                 Output::Rejected(Rejected::WrongPin) => self.wrong_pins += 1,
                 Output::Fact(fact) => self.facts.push(fact),
                 Output::AgentFact(fact) => self.agent_facts.push(fact),
@@ -164,8 +183,6 @@ impl Switch {
                 | Output::Rejected(_)
                 | Output::Ordered { .. }
                 | Output::Agents { .. }
-                | Output::CallingBack { .. }
-                | Output::CalledBack { .. }
                 | Output::Paused { .. } => {}
             }
         }
@@ -319,4 +336,32 @@ fn a_draining_switch_tells_those_who_ask() {
         let sent = switch.tell(TRUNK, &theirs(method, seq, "", ""));
         assert!(matches!(sent.last(), Some(Message::Response(r)) if r.status == 503), "{method} {sent:?}");
     }
+}
+
+#[test]
+fn whoever_picks_up_in_an_emergency_is_told_what_it_is_and_nobody_else_is() {
+    let mut plans = plans();
+    let mut hotline = Hotline::clone(&plans.hotlines[0]);
+    let text = Prompt { text: "紧急来电，请按1接听".into(), files: Vec::new(), audio: [7; 160].into() };
+    let (ring, confirm) = (Duration::from_secs(20), Duration::from_secs(10));
+    let callees = vec![Callee::Agent("8".into())];
+    let cascade = Cascade { callees, text: Some(text), ring, confirm, otherwise: Next::Unavailable };
+    hotline.steps = vec![Step { name: "heads".into(), does: Does::Cascade(cascade) }];
+    hotline.start = Next::Step(StepNo::after(0));
+    let hotline = Arc::new(hotline);
+    plans.by_number.insert("400".into(), Arc::clone(&hotline));
+    plans.hotlines = vec![hotline];
+    let mut switch = Switch::with(settings(), plans);
+    let to_phone = |(to, message): &(SocketAddr, Message)| match message {
+        Message::Request(r) if to.to_string() == PHONE && r.method.to_string() == "INVITE" => Some(r.clone()),
+        _ => None,
+    };
+    switch.tell(TRUNK, &theirs("INVITE", 1, "", SDP));
+    let ring = switch.sent.iter().find_map(to_phone).expect("the phone is rung");
+    assert!(switch.told.is_empty());
+    switch.tell(PHONE, &ok(&ring, SDP));
+    let phone = switch.legs.last().expect("the phone's leg").1;
+    assert_eq!(switch.told, [(phone, [7; 160].into())]);
+    assert_ne!(phone, switch.legs[0].1, "the caller's leg was the first");
+    assert_eq!(switch.facts(|w| matches!(w, What::AskedToConfirm { .. })), 1);
 }

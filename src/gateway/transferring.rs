@@ -102,7 +102,7 @@ impl Gateway {
         self.leave_way(from, old);
         if rings {
             // As if the agent had given up calling: that INVITE is not to be answered any more.
-            self.endpoint.reject(now, by, 487, None);
+            by.into_iter().for_each(|by| self.endpoint.reject(now, by, 487, None));
             self.inputs.push_back((from, now, Input::CallerLeft));
         } else {
             self.inputs.push_back((from, now, Input::HungUp { side: Side::Agent }));

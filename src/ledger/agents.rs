@@ -75,6 +75,8 @@ mod tests {
             What::MissesShift { hotline: "property".into(), begins_us: 1_795_226_400_000_000 },
             What::LogOutRefused { hotline: "property".into(), by: By::Phone },
             What::LeavesAlone { hotline: "property".into(), by: By::Api },
+            What::ShiftBegan { hotline: "property".into() },
+            What::ShiftOver { hotline: "property".into() },
         ];
         let at = Stamp { run: RunId(2), mono_ns: 7, wall_us: 9 };
         all.into_iter().zip(0..).map(|(what, n)| AgentFact { agent: "8".into(), n, at, what }).collect()

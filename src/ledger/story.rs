@@ -52,6 +52,7 @@ impl Story {
             answer: rule(),
             callback: None,
             internal: false,
+            calls_back: None,
         };
         Story { facts: vec![Fact { call, n: 0, at, what: What::Offered(Box::new(offered)) }], offered: at }
     }
@@ -151,7 +152,7 @@ pub(crate) fn plans() -> Plans {
 }
 
 fn spoken(number: &str) -> AgentGreeting {
-    let said = |text: String| Prompt { text, files: Vec::new(), audio: [].into() };
+    let said = |text: String| Prompt { text, files: Vec::new(), audio: Vec::new().into() };
     let text = format!("您好,物业客户服务中心{number}号接待员为您服务");
     AgentGreeting { late: said(format!("不好意思,让您久等了{text}")), normal: said(text) }
 }
@@ -259,7 +260,13 @@ fn newer_kinds(story: Story) -> Story {
         .at(19_158, What::HolderRung { attempt: 5, agent: "9".into() })
         .at(19_159, What::AskedToConfirm { attempt: 5, who: Callee::Target("head".into()) })
         .at(19_160, What::Confirmed { attempt: 5, who: Callee::Target("head".into()) })
-        .at(19_161, What::SaidForAgent { said: Said::Closing, agent: "8".into() })
+        .at(19_161, What::Rested { leg: Side::Agent, for_ms: 2_600 })
+        .at(19_162, What::SaidForAgent { said: Said::Closing, agent: "8".into() })
+        .at(19_163, What::AgentWaits { attempt: 6, agent: "8".into() })
+        .at(19_164, What::CallerInvited)
+        .at(19_165, What::CallerRinging)
+        .at(19_166, What::CallerAnswered { attempt: 6, agent: "8".into() })
+        .at(19_167, What::CallerReleased { result: RingResult::Busy, status: Some(486) })
 }
 
 /// What a phone says at the end of a call.

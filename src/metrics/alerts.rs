@@ -188,6 +188,14 @@ fn calls() -> Vec<Alert> {
             summary_zh: "{{ $labels.hotline }} 正在开放,但没有坐席在岗",
         },
         Alert {
+            name: "HotlineShiftMissed",
+            expr: "sum by (job, instance) (increase(hotline_shifts_missed_total[15m])) >= 0.5".into(),
+            lasts: "",
+            severity: "warning",
+            summary: "{{ $labels.instance }}: {{ $value | printf \"%.0f\" }} agents have not logged in for their shift; `hotline agents` tells who",
+            summary_zh: "{{ $labels.instance }}:{{ $value | printf \"%.0f\" }} 名坐席到班次时间还没有登录;`hotline agents` 显示是谁",
+        },
+        Alert {
             name: "HotlineOneWayAudio",
             expr: "sum by (job, instance, leg) (increase(hotline_one_way_audio_calls_total[15m])) >= 2.5".into(),
             lasts: "",

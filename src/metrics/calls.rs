@@ -46,6 +46,8 @@ pub struct CallMetrics {
     unrated: BTreeMap<CallId, Fold>,
     /// Since when each attempt rings, and whose phone.
     rings: BTreeMap<(CallId, u32), (AgentNo, Stamp)>,
+    /// Live calls to callers who are called back: no hotline's offered calls.
+    callbacks: BTreeMap<CallId, Fold>,
     staffing: Staffing,
 }
 
@@ -65,6 +67,7 @@ impl CallMetrics {
             watches: Watches::default(),
             unrated,
             rings,
+            callbacks: BTreeMap::new(),
             staffing,
         }
     }
@@ -74,8 +77,12 @@ impl CallMetrics {
         if let What::Signal { .. } | What::MediaInterval { .. } | What::Chosen { .. } = fact.what {
             return;
         }
+
         let whole = self.whole.clone();
         let _held = whole.hold();
+        if self.take_callback(fact) {
+            return;
+        }
         self.count_at_once(fact);
         self.watches.handle_fact(fact, &self.pack);
         self.count_ring(fact);
@@ -329,6 +336,28 @@ impl CallMetrics {
         if let Some(owed) = record.callback {
             self.families.add(Id::CallbacksOwed, &[owed.why.word()], 1);
         }
+    }
+
+    /// Whether the fact is one of a live callback: of those only the sound is counted with that of other calls.
+    fn take_callback(&mut self, fact: &Fact) -> bool {
+        let begun = || matches!(&fact.what, What::Offered(offered) if offered.calls_back.is_some());
+        let fold = self.callbacks.remove(&fact.call);
+        let Some(mut fold) = fold.or_else(|| begun().then(|| Fold::begin(fact)).flatten()) else { return false };
+        if !matches!(fact.what, What::AgentReleased { .. }) {
+            self.count_at_once(fact);
+        }
+        let before = Engaged::of(&fold);
+        fold.push(fact);
+        self.staffing.moved(&before, &Engaged::of(&fold));
+        if fold.phase() == Phase::Ended {
+            if let Some(end) = fold.record().called_back.and_then(|back| back.end) {
+                self.families.add(Id::CallbacksMade, &[end.word()], 1);
+            }
+            self.await_rating(fold);
+        } else {
+            self.callbacks.insert(fact.call, fold);
+        }
+        true
     }
 
     fn observe(&self, id: Id, hotline: &str, ms: Option<u64>, of: Seen) {

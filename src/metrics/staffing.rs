@@ -72,6 +72,7 @@ impl Staffing {
             (_, Some(presence)) => drop(self.presences.insert(agent.clone(), presence)),
             (What::Unreachable, None) => drop(self.unreachable.insert(agent.clone())),
             (What::Reachable, None) => drop(self.unreachable.remove(agent)),
+            (What::MissesShift { .. }, None) => return self.families.add(Id::ShiftsMissed, &[], 1),
             (_, None) => return,
         }
         self.show(agent, &sets);
@@ -112,7 +113,7 @@ impl Staffing {
         }
     }
 
-    /// Busy wins over ringing: an agent with `calls_at_once` may be both. `None` for somebody who is no longer configured,
+    /// Busy wins over ringing: whose one call is over in truth may ring for the next before that is told. `None` for somebody who is no longer configured,
     /// and in no call.
     fn state(&self, agent: &AgentNo, sets: &LabelSets) -> Option<AgentState> {
         if self.busy.contains_key(agent) {

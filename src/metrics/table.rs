@@ -4,7 +4,7 @@
 use super::counters::{Direction, Method, Reload, SipRejection, has_response, response_codes};
 use super::registry::LabelSets;
 use crate::call::reason::EndedBy;
-use crate::cdr::{Outcome, WhyOwed, Word, words};
+use crate::cdr::{CallbackEnd, Outcome, WhyOwed, Word, words};
 use crate::qa::backlog::{Decision, Hearing, Waiting};
 use crate::qa::summary::Pool;
 use crate::rules::{Cue, Finding, Pack};
@@ -199,6 +199,7 @@ const VERSION: Label = closed("version", || owned(&[env!("CARGO_PKG_VERSION")]))
 const SURVEY_END: Label = closed("result", || owned(&["complete", "no_grade", "hung_up"]));
 const GRADE: Label = closed("grade", || owned(&["1", "2", "3", "4"]));
 const OWED: Label = closed("why", words_of::<WhyOwed>);
+const CALLBACK_END: Label = closed("result", words_of::<CallbackEnd>);
 
 const fn closed(name: &'static str, words: fn() -> Vec<String>) -> Label {
     Label { name, values: Values::Words(words) }
@@ -424,4 +425,8 @@ metrics! {
         "Grades that callers gave, of all questions, from 1 (very satisfied) to 4 (poor); the report tells each question's.";
     CallbacksOwed "hotline_callbacks_owed_total" Counter [OWED] None
         "Ended calls whose callers reached nobody and are to be called back.";
+    ShiftsMissed "hotline_shifts_missed_total" Counter [] None
+        "Shifts for which an agent had not logged in as early as the dialplan asks; agents' facts tell whose.";
+    CallbacksMade "hotline_callbacks_made_total" Counter [CALLBACK_END] None
+        "Calls to callers of the list of callbacks, which are no offered calls, by what came of them.";
 }

@@ -120,6 +120,14 @@ impl Identity {
         self.numbering.as_ref()?.e164(number)
     }
 
+    /// Whether a number, as it is kept, is one of another country. Without `numbers` the country is China.
+    pub fn is_abroad(&self, kept: &str) -> bool {
+        let numbering = self.numbering.clone().unwrap_or_else(|| Numbering::new("86"));
+        let prefix = Some(numbering.international_prefix.as_str()).filter(|prefix| !prefix.is_empty());
+        let international = kept.strip_prefix('+').or_else(|| kept.strip_prefix(prefix?));
+        international.is_some_and(|digits| !digits.starts_with(&numbering.country_code))
+    }
+
     fn kept(&self, received: String) -> Number {
         match self.normal(&received) {
             Some(kept) if kept != received => Number { kept, received: Some(received) },
@@ -211,5 +219,21 @@ mod tests {
         assert_eq!(caller(&identity, &shown).2.as_deref(), Some("+8613912345678"));
         let own_word = Identity { caller: vec![Calling::From], ..Identity::default() };
         assert_eq!(caller(&own_word, &shown).0, "013912345678");
+    }
+
+    #[test]
+    fn another_country_is_told_by_its_code() {
+        let british = Identity { numbering: Some(Numbering::new("44")), ..Identity::default() };
+        for (number, abroad) in [
+            ("+8613912345678", false),
+            ("008613912345678", false),
+            ("13912345678", false),
+            ("10086", false),
+            ("+442012345678", true),
+            ("00442012345678", true),
+        ] {
+            assert_eq!(Identity::default().is_abroad(number), abroad, "{number}");
+        }
+        assert!(british.is_abroad("+8613912345678") && !british.is_abroad("+442012345678"));
     }
 }

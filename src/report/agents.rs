@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::duty::{Duty, OnDuty};
+use super::duty::{Duty, OnDuty, is_none};
 use super::{Share, Summary};
 use crate::call::reason::EndedBy;
 use crate::cdr::{Outcome, Record, RingEnd, Word as _};
@@ -31,9 +31,14 @@ pub struct AgentFigures {
     pub talk_ms: Summary,
     pub hold_ms: Summary,
     pub handling_ms: Summary,
+    /// Callers of the list of callbacks whom this agent talked with, and the time with them, on hold too. Absent: none.
+    #[serde(skip_serializing_if = "is_none")]
+    pub called_back: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    pub called_back_ms: u64,
     /// Null: nothing is known of this agent's presence.
     pub duty: Option<Duty>,
-    /// (talk + hold + wrap-up) / (ready + wrap-up) over the whole period; null where there were calls of which it is not known
+    /// (talk + hold + wrap-up, of callbacks too) / (ready + wrap-up) over the whole period; null where there were calls of which it is not known
     /// whether the agent was on duty.
     pub occupancy: Option<f64>,
 }
@@ -57,12 +62,18 @@ struct Sums {
     hung_up: u64,
     talk: Vec<u64>,
     hold: Vec<u64>,
+    called_back: u64,
+    called_back_ms: u64,
     /// A call outside the time that the agent's duty is known of.
     unknown: bool,
 }
 
 /// Each agent who was rung, had a call or was on duty.
-pub(super) fn by_agent(records: &[&Record], duties: &BTreeMap<AgentNo, OnDuty>) -> BTreeMap<AgentNo, AgentFigures> {
+pub(super) fn by_agent(
+    records: &[&Record],
+    called_back: &[&Record],
+    duties: &BTreeMap<AgentNo, OnDuty>,
+) -> BTreeMap<AgentNo, AgentFigures> {
     let mut sums: BTreeMap<&AgentNo, Sums> = duties.keys().map(|agent| (agent, Sums::default())).collect();
     for record in records {
         for attempt in &record.attempts {
@@ -89,6 +100,14 @@ pub(super) fn by_agent(records: &[&Record], duties: &BTreeMap<AgentNo, OnDuty>) 
             sum.hung_up += u64::from(alone && record.ended_by == Some(EndedBy::Agent));
         }
     }
+    for record in called_back {
+        for segment in &record.segments {
+            let sum = sums.entry(&segment.agent).or_default();
+            sum.called_back += 1;
+            sum.called_back_ms += segment.talk_ms.unwrap_or(0) + segment.hold_ms.unwrap_or(0);
+            sum.unknown |= !duties.get(&segment.agent).is_some_and(|on_duty| on_duty.knows(record.offered_at.0));
+        }
+    }
     sums.into_iter()
         .map(|(agent, sum)| (agent.clone(), sum.figures(duties.get(agent).map(|on_duty| on_duty.duty))))
         .collect()
@@ -100,7 +119,7 @@ impl Sums {
         let passed_by = ended(RingEnd::NoAnswer) + ended(RingEnd::Declined);
         let own = passed_by + ended(RingEnd::Answered);
         let handling: Vec<u64> = self.talk.iter().zip(&self.hold).map(|(talk, hold)| talk + hold).collect();
-        let busy_ms = handling.iter().sum::<u64>();
+        let busy_ms = handling.iter().sum::<u64>() + self.called_back_ms;
         let known = duty.filter(|_| !self.unknown);
         AgentFigures {
             passed_by: Share::new(passed_by, own),
@@ -114,6 +133,8 @@ impl Sums {
             talk_ms: Summary::of(self.talk),
             hold_ms: Summary::of(self.hold),
             handling_ms: Summary::of(handling),
+            called_back: self.called_back,
+            called_back_ms: self.called_back_ms,
             duty,
         }
     }

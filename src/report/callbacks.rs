@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Share, Summary};
-use crate::cdr::{Time, WhyOwed, words};
+use crate::cdr::{CallbackEnd, Time, WhyOwed, words};
 use crate::clock::Wall;
 use crate::ids::{CallId, HotlineId};
 
@@ -74,6 +74,17 @@ pub enum Did {
     },
 }
 
+/// A call to the caller that was made for an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Made {
+    /// Its own id: that of its record and recording.
+    pub call: CallId,
+    /// When the agent's phone was rung.
+    pub at: Time,
+    /// Null while it is in progress.
+    pub end: Option<CallbackEnd>,
+}
+
 /// A call on the list, as it was written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -93,6 +104,7 @@ pub struct Entry {
     pub answered_again: Option<Time>,
     /// Oldest first.
     pub deeds: Vec<Deed>,
+    pub calls: Vec<Made>,
 }
 
 /// An entry and how it stands.
@@ -114,6 +126,8 @@ pub struct Row {
     pub first_tried: Option<Time>,
     pub caller: Option<String>,
     pub deeds: Vec<Deed>,
+    /// What the gateway did for it, oldest first.
+    pub calls: Vec<Made>,
 }
 
 /// Why a deed is refused.
@@ -143,6 +157,7 @@ impl Row {
             first_tried: None,
             caller: entry.number,
             deeds: Vec::new(),
+            calls: entry.calls,
         };
         entry.deeds.iter().for_each(|deed| row.push(deed, now));
         // What people have settled is not settled once more by a later call.

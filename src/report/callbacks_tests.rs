@@ -19,6 +19,7 @@ fn entry(n: u64, s: u64, caller: u8) -> Entry {
         caller: Some([caller; 32]),
         answered_again: None,
         deeds: Vec::new(),
+        calls: Vec::new(),
     }
 }
 

@@ -19,6 +19,16 @@ pub struct Duty {
     pub paused_ms: u64,
     pub wrap_up_ms: u64,
     pub away_ms: u64,
+    /// On a shift of the roster, and of that logged in: ready, in a pause or in wrap-up. Absent: was on no shift, or none was known.
+    #[serde(skip_serializing_if = "is_none")]
+    pub rostered_ms: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    pub rostered_there_ms: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+pub(super) fn is_none(of: &u64) -> bool {
+    *of == 0
 }
 
 /// What is known of one agent. Of a run in which nothing was said of the agent it is not known whether a login was asked for: such a
@@ -45,6 +55,11 @@ pub struct Run {
 }
 
 impl Duty {
+    /// The share of rostered time in which the agent was logged in; `None`: was on no shift.
+    pub fn attendance(&self) -> Option<f64> {
+        (self.rostered_ms > 0).then(|| self.rostered_there_ms as f64 / self.rostered_ms as f64)
+    }
+
     fn add(&mut self, kind: Kind, ms: u64) {
         match kind {
             Kind::Ready => self.ready_ms += ms,
@@ -67,8 +82,19 @@ pub(super) fn duties(facts: &[AgentFact], runs: &[Run], (from, to): (Wall, Wall)
         let Some(run) = runs.iter().find(|known| known.id == run) else { continue };
         let on_duty = duties.entry(agent.clone()).or_default();
         on_duty.known.push((run.began.max(from), run.until.min(to)));
-        for (kind, since, until) in states(&told, run, from) {
-            on_duty.duty.add(kind, within(since, until, (from, to)));
+        let states = states(&told, run, from);
+        for (kind, since, until) in &states {
+            on_duty.duty.add(*kind, within(*since, *until, (from, to)));
+        }
+        for (began, over) in shifts(&told, run) {
+            on_duty.duty.rostered_ms += within(began, over, (from, to));
+            let there = states.iter().filter(|(kind, ..)| matches!(kind, Kind::Ready | Kind::Paused | Kind::WrapUp));
+            for (_, since, until) in there {
+                let (since, until) = (later(*since, began), earlier(*until, over));
+                if since.mono_ns < until.mono_ns {
+                    on_duty.duty.rostered_there_ms += within(since, until, (from, to));
+                }
+            }
         }
     }
     duties
@@ -77,7 +103,9 @@ pub(super) fn duties(facts: &[AgentFact], runs: &[Run], (from, to): (Wall, Wall)
 /// One agent's states in one run.
 fn states(told: &[&AgentFact], run: &Run, from: Wall) -> Vec<(Kind, Stamp, Stamp)> {
     let mut states = Vec::new();
-    let mut open = told.first().and_then(|first| before(first, run, from));
+    // That somebody is missed on a shift, or is on one, does not tell that he or she is there.
+    let tells = |fact: &&&AgentFact| fact.what.kind().is_some() || matches!(fact.what, What::LoggedIn { .. });
+    let mut open = told.iter().find(tells).and_then(|first| before(first, run, from));
     for fact in told {
         let Some(kind) = fact.what.kind() else { continue };
         let last = open.replace((kind, fact.at));
@@ -85,6 +113,28 @@ fn states(told: &[&AgentFact], run: &Run, from: Wall) -> Vec<(Kind, Stamp, Stamp
     }
     states.extend(open.map(|(kind, since)| (kind, since, end_of_run(since, run))));
     states
+}
+
+/// One agent's shifts in one run.
+fn shifts(told: &[&AgentFact], run: &Run) -> Vec<(Stamp, Stamp)> {
+    let (mut shifts, mut open) = (Vec::new(), None);
+    for fact in told {
+        match fact.what {
+            What::ShiftBegan { .. } => drop(open.get_or_insert(fact.at)),
+            What::ShiftOver { .. } => shifts.extend(open.take().map(|began| (began, fact.at))),
+            _ => {}
+        }
+    }
+    shifts.extend(open.map(|began| (began, end_of_run(began, run))));
+    shifts
+}
+
+fn later(a: Stamp, b: Stamp) -> Stamp {
+    if a.mono_ns > b.mono_ns { a } else { b }
+}
+
+fn earlier(a: Stamp, b: Stamp) -> Stamp {
+    if a.mono_ns < b.mono_ns { a } else { b }
 }
 
 /// What the agent was before the first fact of a run: whoever need not log in is ready from its beginning.
@@ -187,6 +237,29 @@ mod tests {
         let facts = [fact(1, HOUR_S, "8", logged_in()), fact(1, HOUR_S, "8", ready())];
         let duty = of_eight(&facts, &[run(1, 0, 3 * HOUR_S)], 0, 24 * HOUR_S).duty;
         assert_eq!(duty.ready_ms, 2 * 3_600_000);
+    }
+
+    #[test]
+    fn of_rostered_time_counts_what_the_agent_was_logged_in() {
+        let hotline = || "property".into();
+        let began = || What::ShiftBegan { hotline: hotline() };
+        let missed = What::MissesShift { hotline: hotline(), begins_us: 0 };
+        let facts = [
+            fact(1, 0, "8", missed.clone()),
+            fact(1, 600, "8", began()),
+            fact(1, 1_200, "8", logged_in()),
+            fact(1, 1_200, "8", ready()),
+            fact(1, 2_400, "8", What::Away { by: By::Limit }),
+            fact(1, 3_000, "8", paused()),
+            fact(1, HOUR_S, "8", What::ShiftOver { hotline: hotline() }),
+        ];
+        let duty = of_eight(&facts, &[run(1, 0, 2 * HOUR_S)], 0, 24 * HOUR_S).duty;
+        // 50 minutes, of them 20 as ready and 10 in a pause; the pause goes on after the shift.
+        assert_eq!((duty.rostered_ms, duty.rostered_there_ms), (3_000_000, 1_800_000));
+        assert_eq!((duty.attendance(), duty.ready_ms), (Some(0.6), 1_200_000), "who is missed is not there");
+        let never =
+            of_eight(&[fact(1, 0, "8", missed), fact(1, 600, "8", began())], &[run(1, 0, HOUR_S)], 0, HOUR_S).duty;
+        assert_eq!((never.rostered_ms, never.rostered_there_ms, never.ready_ms), (3_000_000, 0, 0));
     }
 
     #[test]

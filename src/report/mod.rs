@@ -67,6 +67,8 @@ pub struct Material {
     pub runs: Vec<Run>,
     /// Callers who were owed a call.
     pub callbacks: Vec<callbacks::Row>,
+    /// Records of calls that were made to them: of those nothing counts but the agent's time.
+    pub called_back: Vec<Record>,
 }
 
 impl Zones {
@@ -122,12 +124,15 @@ impl Report {
                 owed.entry(row.hotline.clone()).or_default().push(row);
             }
         }
+        let day = period.bounds(&zones.otherwise)?;
+        let in_day = |record: &&Record| (day.0..day.1).contains(&record.offered_at.0);
+        let called_back: Vec<&Record> = material.called_back.iter().filter(in_day).collect();
         Ok(Report {
             period,
             hotlines,
             total: Figures::of(&all),
             hours: hours::by_hour(all.iter().map(|record| (*record, zones.of(&record.hotline)))),
-            agents: agents::by_agent(&all, &duties),
+            agents: agents::by_agent(&all, &called_back, &duties),
             surveys,
             classes,
             callbacks: owed.into_iter().map(|(hotline, rows)| (hotline, Callbacks::of(rows))).collect(),

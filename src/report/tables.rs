@@ -125,6 +125,8 @@ pub(super) fn agents(report: &Report) -> Table {
         "occupancy",
         "hung up",
         "tally",
+        "rostered s",
+        "attendance",
     ];
     let rows = report.agents.iter().map(|(agent, figures)| agent_row(agent.as_str(), figures)).collect();
     Table { name: "agents", columns, rows }
@@ -153,6 +155,12 @@ fn agent_row(agent: &str, figures: &AgentFigures) -> Vec<String> {
         figures.occupancy.map(|ratio| format!("{:.1} %", ratio * 100.0)).unwrap_or_default(),
         percent(figures.ended_by_agent),
         strokes(figures.answered),
+        duty(|duty| duty.rostered_ms),
+        figures
+            .duty
+            .and_then(|duty| duty.attendance())
+            .map(|ratio| format!("{:.1} %", ratio * 100.0))
+            .unwrap_or_default(),
     ]
 }
 

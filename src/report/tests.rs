@@ -201,3 +201,34 @@ fn each_agent_has_the_rings_the_calls_and_the_time_on_duty() {
     let text = written(&report, Format::Text);
     assert!(text.contains("    8     1          0         0"), "{text}");
 }
+
+#[test]
+fn a_callback_is_the_agents_time_and_no_call_of_the_hotline() {
+    use crate::call::fact::CallsBack;
+    use crate::call::presence::{AgentFact, By, What as Told};
+    use crate::clock::{RunId, Stamp};
+    let agent = || "8".into();
+    let mut facts = Story::new(1)
+        .at(0, What::AgentInvited { attempt: 1, agent: agent() })
+        .at(3_000, What::AgentWaits { attempt: 1, agent: agent() })
+        .at(3_001, What::CallerInvited)
+        .at(20_000, What::CallerAnswered { attempt: 1, agent: agent() })
+        .at(20_000, What::Connected)
+        .ended(70_000, Reason::AgentHungUp, EndedBy::Agent)
+        .facts();
+    let calls_back = CallsBack { entry: facts[0].call, agent: agent() };
+    let What::Offered(offered) = &mut facts[0].what else { panic!("no call") };
+    offered.calls_back = Some(calls_back);
+    let called_back = vec![Record::from_facts(&facts).unwrap()];
+    let at = Stamp { run: RunId(1), mono_ns: 0, wall_us: MORNING.as_micros() };
+    let presence = vec![
+        AgentFact { agent: agent(), n: 0, at, what: Told::LoggedIn { by: By::Phone } },
+        AgentFact { agent: agent(), n: 1, at, what: Told::Ready { by: By::Phone } },
+    ];
+    let runs = vec![Run { id: RunId(1), began: MORNING, until: MORNING + Duration::from_secs(200) }];
+    let material = Material { called_back, presence, runs, ..Material::default() };
+    let report = Report::new(day(), &zones(), &material).unwrap();
+    let eight = &report.agents[&agent()];
+    assert_eq!((eight.called_back, eight.called_back_ms, eight.occupancy), (1, 50_000, Some(0.25)));
+    assert_eq!((eight.rung, eight.answered, eight.had, report.total.offered), (0, 0, 0, 0));
+}

@@ -194,7 +194,7 @@ impl Case {
     /// The record, and for a sealed call the verdicts of this pack and its hash.
     pub fn record(&self, pack: &Pack) -> Record {
         let mut record = self.fold.record();
-        if self.fold.is_closed() {
+        if self.is_judged() {
             record.verdicts = self.judge(&record, pack).map(|(rule, judged)| self.verdict(rule, &judged)).collect();
             record.rule_pack = Some(pack.hash().to_owned());
         }
@@ -203,7 +203,12 @@ impl Case {
 
     /// What each rule that the pack decides says, with a transcript those of words too; nothing before the call is sealed.
     pub fn judged<'p>(&self, pack: &'p Pack) -> Vec<(&'p Rule, Judged)> {
-        if self.fold.is_closed() { self.judge(&self.fold.record(), pack).collect() } else { Vec::new() }
+        if self.is_judged() { self.judge(&self.fold.record(), pack).collect() } else { Vec::new() }
+    }
+
+    /// The rules are for callers who call: a callback is judged by none.
+    fn is_judged(&self) -> bool {
+        self.fold.is_closed() && self.fold.calls_back().is_none()
     }
 
     pub fn verdict(&self, rule: &Rule, judged: &Judged) -> Verdict {
@@ -229,7 +234,7 @@ impl Case {
     /// What one rule with a measure says, whether there are words or not; `None` before the call is sealed. `record`: that of
     /// [`Case::fold`].
     pub fn judged_of(&self, record: &Record, pack: &Pack, rule: &Rule) -> Option<Judged> {
-        let measure = rule.measure.filter(|_| self.fold.is_closed())?;
+        let measure = rule.measure.filter(|_| self.is_judged())?;
         let words = self.transcript.as_ref().map(|transcript| Words::of(transcript, &self.seen));
         Some(self.judge_one(&About { record, seen: &self.seen, words: words.as_ref(), pack, rule }, measure))
     }

@@ -28,7 +28,7 @@ pub use pack::{Decided, Pack, Phrase, Rule, Severity, Slot, State};
 pub use parameter::{KEYS, Key};
 pub use scores::{Change, Line, Scores, Tally};
 pub use transcript::Transcript;
-pub use watch::{Cue, Held, Watch, Watches};
+pub use watch::{Cue, Watch, Watches};
 
 #[cfg(test)]
 mod golden_tests;

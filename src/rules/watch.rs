@@ -49,15 +49,6 @@ impl Cue {
     }
 }
 
-/// A caller whom the agent's phone holds now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Held {
-    /// Later than the hold's begin by the time in which somebody was being called into the talk.
-    pub since: Instant,
-    /// The last tone that was due in this hold. A phone that holds takes none: whoever looks at a page can be told.
-    pub unheard: Option<script::Cue>,
-}
-
 /// One live call.
 #[derive(Debug, Clone)]
 pub struct Watch {
@@ -88,19 +79,24 @@ struct Talking {
     /// `None`: somebody holds, or the caller is with nobody.
     since: Option<Instant>,
     held: [Option<Instant>; 2],
-    unheard: Option<script::Cue>,
     /// Since when somebody is being called into the talk: a hold meanwhile is none.
     adding: Option<Instant>,
     transfer: bool,
     /// How many cues of the talk, and of the agent's present hold, were given.
     talk_told: usize,
     hold_told: usize,
+    /// The same of the cues that the dialplan asks for: what an agent should know by its times, and a phone that holds cannot sound.
+    talk_cued: usize,
+    hold_cued: usize,
 }
 
 impl Watch {
-    /// Begins a call by the parameters of `pack`; `None` if `first` is not `offered`.
+    /// Begins a call by the parameters of `pack`; `None` if `first` is not `offered`, or nobody called.
     pub fn begin(first: &Fact, pack: &Pack) -> Option<Watch> {
         let What::Offered(offered) = &first.what else { return None };
+        if offered.calls_back.is_some() {
+            return None;
+        }
         let ms = |rule: &str, name: &str| {
             let ms = pack.rule(rule).and_then(|rule| pack.parameter(rule, name));
             Duration::from_millis(ms.unwrap_or(u32::MAX).into())
@@ -163,14 +159,8 @@ impl Watch {
         }
     }
 
-    /// The agent's phone holds the caller.
-    pub fn held(&self) -> Option<Held> {
-        let State::Talking(talking) = &self.state else { return None };
-        Some(Held { since: talking.hold()?, unheard: talking.unheard })
-    }
-
-    /// A live call whose facts are read back, as it is now.
-    pub fn of(facts: &[Fact], pack: &Pack, now: Instant) -> Option<Watch> {
+    /// What stands now of a call whose facts are read back.
+    pub fn standing_of(facts: &[Fact], pack: &Pack, now: Instant) -> Option<Cue> {
         let (first, rest) = facts.split_first()?;
         let mut watch = Watch::begin(first, pack)?;
         for fact in rest {
@@ -178,12 +168,7 @@ impl Watch {
             watch.handle_fact(fact);
         }
         watch.handle_timeout(now);
-        Some(watch)
-    }
-
-    /// What stands now of a call whose facts are read back.
-    pub fn standing_of(facts: &[Fact], pack: &Pack, now: Instant) -> Option<Cue> {
-        Watch::of(facts, pack, now)?.standing()
+        watch.standing()
     }
 
     fn due(&self) -> Option<(Instant, Cue)> {
@@ -208,11 +193,12 @@ impl Talking {
             talked: Duration::ZERO,
             since: Some(at),
             held: [None; 2],
-            unheard: None,
             adding: None,
             transfer: false,
             talk_told: 0,
             hold_told: 0,
+            talk_cued: 0,
+            hold_cued: 0,
         }
     }
 
@@ -223,12 +209,18 @@ impl Talking {
                 if held.is_none() {
                     *held = Some(at);
                     if *by == Side::Agent {
-                        (self.hold_told, self.unheard) = (0, None);
+                        (self.hold_told, self.hold_cued) = (0, 0);
                     }
                 }
             }
             What::HoldEnded { by } => self.held[index(*by)] = None,
-            What::Cued { cue, sounded: false } => self.unheard = Some(*cue),
+            What::Cued { cue, .. } => match cue {
+                script::Cue::TalkNearItsLength => self.talk_cued = 1,
+                script::Cue::TalkAtItsLength => self.talk_cued = 2,
+                script::Cue::HoldLong => self.hold_cued = 1,
+                script::Cue::HoldVeryLong => self.hold_cued = 2,
+                script::Cue::Say | script::Cue::Apologise | script::Cue::LateAnswer => {}
+            },
             What::AddStarted { .. } => self.adding = Some(at),
             What::Added { .. } | What::AddFailed { .. } => {
                 let held = &mut self.held[index(Side::Agent)];
@@ -258,7 +250,7 @@ impl Talking {
     }
 
     fn standing(&self) -> Option<Cue> {
-        match (self.hold().is_some(), self.hold_told, self.talk_told) {
+        match (self.hold().is_some(), self.hold_told.max(self.hold_cued), self.talk_told.max(self.talk_cued)) {
             (true, 2.., _) => Some(Cue::HoldAtTwiceItsLength),
             (true, 1, _) => Some(Cue::HoldAtItsLength),
             (_, _, 2..) => Some(Cue::TalkAtItsLength),

@@ -90,26 +90,6 @@ fn a_hold_in_which_somebody_is_called_in_grows_no_longer() {
 }
 
 #[test]
-fn it_is_told_that_a_phone_holds_and_what_it_could_not_sound() {
-    let long = What::Cued { cue: script::Cue::HoldLong, sounded: false };
-    let held_at = |story: Story| {
-        let facts = story.facts();
-        let offered = Instant::from_nanos(facts[0].at.mono_ns);
-        let watch = Watch::of(&facts, &Pack::built_in(), offered + Duration::from_secs(80)).unwrap();
-        watch.held().map(|held| (held.since.since(offered).as_secs(), held.unheard))
-    };
-    let holds = Story::talking(1).at(10_000, held(Side::Agent));
-    assert_eq!(held_at(holds.clone()), Some((10, None)));
-    let told = holds.at(70_000, long);
-    assert_eq!(held_at(told.clone()), Some((10, Some(script::Cue::HoldLong))));
-    assert_eq!(held_at(told.clone().at(71_000, calls_in())), None);
-    assert_eq!(held_at(told.clone().at(72_000, What::HoldEnded { by: Side::Agent })), None);
-    let again = told.at(72_000, What::HoldEnded { by: Side::Agent }).at(73_000, held(Side::Agent));
-    assert_eq!(held_at(again), Some((73, None)));
-    assert_eq!(held_at(Story::talking(1).at(10_000, held(Side::Caller))), None);
-}
-
-#[test]
 fn whoever_looks_late_gets_all_that_is_due_in_order_and_nothing_that_is_over() {
     let facts = Story::talking(1).at(10_000, held(Side::Agent)).facts();
     let mut watch = Watch::begin(&facts[0], &Pack::built_in()).unwrap();
@@ -160,4 +140,26 @@ fn the_watches_of_a_switch_tell_each_calls_cues_once_and_forget_calls_that_are_o
         watches.handle_fact(left.facts().last().unwrap(), &pack);
     }
     assert!(watches.live.is_empty());
+}
+
+/// What the dialplan has the agent told stands on the desk by its times, and changes nothing of what the rules warn of.
+#[test]
+fn cues_of_the_dialplan_stand_while_it_is_so() {
+    let cued = |cue| What::Cued { cue, sounded: false };
+    let standing = |story: &Story, ms| {
+        let facts = story.clone().facts();
+        let now = Instant::from_nanos(facts[0].at.mono_ns) + Duration::from_millis(ms);
+        Watch::standing_of(&facts, &Pack::built_in(), now)
+    };
+    let long = Story::talking(1).at(10_000, held(Side::Agent)).at(11_000, cued(script::Cue::HoldLong));
+    assert_eq!(standing(&long, 12_000), Some(Cue::HoldAtItsLength));
+    assert_eq!(standing(&long.clone().at(11_500, calls_in()), 12_000), None, "somebody is being called in");
+    let longer = long.at(12_000, cued(script::Cue::HoldVeryLong));
+    assert_eq!(standing(&longer, 13_000), Some(Cue::HoldAtTwiceItsLength));
+    let back = longer.clone().at(13_000, What::HoldEnded { by: Side::Agent }).at(13_001, cued(script::Cue::Apologise));
+    assert_eq!(standing(&back, 14_000), None);
+    assert_eq!(standing(&back.clone().at(15_000, held(Side::Agent)), 16_000), None);
+    assert_eq!(standing(&back.at(15_000, cued(script::Cue::TalkNearItsLength)), 16_000), Some(Cue::TalkNearItsLength));
+    let told = [(70_000, Cue::HoldAtItsLength), (130_000, Cue::HoldAtTwiceItsLength)];
+    assert_eq!(cues(longer.ended(150_000, Reason::CallerHungUp, EndedBy::Caller)), told);
 }

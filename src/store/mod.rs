@@ -34,8 +34,17 @@ pub use retention::{Class, Retention};
 pub use writer::{Appended, Writer};
 
 /// Kinds of agents' facts that tell no presence.
-const NO_PRESENCE: [&str; 7] =
-    ["logged_in", "unreachable", "reachable", "supervision_refused", "misses_shift", "log_out_refused", "leaves_alone"];
+const NO_PRESENCE: [&str; 9] = [
+    "logged_in",
+    "unreachable",
+    "reachable",
+    "supervision_refused",
+    "misses_shift",
+    "log_out_refused",
+    "leaves_alone",
+    "shift_began",
+    "shift_over",
+];
 
 use std::path::PathBuf;
 

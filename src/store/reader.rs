@@ -48,6 +48,11 @@ pub struct Nuisance {
 const COLUMNS: &str = "SELECT call.id, call.ended_wall_us, call.record, subject.number FROM call
     LEFT JOIN subject ON subject.id = call.subject";
 
+/// The same of calls to callers who were called back.
+fn of_callbacks(sql: &str) -> String {
+    sql.replacen("FROM call", "FROM callback_call AS call", 1)
+}
+
 impl Reader {
     pub fn open(dir: &Path) -> Result<Reader, StoreError> {
         Ok(Reader { db: sqlite::open_reader(dir)? })
@@ -67,11 +72,17 @@ impl Reader {
         self.records(&sql, &[&since, &i64::try_from(limit).unwrap_or(i64::MAX)])
     }
 
+    /// Of a caller, or to one who was called back.
     pub fn call(&self, call: CallId) -> Result<Option<Call>, StoreError> {
         // One transaction, so that record and facts are of the same moment.
         let moment = self.db.unchecked_transaction()?;
         let sql = format!("{COLUMNS} WHERE call.id = ?1");
-        let row = moment.query_row(&sql, [sqlite::id(call)], columns).optional()?;
+        let of_caller = moment.query_row(&sql, [sqlite::id(call)], columns).optional()?;
+        let back = of_callbacks(&sql);
+        let row = match of_caller {
+            None => moment.query_row(&back, [sqlite::id(call)], columns).optional()?,
+            found => found,
+        };
         let Some(row) = row else { return Ok(None) };
         Ok(Some(Call { record: record(&moment, row)?, facts: sqlite::facts_of(&moment, call)? }))
     }
@@ -91,6 +102,13 @@ impl Reader {
         self.records(&sql, &[&from.as_micros(), &to.as_micros(), &hotline])
     }
 
+    /// Calls to callers who were called back, as [`Reader::records_between`] gives those of callers.
+    pub fn called_back_between(&self, from: Wall, to: Wall) -> Result<Vec<Record>, StoreError> {
+        let sql =
+            of_callbacks(COLUMNS) + " WHERE call.offered_wall_us >= ?1 AND call.offered_wall_us < ?2 ORDER BY call.id";
+        self.records(&sql, &[&from.as_micros(), &to.as_micros()])
+    }
+
     /// Of each agent who was ever heard of the newest fact that tells a presence.
     pub fn presences(&self) -> Result<Vec<AgentFact>, StoreError> {
         sqlite::last_agent_facts(&self.db, &super::NO_PRESENCE, true)
@@ -99,6 +117,11 @@ impl Reader {
     /// Of each agent whose phone was ever missed the newest word on that.
     pub fn reachability(&self) -> Result<Vec<AgentFact>, StoreError> {
         sqlite::last_agent_facts(&self.db, &["unreachable", "reachable"], false)
+    }
+
+    /// Of each agent who ever missed a shift the newest word on that.
+    pub fn missed_shifts(&self) -> Result<Vec<AgentFact>, StoreError> {
+        sqlite::last_agent_facts(&self.db, &["misses_shift"], false)
     }
 
     /// What agents became from `from` up to `to`, and of each the last before: in order of run and number.
@@ -132,7 +155,10 @@ impl Reader {
     /// The facts of every call in progress.
     pub fn live_facts(&self) -> Result<Vec<Vec<Fact>>, StoreError> {
         let moment = self.db.unchecked_transaction()?;
-        let mut query = moment.prepare_cached("SELECT id FROM call WHERE ended_wall_us IS NULL AND closed = 0")?;
+        let mut query = moment.prepare_cached(
+            "SELECT id FROM call WHERE ended_wall_us IS NULL AND closed = 0
+             UNION ALL SELECT id FROM callback_call WHERE ended_wall_us IS NULL AND closed = 0",
+        )?;
         let calls = query.query_map([], |row| row.get(0).map(sqlite::call_id))?.collect::<Result<Vec<_>, _>>()?;
         calls.into_iter().map(|call| sqlite::facts_of(&moment, call)).collect()
     }
@@ -176,7 +202,9 @@ impl Reader {
 
     /// Whether this call is known and not closed: its recording may still be written. `None`: there is no such call.
     pub fn is_open(&self, call: CallId) -> Result<Option<bool>, StoreError> {
-        let mut find = self.db.prepare_cached("SELECT closed = 0 FROM call WHERE id = ?1")?;
+        let mut find = self.db.prepare_cached(
+            "SELECT closed = 0 FROM call WHERE id = ?1 UNION ALL SELECT closed = 0 FROM callback_call WHERE id = ?1",
+        )?;
         Ok(find.query_row([sqlite::id(call)], |row| row.get(0)).optional()?)
     }
 

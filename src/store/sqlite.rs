@@ -29,6 +29,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0011_transcripts.sql"),
     include_str!("migrations/0012_strata.sql"),
     include_str!("migrations/0013_targeting.sql"),
+    include_str!("migrations/0014_callback_calls.sql"),
+    include_str!("migrations/0015_drawn.sql"),
 ];
 
 /// How long one statement waits for another process's lock. Short: the ledger's thread retries by itself, and meanwhile
@@ -160,14 +162,19 @@ pub(super) fn last_agent_facts(db: &Connection, kinds: &[&str], not: bool) -> Re
 }
 
 pub(super) fn agent_facts_between(db: &Connection, from: Wall, to: Wall) -> Result<Vec<AgentFact>, StoreError> {
-    let mut query = db.prepare_cached(
+    // How an agent was before is told by two facts: the last of a presence, and the last of a shift.
+    const SHIFT: &str = "('shift_began', 'shift_over')";
+    let others = super::NO_PRESENCE.iter().filter(|kind| !SHIFT.contains(**kind)).map(|kind| format!("'{kind}'"));
+    let others = others.collect::<Vec<_>>().join(", ");
+    let mut query = db.prepare_cached(&format!(
         "SELECT run, n, agent, mono_ns, wall_us, version, kind, body FROM agent_fact AS told
-         WHERE wall_us < ?2 AND kind NOT IN ('unreachable', 'reachable') AND (wall_us >= ?1 OR NOT EXISTS (
+         WHERE wall_us < ?2 AND kind NOT IN ('unreachable', 'reachable')
+         AND (wall_us >= ?1 OR kind NOT IN ({others}) AND NOT EXISTS (
              SELECT 1 FROM agent_fact AS later WHERE later.agent = told.agent AND later.wall_us < ?1
-               AND later.kind NOT IN ('unreachable', 'reachable')
+               AND later.kind NOT IN ({others}) AND (later.kind IN {SHIFT}) = (told.kind IN {SHIFT})
                AND (later.run, later.n) > (told.run, told.n)))
-         ORDER BY run, n",
-    )?;
+         ORDER BY run, n"
+    ))?;
     let rows = query.query_map([from.as_micros(), to.as_micros()], agent_row)?;
     rows.map(|row| Ok(agents::decode(&row?)?)).collect()
 }

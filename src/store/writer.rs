@@ -89,7 +89,9 @@ impl Writer {
 
     /// Calls that an earlier run left open (or whose recording it did), with their facts: what recovery closes.
     pub fn unfinished(&self) -> Result<Vec<(CallId, Vec<Fact>)>, StoreError> {
-        let mut query = self.db.prepare("SELECT id FROM call WHERE closed = 0 ORDER BY id")?;
+        let mut query = self.db.prepare(
+            "SELECT id FROM call WHERE closed = 0 UNION ALL SELECT id FROM callback_call WHERE closed = 0 ORDER BY id",
+        )?;
         let calls = query.query_map([], |row| row.get(0).map(sqlite::call_id))?.collect::<Result<Vec<_>, _>>()?;
         calls.into_iter().map(|call| Ok((call, sqlite::facts_of(&self.db, call)?))).collect()
     }
@@ -98,6 +100,7 @@ impl Writer {
     pub fn rebuild(&mut self) -> Result<usize, StoreError> {
         let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         work.execute("DELETE FROM call", [])?;
+        work.execute("DELETE FROM callback_call", [])?;
         work.execute("DELETE FROM recording", [])?;
         work.execute("DELETE FROM listed", [])?;
         work.execute("DELETE FROM owed", [])?;
@@ -178,11 +181,16 @@ pub(super) fn case_of(db: &Connection, call: CallId) -> Result<Option<Case>, Sto
 }
 
 fn has_row(db: &Connection, call: CallId) -> Result<bool, StoreError> {
-    Ok(db.prepare_cached("SELECT 1 FROM call WHERE id = ?1")?.exists([sqlite::id(call)])?)
+    let sql = "SELECT 1 FROM call WHERE id = ?1 UNION ALL SELECT 1 FROM callback_call WHERE id = ?1";
+    Ok(db.prepare_cached(sql)?.exists([sqlite::id(call)])?)
 }
 
 pub(super) fn write_call(db: &Connection, call: CallId, case: &Case, pack: &Pack) -> Result<(), StoreError> {
     let (fold, record) = (case.fold(), case.record(pack));
+    if let Some(back) = &record.called_back {
+        callbacks::write_call(db, fold, &record, back)?;
+        return recordings::write(db, fold, &record);
+    }
     let mut replace = db.prepare_cached(
         "INSERT OR REPLACE INTO call (id, hotline, subject, offered_wall_us, ended_wall_us, outcome, closed, record)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",

@@ -240,6 +240,7 @@ pub(super) fn state_of(shown: &Shown) -> (&'static str, &'static str) {
         (PhoneDoes::Ringing, ..) => ("ringing", "ringing"),
         (_, _, Some(false)) => ("unreachable", "gone"),
         (_, Kind::Ready, _) => ("ready", "free"),
+        (_, Kind::LoggedOut | Kind::Away, _) if shown.misses_shift.is_some() => ("misses_shift", "gone"),
         (_, Kind::Away, _) => ("away", "gone"),
         (_, kind, _) => (kind.word(), "off"),
     }

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "the tests stand outside the gateway and have clocks of their own")]
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "the test runner shows it when a test fails")]
 
+pub(crate) mod api;
 pub(crate) mod bench;
 pub(crate) mod browser;
 pub(crate) mod capture;

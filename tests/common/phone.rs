@@ -140,3 +140,25 @@ pub(crate) fn options(from: SocketAddr, to: SocketAddr, call_id: &str) -> String
          Content-Length: 0\n\n"
     )
 }
+
+/// A request of whoever answered `invite` with this tag, within its dialog.
+pub(crate) fn of_the_called(
+    invite: &Message,
+    (from, tag): (SocketAddr, &str),
+    (method, number): (&str, u32),
+    more: &str,
+) -> String {
+    let value = |name: &str| {
+        let line = invite.headers(&[name]);
+        line.split_once(':').map(|(_, value)| value.trim().to_owned()).expect("a header of the INVITE")
+    };
+    let target = value("Contact");
+    let target = target.split(['<', '>']).nth(1).expect("an address").to_owned();
+    format!(
+        "{method} {target} SIP/2.0\nVia: SIP/2.0/UDP {from};rport;branch=z9hG4bKcalled{tag}{number}\nMax-Forwards: 70\n\
+         From: {};tag={tag}\nTo: {}\nCall-ID: {}\nCSeq: {number} {method}\nContact: <sip:8@{from}>\n{more}",
+        value("To"),
+        value("From"),
+        value("Call-ID")
+    )
+}

@@ -36,10 +36,12 @@ const HEAD: &str = r#"
 text = "您好,{org}客户服务中心{agent_no}号接待员为您服务"
 "#;
 
+fn plan_text(start: &str, rest: &str) -> String {
+    format!("[hotline]\nid = \"property\"\norg = \"物业\"\nnumbers = [\"{NUMBER}\"]\n{start}\n{HEAD}\n{rest}")
+}
+
 fn plans(start: &str, rest: &str) -> Plans {
-    let hotline =
-        format!("[hotline]\nid = \"property\"\norg = \"物业\"\nnumbers = [\"{NUMBER}\"]\n{start}\n{HEAD}\n{rest}");
-    let files = [PlanFile { name: "p".into(), bytes: hotline.into_bytes() }];
+    let files = [PlanFile { name: "p".into(), bytes: plan_text(start, rest).into_bytes() }];
     let (plans, faults) = compile(&files, Library::new(vec![&BuiltIn]), None, &["duty".into()]);
     assert!(faults.is_empty(), "{faults:#?}");
     plans

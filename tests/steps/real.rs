@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hotline::io::dialplans::BuiltIn;
 
+use super::common::api;
 use super::common::bench::hotline;
 use super::common::phone::{Message, Phone, follow, invite, pcma_at};
 use super::common::{Bench, Gateway, RecordExt, seconds, until};
@@ -40,8 +41,10 @@ fn shipped() -> (Vec<String>, BTreeSet<String>) {
 fn copy_dialplans(to: &Path) {
     let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/dialplans"));
     std::fs::create_dir_all(to.join("calendars")).expect("a directory");
-    let calendar = Path::new("calendars/cn.toml");
-    std::fs::copy(shipped.join(calendar), to.join(calendar)).expect("the calendar");
+    std::fs::create_dir_all(to.join("rosters")).expect("a directory");
+    for part in ["calendars/cn.toml", "rosters/s10-telecom.toml", "rosters/s15-hospital-guide.toml"] {
+        std::fs::copy(shipped.join(part), to.join(part)).expect("a part of the dialplans");
+    }
     for entry in std::fs::read_dir(shipped).expect("the shipped dialplans").flatten() {
         if entry.file_name().to_string_lossy().starts_with('S') {
             std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a dialplan");
@@ -124,8 +127,12 @@ fn one_call_each_over_sip() {
         bench.extra += &format!("\n[[target]]\nname = \"{target}\"\ntrunk = \"carrier\"\nnumber = \"1390000010{n}\"\n");
     }
     copy_dialplans(&bench.path().join("dialplans"));
+    api::open(&mut bench);
     let (phone, caller) = (Phone::at("127.0.0.1", phones), Phone::at("127.0.0.1", trunk));
     let gateway = bench.serve();
+    for agent in ["101", "102", "103", "104", "105", "106", "151", "152", "153"] {
+        assert_eq!(api::post(&gateway, &format!("/api/v1/agents/{agent}/ready"), "{}").0, 200, "{agent} logs in");
+    }
     // One of those that are closed at night: the command reads all dialplans each time.
     let office = ("4008000111", is_open(&gateway, "4008000111"));
 

@@ -55,6 +55,7 @@ fn line(voice_ms: u32, active: Option<f64>, loudest: f64, floor: f64) -> Stretch
     Stretch {
         lasted_ms: 1_000,
         sound_ms,
+        tone_ms: 0,
         voice_ms,
         active_dbov: active,
         loudest_dbov: loudest,
@@ -65,6 +66,11 @@ fn line(voice_ms: u32, active: Option<f64>, loudest: f64, floor: f64) -> Stretch
 
 pub(super) fn silence() -> Stretch {
     line(0, None, -68.0, -70.0)
+}
+
+/// One that does not end: after two seconds it is the line's floor.
+fn tone() -> Stretch {
+    Stretch { tone_ms: 1_000, ..line(0, None, -20.0, -20.0) }
 }
 
 fn nothing() -> Stretch {
@@ -229,6 +235,15 @@ fn silent_to_the_end() {
     assert_eq!(played(&record), said);
     let ended_by = serde_json::to_value(record.ended_by).expect("a word");
     assert_eq!(ended_by, "gateway");
+}
+
+#[test]
+fn a_machines_tone_is_nobody_and_noise_is_somebody() {
+    for (line, script) in [(tone(), Script::Silent), (noise(), Script::Noise)] {
+        let mut talk = Talk::begin();
+        talk.hears(7, line);
+        assert_eq!(talk.did(), [(script, Deed::Ask)]);
+    }
 }
 
 #[test]

@@ -114,3 +114,52 @@ fn shifts_without_login_and_of_strangers_are_faults() {
     let faults = compiled(&SHIFTS.replace("2026-11-22", "2026-10-22"));
     assert!(faults.contains("a shift ends before it begins"), "{faults}");
 }
+
+/// The roster stands in a file of its own, which says its faults with its own lines.
+#[test]
+fn a_roster_is_a_file_of_its_own() {
+    const AGENTS: &str = "[agents]\nnumbers = [\"8\", \"9\"]\nlogin = true\nlogin_before_s = 600\nroster = \"desk\"\n";
+    let folder = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(folder.path().join("rosters")).expect("a directory");
+    let roster = folder.path().join("rosters/desk.toml");
+    let compiled = |agents: &str| {
+        let directory = hotline::io::dialplans::Directory(folder.path().to_owned());
+        let file = PlanFile { name: "p.toml".into(), bytes: plan_text("", agents).into_bytes() };
+        compile(&[file], Library::new(vec![&directory, &BuiltIn]), None, &[])
+    };
+    let faults = |agents: &str| compiled(agents).1.iter().map(ToString::to_string).collect::<Vec<_>>();
+
+    assert!(faults(AGENTS)[0].contains("agents.roster: there is no roster \"desk\": make rosters/desk.toml"));
+    let night = "# this week\n[[shift]]\nagents = [\"8\"]\nhours = [\"daily 20:00-08:00\"]\nto = \"2026-11-22\"\n";
+    std::fs::write(&roster, night).expect("writing");
+    let (plans, none) = compiled(AGENTS);
+    assert!(none.is_empty(), "{none:?}");
+    let mut world = World::new(plans, 1);
+    run_to(&mut world, 19, 50, 0);
+    let missed = told(&world).into_iter().filter(|(_, what)| matches!(what, Told::MissesShift { .. }));
+    assert_eq!(missed.map(|(agent, _)| agent).collect::<Vec<_>>(), ["8"]);
+    let turns = told(&world).into_iter().filter(|(_, what)| !matches!(what, Told::MissesShift { .. }));
+    let hotline = || "property".into();
+    let saturday = [Told::ShiftBegan { hotline: hotline() }, Told::ShiftOver { hotline: hotline() }];
+    assert_eq!(
+        turns.map(|(_, what)| what).collect::<Vec<_>>(),
+        saturday,
+        "Saturday's, which is on when the run begins"
+    );
+    let hotline = &compiled(AGENTS).0.hotlines[0];
+    let at = |hours: f64| world.now().wall + secs(hours * 3_600.0);
+    let on = |hours: f64| hotline.is_on_shift(&"8".into(), at(hours), secs(0.0));
+    assert!(on(1.0) && on(12.0), "the last shift lasts past midnight");
+    assert!(!on(13.0) && !on(25.0));
+
+    std::fs::write(&roster, format!("{night}\n[[shift]]\nagents = [\"7\"]\nhour = [\"daily 8-9\"]\n"))
+        .expect("writing");
+    let told = faults(AGENTS);
+    let shown = roster.display();
+    for fault in [":8: a shift names agent \"7\", whom no call rings: ", ":7: ", ":9: "] {
+        assert!(told.iter().any(|line| line.starts_with(&format!("{shown}{fault}"))), "{fault} in {told:#?}");
+    }
+    let no_login = faults(&AGENTS.replace("login = true\n", ""));
+    assert!(no_login.iter().any(|line| line.contains("agents.roster is written, and nobody logs in")), "{no_login:#?}");
+    assert!(faults(&AGENTS.replace("desk", "../desk"))[0].contains("there is no roster"), "no way out of the folder");
+}

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use hotline::call::fact::{ClosedWhy, Fact, RingResult, What};
+use hotline::call::presence::{Kind, Order, Presence, What as Told};
 use hotline::cdr::{Outcome, Record, WhyOwed};
 use hotline::dialplan::compile::{PlanFile, compile};
 use hotline::dialplan::plan::Plans;
@@ -38,12 +39,24 @@ fn compiled(files: &[PlanFile]) -> Plans {
 const MONDAY: f64 = 24.0;
 const OPEN: f64 = MONDAY + 10.0;
 
-/// A world in which it is so many hours after Sunday's midnight.
+/// A world in which it is so many hours after Sunday's midnight, and everybody who logs in has.
 fn world_at(hours: f64, plans: &Plans) -> World {
     let mut world = World::new(plans.clone(), 1);
-    // It begins on Sunday at 07:17:24.
-    world.run_for(secs((hours - 7.0) * 3_600.0 - 1_044.0));
+    run_to(&mut world, hours);
+    for agent in plans.hotlines.iter().filter(|hotline| hotline.duty.login).flat_map(|hotline| hotline.everybody()) {
+        order(&mut world, agent.as_str(), Order::Ready);
+    }
     world
+}
+
+fn run_to(world: &mut World, hours: f64) {
+    // It begins on Sunday at 07:17:24.
+    let gone = world.now().mono.as_nanos() as f64 / 1e9;
+    world.run_for(secs((hours - 7.0) * 3_600.0 - 1_044.0 - gone));
+}
+
+fn order(world: &mut World, agent: &str, order: Order) {
+    world.tell(Input::Order { ticket: 1, agent: agent.into(), order });
 }
 
 fn ignore() -> Conduct {
@@ -329,6 +342,47 @@ fn s10_from_junior_to_middle_to_senior() {
     assert_eq!((called.agent(), called.steps()), ("106", vec!["middle", "senior"]));
     assert!(called.record.greeting.as_ref().is_some_and(|greeting| greeting.late));
     assert!(called.record.notice.is_some());
+}
+
+/// Ten minutes before each shift, and nobody leaves before the successor is there.
+#[test]
+fn s10_who_misses_a_shift_is_told_of_and_who_is_needed_stays() {
+    let mut world = World::new(PLANS.clone(), 1);
+    let missing = |world: &World| {
+        let missing = world.agent_facts.iter().filter(|fact| match &fact.what {
+            Told::MissesShift { hotline, .. } => hotline.as_str() == "s10-telecom",
+            _ => false,
+        });
+        missing.map(|fact| fact.agent.to_string()).collect::<Vec<_>>()
+    };
+    let (day, night) = (["101", "102", "104", "106"], ["103", "105"]);
+    run_to(&mut world, 19.8);
+    assert_eq!(missing(&world), day);
+    run_to(&mut world, 19.9);
+    assert_eq!(missing(&world), [&day[..], &night[..]].concat(), "R-344: ten minutes before");
+    order(&mut world, "103", Order::Ready);
+    run_to(&mut world, MONDAY + 3.0);
+    let kind = |world: &World| world.gateway.agents().presence(&"103".into()).map(Presence::kind);
+    order(&mut world, "103", Order::LogOut);
+    assert_eq!(kind(&world), Some(Kind::Ready), "R-345: past midnight it is still the same shift");
+    run_to(&mut world, MONDAY + 7.9);
+    assert_eq!(missing(&world), [&day[..], &night[..], &day[..]].concat());
+    order(&mut world, "101", Order::Ready);
+    order(&mut world, "103", Order::LogOut);
+    assert_eq!(kind(&world), Some(Kind::LoggedOut), "R-345: the successor is there");
+}
+
+#[test]
+fn s15_somebody_is_at_the_desk_while_others_eat() {
+    let desk = PLANS.hotlines.iter().find(|hotline| hotline.id.as_str() == "s15-hospital-guide").expect("S15");
+    let agents = desk.everybody();
+    let midnight = World::new(PLANS.clone(), 1).now().wall + secs((MONDAY - 7.0) * 3_600.0 - 1_044.0);
+    let there = |minute: u32| {
+        let at = midnight + secs(f64::from(minute) * 60.0);
+        agents.iter().filter(|agent| desk.is_on_shift(agent, at, secs(0.0))).count()
+    };
+    assert!((8 * 60..20 * 60).all(|minute| there(minute) > 0), "R-354");
+    assert_eq!([7 * 60 + 59, 8 * 60, 11 * 60 + 45, 15 * 60, 17 * 60 + 45, 20 * 60].map(there), [0, 2, 1, 3, 1, 0]);
 }
 
 #[test]

@@ -192,6 +192,7 @@ impl Demo<'_> {
             answer: rule(),
             callback: None,
             internal: false,
+            calls_back: None,
         };
         let mut told = Told { call: id, run, begin, at, facts: Vec::new() };
         told.push(0, What::Offered(Box::new(offered)));

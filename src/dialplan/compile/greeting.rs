@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
-use super::everybody;
 use super::speaker::Speaker;
 use crate::dialplan::plan::{AgentGreeting, Greeting, Notice, TimeOfDay, Variant};
-use crate::dialplan::schema::Written;
+use crate::dialplan::schema::{Written, everybody};
 use crate::dialplan::scripts::By;
 use crate::dialplan::spoken::Tongue;
 use crate::ids::AgentNo;
@@ -117,7 +116,8 @@ fn notice(written: &Written, speaker: &mut Speaker<'_, '_>) -> Option<Notice> {
     let prompt = speaker.one("greeting.notice", &written.notice.as_ref()?.text)?;
     let mut digest = Sha256::new_with_prefix(&prompt.text);
     prompt.audio.iter().for_each(|sample| digest.update(sample.to_le_bytes()));
-    Some(Notice { version: digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect() })
+    let version = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    Some(Notice { version, prompt })
 }
 
 /// The apology of the rule documents, then the greeting.
