@@ -278,6 +278,8 @@ fn every_command_on_recordings_works_beside_the_server_and_without_it() {
     let summary = |text: &str| -> Value { serde_json::from_str(text.lines().last().expect("a line")).expect("JSON") };
     let verified = summary(&done(&gateway, &["recordings", "verify", "--json"]));
     assert_eq!((verified.number("rows"), verified.number("ok"), verified.number("faults")), (3, 3, 0), "{verified}");
+    // On a machine that stands still now and then a greeting may have been cut into pieces, and tells nothing.
+    assert!(verified.number("prompts") <= 3 && verified.number("farthest_ms") <= 20, "{verified}");
     assert!(done(&gateway, &["status"]).contains("taking calls"));
     assert!(done(&gateway, &["reload"]).contains("in force"));
     assert_eq!(done(&gateway, &["recordings", "prune"]).trim(), "0 recordings deleted, 0 bytes");

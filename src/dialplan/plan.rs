@@ -7,13 +7,14 @@ use std::time::Duration;
 use super::after::After;
 use super::notes::{self, Class};
 use super::reception::Reception;
-use super::scripts::Scripts;
+use super::scripts::{By, Scripts};
 use super::shifts::Shift;
 use jiff::tz::TimeZone;
 
 use crate::clock::Wall;
 use crate::fault::Fault;
 use crate::ids::{AgentNo, CallId, Callee, HotlineId, TargetName};
+use crate::media::Clip;
 
 /// Every hotline, found by the number dialled.
 #[derive(Debug, Clone, Default)]
@@ -164,6 +165,8 @@ pub struct Greeting {
     pub notice: Option<Notice>,
     /// Said instead of a late greeting if the line was busy in truth (C17).
     pub late_busy: BTreeMap<AgentNo, Prompt>,
+    /// Who says sorry after a late answer. The agent hears two tones, and the caller the usual greeting first.
+    pub late_by: By,
     /// Said behind any of them to a caller who cannot be recorded, because the disk is full.
     pub unrecorded: Option<Prompt>,
 }
@@ -228,8 +231,7 @@ pub struct Prompt {
     pub text: String,
     /// The files it was joined from, in order: `greet/property/8.wav`.
     pub files: Vec<String>,
-    /// 8 kHz, 16 bit.
-    pub audio: Arc<[i16]>,
+    pub audio: Clip,
 }
 
 impl Prompt {
@@ -238,7 +240,7 @@ impl Prompt {
         Prompt {
             text: format!("{}{}", self.text, other.text),
             files: [&self.files[..], &other.files].concat(),
-            audio: self.audio.iter().chain(other.audio.iter()).copied().collect(),
+            audio: self.audio.followed_by(&other.audio),
         }
     }
 }

@@ -79,6 +79,8 @@ struct Talking {
     /// `None`: somebody holds, or the caller is with nobody.
     since: Option<Instant>,
     held: [Option<Instant>; 2],
+    /// Since when somebody is being called into the talk: a hold meanwhile is none.
+    adding: Option<Instant>,
     transfer: bool,
     /// How many cues of the talk, and of the agent's present hold, were given.
     talk_told: usize,
@@ -188,6 +190,7 @@ impl Talking {
             talked: Duration::ZERO,
             since: Some(at),
             held: [None; 2],
+            adding: None,
             transfer: false,
             talk_told: 0,
             hold_told: 0,
@@ -213,8 +216,15 @@ impl Talking {
                 script::Cue::TalkAtItsLength => self.talk_cued = 2,
                 script::Cue::HoldLong => self.hold_cued = 1,
                 script::Cue::HoldVeryLong => self.hold_cued = 2,
-                script::Cue::Say | script::Cue::Apologise => {}
+                script::Cue::Say | script::Cue::Apologise | script::Cue::LateAnswer => {}
             },
+            What::AddStarted { .. } => self.adding = Some(at),
+            What::Added { .. } | What::AddFailed { .. } => {
+                let held = &mut self.held[index(Side::Agent)];
+                if let Some((adding, held)) = self.adding.take().zip(held.as_mut()) {
+                    *held = *held + at.since(adding.max(*held));
+                }
+            }
             What::TransferStarted { .. } => self.transfer = true,
             What::TransferCompleted { .. } | What::TransferFailed { .. } => {
                 self.transfer = false;
@@ -237,14 +247,18 @@ impl Talking {
     }
 
     fn standing(&self) -> Option<Cue> {
-        let held = self.held[index(Side::Agent)].is_some();
-        match (held, self.hold_told.max(self.hold_cued), self.talk_told.max(self.talk_cued)) {
+        match (self.hold().is_some(), self.hold_told.max(self.hold_cued), self.talk_told.max(self.talk_cued)) {
             (true, 2.., _) => Some(Cue::HoldAtTwiceItsLength),
             (true, 1, _) => Some(Cue::HoldAtItsLength),
             (_, _, 2..) => Some(Cue::TalkAtItsLength),
             (_, _, 1) => Some(Cue::TalkNearItsLength),
             _ => None,
         }
+    }
+
+    /// Since when the agent holds, unless that is none.
+    fn hold(&self) -> Option<Instant> {
+        self.held[index(Side::Agent)].filter(|_| self.adding.is_none())
     }
 
     fn talk_due(&self, length: Duration) -> Option<(Instant, Cue)> {
@@ -262,7 +276,7 @@ impl Talking {
             1 => (length * 2, Cue::HoldAtTwiceItsLength),
             _ => return None,
         };
-        Some((self.held[index(Side::Agent)]? + after, cue))
+        Some((self.hold()? + after, cue))
     }
 }
 
