@@ -411,6 +411,7 @@ fn score_by_keyboard(console: &Console, browser: &Browser, tag: &str, comment: &
     browser.until(&format!("location.href !== '{here}' || document.querySelector('#lacking')"));
     assert_ne!(browser.url(), here, "{}", browser.text());
     assert_eq!(browser.run("return sessionStorage.aborted + sessionStorage.sent;"), "11", "aborted, sent");
+    assert_eq!(browser.run("return sessionStorage.getItem('late');"), Value::Null, "a draft after the submission");
 }
 
 /// From now on no save of a draft is answered, one is under way, and whoever submits does it twice: the sheet goes out once, and the draft
@@ -431,6 +432,17 @@ fn hold_saves(browser: &Browser) {
          document.querySelector('.comment input').dispatchEvent(new Event('input', { bubbles: true }));",
     );
     browser.until("window.asked");
+    // A change a moment before the submission: its draft must not be sent once the sheet is closed, however long that takes.
+    browser.run(
+        "const sheet = document.querySelector('#sheet'), later = window.setTimeout;
+         window.setTimeout = (save) => { window.draft = save; return later(() => {}, 0); };
+         sheet.dispatchEvent(new Event('input', { bubbles: true }));
+         window.setTimeout = later;
+         sheet.addEventListener('submit', () => {
+           window.fetch = () => { sessionStorage.setItem('late', 'sent'); return Promise.reject(new Error('late')); };
+           window.draft();
+         });",
+    );
 }
 
 /// One row for each of the two visits of one listener is one listen, and the chain is whole.

@@ -78,7 +78,7 @@ fn playout(report: &mut Report) {
     let mut calls: Vec<Bridge> = (0..CALLS).map(|_| joined(Codec::Pcma, true)).collect();
     for bridge in &mut calls {
         // The first frame is sent at once; the rounds begin with the second.
-        bridge.handle(at(0), Command::Play { call: call(), play: Play::Greeting, audio: audio.clone() });
+        bridge.handle(at(0), Command::Play { call: call(), play: Play::Greeting, audio: audio.clone().into() });
         drain(bridge);
     }
     report.row("prompt's frame, to both, recorded", CALLS, ROUNDS, |n| {

@@ -48,7 +48,7 @@ pub(crate) fn greetings(report: &mut Report) {
     let mut lab = Lab::new(calls, true);
     let audio: Arc<[i16]> = vec![1_000; rounds * 160].into();
     for call in 0..calls {
-        lab.media.order(Command::Play { call: number(call), play: Play::Greeting, audio: audio.clone() });
+        lab.media.order(Command::Play { call: number(call), play: Play::Greeting, audio: audio.clone().into() });
     }
     let before = cpu_ns("media-0");
     lab.phones.talk(rounds + 25, |_, _| None);

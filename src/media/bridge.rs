@@ -230,7 +230,7 @@ impl Bridge {
         let known = session.latched().is_some();
         let Some(accepted) = session.accept(source, arrival.mono, bytes, &mut self.scratch.clear) else { return };
         let heard_again = session.watchdog.hear(arrival.mono);
-        self.stirred |= !known || accepted.first || heard_again || session.is_upset();
+        self.stirred |= !known || accepted.first || accepted.rested.is_some() || heard_again || session.is_upset();
         if heard_again {
             self.events.push_back(Event::Resumed { call: self.call, leg, at: arrival });
         }
