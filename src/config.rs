@@ -175,6 +175,7 @@ fn check_from(directory: &Path, file: Option<&Path>) -> Result<Loaded, Vec<Fault
         faults.extend(certificates.faults(&shown, RunClock::start().now().wall));
     }
     let (plans, found) = plans(&config, default_agents);
+    config.inspection.policy = config.inspection.policy.with_quotas_of(&plans);
     // A dialplan with a fault has no id that could be named.
     if found.is_empty() {
         let shown = config.file.as_ref().map_or_else(|| FILE.to_owned(), |file| file.display().to_string());

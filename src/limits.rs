@@ -138,6 +138,9 @@ pub const CLOCK_DRIFT_PPM: f64 = 200.0;
 /// Changes of one leg's stream (SSRC, time line, clock) that become facts; beyond that they are only counted.
 pub const UPSETS: u32 = 32;
 
+/// Rests of one leg (comfort noise, pauses left out) that become facts; later ones are known to ten seconds.
+pub const RESTS: u32 = 200;
+
 /// Voice quality reports of a call's peers (RFC 6035) that are kept: one of each phone and trunk at the end, and some before.
 pub const QUALITY_REPORTS: u32 = 8;
 

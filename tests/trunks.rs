@@ -4,12 +4,15 @@ mod common;
 
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::carrier::{Kamailio, Names, secret};
 use common::phone::{Phone, invite, options};
+use common::sound::write_wav;
 use common::stream::{Certificates, Stream};
+use common::voice::Voice;
 use common::{Bench, Gateway, HOTLINE_NUMBER, RecordExt, Sipp, seconds, until, within};
 use nix::sys::signal::Signal;
 use rustls::ServerConfig;
@@ -67,6 +70,39 @@ fn a_carrier_found_by_name_brings_calls_over_our_registration_and_takes_ours_aga
     asker.send(&invite(asker.address(), way, HOTLINE_NUMBER, "gone"), way);
     asker.expect("SIP/2.0 404", seconds(5));
     drop(kamailio);
+}
+
+/// What another program hears in this sound.
+fn keys_by_multimon(bench: &Bench, sound: &[i16]) -> String {
+    let [wav, raw] = ["keys.wav", "keys.raw"].map(|name| bench.path().join(name));
+    write_wav(&wav, sound);
+    // The rate that it wants.
+    let sox = Command::new("sox").arg(&wav).args(["-r", "22050"]).args(["-e", "signed", "-b", "16"]).arg(&raw).status();
+    assert!(sox.expect("sox runs").success());
+    let output = Command::new("multimon-ng").args(["-q", "-t", "raw", "-a", "DTMF"]).arg(&raw).output();
+    let told = String::from_utf8(output.expect("multimon-ng runs").stdout).expect("text");
+    told.lines().filter_map(|line| line.strip_prefix("DTMF: ")).map(str::trim).collect()
+}
+
+#[test]
+fn a_target_that_knows_no_packets_for_keys_hears_them() {
+    let mut bench = Bench::new();
+    let (busy, duty) = (bench.agent("8"), bench.ports.one());
+    bench.trunk = format!("server = \"sip:127.0.0.1:{duty}\"\noptions_s = 0");
+    overflows_to_duty(&mut bench);
+    bench.extra += "send_digits = \"w1590#\"\n";
+    let ear = Voice::new(bench.ports.even(), 440.0);
+    let agent = Sipp::agent(&bench, "agent_busy", busy).start();
+    let phone = Sipp::agent(&bench, "agent_answers", duty).without_events().voice(ear.port).pause_ms(300).start();
+    // The keys take a second and a half.
+    let caller = Sipp::trunk(&bench, "trunk_hangs_up").pause_ms(4_000);
+    let gateway = bench.serve();
+    caller.run();
+    agent.finish();
+    phone.finish();
+    assert_eq!(gateway.record().text("target"), "duty");
+    let (_, sound) = ear.sound();
+    assert_eq!(keys_by_multimon(&gateway.bench, &sound), "1590#");
 }
 
 #[test]

@@ -184,7 +184,7 @@ impl Call {
             }
             (Stage::Awaiting { left, .. }, Some(Does::Menu(menu))) => self.ask(menu, left - 1, now),
             (Stage::Inviting { .. }, Some(Does::Message(_))) => {
-                let beep = Prompt { text: String::new(), files: Vec::new(), audio: media::beep() };
+                let beep = Prompt { text: String::new(), files: Vec::new(), audio: media::beep().into() };
                 Stage::Beeping { until: self.say(Play::Beep, &beep, now) }
             }
             (Stage::Beeping { .. }, Some(Does::Message(message))) => {

@@ -229,7 +229,7 @@ impl Call {
         self.fact(at, What::AskedToConfirm { attempt, who: a.who.clone() });
         self.actions.push_back(Action::Admit { attempt, audible: Audible::Nobody });
         if let Some(text) = &cascade.text {
-            self.actions.push_back(Action::Tell { attempt, audio: text.audio.clone() });
+            self.actions.push_back(Action::Tell { attempt, audio: text.audio.narrow().clone() });
         }
     }
 

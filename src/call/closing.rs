@@ -1,6 +1,7 @@
 //! The call is over for its people; statistics and the recording are still to come. Then it is sealed.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::fact::{RecordingStatus, What};
 use super::leg::{Action, Input, Listened, Media};
@@ -56,6 +57,10 @@ pub(crate) fn heard(listened: Listened) -> What {
     }
 }
 
+pub(super) fn rested(leg: Side, lasted: Duration) -> What {
+    What::Rested { leg, for_ms: u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX) }
+}
+
 impl Call {
     /// Orders the recording of a call that is to have one. Returns the fact that tells of it.
     pub(super) fn begin_recording(&mut self) -> What {
@@ -79,6 +84,9 @@ impl Call {
             }
             Input::Media(Media::Closed { side, received }) if closing.media.remove(&side) => {
                 self.fact(at, What::Media { leg: side, received });
+            }
+            Input::Media(Media::Rested { side, lasted }) if closing.media.contains(&side) => {
+                self.fact(at, rested(side, lasted));
             }
             // Its first sample went out as the call ended.
             Input::Media(Media::PlayStarted { play }) => self.play_started(at, play),

@@ -10,7 +10,7 @@ use super::privacy::Private;
 use crate::clock::Now;
 pub use crate::ids::Callee;
 use crate::ids::{AgentNo, Side, TargetName};
-use crate::media::{Audible, Hears, OneWayBy, Play, Stretch};
+use crate::media::{Audible, Clip, Hears, OneWayBy, Play, Stretch};
 use crate::protocol::rtp::Received;
 use crate::protocol::sip::voice_quality::Report;
 use crate::quality::speech::Listening;
@@ -229,6 +229,11 @@ pub enum Media {
         side: Side,
         upset: Upset,
     },
+    /// For so long, until now, this phone sent no sound on purpose.
+    Rested {
+        side: Side,
+        lasted: Duration,
+    },
     /// What the two were in the last second.
     Heard {
         caller: Stretch,
@@ -383,7 +388,7 @@ pub enum Action {
     },
     Play {
         play: Play,
-        audio: Arc<[i16]>,
+        audio: Clip,
     },
     /// For the agent's ear alone.
     Cue {

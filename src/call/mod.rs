@@ -35,6 +35,7 @@ mod calling_back;
 mod cascading;
 mod closing;
 mod conference;
+mod courtesies;
 mod handled;
 mod holder;
 mod hunting;
@@ -58,7 +59,7 @@ use calling_back::CallingBack;
 use cascading::Cascading;
 use closing::Closing;
 pub(crate) use closing::heard;
-use fact::{AnswerRule, CallbackRule, CallsBack, Fact, Offered, RingResult, RingSource, Signal, What};
+use fact::{AnswerRule, CallbackRule, CallsBack, ClassedBy, Fact, Offered, RingResult, RingSource, Signal, What};
 use hunting::Hunting;
 use leg::{Action, Callee, Input, Sent};
 use privacy::Privacy;
@@ -110,6 +111,8 @@ pub struct Call {
     transfers: Transfers,
     standing: Standing,
     privacy: Privacy,
+    /// What kind of call it is, as far as somebody has told.
+    class: Option<(String, ClassedBy)>,
     calls_back: Option<CallsBack>,
 }
 
@@ -198,6 +201,7 @@ impl Call {
             transfers: Transfers::default(),
             standing: offer.standing,
             privacy: Privacy::default(),
+            class: None,
             calls_back: None,
             hotline,
         };
@@ -211,6 +215,7 @@ impl Call {
             sip_call_id: offer.sip_call_id,
             dialplan: call.hotline.version.clone(),
             answer,
+            internal: call.standing.internal,
             // Whoever is not reached by a callback stays on the list as he stood.
             callback: call.hotline.after.callback.as_ref().filter(|_| offer.calls_back.is_none()).map(callback_rule),
             calls_back: offer.calls_back,
@@ -444,6 +449,7 @@ impl Call {
     fn fact(&mut self, at: Now, what: What) {
         let fact = self.ledger.next(at, what);
         match &fact.what {
+            What::Classed { class, by } => self.note_class(class, *by),
             What::AgentInvited { attempt, agent } => {
                 self.ledger.ringing.insert(*attempt, Callee::Agent(agent.clone()));
             }

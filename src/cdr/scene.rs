@@ -5,6 +5,7 @@ use super::Fold;
 use crate::call::fact::{Fact, Supervision, What};
 use crate::clock::Stamp;
 use crate::ids::Side;
+use crate::limits;
 use crate::media::OneWayBy;
 use crate::quality::INTERVAL;
 use crate::quality::speech::{Scene, Span};
@@ -84,9 +85,26 @@ fn absent(facts: &[Fact], of: Side, length_ms: u64, since: &dyn Fn(Stamp) -> u64
     absent
 }
 
-/// When this person's phone sent less than half of what it sends while somebody speaks, and nothing was lost: it leaves pauses out, and
-/// what is heard in them is comfort noise. To the interval in which it was counted.
+/// When this person's phone sent no sound on purpose: what is heard then is comfort noise. Rests beyond those that are told are known to
+/// the interval only.
 fn comfort(facts: &[Fact], of: Side, since: &dyn Fn(Stamp) -> u64) -> Vec<Span> {
+    let rest = |fact: &Fact| match fact.what {
+        What::Rested { leg, for_ms } if leg == of => {
+            let at_ms = since(fact.at);
+            Some(Span::new(at_ms.saturating_sub(for_ms), at_ms))
+        }
+        _ => None,
+    };
+    let mut spans: Vec<Span> = facts.iter().filter_map(rest).collect();
+    if spans.len() >= limits::RESTS as usize {
+        let told_to_ms = spans.last().map_or(0, |last| last.to_ms);
+        spans.extend(sparse(facts, of, since).into_iter().filter(|span| span.from_ms >= told_to_ms));
+    }
+    spans
+}
+
+/// Intervals in which a phone sent less than half of what it sends while somebody speaks, and nothing was lost.
+fn sparse(facts: &[Fact], of: Side, since: &dyn Fn(Stamp) -> u64) -> Vec<Span> {
     let packet_us = facts.iter().find_map(|fact| match &fact.what {
         What::MediaMeasured { leg, heard } if *leg == of => Some(heard.measured.packet_us),
         _ => None,
@@ -141,17 +159,33 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_that_leaves_pauses_out_has_comfort_noise_in_them() {
-        let line = |packets: u64, lost: u64| Line { packets, lost, ..Line::default() };
+    fn comfort_noise_is_where_it_came() {
         let facts = Story::talking(1)
-            .at(14_001, What::MediaInterval { leg: Side::Caller, line: line(500, 0) })
-            .at(24_001, What::MediaInterval { leg: Side::Caller, line: line(40, 0) })
-            .at(34_001, What::MediaInterval { leg: Side::Caller, line: line(200, 300) })
-            .at(34_002, What::MediaInterval { leg: Side::Agent, line: line(40, 0) })
+            .at(14_001, What::Rested { leg: Side::Caller, for_ms: 2_600 })
+            .at(20_001, What::Rested { leg: Side::Agent, for_ms: 1_000 })
+            .at(30_001, What::Rested { leg: Side::Caller, for_ms: 60_000 })
             .ended(44_001, Reason::CallerHungUp, EndedBy::Caller)
-            .at(44_010, What::MediaMeasured { leg: Side::Caller, heard: Box::new(story::heard()) })
             .facts();
-        // Of the agent's packets it is not known how long they are.
-        assert_eq!(scene(&facts).unwrap().comfort, [vec![Span::new(10_000, 20_000)], Vec::new()]);
+        let caller = vec![Span::new(7_400, 10_000), Span::new(0, 26_000)];
+        assert_eq!(scene(&facts).unwrap().comfort, [caller, vec![Span::new(15_000, 16_000)]]);
+    }
+
+    #[test]
+    fn beyond_the_rests_that_are_told_the_interval_is_known() {
+        let line = |packets: u64, lost: u64| Line { packets, lost, ..Line::default() };
+        let facts = |told: u64| {
+            let rest = |n: u64| (6_001 + n, What::Rested { leg: Side::Caller, for_ms: 1 });
+            let story = (0..told).map(rest).fold(Story::talking(1), |story, (at, what)| story.at(at, what));
+            story
+                .at(14_001, What::MediaInterval { leg: Side::Caller, line: line(500, 0) })
+                .at(24_001, What::MediaInterval { leg: Side::Caller, line: line(40, 0) })
+                .at(34_001, What::MediaInterval { leg: Side::Caller, line: line(200, 300) })
+                .ended(44_001, Reason::CallerHungUp, EndedBy::Caller)
+                .at(44_010, What::MediaMeasured { leg: Side::Caller, heard: Box::new(story::heard()) })
+                .facts()
+        };
+        let last = |told: u64| scene(&facts(told)).unwrap().comfort[0].last().copied();
+        assert_eq!(last(u64::from(limits::RESTS)), Some(Span::new(10_000, 20_000)));
+        assert_eq!(last(0), None, "nothing was told, so there was none");
     }
 }

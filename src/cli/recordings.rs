@@ -18,6 +18,7 @@ use crate::io::control::{self, Answer, Request};
 use crate::io::custody::Order;
 use crate::io::inspection::{self, Finding, Summary};
 use crate::io::playback::{self, Recordings};
+use crate::io::prompts::Prompts;
 use crate::store::{Kept, Reader};
 
 /// Of the time in which callers whose dialplan wants recordings were connected.
@@ -36,7 +37,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: usize,
     },
-    /// Holds every row against its file (there, hash, header, length) and every file against a row. Exit 1 if anything is wrong.
+    /// Holds every row against its file (there, hash, header, length, prompts where they were played) and every file against a row.
+    /// Exit 1 if anything is wrong.
     Verify {
         #[command(flatten)]
         since: Since,
@@ -196,12 +198,16 @@ fn line(row: &Kept, out: &mut dyn Write) -> io::Result<()> {
 
 fn verify(reader: &Reader, config: &Config, since: Wall, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let mut tell = |finding: &Finding| if json { json_line(finding, out) } else { fault(finding, out) };
-    let summary = inspection::verify(reader, (&config.data_directory, &app::vault(config)), since, &mut tell)
+    let files = (config.data_directory.as_path(), &app::vault(config));
+    let prompts = Prompts::new(config.dialplans.directory(), &config.data_directory);
+    let summary = prompts
+        .with_voice(|say| inspection::verify(reader, files, since, say, &mut tell))
         .map_err(anyhow::Error::from)?;
     if json {
         json_line(&summary, out)?;
     } else {
         let Summary { rows, ok, partial, none, removed, other_files, faults, coverage, .. } = summary;
+        let Summary { prompts, farthest_ms, .. } = summary;
         writeln!(
             out,
             "{rows} connected calls: {ok} ok, {partial} partial, {none} none; {removed} of them gone on purpose"
@@ -212,6 +218,12 @@ fn verify(reader: &Reader, config: &Config, since: Wall, json: bool, out: &mut d
             coverage * 100.0,
             if coverage >= PROMISED { "at least " } else { "promised are " }
         )?;
+        if prompts > 0 {
+            writeln!(
+                out,
+                "{prompts} prompts found in the files, the farthest {farthest_ms} ms from where it was played"
+            )?;
+        }
     }
     match summary.faults {
         0 => Ok(()),

@@ -4,7 +4,8 @@
 //! file. The dialplans' own folder comes before the built-in set, and a text that it can say alone is said by it
 //! alone, so that one call is not spoken with two voices.
 //!
-//! The same floor is called for one thing: `media::wav`, because WAV files are read in one place only.
+//! The same floor is called for two things: `media::wav`, because WAV files are read in one place only, and `media::Clip`, which is
+//! what media threads play.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -16,8 +17,7 @@ use super::join::join;
 use super::plan::Prompt;
 use super::spoken::Tongue;
 use crate::fault::Fault;
-use crate::media::{SAMPLE_RATE_HZ, wav};
-use crate::protocol::audio::resample;
+use crate::media::{Clip, SAMPLE_RATE_HZ, wav};
 use crate::written::text_of;
 
 /// A place that holds files; `io` implements it for directories and for what is built into the binary.
@@ -33,9 +33,9 @@ pub struct Library<'f> {
     /// In the order in which they are searched.
     folders: Vec<&'f dyn Folder>,
     catalogues: BTreeMap<String, Arc<Catalogue>>,
-    clips: BTreeMap<ClipKey, Option<Arc<[i16]>>>,
+    clips: BTreeMap<ClipKey, Option<Clip>>,
     calendars: BTreeMap<String, Option<Arc<Calendar>>>,
-    joined: BTreeMap<Vec<ClipKey>, Arc<[i16]>>,
+    joined: BTreeMap<Vec<ClipKey>, Clip>,
     faults: BTreeSet<Fault>,
 }
 
@@ -110,30 +110,30 @@ impl<'f> Library<'f> {
     }
 
     /// Equal rows of recordings share their audio.
-    fn audio(&mut self, language: &str, entries: &[&Entry]) -> Option<Arc<[i16]>> {
+    fn audio(&mut self, language: &str, entries: &[&Entry]) -> Option<Clip> {
         let keys: Vec<ClipKey> = entries.iter().map(|e| (e.folder, path(language, &e.file))).collect();
         if let Some(audio) = self.joined.get(&keys) {
             return Some(audio.clone());
         }
         // All are read before the first that is missing ends it: every fault at once.
-        let clips: Vec<Option<Arc<[i16]>>> =
+        let clips: Vec<Option<Clip>> =
             keys.iter().zip(entries).map(|(key, entry)| self.clip(key, language, entry)).collect();
-        let clips: Vec<Arc<[i16]>> = clips.into_iter().collect::<Option<_>>()?;
+        let clips: Vec<Clip> = clips.into_iter().collect::<Option<_>>()?;
         let audio = match clips.as_slice() {
             [only] => only.clone(),
-            several => join(&several.iter().map(|c| &c[..]).collect::<Vec<_>>()).into(),
+            several => joined(several),
         };
         self.joined.insert(keys, audio.clone());
         Some(audio)
     }
 
-    fn clip(&mut self, key: &ClipKey, language: &str, entry: &Entry) -> Option<Arc<[i16]>> {
+    fn clip(&mut self, key: &ClipKey, language: &str, entry: &Entry) -> Option<Clip> {
         if let Some(known) = self.clips.get(key) {
             return known.clone();
         }
         let folder = self.folders[key.0];
         let clip = match read_clip(folder, &key.1) {
-            Ok(samples) => Some(samples.into()),
+            Ok(clip) => Some(clip),
             Err((what, hint)) => {
                 let catalogue = folder.shown(&path(language, CATALOGUE));
                 self.faults.insert(Fault::new(catalogue, entry.line, format!("\"{}\" {what}", entry.file), hint));
@@ -244,15 +244,24 @@ impl Catalogue {
     }
 }
 
-/// The samples of a recording at 8 kHz; or what is wrong with it, and the hint.
-fn read_clip(folder: &dyn Folder, path: &str) -> Result<Vec<i16>, (String, &'static str)> {
+/// At 16 kHz only if all of them are.
+fn joined(clips: &[Clip]) -> Clip {
+    let wide: Option<Vec<&[i16]>> = clips.iter().map(|clip| Some(&clip.wide()?[..])).collect();
+    match wide {
+        Some(pieces) => Clip::wideband(join(&pieces, 2 * SAMPLE_RATE_HZ)),
+        None => join(&clips.iter().map(|clip| &clip[..]).collect::<Vec<_>>(), SAMPLE_RATE_HZ).into(),
+    }
+}
+
+/// The sound of a recording; or what is wrong with it, and the hint.
+fn read_clip(folder: &dyn Folder, path: &str) -> Result<Clip, (String, &'static str)> {
     const FORMAT: &str = "make it mono, 16-bit PCM, 8,000 or 16,000 Hz (sox in.wav -r 8000 -b 16 -c 1 out.wav)";
     let bytes = folder.read(path).map_err(|e| (e, "make it readable"))?;
     let bytes = bytes.ok_or_else(|| ("is missing".to_owned(), "put the recording there, or remove the line"))?;
     let (samples, rate) = wav::read_mono(bytes.as_slice()).map_err(|e| (e, FORMAT))?;
     match rate {
-        SAMPLE_RATE_HZ => Ok(samples),
-        16_000 => Ok(resample::halve(&samples)),
+        SAMPLE_RATE_HZ => Ok(samples.into()),
+        16_000 => Ok(Clip::wideband(samples)),
         other => Err((format!("has {other} samples a second"), FORMAT)),
     }
 }
@@ -282,26 +291,11 @@ pub(super) mod tests {
             let mut catalogue = String::new();
             for (n, (text, file)) in (1..).zip(entries) {
                 catalogue.push_str(&format!("{text}\t{file}\n"));
-                memory.0.insert(format!("prompts/{language}/{file}"), wav_of(&[n * 100; 800], 8_000, 1));
+                memory.0.insert(format!("prompts/{language}/{file}"), wav::file_of(&[n * 100; 800], 8_000, 1));
             }
             memory.0.insert(format!("prompts/{language}/catalogue.tsv"), catalogue.into_bytes());
             memory
         }
-    }
-
-    fn wav_of(samples: &[i16], rate: u32, channels: u16) -> Vec<u8> {
-        let bytes = u32::try_from(samples.len() * 2).unwrap();
-        let mut wav = b"RIFF".to_vec();
-        wav.extend((36 + bytes).to_le_bytes());
-        wav.extend(b"WAVEfmt ");
-        wav.extend(16u32.to_le_bytes());
-        wav.extend([1u16, channels].iter().flat_map(|v| v.to_le_bytes()));
-        wav.extend([rate, rate * 2 * u32::from(channels)].iter().flat_map(|v| v.to_le_bytes()));
-        wav.extend([2 * channels, 16].iter().flat_map(|v| v.to_le_bytes()));
-        wav.extend(b"data");
-        wav.extend(bytes.to_le_bytes());
-        wav.extend(samples.iter().flat_map(|s| s.to_le_bytes()));
-        wav
     }
 
     #[test]
@@ -311,7 +305,7 @@ pub(super) mod tests {
         let first = library.say("zh-CN", "您好,8号").unwrap();
         let second = library.say("zh-CN", "您好!八号。").unwrap();
         assert_eq!(first.files, ["hello.wav", "8.wav", "no.wav"]);
-        assert!(Arc::ptr_eq(&first.audio, &second.audio));
+        assert!(Arc::ptr_eq(first.audio.narrow(), second.audio.narrow()));
         assert_eq!(first.audio.len(), 3 * 800);
         assert_eq!(library.say("zh-CN", "您好,9号").unwrap_err(), Unsaid::Uncovered(vec!["9".into()]));
         assert_eq!(library.say("de", "8").unwrap_err(), Unsaid::NoCatalogue);
@@ -330,12 +324,13 @@ pub(super) mod tests {
     #[test]
     fn sixteen_kilohertz_is_halved_and_other_rates_are_faults() {
         let mut own = Memory::with("en", &[("a", "a.wav"), ("b", "b.wav"), ("c", "c.wav"), ("d", "d.wav")]);
-        own.0.insert("prompts/en/a.wav".into(), wav_of(&[500; 1_600], 16_000, 1));
-        own.0.insert("prompts/en/b.wav".into(), wav_of(&[500; 1_600], 44_100, 1));
-        own.0.insert("prompts/en/c.wav".into(), wav_of(&[500; 1_600], 8_000, 2));
+        own.0.insert("prompts/en/a.wav".into(), wav::file_of(&[500; 1_600], 16_000, 1));
+        own.0.insert("prompts/en/b.wav".into(), wav::file_of(&[500; 1_600], 44_100, 1));
+        own.0.insert("prompts/en/c.wav".into(), wav::file_of(&[500; 1_600], 8_000, 2));
         own.0.remove("prompts/en/d.wav");
         let mut library = Library::new(vec![&own]);
-        assert_eq!(library.say("en", "a").unwrap().audio.len(), 800);
+        let said = library.say("en", "a").unwrap().audio;
+        assert_eq!((said.len(), said.wide().map(|wide| wide.len())), (800, Some(1_600)));
         assert_eq!(library.say("en", "b c d").unwrap_err(), Unsaid::BadRecording);
         let faults: Vec<String> = library.into_faults().iter().map(|f| format!("{}: {}", f.line, f.what)).collect();
         let expected = [
@@ -346,10 +341,25 @@ pub(super) mod tests {
         assert_eq!(faults, expected);
     }
 
+    #[test]
+    fn what_is_joined_has_16_khz_if_all_of_it_has() {
+        let mut own = Memory::with("en", &[("a", "a.wav"), ("b", "b.wav"), ("c", "c.wav")]);
+        for file in ["a", "b"] {
+            own.0.insert(format!("prompts/en/{file}.wav"), wav::file_of(&[500; 1_600], 16_000, 1));
+        }
+        let mut library = Library::new(vec![&own]);
+        let lengths = |said: Clip| (said.len(), said.wide().map(|wide| wide.len()));
+        assert_eq!(lengths(library.say("en", "a b").unwrap().audio), (1_600, Some(3_200)));
+        assert_eq!(lengths(library.say("en", "a b c").unwrap().audio), (2_400, None));
+        let [wide, narrow] = ["a", "c"].map(|text| library.say("en", text).unwrap().audio);
+        assert_eq!(lengths(wide.followed_by(&wide)), (1_600, Some(3_200)));
+        assert_eq!(lengths(wide.followed_by(&narrow)), (1_600, None));
+    }
+
     proptest::proptest! {
         #[test]
         fn no_damage_to_a_recording_makes_the_reader_panic(at in 0..60usize, length in 0..8usize, put: Vec<u8>) {
-            let mut bytes = wav_of(&[500; 100], 8_000, 1);
+            let mut bytes = wav::file_of(&[500; 100], 8_000, 1);
             bytes.splice(at..at + length, put);
             let _ = wav::read_mono(bytes.as_slice());
         }

@@ -166,10 +166,6 @@ impl Gateway {
         let attempt = self.calls.get(&id)?.attempts.get(&attempt)?;
         let Callee::Target(name) = &attempt.agent else { return None };
         let target = self.settings.targets.iter().find(|t| t.name == *name && !t.keys.is_empty())?;
-        if attempt.peer.as_ref().is_some_and(|peer| peer.telephone_event.is_none()) {
-            tracing::warn!(call = %id, target = %name, "the target takes no keys (RFC 4733), so none are sent");
-            return None;
-        }
         let leg = attempt.media.as_ref()?.leg;
         Some(Command::Press { leg, strokes: Arc::clone(&target.keys) })
     }

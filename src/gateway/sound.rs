@@ -63,6 +63,7 @@ impl Gateway {
                 self.heard_of(call, leg, at, |side| Media::OneWayEnded { side, by })
             }
             E::Upset { call, leg, upset, at } => self.heard_of(call, leg, at, |side| Media::Upset { side, upset }),
+            E::Rested { call, leg, lasted, at } => self.heard_of(call, leg, at, |side| Media::Rested { side, lasted }),
             E::Voice { call, leg, live, .. } => {
                 tracing::debug!(%call, leg = leg.0, ?live, snr_db = live.snr_db(), "a voice begins or has ended");
             }

@@ -21,6 +21,13 @@ use crate::quality::{Decoded, Heard};
 use crate::store::{Class, Reader, Writer};
 
 const NUMBER: &str = "13900000001";
+/// Of the tests about where it lies.
+const GREETING: &str = "您好，物业客户服务中心八号接待员为您服务。";
+
+fn greeting() -> Vec<i16> {
+    let file = include_bytes!("../../dialplans/prompts/zh-CN/greet/property/8.wav");
+    wav::read_mono(&file[..]).unwrap().0
+}
 
 struct House {
     folder: TempDir,
@@ -49,13 +56,17 @@ impl House {
     }
 
     /// A call with a recording of this length.
-    fn keep(&mut self, mut facts: Vec<Fact>, recorded_ms: u64) {
+    fn keep(&mut self, facts: Vec<Fact>, recorded_ms: u64) {
+        self.keep_sound(facts, 8_000, &vec![77; recorded_ms as usize * 16]);
+    }
+
+    fn keep_sound(&mut self, mut facts: Vec<Fact>, rate_hz: u32, samples: &[i16]) {
         let call = facts[0].call;
         let What::Offered(offered) = &facts[0].what else { panic!("no call") };
         let subject = Subject { id: offered.caller, number: NUMBER.to_owned() };
         let relative = path::recording(facts[0].at.wall(), call);
         let file = self.data().join(&relative);
-        record(&file, recorded_ms);
+        write(&file, rate_hz, samples);
         let (_, hash) = disk::measure(&file, &Vault::new(Path::new(""), &[])).unwrap();
         for fact in &mut facts {
             match &mut fact.what {
@@ -92,10 +103,12 @@ impl House {
 
     fn verify(&self) -> (BTreeMap<Fault, usize>, Summary) {
         let mut found = BTreeMap::new();
+        let mut say = |text: &str| (text == GREETING).then(|| greeting().into());
         let summary = inspection::verify(
             &self.reader(),
             (self.data(), &self.vault()),
             Wall::from_micros(i64::MIN),
+            &mut say,
             &mut |finding| {
                 *found.entry(finding.fault).or_default() += 1;
                 Ok(())
@@ -106,9 +119,13 @@ impl House {
 }
 
 fn record(file: &Path, ms: u64) {
+    write(file, 8_000, &vec![77; ms as usize * 16]);
+}
+
+fn write(file: &Path, rate_hz: u32, samples: &[i16]) {
     fs::create_dir_all(file.parent().unwrap()).unwrap();
-    let mut writer = wav::Writer::create(File::create(file).unwrap(), 8_000).unwrap();
-    writer.frames(&vec![77; ms as usize * 16]).unwrap();
+    let mut writer = wav::Writer::create(File::create(file).unwrap(), rate_hz).unwrap();
+    writer.frames(samples).unwrap();
     writer.finish().unwrap();
 }
 
@@ -214,6 +231,64 @@ fn channels_that_lie_apart_are_found() {
         house.keep(story.at(9_050, story::recording_ok(4_999)).facts(), 4_999);
     }
     assert_eq!(house.verify().0, BTreeMap::from([(Fault::Apart, 1)]), "34 ms are too many, 20 are not");
+}
+
+/// A stream whose packets came evenly.
+fn calm() -> Heard {
+    let mut heard = story::heard();
+    heard.measured.jitter.max = 900_000;
+    heard
+}
+
+/// What the file itself tells: it has the hash of the record, and the sound lies elsewhere.
+#[test]
+fn prompts_that_lie_elsewhere_and_a_caller_who_is_heard_too_soon_are_found() {
+    /// Samples.
+    const SLIPS: usize = 5_600;
+    let mut house = House::with(1);
+    // The agent speaks beside the greeting, as loud; at 8 and at 16 kHz.
+    let other = include_bytes!("../../dialplans/prompts/zh-CN/hold.lookup.wav");
+    let other = wav::read_mono(&other[..]).unwrap().0;
+    for (seed, astray_ms, rate_khz) in [(2, 0, 8), (3, 19, 16), (4, 34, 8), (5, -60, 16), (6, 400, 8), (7, 0, 8)] {
+        let arrived = What::MediaArrived { leg: Side::Caller };
+        let (prompt, play) = (GREETING.to_owned(), crate::media::Play::Greeting);
+        let facts = Story::talking(seed)
+            .at(4_301, What::PlayStarted { play, prompt, agent: Some("8".into()), late: false })
+            .at(4_501, arrived)
+            .at(7_500, What::PlayEnded { play, to_end: true })
+            .ended(9_000, Reason::CallerHungUp, EndedBy::Caller)
+            .at(9_010, What::MediaMeasured { leg: Side::Caller, heard: Box::new(calm()) })
+            .at(9_050, story::recording_ok(4_999))
+            .facts();
+        let connected = facts.iter().find(|fact| fact.what == What::Connected).unwrap().at;
+        let since = |ms: usize| facts[ms].at.millis_since(connected).unwrap() as i64;
+        let of = |wanted: fn(&What) -> bool| since(facts.iter().position(|fact| wanted(&fact.what)).unwrap());
+        let played_ms = of(|what| matches!(what, What::PlayStarted { .. }));
+        let came_ms = of(|what| matches!(what, What::MediaArrived { .. }));
+        let mut samples = vec![0; 4_999 * rate_khz * 2];
+        let mut mix = |side: usize, from_ms: i64, sound: &[i16]| {
+            for (n, sample) in sound.iter().flat_map(|s| std::iter::repeat_n(*s, rate_khz / 8)).enumerate() {
+                let at = (from_ms as usize * rate_khz + n) * 2 + side;
+                if let Some(place) = samples.get_mut(at) {
+                    *place = i16::saturating_add(*place, sample);
+                }
+            }
+        };
+        let (begin, rest) = (&greeting()[..SLIPS], &greeting()[SLIPS..]);
+        mix(1, played_ms + astray_ms, begin);
+        // One whose rest moved back when the media thread stood still lies where it was heard.
+        mix(1, played_ms + astray_ms + SLIPS as i64 / 8 + if seed == 7 { 100 } else { 0 }, rest);
+        if seed != 7 {
+            mix(1, 500, &other);
+        }
+        // It is as far from its place as the greeting.
+        mix(0, came_ms + astray_ms, &other);
+        house.keep_sound(facts, rate_khz as u32 * 1_000, &samples);
+    }
+    let (found, summary) = house.verify();
+    // Three prompts, and the caller who is 60 ms early.
+    assert_eq!(found, BTreeMap::from([(Fault::Misplaced, 4)]), "{summary:?}");
+    assert_eq!((summary.prompts, summary.farthest_ms), (6, 400));
 }
 
 #[test]

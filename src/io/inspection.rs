@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub use super::alignment::Say;
+use super::alignment::Take;
 use super::recording;
 use super::sound_file::SoundError;
 use super::vault::{Vault, VaultError};
@@ -48,6 +50,8 @@ pub enum Fault {
     Length,
     /// Caller and agent lie on their channels further apart than they spoke.
     Apart,
+    /// By the file itself: a prompt does not lie where it was played, or the caller is heard before a packet of the caller came.
+    Misplaced,
     /// It is sealed, and the key is not at hand.
     Locked,
     /// There is sound where the recording was paused, or digits were blanked.
@@ -72,6 +76,7 @@ impl Fault {
             Fault::Header => "header",
             Fault::Length => "length",
             Fault::Apart => "apart",
+            Fault::Misplaced => "misplaced",
             Fault::Locked => "locked",
             Fault::Heard => "heard",
             Fault::NoRow => "no_row",
@@ -96,6 +101,9 @@ pub struct Summary {
     /// Files that are no row's.
     pub other_files: u64,
     pub faults: u64,
+    /// Prompts that were found in the files, and how far the farthest lies from where it was played.
+    pub prompts: u64,
+    pub farthest_ms: u64,
     /// Recorded time by the time in which callers were connected, without calls whose dialplan wants no recording; 1 if there
     /// was none.
     pub coverage: f64,
@@ -105,14 +113,15 @@ pub struct Summary {
     expected_ms: u64,
 }
 
-/// Reads every recording of calls offered since then. `found` is told each fault as it is seen.
+/// Reads every recording of calls offered since then. `say` gives the sound of what was played; `found` is told each fault as it is seen.
 pub fn verify(
     reader: &Reader,
     (data, vault): (&Path, &Vault),
     since: Wall,
+    say: &mut Say<'_>,
     found: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<Summary, InspectionError> {
-    let mut inspection = Inspection { reader, data, vault, summary: Summary::default(), found };
+    let mut inspection = Inspection { reader, data, vault, summary: Summary::default(), say, found };
     inspection.files(since)?;
     let mut last: Option<Kept> = None;
     loop {
@@ -149,15 +158,16 @@ pub enum InspectionError {
     Io(#[from] io::Error),
 }
 
-struct Inspection<'a> {
+struct Inspection<'a, 's> {
     reader: &'a Reader,
     data: &'a Path,
     vault: &'a Vault,
     summary: Summary,
+    say: &'a mut Say<'s>,
     found: &'a mut dyn FnMut(&Finding) -> io::Result<()>,
 }
 
-impl Inspection<'_> {
+impl Inspection<'_, '_> {
     fn tell(
         &mut self,
         fault: Fault,
@@ -194,19 +204,25 @@ impl Inspection<'_> {
                 None => Ok(()),
             };
         }
-        for (fault, path, detail) in faults_of(self.data, self.vault, row) {
+        let faults = faults_of(self.data, self.vault, row);
+        let is_whole = faults.is_empty();
+        for (fault, path, detail) in faults {
             // It may have gone while we looked.
             if self.reader.recording(row.call)?.is_some_and(|row| row.removed.is_some()) {
                 return Ok(());
             }
             self.tell(fault, Some(row.call), Some(path), detail)?;
         }
-        self.channels(row)
+        self.channels(row, is_whole)
     }
 
-    /// Where each person's sound lies was measured while it was recorded, against the arrival of the packets.
-    fn channels(&mut self, row: &Kept) -> Result<(), InspectionError> {
+    /// Where each person's sound lies was measured while it was recorded, against the arrival of the packets; where the channels lie now,
+    /// the file tells.
+    fn channels(&mut self, row: &Kept, is_whole: bool) -> Result<(), InspectionError> {
         let Some(call) = self.reader.call(row.call)? else { return Ok(()) };
+        if is_whole {
+            self.measured(&Take { data: self.data, vault: self.vault, row, record: &call.record, facts: &call.facts })?;
+        }
         let legs = [&call.record.quality.caller, &call.record.quality.agent];
         let [caller, agent] = legs.map(|leg| leg.buffer.map_or(0, |buffer| buffer.recording_astray_ms));
         if caller + agent <= TOLERANCE_MS {
@@ -214,6 +230,27 @@ impl Inspection<'_> {
         }
         let detail = format!("the caller lies up to {caller} ms from where it was heard, the agent {agent} ms");
         self.tell(Fault::Apart, Some(row.call), row.path.as_ref().map(PathBuf::from), detail)
+    }
+
+    /// By the file and the facts alone.
+    fn measured(&mut self, take: &Take<'_>) -> Result<(), InspectionError> {
+        let (call, path) = (Some(take.row.call), take.row.path.as_ref().map(PathBuf::from));
+        for found in take.prompts(TOLERANCE_MS, self.say) {
+            let astray_ms = found.later_ms.unsigned_abs();
+            self.summary.prompts += 1;
+            self.summary.farthest_ms = self.summary.farthest_ms.max(astray_ms);
+            if astray_ms > TOLERANCE_MS {
+                let (at_s, way) = (found.at_ms as f64 / 1_000.0, if found.later_ms > 0 { "later" } else { "sooner" });
+                let detail = format!("what was played at {at_s:.3} s lies {astray_ms} ms {way} on the right channel");
+                self.tell(Fault::Misplaced, call, path.clone(), detail)?;
+            }
+        }
+        if let Some((heard_ms, came_ms)) = take.too_early(TOLERANCE_MS) {
+            let [heard_s, came_s] = [heard_ms, came_ms].map(|ms| ms as f64 / 1_000.0);
+            let detail = format!("the caller is heard at {heard_s:.3} s, and the first packet came at {came_s:.3} s");
+            self.tell(Fault::Misplaced, call, path, detail)?;
+        }
+        Ok(())
     }
 
     /// Files that no row leads to.

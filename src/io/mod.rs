@@ -1,5 +1,6 @@
 //! Sockets, threads, clocks, files: where the program touches the world.
 
+mod alignment;
 pub mod bindings;
 mod budget;
 pub mod clock;

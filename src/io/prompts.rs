@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
 use super::dialplans::{BuiltIn, Directory};
 use crate::clock::Wall;
-use crate::dialplan::prompt::{self, CATALOGUE, Folder};
+use crate::dialplan::prompt::{self, CATALOGUE, Folder, Library};
 use crate::media::wav;
 use crate::quality::speech::{Ear, Scene, listen};
 
@@ -129,6 +130,17 @@ impl Prompts {
         all.into_iter().collect()
     }
 
+    /// Lends a voice: what a text sounds like now at 8 kHz, in whichever language has it.
+    pub fn with_voice<T>(&self, speak: impl FnOnce(&mut dyn FnMut(&str) -> Option<Arc<[i16]>>) -> T) -> T {
+        let own = self.own.as_ref().map(|path| Directory(path.clone()));
+        let folders = own.iter().map(|own| own as &dyn Folder).chain([&BuiltIn as &dyn Folder]).collect();
+        let (mut library, languages) = (Library::new(folders), self.languages());
+        speak(&mut |text| {
+            let said = languages.iter().find_map(|language| library.say(language, text).ok())?;
+            Some(Arc::clone(said.audio.narrow()))
+        })
+    }
+
     fn languages(&self) -> BTreeSet<String> {
         let folder = self.own.as_ref().map(|path| path.join("prompts"));
         let entries = folder.and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
@@ -229,27 +241,12 @@ mod tests {
         BuiltIn::get(&format!("prompts/zh-CN/{file}")).unwrap().data.into_owned()
     }
 
-    fn wav_of(samples: &[i16], rate: u32, channels: u16) -> Vec<u8> {
-        let octets = u32::try_from(samples.len() * 2).unwrap();
-        let mut wav = b"RIFF".to_vec();
-        wav.extend((36 + octets).to_le_bytes());
-        wav.extend(b"WAVEfmt ");
-        wav.extend(16_u32.to_le_bytes());
-        wav.extend([1_u16, channels].iter().flat_map(|v| v.to_le_bytes()));
-        wav.extend([rate, rate * 2 * u32::from(channels)].iter().flat_map(|v| v.to_le_bytes()));
-        wav.extend([2 * channels, 16].iter().flat_map(|v| v.to_le_bytes()));
-        wav.extend(b"data");
-        wav.extend(octets.to_le_bytes());
-        wav.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
-        wav
-    }
-
     #[test]
     fn what_is_no_prompt_is_refused_with_the_reason() {
         check(&built_in("greet/property/8.wav")).unwrap();
         let (speech, rate) = wav::read_mono(built_in("greet/property/8.wav").as_slice()).unwrap();
         let scaled = |by: f64| speech.iter().map(|s| (f64::from(*s) * by) as i16).collect::<Vec<_>>();
-        let of = |samples: &[i16], rate, channels| check(&wav_of(samples, rate, channels)).unwrap_err();
+        let of = |samples: &[i16], rate, channels| check(&wav::file_of(samples, rate, channels)).unwrap_err();
         assert!(matches!(check(b"no WAV").unwrap_err(), Unfit::Format(_)));
         assert!(matches!(of(&speech, rate, 2), Unfit::Format(_)));
         assert_eq!(of(&speech, 44_100, 1), Unfit::Rate(44_100));

@@ -571,6 +571,22 @@ pub(super) fn first_sound(path: &Path, vault: &Vault, from_ms: u64, to_ms: u64) 
     Ok(found.map(|octet| from_ms + octet / FRAME_BYTES * 1_000 / rate.max(1)))
 }
 
+/// One channel between two instants, in ms from the file's beginning, and its rate.
+pub(super) fn channel(
+    path: &Path,
+    vault: &Vault,
+    channel: usize,
+    (from_ms, to_ms): (u64, u64),
+) -> Result<(u32, Vec<i16>), SoundError> {
+    let mut sound = SoundFile::open(path, vault)?;
+    let rate_hz = sound.rate_hz;
+    let at = |ms: u64| ms * u64::from(rate_hz) / 1_000 * FRAME_BYTES;
+    // A piece may end within a frame.
+    let mut octets = Vec::new();
+    sound.read(at(from_ms)..at(to_ms), &mut |piece| octets.extend_from_slice(piece))?;
+    Ok((rate_hz, octets.chunks_exact(FRAME_BYTES as usize).map(|bytes| frame_of(bytes)[channel]).collect()))
+}
+
 /// The waveform is a convenience: without it the recording is as good.
 fn draw_at(path: &Path, drawn: io::Result<Vec<u8>>) {
     if let Err(error) = drawn.and_then(|drawn| fs::write(path, drawn)) {

@@ -9,6 +9,7 @@ use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
 use crate::call::script::{Cue, Deed, Script, Speaker};
 use crate::clock::{RunId, Stamp, Wall};
+use crate::dialplan::courtesies::Said;
 use crate::dialplan::plan::{
     AgentGreeting, Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
 };
@@ -50,6 +51,7 @@ impl Story {
             dialplan: "0123456789abcdef".to_owned(),
             answer: rule(),
             callback: None,
+            internal: false,
             calls_back: None,
         };
         Story { facts: vec![Fact { call, n: 0, at, what: What::Offered(Box::new(offered)) }], offered: at }
@@ -150,7 +152,7 @@ pub(crate) fn plans() -> Plans {
 }
 
 fn spoken(number: &str) -> AgentGreeting {
-    let said = |text: String| Prompt { text, files: Vec::new(), audio: [].into() };
+    let said = |text: String| Prompt { text, files: Vec::new(), audio: Vec::new().into() };
     let text = format!("您好,物业客户服务中心{number}号接待员为您服务");
     AgentGreeting { late: said(format!("不好意思,让您久等了{text}")), normal: said(text) }
 }
@@ -258,11 +260,13 @@ fn newer_kinds(story: Story) -> Story {
         .at(19_158, What::HolderRung { attempt: 5, agent: "9".into() })
         .at(19_159, What::AskedToConfirm { attempt: 5, who: Callee::Target("head".into()) })
         .at(19_160, What::Confirmed { attempt: 5, who: Callee::Target("head".into()) })
-        .at(19_161, What::AgentWaits { attempt: 6, agent: "8".into() })
-        .at(19_162, What::CallerInvited)
-        .at(19_163, What::CallerRinging)
-        .at(19_164, What::CallerAnswered { attempt: 6, agent: "8".into() })
-        .at(19_165, What::CallerReleased { result: RingResult::Busy, status: Some(486) })
+        .at(19_161, What::Rested { leg: Side::Agent, for_ms: 2_600 })
+        .at(19_162, What::SaidForAgent { said: Said::Closing, agent: "8".into() })
+        .at(19_163, What::AgentWaits { attempt: 6, agent: "8".into() })
+        .at(19_164, What::CallerInvited)
+        .at(19_165, What::CallerRinging)
+        .at(19_166, What::CallerAnswered { attempt: 6, agent: "8".into() })
+        .at(19_167, What::CallerReleased { result: RingResult::Busy, status: Some(486) })
 }
 
 /// What a phone says at the end of a call.

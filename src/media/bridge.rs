@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use super::blanking::Blanking;
 use super::conference::Conference;
@@ -18,7 +17,7 @@ use super::session::{Kind, Session};
 use super::tap::{self, Tap};
 use super::transmit::{Outbox, Transmit};
 use super::watchdog::sooner;
-use super::{Block, Command, Event, Hears, Play};
+use super::{Block, Clip, Command, Event, Hears, Play};
 use crate::clock::{Instant, Now, Wall};
 use crate::ids::{CallId, LegId, Random};
 use crate::protocol::rtp::event::Pressed;
@@ -238,6 +237,9 @@ impl Bridge {
         if accepted.first {
             self.events.push_back(Event::FirstPacket { call: self.call, leg, at: arrival });
         }
+        if let Some(lasted) = accepted.rested {
+            self.events.push_back(Event::Rested { call: self.call, leg, lasted, at: arrival });
+        }
         let event = accepted.kind == Kind::Event;
         self.stirred |= event;
         if event
@@ -428,7 +430,7 @@ impl Bridge {
         }));
     }
 
-    fn play(&mut self, now: Now, play: Play, audio: Arc<[i16]>) {
+    fn play(&mut self, now: Now, play: Play, audio: Clip) {
         self.end_play(now, false);
         self.end_crossings();
         let State::Joined(joined) = &mut self.state else {
@@ -522,9 +524,17 @@ impl Bridge {
         playout.wake(now.mono);
         while let Some(frame) = playout.frame(now.mono) {
             let to_caller = find(&mut self.sessions, joined.caller).filter(|_| !cue);
-            let heard = to_caller.is_some_and(|s| s.play(frame.at, &frame.caller, &mut self.scratch.outbox));
-            if let (true, Some(tap)) = (heard, &mut joined.tap) {
-                tap.played(frame.at, &frame.caller);
+            if let Some(caller) = to_caller {
+                let wide = playout.wide(&frame).filter(|_| caller.is_wideband());
+                let heard = match &wide {
+                    Some(wide) => caller.send_sound(frame.at, wide, &mut self.scratch.outbox),
+                    None => caller.play(frame.at, &frame.caller, &mut self.scratch.outbox),
+                };
+                match (&mut joined.tap, wide) {
+                    (Some(tap), Some(wide)) if heard && tap.is_wide() => tap.played_wide(frame.at, &wide),
+                    (Some(tap), _) if heard => tap.played(frame.at, &frame.caller),
+                    _ => {}
+                }
             }
             if let Some(conference) = joined.conference.as_mut().filter(|_| !cue) {
                 conference.prompted(&frame.caller);
@@ -649,6 +659,9 @@ impl Bridge {
         session.say_bye(now, &mut self.scratch.outbox);
         if let Some(pressed) = session.last_key() {
             self.events.push_back(key(self.call, leg, now, pressed));
+        }
+        if let Some(lasted) = session.last_rest(now.mono) {
+            self.events.push_back(Event::Rested { call: self.call, leg, lasted, at: now });
         }
         self.counters.strays += session.strays();
         self.counters.foreign_rtcp += session.foreign_rtcp();

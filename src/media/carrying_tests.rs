@@ -94,6 +94,39 @@ fn a_prompt_reaches_a_wideband_caller_and_its_voice_the_agent() {
     assert!(purity(&agent[2_000..7_000], 1_000.0, 8_000.0) > 0.9, "over the prompt, 12 dB down");
 }
 
+/// A prompt of 16 kHz with a tone below 4 kHz and one above, seen on the wire and in the recording.
+#[test]
+fn who_speaks_wideband_hears_the_upper_band_of_a_prompt_and_others_its_lower_one() {
+    let hz = |n: usize, hz: f64| 6_000.0 * (n as f64 * hz * std::f64::consts::TAU / 16_000.0).sin();
+    let prompt = Clip::wideband((0..16_000).map(|n| (hz(n, 700.0) + hz(n, 5_600.0)) as i16).collect());
+    for mut bench in [wide_and_narrow(), Bench::joined(0)] {
+        bench.order(300_000, Command::Play { call: call(), play: Play::Greeting, audio: prompt.clone() });
+        bench.run(1_400_000);
+        let is_wide = bench.sent_to(CALLER).all(|s| s.3.payload_type == 9);
+        assert_eq!(bench.sent_to(CALLER).count(), 50, "a packet every 20 ms");
+        let coded = bench.sent_to(CALLER).flat_map(|s| s.4.clone());
+        let mut decoder = g722::Decoder::default();
+        let (heard, rate): (Vec<i16>, f64) = match is_wide {
+            true => (coded.flat_map(|code| decoder.decode(code)).collect(), 16_000.0),
+            false => (coded.map(g711_a).collect(), 8_000.0),
+        };
+        let middle = &heard[heard.len() / 4..heard.len() * 3 / 4];
+        bench.close(1_500_000, 1_500_000);
+        let (right, frames) = (bench.channel(1), rate as usize / 1_000);
+        let recorded = &right[550 * frames..1_050 * frames];
+        for (what, sound) in [("the wire", middle), ("the recording", recorded)] {
+            let (low, high) = (purity(sound, 700.0, rate), purity(sound, 5_600.0, rate));
+            match is_wide {
+                true => assert!((low - 0.5).abs() < 0.03 && (high - 0.5).abs() < 0.03, "{what}: {low} {high}"),
+                false => assert!(low > 0.99, "{what}: {low}"),
+            }
+        }
+        let loud = |range: std::ops::Range<usize>| right[range].iter().any(|sample| sample.unsigned_abs() > 2_000);
+        assert!(!loud(0..298 * frames) && loud(300 * frames..302 * frames), "where it was played");
+        assert!(loud(1_297 * frames..1_299 * frames) && !loud(1_303 * frames..1_400 * frames));
+    }
+}
+
 #[test]
 fn each_leg_gets_packets_of_the_length_that_it_wishes() {
     for (comes, wished) in [(20u16, 30u8), (30, 20), (60, 10), (10, 60)] {
@@ -148,6 +181,8 @@ fn a_pause_is_no_loss_and_sounds_as_the_peer_wished() {
         assert!((resembles(pause) - alike).abs() < 0.1, "{} for {noise:?}", resembles(pause));
     }
     let bench = pausing(&[50]);
+    let rest = Event::Rested { call: call(), leg: CALLER, lasted: Duration::from_secs(1), at: at(2_000_000) };
+    assert!(bench.events.contains(&rest), "{:?}", bench.events);
     assert_eq!(bench.bridge.counters().concealed, 0);
     let left = bench.channel(0);
     assert!(purity(&left[16_100..23_900], 440.0, 8_000.0) > 0.99);

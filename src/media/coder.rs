@@ -8,6 +8,8 @@ use crate::protocol::audio::resample::Doubler;
 #[derive(Debug, Default)]
 pub(super) struct Coder {
     wide: Option<Box<(Encoder, Doubler)>>,
+    /// The doubler's line is of before other sound.
+    is_stale: bool,
 }
 
 impl Coder {
@@ -21,6 +23,9 @@ impl Coder {
             }
             None => {
                 let (encoder, doubler) = &mut **self.wide.get_or_insert_default();
+                if std::mem::replace(&mut self.is_stale, false) {
+                    *doubler = Doubler::default();
+                }
                 for (code, sample) in out.iter_mut().zip(samples) {
                     *code = encoder.encode(doubler.push(*sample));
                 }
@@ -33,6 +38,7 @@ impl Coder {
         if codec.law().is_some() {
             return self.narrow(codec, samples, out);
         }
+        self.is_stale = true;
         let (encoder, _) = &mut **self.wide.get_or_insert_default();
         for (code, pair) in out.iter_mut().zip(samples.chunks_exact(2)) {
             *code = encoder.encode([pair[0], pair[1]]);

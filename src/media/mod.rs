@@ -13,6 +13,7 @@ mod blanking;
 mod bridge;
 #[cfg(test)]
 mod carrying_tests;
+mod clip;
 mod coder;
 mod conceal;
 mod conference;
@@ -62,6 +63,7 @@ pub mod wav;
 pub use about::About;
 pub use beep::beep;
 pub use bridge::{Bridge, Counters, Recorded, Scratch};
+pub use clip::Clip;
 pub use conference::Audible;
 pub use cue::cue_tone;
 pub use jitter_buffer::Buffered;
@@ -192,8 +194,9 @@ pub enum Command {
     /// `record`: blocks go to the recorder.
     Bridge { call: CallId, caller: LegId, agent: LegId, connected: Now, record: bool },
     /// Plays a prompt to the caller; meanwhile the agent's voice does not reach the caller (but is recorded), the caller's
-    /// voice reaches the agent, and the agent hears the prompt 12 dB down. Reported by `PlayStarted` and `PlayEnded`.
-    Play { call: CallId, play: Play, audio: Arc<[i16]> },
+    /// voice reaches the agent, and the agent hears the prompt 12 dB down. Reported by `PlayStarted` and `PlayEnded`. A wideband caller
+    /// hears and records what the prompt has at 16 kHz.
+    Play { call: CallId, play: Play, audio: Clip },
     /// The caller's leg is a call with nobody on the other side, parked until the first `Bridge`: soft notes are heard, prompts
     /// can be played, and the time line of the tap begins at `connected`. `record`: blocks go to the recorder.
     Attend { call: CallId, caller: LegId, connected: Now, record: bool },
@@ -218,7 +221,7 @@ pub enum Command {
     /// Half a second of 1,400 Hz beside the voices, heard by both and recorded. Nothing happens while something else is played, nor in
     /// a hold or with a third.
     Warn { call: CallId },
-    /// Presses keys toward the peer of this leg (RFC 4733), who hears nothing else while one is down.
+    /// Presses keys toward the peer of this leg, who hears nothing else while one is down: by RFC 4733, or as tones if it knows no events.
     Press { leg: LegId, strokes: Arc<[Stroke]> },
     /// The prompt that is being played ends now.
     Hush { call: CallId },
@@ -286,6 +289,14 @@ pub enum Event {
         call: CallId,
         leg: LegId,
         upset: Upset,
+        at: Now,
+    },
+    /// For so long a joined leg's peer sent comfort noise instead of sound, or left the pause out and nothing was lost; from
+    /// [`crate::quality::SHORTEST_REST`] on, the first [`crate::limits::RESTS`] of a leg.
+    Rested {
+        call: CallId,
+        leg: LegId,
+        lasted: Duration,
         at: Now,
     },
     /// Voice is heard on a leg of a recorded call again, or has not been for five seconds; `at` is on the recording's time line.

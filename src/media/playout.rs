@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Codec, Play};
+use super::{Clip, Codec, Play};
 use crate::clock::Instant;
 use crate::protocol::audio::g722::Decoder;
 use crate::protocol::audio::mix::{self, Gain};
@@ -30,7 +30,7 @@ const PROMPT_GAIN_DB: f64 = -12.0;
 #[derive(Debug)]
 pub(super) struct Playout {
     pub(super) play: Play,
-    audio: Arc<[i16]>,
+    audio: Clip,
     start: Instant,
     /// Frames given out.
     sent: u64,
@@ -48,10 +48,12 @@ pub(super) struct Frame {
     pub(super) at: Instant,
     pub(super) caller: [i16; FRAME],
     pub(super) agent: [i16; FRAME],
+    /// Which one it is of the prompt.
+    number: u64,
 }
 
 impl Playout {
-    pub(super) fn new(play: Play, audio: Arc<[i16]>, start: Instant) -> Self {
+    pub(super) fn new(play: Play, audio: Clip, start: Instant) -> Self {
         Playout {
             play,
             audio,
@@ -67,7 +69,7 @@ impl Playout {
 
     /// For the agent alone, at its own level; the caller's half of each frame is not to be used.
     pub(super) fn cue(audio: Arc<[i16]>, start: Instant) -> Self {
-        Playout { gain: Gain::from_db(0.0), ..Playout::new(Play::Script, audio, start) }
+        Playout { gain: Gain::from_db(0.0), ..Playout::new(Play::Script, audio.into(), start) }
     }
 
     /// When the next frame is due, or the end.
@@ -97,13 +99,22 @@ impl Playout {
             return None;
         }
         let from = self.sent as usize * FRAME;
-        let mut frame = Frame { at, caller: [0; FRAME], agent: [0; FRAME] };
+        let mut frame = Frame { at, caller: [0; FRAME], agent: [0; FRAME], number: self.sent };
         for (n, (caller, agent)) in frame.caller.iter_mut().zip(&mut frame.agent).enumerate() {
             *caller = self.audio.get(from + n).copied().unwrap_or(0);
             *agent = mix::add(self.fifo.pop_front().unwrap_or(0), self.gain.apply(*caller));
         }
         self.sent += 1;
         Some(frame)
+    }
+
+    /// What the caller hears of a frame at 16 kHz, if the prompt has it.
+    pub(super) fn wide(&self, frame: &Frame) -> Option<[i16; 2 * FRAME]> {
+        let from = frame.number as usize * 2 * FRAME;
+        let sound = self.audio.wide()?.iter().skip(from);
+        let mut wide = [0; 2 * FRAME];
+        wide.iter_mut().zip(sound).for_each(|(place, sample)| *place = *sample);
+        Some(wide)
     }
 
     /// The caller's voice; the oldest of it gives way.

@@ -1,12 +1,13 @@
 //! One leg's RTP session: who may send to us, what they sent, and our stream toward them.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::coder::Coder;
 use super::control::Control;
 use super::keying::Secured;
 use super::negotiate::CODECS;
-use super::pressing::Pressing;
+use super::pressing::{self, Form, Pressing};
 use super::transmit::Outbox;
 use super::watchdog::{Watchdog, sooner};
 use super::{Codec, Remote};
@@ -14,10 +15,10 @@ use crate::clock::{Instant, Now};
 use crate::ids::{LegId, Random};
 use crate::limits;
 use crate::protocol::audio::comfort;
-use crate::protocol::rtp::event::{Keys, Pressed, Stroke};
+use crate::protocol::rtp::event::{Keys, Payload, Pressed, Stroke};
 use crate::protocol::rtp::srtp::Guard;
 use crate::protocol::rtp::{CLOCK_RATE_HZ, Packet, Received, Sender, Sequenced};
-use crate::quality::{Decoded, Heard, INTERVAL, Kind as Carries, Line, StreamMeter, Upset};
+use crate::quality::{Decoded, Heard, INTERVAL, Kind as Carries, Line, Rests, StreamMeter, Upset};
 
 /// Longest packet that we make, in units: 60 ms.
 pub(super) const LONGEST_PACKET: usize = 480;
@@ -34,6 +35,9 @@ pub(super) struct Session {
     upset: Option<(Instant, Upset)>,
     /// How many more of them will be told.
     upsets_left: u32,
+    rests: Rests,
+    /// How many more of them will be told.
+    rests_left: u32,
     sender: Sender,
     coder: Coder,
     control: Control,
@@ -104,6 +108,8 @@ pub(super) struct Accepted<'a> {
     pub(super) kind: Kind,
     /// The leg's first one.
     pub(super) first: bool,
+    /// For so long the peer sent no sound on purpose, until now.
+    pub(super) rested: Option<Duration>,
     /// False while the peer may not send to us (hold): it is counted and goes nowhere.
     pub(super) heard: bool,
 }
@@ -118,6 +124,8 @@ impl Session {
             interval_ends: None,
             upset: None,
             upsets_left: limits::UPSETS,
+            rests: Rests::default(),
+            rests_left: limits::RESTS,
             sender: Sender::new(random.u32(), random.u32() as u16, random.u32()),
             coder: Coder::default(),
             control: Control::new(random),
@@ -137,6 +145,8 @@ impl Session {
     /// A new offer or answer. The latch holds as long as address and permission stay the same.
     pub(super) fn set_remote(&mut self, now: Instant, remote: Remote) {
         self.control.begin(now);
+        // Whoever holds, or held, sends nothing for another reason.
+        self.rests.cut(now);
         if !remote.send {
             self.sender.pause();
         }
@@ -233,8 +243,11 @@ impl Session {
         {
             *packets += 1;
         }
+        let units = if carries == Carries::Audio { packet.payload.len() as u32 } else { 0 };
+        let rested = self.rests.handle(arrival, &packet.header, carries, units);
+        let rested = rested.filter(|_| self.counts_rest());
         let heard = self.latch(source);
-        Some(Accepted { packet, kind, first, heard })
+        Some(Accepted { packet, kind, first, rested, heard })
     }
 
     /// Passes on what the other leg received, in this leg's codec.
@@ -310,29 +323,36 @@ impl Session {
         self.keys.finish()
     }
 
-    /// Presses these keys toward the peer, from now on; none if it knows no such packets.
+    /// Presses these keys toward the peer, from now on; they sound if it knows no packets for them.
     pub(super) fn press(&mut self, now: Instant, strokes: &[Stroke], out: &mut Outbox) {
-        if self.remote().is_some_and(|remote| remote.telephone_event.is_some()) {
-            self.pressing = Some(Box::new(Pressing::new(strokes, now)));
-            self.press_due(now, out);
-        }
+        let Some(remote) = self.remote() else { return };
+        let form = if remote.telephone_event.is_some() { Form::Events } else { Form::Tones };
+        self.pressing = Some(Box::new(Pressing::new(form, strokes, now)));
+        self.press_due(now, out);
     }
 
     /// What is to be sent of keys of our own by now.
     pub(super) fn press_due(&mut self, now: Instant, out: &mut Outbox) {
         let Some(mut pressing) = self.pressing.take() else { return };
         while let Some(pressed) = pressing.due(now) {
-            let Some((to, payload_type)) = self.destination().and_then(|(to, peer)| Some((to, peer.telephone_event?)))
-            else {
-                continue;
-            };
-            let header = self.sender.press(now, pressed.begins, payload_type);
-            let payload = pressed.payload.to_bytes();
-            self.sender.count(payload.len());
-            out.push(self.leg, to, &header, &payload);
-            self.secure(out);
+            match pressed {
+                pressing::Pressed::Event { begins, payload } => self.send_event(now, begins, payload, out),
+                pressing::Pressed::Sound { at, samples } => {
+                    self.send_narrow(at, &*samples, out);
+                }
+            }
         }
         self.pressing = Some(pressing).filter(|pressing| pressing.deadline().is_some());
+    }
+
+    fn send_event(&mut self, now: Instant, begins: bool, payload: Payload, out: &mut Outbox) {
+        let Some((to, remote)) = self.destination() else { return };
+        let Some(payload_type) = remote.telephone_event else { return };
+        let header = self.sender.press(now, begins, payload_type);
+        let payload = payload.to_bytes();
+        self.sender.count(payload.len());
+        out.push(self.leg, to, &header, &payload);
+        self.secure(out);
     }
 
     /// A key of ours is down, and takes the place of all sound.
@@ -342,10 +362,11 @@ impl Session {
 
     /// Sends samples of our own, which sound from `at`; false if the peer is not to be sent to.
     pub(super) fn play(&mut self, at: Instant, samples: &[i16], out: &mut Outbox) -> bool {
+        if self.is_pressing() { self.destination().is_some() } else { self.send_narrow(at, samples, out) }
+    }
+
+    fn send_narrow(&mut self, at: Instant, samples: &[i16], out: &mut Outbox) -> bool {
         let Some((to, remote)) = self.destination() else { return false };
-        if self.is_pressing() {
-            return true;
-        }
         let (codec, payload_type) = (remote.codec, remote.payload_type);
         let header = self.sender.generate(at, samples.len() as u32, payload_type);
         let mut payload = [0; super::playout::FRAME];
@@ -499,6 +520,18 @@ impl Session {
         let upset = self.upset.take().filter(|_| self.interval_ends.is_some() && self.upsets_left > 0)?;
         self.upsets_left -= 1;
         Some(upset)
+    }
+
+    /// The rest that is not over at the leg's end.
+    pub(super) fn last_rest(&mut self, now: Instant) -> Option<Duration> {
+        self.rests.cut(now).filter(|_| self.counts_rest())
+    }
+
+    /// Of a leg that was joined, as long as there are not too many.
+    fn counts_rest(&mut self) -> bool {
+        let counts = self.interval_ends.is_some() && self.rests_left > 0;
+        self.rests_left -= u32::from(counts);
+        counts
     }
 
     /// The interval that has ended, if one has.

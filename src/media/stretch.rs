@@ -4,14 +4,16 @@
 //! Unlike the meter of [`super::level`], whose floor takes its time, the floor here is the quietest frame of the last two
 //! seconds: a line that is noisy from its first word on is known within a second. What is 10 dB above it (a faint voice
 //! shall count: whoever is heard at all is not silent) and above −60 dBov, a step of A-law over digital silence, is sound; and
-//! whether that is a voice, and no click or slamming door, the detector says that hears recordings too (to it tones are one, and noise
-//! is until its floor is known). It is asked of some frames only: until 80 ms in a row were a voice (from there on all
-//! sound of the stretch is), and of half a second at most.
+//! whether that is a voice, and no click or slamming door, the detector says that hears recordings too (to it noise is one until its
+//! floor is known). It is asked of some frames only: until 80 ms in a row were a voice (from there on all
+//! sound of the stretch is), and of half a second at most. A steady tone or two (a ringing tone, a fax machine, a key) are neither sound nor
+//! voice; until a word was heard each frame of sound is looked at for that. Music is sound, and mostly a voice: only a whole recording tells.
 //!
 //! Levels of voice are active speech levels by ITU-T P.56, method B, of the one stretch.
 
+use super::SAMPLE_RATE_HZ;
 use super::level::dbov;
-use crate::quality::speech::{Detector, Envelope, FRAME_MS};
+use crate::quality::speech::{Detector, Envelope, FRAME_MS, Steady};
 
 /// Frames of a second, the last one cut.
 const SECOND: usize = 62;
@@ -29,6 +31,8 @@ const LOUDEST: usize = 5;
 const WORD_MS: u32 = 200;
 /// Frames of a voice in a row after which the sound of the stretch is taken for it: 80 ms. A click on a key has two of them.
 const SURE: u32 = 5;
+/// Frames of voice from which on no tone is looked for: 208 ms, a word.
+const WORD: u32 = 13;
 /// Frames of a stretch that the detector is asked about at most: 496 ms.
 const ASKED: u32 = 31;
 
@@ -37,9 +41,11 @@ const ASKED: u32 = 31;
 pub struct Stretch {
     /// 100 to 1,100.
     pub lasted_ms: u32,
-    /// Of it above the floor, whatever it was; and a voice.
+    /// Of it above the floor, whatever it was but a tone; and a voice.
     pub sound_ms: u32,
     pub voice_ms: u32,
+    /// One steady tone or two, and nothing beside it.
+    pub tone_ms: u32,
     /// Active speech level; `None`: there was no voice.
     pub active_dbov: Option<f64>,
     /// Mean of the loudest fifth, and the quietest 20 ms of the last two seconds.
@@ -60,6 +66,11 @@ impl Stretch {
         self.voice_ms >= WORD_MS
     }
 
+    /// A machine, as far as one hears.
+    pub fn is_tone(&self) -> bool {
+        2 * self.tone_ms >= self.lasted_ms
+    }
+
     /// How far the loudest is above the floor, in dB.
     pub fn over_floor_db(&self) -> f64 {
         self.loudest_dbov - self.floor_dbov
@@ -76,10 +87,15 @@ pub(super) struct Ear {
     powers: Vec<f64>,
     envelope: Envelope,
     detector: Detector,
+    steady: Steady,
     /// In this stretch.
     asked: u32,
     sound: u32,
     voice: u32,
+    tone: u32,
+    /// The last frames of this stretch, if all were sound that is no tone yet; and whether the one before this was of a tone.
+    undecided: u32,
+    in_tone: bool,
     /// The detector's last answers, if they were yes.
     row: u32,
     /// The frame before was sound of which nothing is known yet.
@@ -99,9 +115,13 @@ impl Ear {
             powers: Vec::with_capacity(SECOND + LOUDEST),
             envelope: Envelope::new(rate_hz),
             detector: Detector::new(rate_hz),
+            steady: Steady::new(rate_hz == 2 * SAMPLE_RATE_HZ),
             asked: 0,
             sound: 0,
             voice: 0,
+            tone: 0,
+            undecided: 0,
+            in_tone: false,
             row: 0,
             open: false,
             comes: false,
@@ -132,6 +152,9 @@ impl Ear {
         self.powers.push(power);
         self.envelope.hear(frame);
         let sounds = power > (self.floor() * MARGIN).max(QUIETEST);
+        if self.is_of_tone(frame, sounds) {
+            return self.detector.pass(frame);
+        }
         self.sound += u32::from(sounds);
         if self.voice >= SURE {
             self.voice += u32::from(sounds);
@@ -148,6 +171,30 @@ impl Ear {
             self.row = 0;
             self.detector.pass(frame);
         }
+    }
+
+    /// Once a tone is known for one, what its first frames were taken for is taken back.
+    fn is_of_tone(&mut self, frame: &[i16], sounds: bool) -> bool {
+        // A tone that lasts becomes the floor.
+        let frames = match self.voice < WORD && (sounds || self.in_tone) {
+            true => self.steady.hear(frame),
+            false => {
+                self.steady.pass(frame);
+                0
+            }
+        };
+        if frames == 0 {
+            self.in_tone = false;
+            self.undecided = if sounds { self.undecided + 1 } else { 0 };
+            return false;
+        }
+        let before = if self.in_tone { 0 } else { self.undecided.min(frames - 1) };
+        (self.in_tone, self.undecided) = (true, 0);
+        self.tone += before + 1;
+        self.sound -= before.min(self.sound);
+        self.voice = self.voice.checked_sub(before).filter(|left| *left >= SURE).unwrap_or(0);
+        (self.row, self.open) = (0, false);
+        true
     }
 
     fn floor(&self) -> f64 {
@@ -172,13 +219,14 @@ impl Ear {
             lasted_ms: millis(frames as u32),
             sound_ms: millis(self.sound),
             voice_ms: millis(self.voice),
+            tone_ms: millis(self.tone),
             active_dbov: active.map(|(level, _)| level),
             loudest_dbov,
             floor_dbov: if frames == 0 { dbov(0.0) } else { dbov(self.floor()) },
             comes: std::mem::take(&mut self.comes),
         };
         self.spoke = stretch.is_heard();
-        (self.sound, self.voice, self.asked) = (0, 0, 0);
+        (self.sound, self.voice, self.tone, self.asked, self.undecided) = (0, 0, 0, 0, 0);
         self.powers.clear();
         stretch
     }
@@ -260,6 +308,36 @@ mod tests {
         }
     }
 
+    /// Noise that grows louder by so many dB a second, and then stays as it is.
+    fn swelling(from_dbov: f64, to_dbov: f64, db_a_second: f64, seconds: usize) -> Vec<i16> {
+        let level = |n: usize| (from_dbov + n as f64 / 8_000.0 * db_a_second).min(to_dbov);
+        let steady = noise(to_dbov, seconds * 8_000);
+        let gain = |n: usize| 10.0_f64.powf((level(n) - to_dbov) / 20.0);
+        steady.iter().enumerate().map(|(n, sample)| (f64::from(*sample) * gain(n)).round() as i16).collect()
+    }
+
+    #[test]
+    fn the_floor_follows_noise_that_swells_two_seconds_behind() {
+        for slope in [0.5, 1.0, 2.0, 3.0] {
+            let mut passed_s = 0.0;
+            for (n, heard) in stretches(&swelling(-60.0, -28.0, slope, 75)).iter().enumerate() {
+                passed_s += f64::from(heard.lasted_ms) / 1_000.0;
+                let truth = (-60.0 + slope * passed_s).min(-28.0);
+                let expected = truth - 2.0 * slope - 3.0..=truth + 0.5;
+                assert!(n < 2 || expected.contains(&heard.floor_dbov), "{slope} dB/s, {truth}: {heard:?}");
+                assert!(n < 2 || heard.over_floor_db() < 10.0, "{slope} dB/s, {truth}: {heard:?}");
+                assert!(n < 2 || heard.voice_ms == 0, "{slope} dB/s, {truth}: {heard:?}");
+            }
+        }
+        // Whatever rises faster is no floor while it rises; two seconds later it is.
+        for slope in [8.0, 32.0] {
+            let heard = stretches(&swelling(-60.0, -28.0, slope, 15));
+            let settled = &heard[heard.len() - 7..];
+            assert!(settled.iter().all(|s| s.floor_dbov > -32.0 && s.over_floor_db() < 5.0), "{heard:#?}");
+            assert_eq!(voice_ms(settled), 0, "{heard:#?}");
+        }
+    }
+
     #[test]
     fn a_voice_of_known_level_has_that_level_and_most_of_it_is_told_for_voice() {
         for file in VOICES {
@@ -317,6 +395,85 @@ mod tests {
             assert!(heard.iter().all(|s| !s.is_voice()), "{what}: {heard:#?}");
         }
         assert!(stretches(&[0; 40_000]).iter().all(|s| s.voice_ms == 0 && s.active_dbov.is_none() && !s.comes));
+    }
+
+    /// These tones together, at this level each; `on` and `off` in ms.
+    fn tones(hz: &[f64], level_dbov: f64, (on, off): (usize, usize), seconds: usize) -> Vec<i16> {
+        let peak = 32_768.0 * 10.0_f64.powf(level_dbov / 20.0) * 2.0_f64.sqrt();
+        let sample = |n: usize| {
+            let sounds = n / 8 % (on + off) < on;
+            let sum: f64 = hz.iter().map(|hz| (std::f64::consts::TAU * hz * n as f64 / 8_000.0).sin()).sum();
+            let plain = if sounds { (peak * sum).round() as i16 } else { 0 };
+            Law::A.decode(Law::A.encode(plain))
+        };
+        (0..seconds * 8_000).map(sample).collect()
+    }
+
+    /// CED of a fax machine whose phase turns every 450 ms (ITU-T G.164, V.25).
+    fn answer_tone() -> Vec<i16> {
+        let steady = tones(&[2_100.0], -20.0, (1, 0), 4);
+        steady.iter().enumerate().map(|(n, s)| if n / 3_600 % 2 == 0 { *s } else { -*s }).collect()
+    }
+
+    /// Chords of three with partials that die away, as hold music is.
+    fn music(seconds: usize) -> Vec<i16> {
+        const ROOTS: [f64; 5] = [262.0, 330.0, 392.0, 349.0, 294.0];
+        let partials = |root: f64| (1..=4).flat_map(move |n| [1.0, 1.26, 1.5].map(|of| f64::from(n) * root * of));
+        let chord = |root| {
+            let steady = tones(&partials(root).collect::<Vec<_>>(), -32.0, (1, 0), 1);
+            let fades = |(n, sample): (usize, &i16)| (f64::from(*sample) * (-(n as f64) / 900.0).exp()) as i16;
+            steady[..3_200].iter().enumerate().map(fades).collect::<Vec<i16>>()
+        };
+        (0..seconds * 5 / 2).flat_map(|n| chord(ROOTS[n % 5])).collect()
+    }
+
+    #[test]
+    fn tones_of_machines_and_keys_are_neither_sound_nor_voice() {
+        let key = |low, high| tones(&[low, high], -17.0, (100, 100), 6);
+        let cases = [
+            ("a tone", tones(&[1_000.0], -20.0, (1, 0), 6)),
+            ("a faint tone", tones(&[1_000.0], -45.0, (1, 0), 6)),
+            ("ringing tone", tones(&[450.0], -16.0, (1_000, 4_000), 12)),
+            ("busy tone", tones(&[450.0], -16.0, (350, 350), 6)),
+            ("dial tone of two", tones(&[350.0, 440.0], -20.0, (1, 0), 6)),
+            ("CNG of a fax", tones(&[1_100.0], -20.0, (500, 3_000), 10)),
+            ("CED of a fax", answer_tone()),
+            ("key 1", key(697.0, 1_209.0)),
+            ("key 5", key(770.0, 1_336.0)),
+            ("key D", key(941.0, 1_633.0)),
+        ];
+        for (what, sound) in cases {
+            for floor in [-75.0, -50.0] {
+                let heard =
+                    stretches(&mixed(&[vec![0; 8_000], sound.clone()].concat(), &noise(floor, sound.len() + 8_000)));
+                let tone_ms: u32 = heard.iter().map(|stretch| stretch.tone_ms).sum();
+                let known = floor < -60.0 || what != "a faint tone";
+                assert!(heard.iter().all(|s| !s.is_voice() && !s.is_heard()) || !known, "{what}: {heard:#?}");
+                assert!(tone_ms > 400 || !known, "{what} over {floor} dBov: {tone_ms} ms");
+            }
+        }
+        let steady = stretches(&tones(&[1_000.0], -20.0, (1, 0), 6));
+        assert!(steady.iter().all(Stretch::is_tone) && steady.last().unwrap().floor_dbov > -21.0, "{steady:#?}");
+    }
+
+    #[test]
+    fn speech_loses_no_word_to_the_tones_and_music_is_sound() {
+        for file in VOICES {
+            for (level, below) in [(-20.0, -75.0), (-26.0, -56.0), (-40.0, -70.0)] {
+                let spoken = voice(file, level);
+                let heard = stretches(&mixed(&spoken, &noise(below, spoken.len())));
+                let of = |ms: fn(&Stretch) -> u32| heard.iter().map(ms).sum::<u32>();
+                let (voice_ms, tone_ms) = (of(|s| s.voice_ms), of(|s| s.tone_ms));
+                assert!(tone_ms * 50 <= voice_ms, "{file} at {level} dBov: {tone_ms} ms of {voice_ms}");
+            }
+            // 10 dB over the noise.
+            let spoken = [vec![0; 16_000], voice(file, -26.0)].concat();
+            let heard = stretches(&mixed(&spoken, &noise(-36.0, spoken.len())));
+            assert!(heard.iter().filter(|s| s.is_heard()).count() * 2 > heard.len() - 2, "{file}: {heard:#?}");
+            assert!(heard.iter().all(|s| s.tone_ms == 0), "{file}: {heard:#?}");
+        }
+        let heard = stretches(&[vec![0; 8_000], music(6)].concat());
+        assert!(heard.iter().filter(|s| s.is_heard()).count() >= 4, "{heard:#?}");
     }
 
     #[test]

@@ -54,8 +54,9 @@ pub(super) struct Tap {
     edge: u64,
     caller: Voice,
     agent: Voice,
-    /// What the caller heard of us.
+    /// What the caller heard of us, and what of it was of 16 kHz.
     played: Lane<i16>,
+    played_wide: Lane<[i16; 2]>,
     doubler: Option<Box<Doubler>>,
     settled: [(u64, u64); 2],
 }
@@ -136,6 +137,7 @@ impl Tap {
             caller,
             agent,
             played: Lane::default(),
+            played_wide: Lane::default(),
             doubler: None,
             settled: [(0, 0); 2],
         }
@@ -155,6 +157,17 @@ impl Tap {
     pub(super) fn played(&mut self, at: Instant, samples: &[i16]) {
         let at = self.unit_at(at);
         self.played.write(at, samples.iter().copied());
+    }
+
+    /// Frames are of 16 kHz.
+    pub(super) fn is_wide(&self) -> bool {
+        self.wide
+    }
+
+    /// The same of 16 kHz, for frames of 16 kHz.
+    pub(super) fn played_wide(&mut self, at: Instant, samples: &[i16]) {
+        let at = self.unit_at(at);
+        self.played_wide.write(at, samples.chunks_exact(2).map(|pair| [pair[0], pair[1]]));
     }
 
     /// When [`Tap::flush`] will have a block even if no packet comes.
@@ -215,7 +228,7 @@ impl Tap {
 
     /// Units that found no place: they came later than the hold-back.
     pub(super) fn missed(&self) -> u64 {
-        self.caller.lane.missed + self.agent.lane.missed + self.played.missed
+        self.caller.lane.missed + self.agent.lane.missed + self.played.missed + self.played_wide.missed
     }
 
     /// What became of caller's and agent's sound since it was last asked.
@@ -246,7 +259,12 @@ impl Tap {
                 .zip(played.flat_map(|s| doubler.push(s)))
                 .for_each(|(heard, played)| *heard = mix::add(*heard, played));
         }
+        let right = samples.iter_mut().skip(1).step_by(2);
+        right
+            .zip(self.played_wide.items.iter().take(units as usize).flatten())
+            .for_each(|(heard, played)| *heard = mix::add(*heard, *played));
         self.played.advance(units as usize);
+        self.played_wide.advance(units as usize);
         self.edge += units;
         Block { call: self.call, first_frame, rate_hz: self.rate_hz(), samples }
     }

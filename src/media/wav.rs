@@ -101,6 +101,18 @@ pub fn read_mono(file: impl Read) -> Result<(Vec<i16>, u32), String> {
     Ok((samples.map_err(|e| format!("damaged: {e}"))?, spec.sample_rate))
 }
 
+/// A file of 16-bit PCM in memory, for tests; half a frame at the end is left out.
+#[cfg(test)]
+pub(crate) fn file_of(samples: &[i16], sample_rate: u32, channels: u16) -> Vec<u8> {
+    let spec = WavSpec { channels, sample_rate, bits_per_sample: 16, sample_format: SampleFormat::Int };
+    let mut file = io::Cursor::new(Vec::new());
+    let mut writer = WavWriter::new(&mut file, spec).expect("memory takes all");
+    let whole = samples.len() - samples.len() % usize::from(channels);
+    samples[..whole].iter().for_each(|sample| writer.write_sample(*sample).expect("memory takes all"));
+    writer.finalize().expect("memory takes all");
+    file.into_inner()
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;

@@ -31,6 +31,7 @@ impl Manner {
         let line = |voice_ms, active_dbov, loudest_dbov, floor_dbov| Stretch {
             lasted_ms: 1_000,
             sound_ms: voice_ms,
+            tone_ms: 0,
             voice_ms,
             active_dbov,
             loudest_dbov,

@@ -20,6 +20,7 @@ pub(crate) struct Sipp {
     calls: u64,
     caller: String,
     rtp_port: u16,
+    formats: &'static str,
     contact_port: u16,
 }
 
@@ -64,6 +65,7 @@ impl Sipp {
             calls: 1,
             caller: "1390000".into(),
             rtp_port: 9,
+            formats: "8 101",
             contact_port: port,
         }
         .number("-p", u64::from(port))
@@ -137,10 +139,17 @@ impl Sipp {
         self
     }
 
+    /// Knows no packets for keys (RFC 4733), where the scenario asks.
+    pub(crate) fn without_events(mut self) -> Sipp {
+        self.formats = "8";
+        self
+    }
+
     pub(crate) fn start(mut self) -> Running {
         let at = |kind: &str| self.directory.join(format!("{}.{kind}", self.name));
         self.command.arg("-error_file").arg(at("errors")).arg("-message_file").arg(at("messages"));
         self.command.args(["-key", "rtp_port"]).arg(self.rtp_port.to_string());
+        self.command.args(["-key", "formats", self.formats]);
         self.command.args(["-key", "contact_port"]).arg(self.contact_port.to_string());
         self.command.args(["-key", "caller"]).arg(&self.caller).arg("-m").arg(self.calls.to_string());
         self.command.arg("-timeout").arg(format!("{}s", self.limit_s));

@@ -17,7 +17,7 @@ use crate::clock::Instant;
 use crate::dialplan::scripts::{By, Silent as Plan};
 use crate::media::Stretch;
 
-/// A line whose floor is above this is noisy and not silent, in dBov.
+/// A line whose floor is above this is noisy and not silent, in dBov; a tone that lasts is a machine.
 const QUIET_DBOV: f64 = -45.0;
 
 /// So much of a wait may be unknown: what is told comes once a second.
@@ -78,7 +78,7 @@ impl Silent {
     }
 
     pub(super) fn hear(&mut self, at: Instant, caller: &Stretch, acts: &mut Acts) {
-        let heard = caller.is_heard() || caller.floor_dbov > QUIET_DBOV;
+        let heard = caller.is_heard() || (caller.floor_dbov > QUIET_DBOV && !caller.is_tone());
         match &mut self.state {
             State::Over => {}
             State::Opening if heard => self.state = State::Over,

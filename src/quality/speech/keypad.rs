@@ -2,9 +2,7 @@
 
 use std::f32::consts::TAU;
 
-const ROWS: [f32; 4] = [697.0, 770.0, 852.0, 941.0];
-const COLUMNS: [f32; 4] = [1_209.0, 1_336.0, 1_477.0, 1_633.0];
-const KEYS: [[char; 4]; 4] = [['1', '2', '3', 'A'], ['4', '5', '6', 'B'], ['7', '8', '9', 'C'], ['*', '0', '#', 'D']];
+use crate::protocol::audio::dtmf::{COLUMNS_HZ, KEYS, ROWS_HZ};
 
 /// Samples of a window at 8 kHz, 17 ms: long enough to part 697 from 770 Hz, short enough for tones that are 1.5 % off (Q.24) and
 /// for three windows in 40 ms.
@@ -51,7 +49,7 @@ pub(crate) struct Keypad {
 
 impl Keypad {
     pub(crate) fn new() -> Keypad {
-        let tones: [f32; 8] = std::array::from_fn(|n| if n < 4 { ROWS[n] } else { COLUMNS[n - 4] });
+        let tones: [f32; 8] = std::array::from_fn(|n| if n < 4 { ROWS_HZ[n] } else { COLUMNS_HZ[n - 4] });
         Keypad {
             factors: tones.map(|hz| 2.0 * (TAU * hz / 8_000.0).cos()),
             waiting: Vec::with_capacity(2 * WINDOW),
@@ -156,7 +154,7 @@ mod tests {
         for (n, key) in KEYS.iter().flatten().enumerate() {
             let mut sound = vec![0; 2_000];
             let from = 700 + 13 * n;
-            tone(f64::from(ROWS[n / 4]), f64::from(COLUMNS[n % 4]), 3_000.0, from, 320, &mut sound);
+            tone(f64::from(ROWS_HZ[n / 4]), f64::from(COLUMNS_HZ[n % 4]), 3_000.0, from, 320, &mut sound);
             let pressed = heard(&sound);
             assert_eq!(pressed.iter().map(|p| p.key).collect::<Vec<_>>(), [*key], "at {from}");
             assert!(pressed[0].from.abs_diff(from as u64) < 160 && pressed[0].to.abs_diff(from as u64 + 320) < 160);

@@ -12,8 +12,10 @@ mod ear;
 mod figures;
 mod keypad;
 mod pace;
+mod place;
 mod side;
 mod span;
+mod steady;
 mod together;
 mod tonality;
 
@@ -25,7 +27,9 @@ pub use figures::{
     listen,
 };
 pub(crate) use keypad::Keypad;
+pub use place::{Place, place_of};
 pub use span::Span;
+pub(crate) use steady::Steady;
 
 /// Of a frame, the grid of all times here.
 pub const FRAME_MS: u64 = 16;
