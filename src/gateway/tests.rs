@@ -342,7 +342,7 @@ fn a_draining_switch_tells_those_who_ask() {
 fn whoever_picks_up_in_an_emergency_is_told_what_it_is_and_nobody_else_is() {
     let mut plans = plans();
     let mut hotline = Hotline::clone(&plans.hotlines[0]);
-    let text = Prompt { text: "紧急来电，请按1接听".into(), files: Vec::new(), audio: [7; 160].into() };
+    let text = Prompt { text: "紧急来电，请按1接听".into(), files: Vec::new(), audio: vec![7; 160].into() };
     let (ring, confirm) = (Duration::from_secs(20), Duration::from_secs(10));
     let callees = vec![Callee::Agent("8".into())];
     let cascade = Cascade { callees, text: Some(text), ring, confirm, otherwise: Next::Unavailable };
