@@ -18,10 +18,12 @@ for (agent, n), part in itertools.groupby(read("frame"), lambda row: (row["agent
     second = int(one_in > 0 and mac(call["call"]) % one_in == 0)
     found.append([agent, n, call["call"], stratum, call["weight"], str(of), str(second)])
 wrong = [row for row in itertools.zip_longest(found, [list(row.values()) for row in read("draw")]) if row[0] != row[1]]
-rule = hashlib.sha256(policy).digest() if policy else b""
-if hashlib.sha256(seed + rule).hexdigest() != told["commitment"]:
+digest = hashlib.sha256(policy).digest() if policy else b""
+if hashlib.sha256(seed + digest).hexdigest() != told["commitment"]:
     wrong.append("seed and policy are not those that were committed to")
-if policy and any(int(row[key]) != json.loads(policy)[key] for row in read("frame") for key in ("target", "second_one_in")):
+rule = json.loads(policy or "{}")
+asked = lambda row: (rule.get("quotas", {}).get(row["agent"], rule["target"]), rule["second_one_in"])
+if rule and any((int(row["target"]), int(row["second_one_in"])) != asked(row) for row in read("frame")):
     wrong.append("the frame is of another policy")
 print(*wrong or [f"{len(found)} picks, every one as computed"], sep="\n")
 sys.exit(bool(wrong))

@@ -173,6 +173,7 @@ fn check_from(directory: &Path, file: Option<&Path>) -> Result<Loaded, Vec<Fault
         faults.extend(certificates.faults(&shown, RunClock::start().now().wall));
     }
     let (plans, found) = plans(&config, default_agents);
+    config.inspection.policy = config.inspection.policy.with_quotas_of(&plans);
     faults.extend(found);
     faults.extend(scorecards::forms(config.dialplans.directory()).1);
     if default_agents {

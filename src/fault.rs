@@ -12,11 +12,27 @@ pub struct Fault {
     pub what: String,
     /// What to do about it.
     pub hint: String,
+    /// The same for whoever reads another language; `None`: there are only our words.
+    pub said: Option<Box<Said>>,
+}
+
+/// A fault without its words: keys of texts that the console has in every language, and what is filled into them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Said {
+    pub what: &'static str,
+    pub hint: &'static str,
+    pub values: Vec<(&'static str, String)>,
 }
 
 impl Fault {
     pub fn new(file: impl Into<String>, line: u32, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Fault { file: file.into(), line, what: what.into(), hint: hint.into() }
+        Fault { file: file.into(), line, what: what.into(), hint: hint.into(), said: None }
+    }
+
+    /// The same fault, told by keys too.
+    pub fn said(self, what: &'static str, hint: &'static str, values: &[(&'static str, &dyn fmt::Display)]) -> Self {
+        let values = values.iter().map(|(name, value)| (*name, value.to_string())).collect();
+        Fault { said: Some(Box::new(Said { what, hint, values })), ..self }
     }
 }
 
@@ -52,6 +68,14 @@ pub fn did_you_mean(written: &str, known: &[&str]) -> String {
     match nearest(written, known) {
         Some(word) => format!("did you mean \"{word}\"?"),
         None => format!("known here: {}", known.join(", ")),
+    }
+}
+
+/// The same as a key and what is filled into it.
+pub fn meant(written: &str, known: &[&str]) -> (&'static str, String) {
+    match nearest(written, known) {
+        Some(word) => ("fault-hint-meant", word.to_owned()),
+        None => ("fault-hint-known", known.join(", ")),
     }
 }
 

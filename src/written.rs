@@ -6,12 +6,13 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::fault::{Fault, did_you_mean, line_of, nearest};
+use crate::fault::{Fault, did_you_mean, line_of, meant, nearest};
 
 /// A value and the line it stands in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +59,7 @@ impl<'t> Document<'t> {
         for error in errors {
             let line = document.line(error.span().map_or(0, |span| span.start));
             if !broken.contains(&line) {
-                document.fault(line, syntax(error.message()), syntax_hint(error.message()));
+                document.tell(not_toml(document.file(), line, error.message()));
                 broken.push(line);
             }
         }
@@ -71,8 +72,13 @@ impl<'t> Document<'t> {
 
     /// Adds a fault, unless its line is broken anyway.
     pub fn fault(&self, line: u32, what: impl Into<String>, hint: impl Into<String>) {
-        if !self.broken.contains(&line) {
-            self.faults.borrow_mut().push(Fault::new(self.file.as_str(), line, what, hint));
+        self.tell(Fault::new(self.file.as_str(), line, what, hint));
+    }
+
+    /// The same with a fault of this file that is made already.
+    pub fn tell(&self, fault: Fault) {
+        if !self.broken.contains(&fault.line) {
+            self.faults.borrow_mut().push(fault);
         }
     }
 
@@ -124,6 +130,15 @@ impl<'d> Table<'d> {
 
     pub fn fault(&self, line: u32, what: impl Into<String>, hint: impl Into<String>) {
         self.document.fault(line, what, hint);
+    }
+
+    /// A fault of this file that is not told yet.
+    pub fn found(&self, line: u32, what: impl Into<String>, hint: impl Into<String>) -> Fault {
+        Fault::new(self.document.file(), line, what, hint)
+    }
+
+    pub fn tell(&self, fault: Fault) {
+        self.document.tell(fault);
     }
 
     /// The section `[key]`; empty if it is absent.
@@ -271,7 +286,8 @@ impl<'d> Table<'d> {
         self.required(key, "\"…\"");
         let found = self.string(key)?;
         if found.value.trim().is_empty() {
-            self.fault(found.line, format!("{} is empty", self.path(key)), "write it between the quotes");
+            let fault = self.found(found.line, format!("{} is empty", self.path(key)), "write it between the quotes");
+            self.tell(fault.said("fault-empty", "fault-hint-quotes", &[("path", &self.path(key))]));
             return None;
         }
         Some(found)
@@ -319,7 +335,11 @@ impl<'d> Table<'d> {
         match u32::from_str_radix(written.as_str(), written.radix()) {
             Ok(number) if range.contains(&number) => Some(At::new(number, line)),
             _ => {
-                self.fault(line, format!("{} is out of range: {written}", self.path(key)), hint);
+                let path = self.path(key);
+                let fault = self.found(line, format!("{path} is out of range: {written}"), hint);
+                let values: [(_, &dyn Display); 4] =
+                    [("path", &path), ("n", written), ("from", range.start()), ("to", range.end())];
+                self.tell(fault.said("fault-range", "fault-hint-whole", &values));
                 None
             }
         }
@@ -332,7 +352,12 @@ impl<'d> Table<'d> {
         if absent && self.document.broken.is_empty() {
             let section = if self.name.is_empty() { "the file" } else { self.name.as_str() };
             let what = format!("{section} has no \"{key}\"");
-            self.fault(self.line, what, format!("add {key} = {sample}{}", self.below()));
+            let fault = self.found(self.line, what, format!("add {key} = {sample}{}", self.below()));
+            self.tell(fault.said(
+                "fault-lacks",
+                "fault-hint-add",
+                &[("section", &self.name), ("key", &key), ("sample", &sample)],
+            ));
         }
     }
 
@@ -349,8 +374,12 @@ impl<'d> Table<'d> {
     }
 
     fn wrong_type(&self, key: &str, line: u32, found: &DeValue<'_>, wanted: &str, hint: &str) {
-        let what = format!("{} is {}, not {wanted}", self.path(key), with_article(found.type_str()));
-        self.fault(line, what, hint);
+        let (path, type_of) = (self.path(key), found.type_str());
+        let fault = self.found(line, format!("{path} is {}, not {wanted}", with_article(type_of)), hint);
+        // As Fluent names its cases.
+        let case = wanted.replace(' ', "-");
+        let values: [(_, &dyn Display); 4] = [("path", &path), ("key", &key), ("found", &type_of), ("wanted", &case)];
+        self.tell(fault.said("fault-type", "fault-hint-type", &values));
     }
 
     /// `sip.listen`, `agent.number`, `hotline`.
@@ -380,10 +409,15 @@ impl<'d> Table<'d> {
                     Some(word) => format!("did you mean [{word}]?"),
                     None => format!("the sections are {}", self.asked.join(", ")),
                 };
-                self.fault(line, format!("unknown {noun}"), hint);
+                let (key, value) = meant(written, &self.asked);
+                let fault = self.found(line, format!("unknown {noun}"), hint);
+                self.tell(fault.said("fault-unknown-section", key, &[("key", &written), ("value", &value)]));
             } else {
                 let what = format!("unknown key \"{written}\" in {}", self.name);
-                self.fault(line, what, did_you_mean(written, &self.asked));
+                let (key, value) = meant(written, &self.asked);
+                let values: [(_, &dyn Display); 3] = [("key", &written), ("section", &self.name), ("value", &value)];
+                let fault = self.found(line, what, did_you_mean(written, &self.asked));
+                self.tell(fault.said("fault-unknown-key", key, &values));
             }
         }
     }
@@ -397,19 +431,16 @@ impl Drop for Table<'_> {
     }
 }
 
-fn syntax(message: &str) -> String {
-    let message = message.lines().next().unwrap_or_default();
-    format!("not TOML: {message}")
-}
-
-fn syntax_hint(message: &str) -> &'static str {
-    if message.contains("duplicate key") {
-        "keep one of the two"
+fn not_toml(file: &str, line: u32, message: &str) -> Fault {
+    let (hint, key) = if message.contains("duplicate key") {
+        ("keep one of the two", "fault-hint-twice")
     } else if message.contains("quote") || message.contains("string") {
-        "texts stand in double quotes"
+        ("texts stand in double quotes", "fault-hint-quotes")
     } else {
-        "lines are: [section], key = value, or # comment"
-    }
+        ("lines are: [section], key = value, or # comment", "fault-hint-lines")
+    };
+    let message = message.lines().next().unwrap_or_default();
+    Fault::new(file, line, format!("not TOML: {message}"), hint).said("fault-toml", key, &[("message", &message)])
 }
 
 /// A number where a string belongs is nearly always an agent's or a telephone number without its quotes.

@@ -82,6 +82,12 @@ fn hiss(seconds: usize) -> Vec<i16> {
     (0..seconds * 8_000).map(|_| (next() * 2_260.0) as i16).collect()
 }
 
+/// The same, from −44 dBov on 2 dB louder each second, until it is as loud: a floor of −40 is passed after two seconds.
+fn swelling_hiss(seconds: usize) -> Vec<i16> {
+    let gain = |n: usize| 10.0_f64.powf((-16.0 + n as f64 / 4_000.0).min(0.0) / 20.0);
+    hiss(seconds).iter().enumerate().map(|(n, sample)| (f64::from(*sample) * gain(n)) as i16).collect()
+}
+
 const SCRIPTS: &str = r#"
 
 [silent]
@@ -105,16 +111,22 @@ last_s   = 1
 measure = true
 "#;
 
-/// Four callers at once, each with a sound of known level: the gateway ends three calls, each for its reason, and leaves the fourth alone.
+/// Five callers at once, each with a sound of known level: the gateway ends four calls, each for its reason, and leaves one alone.
 #[test]
 fn silence_noise_and_a_faint_voice_are_ended_and_a_person_is_not() {
     let mut bench = Bench::new();
     let phone = bench.ports.one();
-    ["8", "9", "10", "11"].into_iter().for_each(|number| bench.agent_at(number, phone));
+    ["8", "9", "10", "11", "12"].into_iter().for_each(|number| bench.agent_at(number, phone));
     bench.greeting = "text = \"您好！\"".into();
     bench.ringing.push_str(SCRIPTS);
     // The faint one has said all after eleven seconds: nobody is cut off in a word.
-    let sounds = [("1391", Vec::new()), ("1392", hiss(30)), ("1393", words(30.0, 11)), ("1394", words(0.0, 30))];
+    let sounds = [
+        ("1391", Vec::new()),
+        ("1392", hiss(30)),
+        ("1393", words(30.0, 11)),
+        ("1394", words(0.0, 30)),
+        ("1395", swelling_hiss(30)),
+    ];
     let agent = Voice::new(bench.ports.even(), 1_000.0);
     let callers: Vec<(&str, Voice)> =
         sounds.into_iter().map(|(number, sound)| (number, Voice::playing(bench.ports.even(), sound))).collect();
@@ -123,21 +135,25 @@ fn silence_noise_and_a_faint_voice_are_ended_and_a_person_is_not() {
         Sipp::trunk(&bench, scenario).pause_ms(14_000).caller(number).voice(voice.port)
     };
     let calling: Vec<Sipp> = callers.iter().map(call).collect();
-    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(100).calls(4).voice(agent.port);
+    let answering = Sipp::agent(&bench, "agent_answers", phone).pause_ms(100).calls(5).voice(agent.port);
     let gateway = bench.serve();
     let answering = answering.start();
     let calling: Vec<_> = calling.into_iter().map(Sipp::start).collect();
     calling.into_iter().for_each(common::sipp::Running::finish);
     answering.finish();
 
-    let records = gateway.records(4);
+    let records = gateway.records(5);
     let of = |number: &str| {
         let found = records.iter().find(|record| record.text("caller").starts_with(number));
         found.unwrap_or_else(|| panic!("no call of {number}"))
     };
-    for (number, reason) in
-        [("1391", "silent_caller"), ("1392", "noisy_caller"), ("1393", "low_volume"), ("1394", "caller_hung_up")]
-    {
+    for (number, reason) in [
+        ("1391", "silent_caller"),
+        ("1392", "noisy_caller"),
+        ("1393", "low_volume"),
+        ("1394", "caller_hung_up"),
+        ("1395", "noisy_caller"),
+    ] {
         let record = of(number);
         assert_eq!((record.text("outcome"), record.text("reason")), ("answered", reason), "{record:#}");
         let ended_by = if number == "1394" { "caller" } else { "gateway" };

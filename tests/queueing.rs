@@ -14,6 +14,7 @@ use hotline::sim::scenario::{Around, Line, Scenario};
 use hotline::sim::world::World;
 
 use hotline::dialplan::plan::{Next, Strategy};
+use hotline::dialplan::scripts::By;
 
 const AGENTS: usize = 5;
 /// Mean length of a call in seconds, greeting included.
@@ -38,6 +39,7 @@ fn world(seed: u64) -> World {
         ring: Duration::from_secs(60),
         nobody: Next::BusyTone,
         around: Around { queue: Some(Duration::from_secs(3_600)), ..Around::default() },
+        late_by: By::Gateway,
     };
     let mut world = World::new(Scenario { hotlines: vec![line], ..Scenario::random(1, 1) }.plans(), seed);
     world.log_wire = false;

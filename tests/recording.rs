@@ -332,19 +332,11 @@ fn every_command_on_recordings_works_beside_the_server_and_without_it() {
 fn bench_with_objects(sealed: bool) -> (Bench, u16) {
     let mut bench = Bench::new();
     let port = bench.ports.one();
-    let secret = |name: &str, text: &str| {
-        let file = bench.path().join(name);
-        std::fs::write(&file, text).expect("writing a secret");
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("its mode");
-    };
-    secret("s3.secret", "the-key-of-the-test\nthe-secret-of-the-test\n");
-    secret("recordings.key", &format!("{}\n", "5a".repeat(32)));
+    let file = bench.path().join("recordings.key");
+    std::fs::write(&file, format!("{}\n", "5a".repeat(32))).expect("writing a key");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("its mode");
     let key = if sealed { "key_file = \"recordings.key\"\n" } else { "" };
-    bench.extra = format!(
-        "\n[recordings]\n{key}\n[recordings.objects]\nendpoint = \"http://127.0.0.1:{port}\"\nbucket = \"{}\"\n\
-         prefix = \"hotline\"\ncredentials_file = \"s3.secret\"\nkeep_local_days = 0\n",
-        common::s3::BUCKET
-    );
+    bench.extra = format!("\n[recordings]\n{key}{}", common::s3::objects(&bench, port, 0));
     (bench, port)
 }
 

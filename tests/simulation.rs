@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hotline::dialplan::plan::{Next, Strategy};
+use hotline::dialplan::scripts::By;
 use hotline::sim::invariants::Invariants;
 use hotline::sim::network::Weather;
 use hotline::sim::oracle::Script;
@@ -157,6 +158,7 @@ fn a_thousand_reloads_drop_no_call() {
         ring: Duration::from_secs(20),
         nobody: Next::BusyTone,
         around: Around::default(),
+        late_by: By::Gateway,
     };
     let plans = |hotlines: Vec<Line>| Scenario { hotlines, ..Scenario::random(1, 1) }.plans();
     let mut world = World::new(plans(vec![line(0, 0..100, Strategy::InOrder)]), 5);

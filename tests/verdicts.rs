@@ -138,6 +138,8 @@ impl<'a> Naive<'a> {
             Some(greeting) if between(self.begun(), greeting) <= GREETING_MS => "pass",
             Some(_) => "fail",
             None if self.talk_ms() <= GREETING_MS => "na",
+            // The agent is to say it, and nobody wrote down what was said.
+            None if self.all("cued").iter().any(|fact| fact["cue"] == "late_answer") => "unknown",
             None => "fail",
         }
     }
@@ -184,10 +186,45 @@ impl<'a> Naive<'a> {
         if greeting["agent"] != answered["agent"] {
             return "fail";
         }
+        match (self.says_number(), self.is_internal()) {
+            (true, _) => "pass",
+            (false, true) => "na",
+            (false, false) => "fail",
+        }
+    }
+
+    fn is_internal(&self) -> bool {
+        self.facts[0]["internal"] == true
+    }
+
+    fn says_number(&self) -> bool {
+        let greeting = self.greeting().expect("a fact as it is written");
+        let answered = self.first("agent_answered").expect("a fact as it is written");
         let number: String = answered["agent"].as_str().expect("a fact as it is written").to_owned();
         let digits =
             greeting["prompt"].as_str().expect("a fact as it is written").split(|c: char| !c.is_ascii_alphanumeric());
-        if digits.into_iter().any(|word| word == number) { "pass" } else { "fail" }
+        digits.into_iter().any(|word| word == number)
+    }
+
+    fn of_colleagues(&self) -> &'static str {
+        match (self.is_internal(), self.greeted()) {
+            (false, _) => "na",
+            (true, "pass") if self.says_number() => "fail",
+            (true, greeted) => greeted,
+        }
+    }
+
+    fn emergency(&self) -> &'static str {
+        let Some(sent) = self.all("sent_to_desk").last().copied().filter(|fact| fact["why"] == "emergency") else {
+            return "na";
+        };
+        let answers = self.all("agent_answered").into_iter().chain(self.all("target_answered"));
+        match answers.filter(|fact| ms(fact) >= ms(sent)).min_by_key(|fact| ms(fact)) {
+            Some(answer) if between(sent, answer) <= 60_000 => "pass",
+            Some(_) => "fail",
+            None if self.reason == "caller_hung_up" && between(sent, self.end()) <= 60_000 => "na",
+            None => "fail",
+        }
     }
 
     fn fits_hour(&self) -> &'static str {
@@ -270,14 +307,23 @@ impl<'a> Naive<'a> {
 
     fn longest_hold(&self) -> &'static str {
         let mut longest = None;
-        let mut since: Option<&Value> = None;
-        let agents = self.facts.iter().filter(|fact| fact["by"] == "agent" || fact["fact"] == "ended");
-        for fact in agents {
-            match fact["fact"].as_str().expect("a fact as it is written") {
-                "hold_started" => since = since.or(Some(fact)),
-                "hold_ended" | "ended" => {
-                    if let Some(since) = since.take() {
-                        longest = longest.max(Some(between(since, fact)));
+        // When it began, and how much of it somebody was being called into the talk.
+        let mut hold: Option<(i64, i64)> = None;
+        let (mut adding, mut last) = (false, 0);
+        for fact in self.facts {
+            if let Some((_, excused)) = hold.as_mut().filter(|_| adding) {
+                *excused += ms(fact) - last;
+            }
+            last = ms(fact);
+            match (fact["fact"].as_str().expect("a fact as it is written"), fact["by"] == "agent") {
+                ("add_started", _) => adding = true,
+                ("added" | "add_failed", _) => adding = false,
+                ("hold_started", true) => hold = hold.or(Some((last, 0))),
+                ("hold_ended", true) | ("ended", _) => {
+                    if let Some((since, excused)) = hold.take()
+                        && (excused == 0 || excused < last - since)
+                    {
+                        longest = longest.max(Some((last - since - excused) / 1_000_000));
                     }
                 }
                 _ => {}
@@ -332,7 +378,7 @@ impl<'a> Naive<'a> {
         }
     }
 
-    /// What each of the forty rules says.
+    /// What each of the forty-two rules says.
     fn verdicts(&self) -> BTreeMap<&'static str, &'static str> {
         let too_long = match self.is_answered() {
             false => "na",
@@ -348,6 +394,7 @@ impl<'a> Naive<'a> {
             ("R-008", self.late_apology()),
             ("R-009", self.got_through()),
             ("R-012", self.got_through()),
+            ("R-030", self.of_colleagues()),
             ("R-031", self.fits_hour()),
             // Nobody listened to these recordings.
             ("R-056", if self.is_answered() { "unknown" } else { "na" }),
@@ -363,6 +410,7 @@ impl<'a> Naive<'a> {
             ("R-200", too_long),
             ("R-201", too_long),
             ("R-225", self.nuisance()),
+            ("R-317", self.emergency()),
             ("R-325", self.heard_both_ways()),
             ("R-330", reached),
             ("R-331", reached),
@@ -543,6 +591,9 @@ impl Lot {
                 break;
             }
         }
+        if self.percent(8) {
+            return self.emergency(agent);
+        }
         self.pass(200_000, &[100, 60_000, 4_000, 3_999]);
         let ends = [
             ("caller_hung_up", "caller"),
@@ -555,13 +606,46 @@ impl Lot {
         self.tell("ended", json!({"reason": reason, "by": by}));
     }
 
+    /// The agent presses the key for it.
+    fn emergency(&mut self, agent: &str) {
+        self.tell("sent_to_desk", json!({"why": "emergency", "agent": agent}));
+        self.tell("agent_left", json!({"attempt": 1, "agent": agent}));
+        self.tell("target_invited", json!({"attempt": 9, "target": "duty"}));
+        self.pass(90_000, &[60_000, 60_001]);
+        if self.percent(60) {
+            self.tell("target_answered", json!({"attempt": 9, "target": "duty"}));
+            self.pass(60_000, &[]);
+        } else {
+            let status = Value::Null;
+            self.tell(
+                "target_released",
+                json!({"attempt": 9, "target": "duty", "result": "unconfirmed", "status": status}),
+            );
+        }
+        let (reason, by) = self.one(&[("caller_hung_up", "caller"), ("agents_busy", "gateway")]);
+        self.tell("ended", json!({"reason": reason, "by": by}));
+    }
+
     /// One of the things that happen in a talk; false: the caller is with nobody from now on.
     fn something(&mut self, agent: &str) -> bool {
         match self.random.below(6) {
             0 | 1 => {
                 let by = self.one(&["agent", "agent", "caller"]);
+                let told =
+                    |kind| self.events.iter().filter(|(_, fact)| fact["fact"] == kind && fact["by"] == by).count();
+                if told("hold_started") > told("hold_ended") {
+                    self.tell("hold_ended", json!({"by": by}));
+                    return true;
+                }
                 self.tell("hold_started", json!({"by": by}));
                 self.pass(90_000, &[60_000, 60_001]);
+                if self.percent(30) {
+                    let attempt = 20 + self.events.len();
+                    self.tell("add_started", json!({"attempt": attempt, "by": agent, "to": {"agent": "9"}}));
+                    self.pass(90_000, &[60_000, 60_001]);
+                    self.tell("add_failed", json!({"attempt": attempt, "result": "busy", "status": 486}));
+                    self.pass(90_000, &[]);
+                }
                 if self.percent(90) {
                     self.tell("hold_ended", json!({"by": by}));
                 }
@@ -632,10 +716,11 @@ impl Lot {
 fn call(seed: u64) -> Vec<Fact> {
     let mut lot = Lot { random: Random::from_number(seed), events: Vec::new(), now: 0 };
     let answer = json!({"max_rings": 3, "period_ms": 5_000, "burst_ms": 1_000, "short_abandon_ms": 5_000, "ringback": "network"});
+    let internal = lot.percent(20);
     lot.tell(
         "offered",
         json!({
-            "hotline": "property", "trunk": "carrier", "called": "4008001234", "sip_call_id": "x", "dialplan": "0",
+            "internal": internal, "hotline": "property", "trunk": "carrier", "called": "4008001234", "sip_call_id": "x", "dialplan": "0",
             "caller": "00000000-0000-4000-8000-000000000001", "answer": answer,
         }),
     );
@@ -656,7 +741,7 @@ fn two_readings_of_the_book_agree_on_ten_thousand_random_calls() {
         compare(&call(seed), &mut tried);
     }
     let rules: BTreeSet<&String> = tried.keys().map(|(rule, _)| rule).collect();
-    assert_eq!(rules.len(), 40, "{rules:?}");
+    assert_eq!(rules.len(), 42, "{rules:?}");
     // R-004 asks nothing, R-056 needs a listener, and no lot sends anybody to a desk.
     let tested = rules.into_iter().filter(|rule| !["R-004", "R-056", "R-225"].contains(&rule.as_str()));
     let never: Vec<(&String, &str)> = tested

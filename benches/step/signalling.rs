@@ -170,6 +170,7 @@ fn world_with(agents: usize, around: Around) -> World {
         ring: Duration::from_secs(20),
         nobody: Next::BusyTone,
         around,
+        late_by: hotline::dialplan::scripts::By::Gateway,
     };
     // Only its plans are used: people are told one by one what to do.
     let scenario = Scenario {

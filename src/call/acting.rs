@@ -19,6 +19,8 @@ impl Call {
     /// To be called after whatever a talk was told.
     pub(super) fn act(&mut self, state: State, now: Instant, at: Now) -> State {
         let State::Talking(mut talking) = state else { return state };
+        let company = talking.company();
+        talking.scripts.accompany(at.mono, company);
         while let Some(act) = talking.scripts.poll() {
             match act {
                 Act::Note { script, deed, by } => self.fact(at, What::Scripted { script, deed, by }),
@@ -35,14 +37,14 @@ impl Call {
     }
 
     /// A phone that holds takes no sound: then the cue is only told.
-    fn cue(&mut self, talking: &Talking, at: Now, cue: Cue) {
+    pub(super) fn cue(&mut self, talking: &Talking, at: Now, cue: Cue) {
         let hears = matches!(talking.stage, Stage::Connected) && !talking.held.contains(&Side::Agent);
         let sounded = hears && matches!(talking.callee, Callee::Agent(_));
         self.fact(at, What::Cued { cue, sounded });
         if sounded {
             let beeps = match cue {
                 Cue::Say | Cue::TalkNearItsLength | Cue::HoldLong => 1,
-                Cue::TalkAtItsLength | Cue::HoldVeryLong | Cue::Apologise => 2,
+                Cue::TalkAtItsLength | Cue::HoldVeryLong | Cue::Apologise | Cue::LateAnswer => 2,
             };
             self.actions.push_back(Action::Cue { audio: cue_tone(beeps) });
         }
@@ -61,9 +63,13 @@ impl Call {
         if !connected || !self.is_kept() {
             return None;
         }
-        let Desks { nuisance, wrong_number, emergency } = &self.hotline.scripts.desks;
-        let desks =
-            [(SentFor::Nuisance, nuisance), (SentFor::WrongNumber, wrong_number), (SentFor::Emergency, emergency)];
+        let Desks { nuisance, wrong_number, emergency, person_sought } = &self.hotline.scripts.desks;
+        let desks = [
+            (SentFor::Nuisance, nuisance),
+            (SentFor::WrongNumber, wrong_number),
+            (SentFor::Emergency, emergency),
+            (SentFor::PersonSought, person_sought),
+        ];
         let found = desks.into_iter().find_map(|(why, desk)| Some((why, desk.as_ref().filter(|d| d.key == key)?)));
         found.map(|(why, desk)| (why, desk.then.clone()))
     }

@@ -1,12 +1,14 @@
 //! The agent calls somebody into the talk: an agent or a target of the configuration. From the answer on all three hear each
 //! other. Whoever was added may leave, and the two go on; if the agent leaves, the caller and the one who was added go on.
 //!
-//! While the added one talks with the caller, the agent's hold is nobody's hold: the caller is not left alone.
+//! While the added one talks with the caller, the agent's hold is nobody's hold: the caller is not left alone. While that one is still
+//! being called, a hold is in the facts and in the figures, and no script and no rule counts its time.
 
 use super::agent::Agents;
 use super::conference::{Gone, Part, Stage, Third};
 use super::fact::{RingResult, What};
 use super::leg::{Action, Callee, Input, Parting, Sent};
+use super::script::Company;
 use super::talking::{Stage as TalkingStage, Talking};
 use super::{Call, State};
 use crate::clock::Now;
@@ -142,8 +144,20 @@ impl Call {
         self.fact(at, What::TransferCompleted { attempt, to: who.clone() });
         self.actions.push_back(Action::Bridge { attempt, connected: at });
         talking.silent.remove(&Side::Agent);
+        // The phone that may have held has left.
+        talking.scripts.unhold(at.mono);
         (talking.attempt, talking.callee) = (attempt, who);
         talking.scripts.take_over(at.mono, matches!(talking.callee, Callee::Agent(_)));
+    }
+}
+
+impl Talking {
+    pub(super) fn company(&self) -> Company {
+        match (added_there(self), has_added(self)) {
+            (Some(_), _) => Company::There,
+            (None, true) => Company::Called,
+            (None, false) => Company::Nobody,
+        }
     }
 }
 

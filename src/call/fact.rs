@@ -13,6 +13,7 @@ use super::leg::Callee;
 use super::reason::{EndedBy, Reason};
 use super::script::{Cue, Deed, Script, Speaker};
 use crate::clock::Stamp;
+use crate::dialplan::courtesies::Said;
 use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId, TargetName, TrunkName};
 use crate::media::{OneWayBy, Play};
 use crate::protocol::rtp::Received;
@@ -425,6 +426,11 @@ pub enum What {
         leg: Side,
         for_ms: u64,
     },
+    /// By a key the agent had the gateway say a text of the dialplan to the caller; `play_started` follows if there is a recording.
+    SaidForAgent {
+        said: Said,
+        agent: AgentNo,
+    },
 }
 
 /// How a parked caller came to somebody again.
@@ -519,6 +525,8 @@ pub enum SentFor {
     Nuisance,
     WrongNumber,
     Emergency,
+    /// Of somebody who is not there: the caller leaves a message.
+    PersonSought,
 }
 
 /// What a step of a dialplan does.
@@ -566,6 +574,8 @@ pub enum RefusedTransfer {
     NotNow,
     /// The call has been handed on [`crate::limits::TRANSFERS`] times, or that was tried (403).
     TooMany,
+    /// Calls of this class are not handed on: `[transfer]` asks for a ticket, or to tell the number (403).
+    Policy,
 }
 
 /// What stands for the caller's number in a [`Signal`].
@@ -619,6 +629,9 @@ pub struct Offered {
     /// `[callback]`: a caller who reaches nobody is owed a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback: Option<CallbackRule>,
+    /// By the dialplan a colleague calls (`greeting.internal_callers`), who is greeted as such.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub internal: bool,
 }
 
 /// The parameters of `[callback]` that the list of callbacks depends on.

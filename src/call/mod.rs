@@ -32,6 +32,7 @@ mod callee;
 mod cascading;
 mod closing;
 mod conference;
+mod courtesies;
 mod handled;
 mod holder;
 mod hunting;
@@ -54,7 +55,7 @@ use attending::Attending;
 use cascading::Cascading;
 use closing::Closing;
 pub(crate) use closing::heard;
-use fact::{AnswerRule, CallbackRule, Fact, Offered, RingResult, RingSource, Signal, What};
+use fact::{AnswerRule, CallbackRule, ClassedBy, Fact, Offered, RingResult, RingSource, Signal, What};
 use hunting::Hunting;
 use leg::{Action, Callee, Input, Sent};
 use privacy::Privacy;
@@ -104,6 +105,8 @@ pub struct Call {
     transfers: Transfers,
     standing: Standing,
     privacy: Privacy,
+    /// What kind of call it is, as far as somebody has told.
+    class: Option<(String, ClassedBy)>,
 }
 
 /// What is to be said of a prompt when it begins.
@@ -188,6 +191,7 @@ impl Call {
             transfers: Transfers::default(),
             standing: offer.standing,
             privacy: Privacy::default(),
+            class: None,
             hotline,
         };
         let offered = Offered {
@@ -201,6 +205,7 @@ impl Call {
             dialplan: call.hotline.version.clone(),
             answer,
             callback: call.hotline.after.callback.as_ref().map(callback_rule),
+            internal: call.standing.internal,
         };
         call.fact(at, What::Offered(Box::new(offered)));
         call.actions.push_back(Action::OpenCaller);
@@ -427,6 +432,7 @@ impl Call {
     fn fact(&mut self, at: Now, what: What) {
         let fact = self.ledger.next(at, what);
         match &fact.what {
+            What::Classed { class, by } => self.note_class(class, *by),
             What::AgentInvited { attempt, agent } => {
                 self.ledger.ringing.insert(*attempt, Callee::Agent(agent.clone()));
             }

@@ -10,11 +10,12 @@ use super::leg::{Action, Callee, Input, Media, Parting, Sent};
 use super::parking::Parked;
 use super::privacy::Pressed;
 use super::reason::{EndedBy, Reason};
-use super::script::Scripts;
+use super::script::{Cue, Scripts};
 use super::transfer::{Transfer, Transferor};
 use super::{Call, State, closing};
 use crate::clock::{Instant, Now};
 use crate::dialplan::plan::Next;
+use crate::dialplan::scripts::By;
 use crate::ids::Side;
 use crate::limits;
 use crate::media::Play;
@@ -256,6 +257,9 @@ impl Call {
             return self.begin_survey(talking, SurveyBy::Code, now, at);
         }
         self.note_class_key(&mut talking, key, starred, at);
+        if starred {
+            self.say_by_key(&mut talking, key, at);
+        }
         match self.note_agents_key(&mut talking, key, at) {
             Some(desk) => self.send_to_desk(talking, now, at, desk, agents),
             None => State::Talking(talking),
@@ -310,15 +314,21 @@ impl Call {
             talking.scripts.warn(at.mono, hotline.recording.beep);
         }
         let unrecorded = hotline.greeting.unrecorded.as_ref().filter(|_| self.privacy.no_room);
+        let late = !matches!(talking.late, Promptness::InTime | Promptness::Ungreeted);
+        let by_agent = late && hotline.greeting.late_by == By::Agent;
+        if by_agent {
+            self.cue(talking, at, Cue::LateAnswer);
+        }
         if let Some(greeting) = greeting {
             let busy = || hotline.greeting.late_busy.get(agent).filter(|_| !self.standing.internal);
             let prompt = match talking.late {
+                _ if by_agent => &greeting.normal,
                 Promptness::InTime | Promptness::Ungreeted => &greeting.normal,
                 Promptness::Late => &greeting.late,
                 Promptness::WhileBusy => busy().unwrap_or(&greeting.late),
             };
             let prompt = unrecorded.map_or_else(|| prompt.clone(), |unrecorded| prompt.followed_by(unrecorded));
-            self.order_play(Play::Greeting, &prompt, Some(agent.clone()), talking.late != Promptness::InTime);
+            self.order_play(Play::Greeting, &prompt, Some(agent.clone()), late && !by_agent);
         } else if let Some(unrecorded) = unrecorded {
             self.order_play(Play::Announcement, unrecorded, None, false);
         }

@@ -85,6 +85,10 @@ impl Call {
             self.refuse_transfer(at, talking.attempt, (491, RefusedTransfer::NotNow), Side::Agent);
             return State::Talking(talking);
         }
+        if !self.may_be_handed_on() {
+            self.refuse_transfer(at, talking.attempt, (403, RefusedTransfer::Policy), Side::Agent);
+            return State::Talking(talking);
+        }
         if self.transfers.granted >= limits::TRANSFERS {
             self.refuse_transfer(at, talking.attempt, (403, RefusedTransfer::TooMany), Side::Agent);
             return State::Talking(talking);

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use crate::cdr::{Record, Word as _};
+use crate::cdr::Record;
 use crate::qa::estimate::wilson;
-use crate::rules::Finding;
+use crate::rules::{Case, Finding, Pack};
 
 /// The rules, and what they ask. Sound is carried in name only, so that of it only the scripts are told.
 pub(super) const RULES: [(&str, &str); 8] = [
     ("R-001", "answered within three rings"),
-    ("R-009", "an apology after a late answer"),
+    ("R-008", "an apology after a late answer"),
     ("R-104", "a silent caller asked, told goodbye, given time"),
     ("R-110", "the same in noise"),
     ("R-125", "no hold too long"),
@@ -39,6 +39,11 @@ impl Share {
         format!("{:.1} % ({:.1}–{:.1})", percent(ratio.ratio), percent(ratio.low), percent(ratio.high))
     }
 
+    pub(super) fn merge(&mut self, other: Share) {
+        self.count += other.count;
+        self.n += other.n;
+    }
+
     pub(super) fn ratio(self) -> Option<f64> {
         (self.n > 0).then(|| self.count as f64 / self.n as f64)
     }
@@ -48,15 +53,20 @@ impl Share {
 pub(super) struct Kept(BTreeMap<&'static str, Share>);
 
 impl Kept {
-    /// A call that passed or failed counts; one that has nothing to do with the rule does not.
-    pub(super) fn add(&mut self, record: &Record) {
-        for verdict in &record.verdicts {
-            let Some((rule, _)) = RULES.iter().find(|(rule, _)| *rule == verdict.rule) else { continue };
-            let kept = [(Finding::Pass, true), (Finding::Fail, false)];
-            if let Some((_, kept)) = kept.iter().find(|(finding, _)| finding.word() == verdict.verdict) {
-                self.0.entry(rule).or_default().add(*kept);
+    /// A call that passed or failed counts; one that has nothing to do with the rule does not. `record`: the case's own.
+    pub(super) fn add(&mut self, case: &Case, record: &Record, pack: &Pack) {
+        for (rule, _) in RULES {
+            let judged = pack.rule(rule).and_then(|rule| case.judged_of(record, pack, rule));
+            match judged.map(|judged| judged.finding) {
+                Some(Finding::Pass) => self.0.entry(rule).or_default().add(true),
+                Some(Finding::Fail) => self.0.entry(rule).or_default().add(false),
+                Some(Finding::Na | Finding::Unknown) | None => {}
             }
         }
+    }
+
+    pub(super) fn merge(&mut self, other: &Kept) {
+        other.0.iter().for_each(|(rule, share)| self.0.entry(rule).or_default().merge(*share));
     }
 
     pub(super) fn of(&self, rule: &str) -> Share {

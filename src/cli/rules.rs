@@ -238,7 +238,7 @@ fn explain_call(
     let Some(case) = case else {
         return Ok(writeln!(out, "\n  call {} is not sealed: no verdict yet", call.record.id)?);
     };
-    let Some(judged) = case.judged_of(pack, rule) else {
+    let Some(judged) = case.judged_of(&case.fold().record(), pack, rule) else {
         return Ok(writeln!(out, "\n  call {}: unknown", call.record.id)?);
     };
     writeln!(out, "\n  call {}: {}", call.record.id, judged.finding)?;

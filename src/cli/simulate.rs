@@ -2,16 +2,19 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::anyhow;
 
 use super::kept::Kept;
 use super::{Failure, what_if};
+use crate::call::fact::Fact;
 use crate::cdr::{Record, Word as _};
 use crate::report::{Figures, Share, Summary};
 use crate::rules::{Case, Pack};
 use crate::sim::file;
-use crate::sim::run::{shrink, tell};
+use crate::sim::recogniser;
+use crate::sim::run::{each_day, shrink};
 use crate::sim::scenario::{Percent, Scenario};
 
 pub(super) fn simulate(
@@ -32,23 +35,50 @@ pub(super) fn simulate(
     if !agents_at.is_empty() {
         return what_if::compare(&scenario, &what_if::changed(&scenario, agents_at)?, out);
     }
-    let (pack, mut rules) = (Pack::built_in(), Kept::default());
-    let result = tell(&scenario, |facts| {
-        Case::of(facts).into_iter().for_each(|case| rules.add(&case.record(&pack)));
-    });
-    summary(&result.records, out)?;
-    rules.print(out)?;
-    writeln!(out, "Virtual time {} s; seed {}", result.lasted.as_secs(), scenario.seed)?;
-    if !result.failed() {
+    let pack = Pack::built_in();
+    let runs = each_day(&scenario, Heard::default, |heard, facts| heard.add(&scenario, facts, &pack));
+    let (mut all, mut lasted, mut violations) = (Heard::default(), Duration::ZERO, Vec::new());
+    let count = runs.len();
+    for (heard, run) in runs {
+        all.rules.merge(&heard.rules);
+        all.records.extend(heard.records);
+        lasted += run.lasted;
+        violations.extend(run.violations);
+    }
+    summary(&all.records, out)?;
+    all.rules.print(out)?;
+    writeln!(out, "Virtual time {} s; seed {}", lasted.as_secs(), scenario.seed)?;
+    if violations.is_empty() {
         return Ok(writeln!(out, "No violation: every invariant held after every step.")?);
     }
     writeln!(out, "\nVIOLATED")?;
-    for violation in &result.violations {
-        writeln!(out, "  {violation}")?;
+    violations.iter().try_for_each(|violation| writeln!(out, "  {violation}"))?;
+    let how = match &scenario.day {
+        Some(_) => format!("--seed {} --days {count}", scenario.seed),
+        None => {
+            let Scenario { seed, calls, .. } = shrink(&scenario);
+            format!("--seed {seed} --calls {calls}")
+        }
+    };
+    writeln!(out, "Replay: hotline simulate {name} {how}")?;
+    Err(Failure::Failed(anyhow!("{} invariants were violated", violations.len())))
+}
+
+/// What is told of calls.
+#[derive(Debug, Default)]
+struct Heard {
+    records: Vec<Record>,
+    rules: Kept,
+}
+
+impl Heard {
+    fn add(&mut self, scenario: &Scenario, facts: &[Fact], pack: &Pack) {
+        let Some(case) = Case::of(facts) else { return };
+        let case = case.hear(recogniser::transcript(facts, scenario));
+        let record = case.fold().record();
+        self.rules.add(&case, &record, pack);
+        self.records.push(record);
     }
-    let Scenario { seed, calls, .. } = shrink(&scenario);
-    writeln!(out, "Replay: hotline simulate {name} --seed {seed} --calls {calls}")?;
-    Err(Failure::Failed(anyhow!("{} invariants were violated", result.violations.len())))
 }
 
 /// `silent=5`: so many of a hundred.

@@ -13,8 +13,9 @@ use crate::call::reason::Reason;
 use crate::cdr::Outcome;
 use crate::clock::Instant;
 use crate::rules::{Case, Pack};
-use crate::sim::day::{Change, Day};
-use crate::sim::run::tell;
+use crate::sim::day::Change;
+use crate::sim::recogniser;
+use crate::sim::run::each_day;
 use crate::sim::scenario::Scenario;
 
 /// What came of the days.
@@ -33,17 +34,31 @@ struct Days {
 
 impl Days {
     fn simulate(scenario: &Scenario) -> Result<Days, Failure> {
-        let (pack, mut days) = (Pack::built_in(), Days::default());
-        let run = tell(scenario, |facts| days.add(scenario.day.as_ref(), facts, &pack));
-        match run.violations.first() {
-            None => Ok(days),
-            Some(first) => Err(Failure::Failed(anyhow!("an invariant was violated: {first}"))),
+        let (pack, mut all) = (Pack::built_in(), Days::default());
+        for (days, run) in each_day(scenario, Days::default, |days, facts| days.add(scenario, facts, &pack)) {
+            if let Some(first) = run.violations.first() {
+                return Err(Failure::Failed(anyhow!("an invariant was violated: {first}")));
+            }
+            all.merge(&days);
         }
+        Ok(all)
     }
 
-    fn add(&mut self, day: Option<&Day>, facts: &[Fact], pack: &Pack) {
+    fn merge(&mut self, other: &Days) {
+        self.calls += other.calls;
+        self.answered += other.answered;
+        self.ring_to_answer_ms += other.ring_to_answer_ms;
+        self.in_time.merge(other.in_time);
+        self.abandoned.merge(other.abandoned);
+        self.agent_first.merge(other.agent_first);
+        other.by_hour.iter().for_each(|(hour, share)| self.by_hour.entry(*hour).or_default().merge(*share));
+        self.rules.merge(&other.rules);
+    }
+
+    fn add(&mut self, scenario: &Scenario, facts: &[Fact], pack: &Pack) {
         let Some((case, first)) = Case::of(facts).zip(facts.first()) else { return };
-        let record = case.record(pack);
+        let case = case.hear(recogniser::transcript(facts, scenario));
+        let record = case.fold().record();
         let left = matches!(record.outcome, Some(Outcome::Abandoned | Outcome::ShortAbandoned));
         let in_time = record.answered_within_target == Some(true);
         self.calls += 1;
@@ -54,9 +69,9 @@ impl Days {
             self.ring_to_answer_ms += ms;
             self.agent_first.add(record.reason == Some(Reason::AgentHungUp));
         }
-        let hour = day.map_or(0, |day| day.hour(Instant::from_nanos(first.at.mono_ns)));
+        let hour = scenario.day.as_ref().map_or(0, |day| day.hour(Instant::from_nanos(first.at.mono_ns)));
         self.by_hour.entry(hour).or_default().add(in_time);
-        self.rules.add(&record);
+        self.rules.add(&case, &record, pack);
     }
 
     fn mean_s(&self) -> String {

@@ -44,6 +44,7 @@ pub(super) fn read(qa: &mut Table<'_>) -> InspectionSettings {
             unscored: qa.strings("unscored").map_or_else(Default::default, |all| {
                 all.value.into_iter().map(|agent| AgentNo::from(agent.value)).collect()
             }),
+            quotas: usual.quotas,
             version: usual.version,
         },
     }

@@ -1,4 +1,4 @@
-//! What comes after a call: whom the house owes a call, what callers are asked, and of which class a call was.
+//! What comes after a call: whom the house owes a call, what callers are asked, of which class a call was, and how many are heard.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,6 +18,8 @@ pub struct After {
     pub survey: Option<Survey>,
     /// `[classes]`: what the agent's `*8` and a digit make of a call.
     pub classes: BTreeMap<char, String>,
+    /// `[qa]`: so many calls of each agent of this hotline are heard in a month, 1 to 5; `None`: as `hotline.toml` says.
+    pub quota: Option<u32>,
 }
 
 /// Callers who reached nobody are called back.

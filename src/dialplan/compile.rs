@@ -1,6 +1,7 @@
 //! From dialplans as written to plans that cannot fail: every fault of every file at once.
 
 mod after;
+mod courtesies;
 mod greeting;
 mod reception;
 mod scripts;

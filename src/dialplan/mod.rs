@@ -4,6 +4,7 @@
 pub mod after;
 pub mod calendar;
 pub mod compile;
+pub mod courtesies;
 mod cut;
 pub mod hours;
 mod join;

@@ -7,11 +7,12 @@ use std::time::Duration;
 use super::after::After;
 use super::notes::{self, Class};
 use super::reception::Reception;
-use super::scripts::Scripts;
+use super::scripts::{By, Scripts};
 use super::shifts::Shift;
 use jiff::tz::TimeZone;
 
 use crate::clock::Wall;
+use crate::fault::Fault;
 use crate::ids::{AgentNo, CallId, Callee, HotlineId, TargetName};
 use crate::media::Clip;
 
@@ -42,10 +43,11 @@ impl Plans {
         self.hotlines.iter().any(|hotline| groups(hotline))
     }
 
-    /// What is no fault and somebody should see to in time: calendars that end, or guess, within sixty days.
+    /// What is no fault and somebody should see to in time: keys at their old place; calendars that end, or guess, within sixty days.
     pub fn notes(&self, now: Wall) -> Vec<String> {
         const AHEAD: Duration = Duration::from_secs(60 * 24 * 3_600);
-        let mut notes = BTreeSet::new();
+        let moved = self.hotlines.iter().flat_map(|hotline| &hotline.duty.moved);
+        let mut notes: BTreeSet<String> = moved.map(ToString::to_string).collect();
         for hours in self.hotlines.iter().filter_map(|hotline| hotline.reception.hours.as_ref()) {
             for at in [now, now + AHEAD] {
                 let year = hours.local(at).map_or(0, |(date, _)| date.year());
@@ -163,6 +165,8 @@ pub struct Greeting {
     pub notice: Option<Notice>,
     /// Said instead of a late greeting if the line was busy in truth (C17).
     pub late_busy: BTreeMap<AgentNo, Prompt>,
+    /// Who says sorry after a late answer. The agent hears two tones, and the caller the usual greeting first.
+    pub late_by: By,
     /// Said behind any of them to a caller who cannot be recorded, because the disk is full.
     pub unrecorded: Option<Prompt>,
 }
@@ -288,6 +292,8 @@ pub struct Duty {
     pub successor: bool,
     /// What calls are about, for their notes; empty: the usual classes.
     pub classes: Vec<Class>,
+    /// Keys that stand where they stood once, and have a new place.
+    pub moved: Vec<Fault>,
 }
 
 impl Duty {

@@ -2,6 +2,7 @@
 
 pub(super) mod after;
 pub(super) mod callers;
+pub(super) mod courtesies;
 mod duty;
 pub(super) mod hours;
 mod recording;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use super::after::Callback;
 use super::notes::one_list;
 use super::plan::{Answer, Cadence, Duty, Recording, Ringback, Strategy};
+use super::scripts::By;
 use crate::fault::did_you_mean;
 use crate::written::{At, Document, Table};
 
@@ -30,6 +32,7 @@ pub(super) struct Written {
     pub(super) text: Option<At<String>>,
     pub(super) late: Option<At<String>>,
     pub(super) late_busy: Option<At<String>>,
+    pub(super) late_by: By,
     pub(super) callers: callers::Callers,
     pub(super) notice: Option<callers::Notice>,
     pub(super) agents: Group,
@@ -46,6 +49,8 @@ pub(super) struct Written {
     pub(super) callback: Option<Callback>,
     pub(super) survey: Option<after::Survey>,
     pub(super) classes: BTreeMap<char, At<String>>,
+    /// Calls of an agent that are heard in a month.
+    pub(super) quota: Option<u32>,
 }
 
 /// Agents who are rung, and how.
@@ -88,6 +93,17 @@ pub(super) fn read(document: &Document<'_>) -> Written {
     duty.classes =
         one_list(duty.classes, classes.values().chain(steps::classes_of(&steps)).map(|at| at.value.as_str()));
     let (recording, unrecorded) = recording::read(&mut root.section("recording"));
+    let scripts = scripts::read(&mut root);
+    let known: Vec<&str> = duty.classes.iter().map(|class| class.name.as_str()).collect();
+    scripts.courtesies.check_classes(&root, &known);
+    let survey = after::survey(root.section("survey"));
+    if let Some(key) = survey.as_ref().map(|survey| &survey.key)
+        && let Some((section, _)) = scripts.courtesies.keys().iter().find(|(_, other)| other.value == key.value)
+    {
+        let what = format!("survey.key is *{}, and so is a key of [{section}]", key.value);
+        root.fault(key.line, what, "give each a key of its own");
+    }
+    let (late, late_busy) = (greeting.string("late"), greeting.string("late_busy"));
     Written {
         id: hotline.required_string("id").filter(|id| is_id(&hotline, id)),
         org: hotline.required_string("org"),
@@ -96,8 +112,9 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         time_zone: time_zone(&mut hotline),
         answer: read_answer(&mut answer),
         text: greeting.required_string("text"),
-        late: greeting.string("late"),
-        late_busy: greeting.string("late_busy"),
+        late_by: late_by(&mut greeting, [("late", &late), ("late_busy", &late_busy)]),
+        late,
+        late_busy,
         callers: callers::read(&mut greeting, &mut root.section("priority")),
         notice: callers::notice(&mut greeting),
         agents: group(&mut agents, "numbers", "nobody"),
@@ -107,13 +124,25 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         outage: hours::outage(outage),
         recording,
         unrecorded,
-        scripts: scripts::read(&mut root),
+        scripts,
         start: hotline.string("start"),
         steps,
         callback: after::callback(root.section("callback")),
-        survey: after::survey(root.section("survey")),
+        survey,
         classes,
+        quota: after::quota(&mut root.section("qa")),
     }
+}
+
+/// Who says sorry after a late answer; `texts`: what the gateway would say.
+fn late_by(greeting: &mut Table<'_>, texts: [(&str, &Option<At<String>>); 2]) -> By {
+    let by = scripts::by(greeting, "late_by");
+    let unsaid = texts.into_iter().filter(|_| by == By::Agent).filter_map(|(key, text)| Some((key, text.as_ref()?)));
+    for (key, text) in unsaid {
+        let what = format!("greeting.{key} is told, and by greeting.late_by nobody says it");
+        greeting.fault(text.line, what, "leave one of the two out");
+    }
+    by
 }
 
 /// `numbers` and `nobody` are the keys of what they are called here.

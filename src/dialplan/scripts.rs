@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::courtesies::Courtesies;
 use super::plan::{Next, Prompt};
 
 #[derive(Debug, Clone, Default)]
@@ -16,6 +17,7 @@ pub struct Scripts {
     pub closing: bool,
     pub desks: Desks,
     pub park: Park,
+    pub courtesies: Courtesies,
 }
 
 /// Where agents send callers by `*` and a key.
@@ -24,12 +26,19 @@ pub struct Desks {
     pub nuisance: Option<Desk>,
     pub wrong_number: Option<Desk>,
     pub emergency: Option<Desk>,
+    /// The step that takes a message.
+    pub person_sought: Option<Desk>,
 }
 
 impl Desks {
     /// With the name of each one's section.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, &Desk)> {
-        let all = [("nuisance", &self.nuisance), ("wrong_number", &self.wrong_number), ("emergency", &self.emergency)];
+        let all = [
+            ("nuisance", &self.nuisance),
+            ("wrong_number", &self.wrong_number),
+            ("emergency", &self.emergency),
+            ("person_sought", &self.person_sought),
+        ];
         all.into_iter().filter_map(|(name, desk)| Some((name, desk.as_ref()?)))
     }
 }
@@ -61,9 +70,10 @@ impl Scripts {
 }
 
 /// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum By {
     /// The gateway says the texts to the caller, and ends the call.
+    #[default]
     Gateway,
     /// The agent, who hears a tone when it is time. The gateway ends nothing.
     Agent,

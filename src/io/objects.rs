@@ -15,8 +15,8 @@ use futures_util::StreamExt as _;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path as Key;
 use object_store::{
-    ClientOptions, GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload,
-    RetryConfig, WriteMultipart,
+    ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions,
+    PutPayload, RetryConfig, WriteMultipart,
 };
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
@@ -35,8 +35,10 @@ const REQUEST: Duration = Duration::from_secs(300);
 /// Somebody waits for the answer.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// Octets that are fetched at once by who reads: 16 s of narrow band.
-const FETCH: u64 = 512 * 1024;
+/// Octets that are fetched at once by who reads on and on: 32 s of narrow band. Whoever has just come gets fewer, and the sooner:
+/// each fetch that follows the one before is twice as long.
+const FETCH: u64 = 1024 * 1024;
+const FETCH_FIRST: u64 = 256 * 1024;
 
 /// Where objects are, and who we are there.
 #[derive(Clone, PartialEq, Eq)]
@@ -157,10 +159,23 @@ impl Objects {
         Ok(octets.to_vec())
     }
 
-    /// An object to read from as from a file; `None`: there is none.
+    /// An object to read from as from a file; `None`: there is none. One request tells its length and its beginning.
     pub(super) fn open(&self, key: &str) -> Result<Option<ObjectFile>, ObjectError> {
-        let Some(length) = self.length(key)? else { return Ok(None) };
-        Ok(Some(ObjectFile { objects: self.clone(), key: key.to_owned(), length, at: 0, here: (0, Vec::new()) }))
+        let at = self.key(key);
+        let options = GetOptions { range: Some(GetRange::Bounded(0..FETCH_FIRST)), ..GetOptions::default() };
+        let found = self.ask(ANSWER, async |s3| {
+            let found = s3.get_opts(&at, options).await?;
+            let length = found.meta.size;
+            Ok::<_, object_store::Error>((length, found.bytes().await?.to_vec()))
+        });
+        match found {
+            Ok((length, octets)) => {
+                let (objects, key) = (self.clone(), key.to_owned());
+                Ok(Some(ObjectFile { objects, key, length, at: 0, here: (0, octets), most: FETCH_FIRST }))
+            }
+            Err(ObjectError::Absent(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn put_whole(s3: &AmazonS3, at: &Key, mut file: File, bytes: u64) -> Result<(), ObjectError> {
@@ -285,6 +300,8 @@ pub(super) struct ObjectFile {
     at: u64,
     /// What was fetched last, and where it begins.
     here: (u64, Vec<u8>),
+    /// Octets of the next fetch.
+    most: u64,
 }
 
 impl ObjectFile {
@@ -299,9 +316,11 @@ impl Read for ObjectFile {
             return Ok(0);
         }
         let (begins, octets) = &self.here;
-        if self.at < *begins || self.at >= begins + octets.len() as u64 {
-            let begins = self.at / FETCH * FETCH;
-            let range = begins..(begins + FETCH).min(self.length);
+        let ends = begins + octets.len() as u64;
+        if self.at < *begins || self.at >= ends {
+            self.most = if self.at == ends && ends > 0 { FETCH.min(self.most * 2) } else { FETCH_FIRST };
+            let begins = self.at;
+            let range = begins..(begins + self.most).min(self.length);
             let fetched = self.objects.range(&self.key, range.clone()).map_err(io::Error::other)?;
             if fetched.len() as u64 != range.end - range.start {
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the object store gave less than it has"));

@@ -71,33 +71,17 @@ impl Recordings {
 
     /// Octets `range` of the call's recording. An empty range tells its length.
     pub fn read_range(&self, call: CallId, range: Range<u64>) -> Result<Piece, PlaybackError> {
+        self.open(call)?.read(range)
+    }
+
+    /// The call's recording, to be read piece by piece: what lies in an object store is looked for once.
+    pub fn open(&self, call: CallId) -> Result<Open, PlaybackError> {
         let row = self.kept(call)?;
         let open = |file: KeptFile| SoundFile::open(&self.data.join(file.path), &self.vault);
-        let mut files = row.files().into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let files = row.files().into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let rate_hz = files.first().ok_or(PlaybackError::None)?.rate_hz;
-        let samples: u64 = files.iter().map(|file| file.octets).sum();
-        let total = HEADER_BYTES + samples;
-        if range.start > total || (range.start == total && !range.is_empty()) {
-            return Err(PlaybackError::Beyond { total });
-        }
-        let end = range.end.min(total).min(range.start.saturating_add(MOST)).max(range.start);
-        let mut bytes = Vec::new();
-        if range.start < HEADER_BYTES {
-            // Beyond 4 GiB players read on to the end.
-            let size = u32::try_from(samples).unwrap_or(u32::MAX - HEADER_BYTES as u32);
-            let header = repair::header(rate_hz, size);
-            bytes.extend(header.iter().skip(range.start as usize).take((end - range.start) as usize));
-        }
-        let mut begins = HEADER_BYTES;
-        for file in &mut files {
-            let ends = begins + file.octets;
-            let (from, to) = (range.start.max(begins), end.min(ends));
-            if from < to {
-                file.read(from - begins..to - begins, &mut |samples| bytes.extend_from_slice(samples))?;
-            }
-            begins = ends;
-        }
-        Ok(Piece { first: range.start, bytes, total })
+        let samples = files.iter().map(|file| file.octets).sum();
+        Ok(Open { recordings: self.clone(), call, files, rate_hz, samples })
     }
 
     /// The waveform as [`crate::media::record::peaks`] writes it, of the first file; `None` if it was never drawn.
@@ -131,5 +115,49 @@ impl Recordings {
             None if row.has_file() => Ok(row),
             None => Err(PlaybackError::None),
         }
+    }
+}
+
+/// A recording that somebody listens to.
+pub struct Open {
+    recordings: Recordings,
+    call: CallId,
+    files: Vec<SoundFile>,
+    rate_hz: u32,
+    /// Octets of all samples.
+    samples: u64,
+}
+
+impl Open {
+    /// Octets of the whole as one WAV file.
+    pub fn total(&self) -> u64 {
+        HEADER_BYTES + self.samples
+    }
+
+    /// Octets `range`. What was deleted since it was opened is not heard any more.
+    pub fn read(&mut self, range: Range<u64>) -> Result<Piece, PlaybackError> {
+        self.recordings.kept(self.call)?;
+        let total = self.total();
+        if range.start > total || (range.start == total && !range.is_empty()) {
+            return Err(PlaybackError::Beyond { total });
+        }
+        let end = range.end.min(total).min(range.start.saturating_add(MOST)).max(range.start);
+        let mut bytes = Vec::new();
+        if range.start < HEADER_BYTES {
+            // Beyond 4 GiB players read on to the end.
+            let size = u32::try_from(self.samples).unwrap_or(u32::MAX - HEADER_BYTES as u32);
+            let header = repair::header(self.rate_hz, size);
+            bytes.extend(header.iter().skip(range.start as usize).take((end - range.start) as usize));
+        }
+        let mut begins = HEADER_BYTES;
+        for file in &mut self.files {
+            let ends = begins + file.octets;
+            let (from, to) = (range.start.max(begins), end.min(ends));
+            if from < to {
+                file.read(from - begins..to - begins, &mut |samples| bytes.extend_from_slice(samples))?;
+            }
+            begins = ends;
+        }
+        Ok(Piece { first: range.start, bytes, total })
     }
 }

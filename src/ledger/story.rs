@@ -9,6 +9,7 @@ use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
 use crate::call::script::{Cue, Deed, Script, Speaker};
 use crate::clock::{RunId, Stamp, Wall};
+use crate::dialplan::courtesies::Said;
 use crate::dialplan::plan::{
     AgentGreeting, Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Plans, Prompt, Ringback, Strategy,
 };
@@ -50,6 +51,7 @@ impl Story {
             dialplan: "0123456789abcdef".to_owned(),
             answer: rule(),
             callback: None,
+            internal: false,
         };
         Story { facts: vec![Fact { call, n: 0, at, what: What::Offered(Box::new(offered)) }], offered: at }
     }
@@ -258,6 +260,7 @@ fn newer_kinds(story: Story) -> Story {
         .at(19_159, What::AskedToConfirm { attempt: 5, who: Callee::Target("head".into()) })
         .at(19_160, What::Confirmed { attempt: 5, who: Callee::Target("head".into()) })
         .at(19_161, What::Rested { leg: Side::Agent, for_ms: 2_600 })
+        .at(19_162, What::SaidForAgent { said: Said::Closing, agent: "8".into() })
 }
 
 /// What a phone says at the end of a call.

@@ -308,6 +308,36 @@ mod tests {
         }
     }
 
+    /// Noise that grows louder by so many dB a second, and then stays as it is.
+    fn swelling(from_dbov: f64, to_dbov: f64, db_a_second: f64, seconds: usize) -> Vec<i16> {
+        let level = |n: usize| (from_dbov + n as f64 / 8_000.0 * db_a_second).min(to_dbov);
+        let steady = noise(to_dbov, seconds * 8_000);
+        let gain = |n: usize| 10.0_f64.powf((level(n) - to_dbov) / 20.0);
+        steady.iter().enumerate().map(|(n, sample)| (f64::from(*sample) * gain(n)).round() as i16).collect()
+    }
+
+    #[test]
+    fn the_floor_follows_noise_that_swells_two_seconds_behind() {
+        for slope in [0.5, 1.0, 2.0, 3.0] {
+            let mut passed_s = 0.0;
+            for (n, heard) in stretches(&swelling(-60.0, -28.0, slope, 75)).iter().enumerate() {
+                passed_s += f64::from(heard.lasted_ms) / 1_000.0;
+                let truth = (-60.0 + slope * passed_s).min(-28.0);
+                let expected = truth - 2.0 * slope - 3.0..=truth + 0.5;
+                assert!(n < 2 || expected.contains(&heard.floor_dbov), "{slope} dB/s, {truth}: {heard:?}");
+                assert!(n < 2 || heard.over_floor_db() < 10.0, "{slope} dB/s, {truth}: {heard:?}");
+                assert!(n < 2 || heard.voice_ms == 0, "{slope} dB/s, {truth}: {heard:?}");
+            }
+        }
+        // Whatever rises faster is no floor while it rises; two seconds later it is.
+        for slope in [8.0, 32.0] {
+            let heard = stretches(&swelling(-60.0, -28.0, slope, 15));
+            let settled = &heard[heard.len() - 7..];
+            assert!(settled.iter().all(|s| s.floor_dbov > -32.0 && s.over_floor_db() < 5.0), "{heard:#?}");
+            assert_eq!(voice_ms(settled), 0, "{heard:#?}");
+        }
+    }
+
     #[test]
     fn a_voice_of_known_level_has_that_level_and_most_of_it_is_told_for_voice() {
         for file in VOICES {

@@ -11,7 +11,7 @@ use crate::call::fact::{
 };
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
-use crate::call::script::{Deed, Script};
+use crate::call::script::{Cue, Deed, Script};
 use crate::cdr::{Fold, Record, Verdict, Word as _};
 use crate::clock::Stamp;
 use crate::ids::{AgentNo, Side};
@@ -100,6 +100,8 @@ pub(super) struct Recorded {
 pub(super) struct Seen {
     pub(super) offered: Mark,
     pub(super) answer: AnswerRule,
+    /// A colleague calls.
+    pub(super) internal: bool,
     pub(super) ring: Option<Mark>,
     pub(super) connected: Option<Mark>,
     pub(super) rings: Vec<Ring>,
@@ -108,8 +110,12 @@ pub(super) struct Seen {
     pub(super) plays: Vec<Played>,
     /// By the agent: the caller waits.
     pub(super) holds: Vec<Span>,
+    /// Somebody is being called into the talk.
+    pub(super) adding: Vec<Span>,
     pub(super) transfers: Vec<Transfer>,
     pub(super) scripts: Vec<(Mark, Script, Deed)>,
+    /// The agent was to say sorry for a late answer.
+    pub(super) apology_due: Option<Mark>,
     pub(super) desk: Option<(Mark, SentFor)>,
     /// Agents who wanted to hand the caller on to somebody whom we do not call.
     pub(super) unlisted: Vec<Mark>,
@@ -143,7 +149,8 @@ impl Case {
     pub fn begin(first: &Fact) -> Option<Case> {
         let fold = Fold::begin(first)?;
         let What::Offered(offered) = &first.what else { return None };
-        Some(Case { fold, next: first.n + 1, seen: Seen::new(mark(first), offered.answer.clone()), transcript: None })
+        let seen = Seen::new(mark(first), offered.answer.clone(), offered.internal);
+        Some(Case { fold, next: first.n + 1, seen, transcript: None })
     }
 
     /// Of facts in any order, each with its number; `None` if the lowest is not `offered`.
@@ -219,12 +226,12 @@ impl Case {
         })
     }
 
-    /// What one rule with a measure says, whether there are words or not; `None` before the call is sealed.
-    pub fn judged_of(&self, pack: &Pack, rule: &Rule) -> Option<Judged> {
+    /// What one rule with a measure says, whether there are words or not; `None` before the call is sealed. `record`: that of
+    /// [`Case::fold`].
+    pub fn judged_of(&self, record: &Record, pack: &Pack, rule: &Rule) -> Option<Judged> {
         let measure = rule.measure.filter(|_| self.fold.is_closed())?;
         let words = self.transcript.as_ref().map(|transcript| Words::of(transcript, &self.seen));
-        let record = self.fold.record();
-        Some(self.judge_one(&About { record: &record, seen: &self.seen, words: words.as_ref(), pack, rule }, measure))
+        Some(self.judge_one(&About { record, seen: &self.seen, words: words.as_ref(), pack, rule }, measure))
     }
 
     fn judge_one(&self, about: &About<'_>, measure: &Measure) -> Judged {
@@ -232,7 +239,7 @@ impl Case {
             Some(why) => Judged::unknown(why),
             None => (measure.judge)(about),
         };
-        judged.confirm = judged.finding == Finding::Fail && about.rule.is_hinted();
+        judged.confirm = judged.finding == Finding::Fail && (judged.confirm || about.rule.is_hinted());
         judged
     }
 
@@ -250,18 +257,21 @@ impl Case {
 }
 
 impl Seen {
-    fn new(offered: Mark, answer: AnswerRule) -> Seen {
+    fn new(offered: Mark, answer: AnswerRule, internal: bool) -> Seen {
         Seen {
             offered,
             answer,
+            internal,
             ring: None,
             connected: None,
             rings: Vec::new(),
             holder: None,
             plays: Vec::new(),
             holds: Vec::new(),
+            adding: Vec::new(),
             transfers: Vec::new(),
             scripts: Vec::new(),
+            apology_due: None,
             desk: None,
             unlisted: Vec::new(),
             caller: Line::default(),
@@ -303,7 +313,10 @@ impl Seen {
             }
             What::HoldStarted { by: Side::Agent } => keep(&mut self.holds, open(now), &mut self.crowded),
             What::HoldEnded { by: Side::Agent } => close(self.holds.iter_mut(), now),
+            What::AddStarted { .. } => keep(&mut self.adding, open(now), &mut self.crowded),
+            What::Added { .. } | What::AddFailed { .. } => close(self.adding.iter_mut(), now),
             What::Scripted { script, deed, .. } => keep(&mut self.scripts, (now, *script, *deed), &mut self.crowded),
+            What::Cued { cue: Cue::LateAnswer, .. } => drop(self.apology_due.get_or_insert(now)),
             What::SentToDesk { why, .. } => self.desk = Some((now, *why)),
             What::Queued { .. } => drop(self.queued.get_or_insert(now)),
             What::Step { does: StepKind::Menu, .. } => drop(self.menu.get_or_insert(now)),

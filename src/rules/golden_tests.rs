@@ -112,7 +112,7 @@ fn without_a_transcript_a_rule_of_words_is_unknown_and_in_no_record() {
         let case = call.case();
         assert_eq!(case.record(&pack).verdicts.len(), pack.decided().count());
         for (rule, _) in pack.decided_by_words() {
-            let judged = case.judged_of(&pack, rule).unwrap();
+            let judged = case.judged_of(&case.fold().record(), &pack, rule).unwrap();
             assert_eq!((judged.finding, judged.why), (Finding::Unknown, Some(Why::WordsNeeded)), "{}", rule.id);
         }
     }

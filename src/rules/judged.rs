@@ -140,6 +140,12 @@ impl Judged {
         Judged { agents: found, ..Judged::fail(on) }
     }
 
+    /// Not the facts tell it, but a recogniser, which may be wrong.
+    #[must_use]
+    pub(super) fn by_words(self) -> Judged {
+        Judged { confirm: self.finding == Finding::Fail, ..self }
+    }
+
     pub(super) fn if_kept(kept: bool, otherwise: Judged) -> Judged {
         if kept { Judged::pass() } else { otherwise }
     }

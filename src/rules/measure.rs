@@ -76,9 +76,10 @@ measures! {
         "min_rings bursts have sounded before an agent answers."
         "接听前已响满 min_rings 声。";
     late_apology answer::late_apology
-        ["ring", "agent_answered", "connected", "play_started"] ["max_rings", "greeting_within_ms"]
-        "After a late answer the gateway's greeting is the one that apologises."
-        "接听超时后,首句为致歉问候语。";
+        ["ring", "agent_answered", "connected", "play_started", "cued", "transcript"]
+        ["max_rings", "greeting_within_ms", "opening_ms", "least_confidence_percent"]
+        "After a late answer the gateway's greeting is the one that apologises, or (with a transcript) the agent to whom the dialplan leaves it does."
+        "接听超时后,首句为致歉问候语(由坐席致歉的,凭识别文本判断)。";
     got_through answer::got_through
         ["offered", "queued", "ended"] ["max_rings"]
         "The caller reaches somebody, or leaves before that could be expected."
@@ -99,6 +100,10 @@ measures! {
         ["connected", "agent_answered", "play_started", "play_ended"] ["greeting_within_ms"]
         "The same, and the greeting says the number of the agent who answered."
         "同上,且问候语报出接听人工号。";
+    greeting_of_colleagues greeting::internal
+        ["offered", "connected", "agent_answered", "play_started", "play_ended"] ["greeting_within_ms"]
+        "A colleague who calls is greeted without the agent's number."
+        "内部来电的问候语不报工号。";
     greeting_fits_hour greeting::fits_hour
         ["play_started"] ["utc_offset_min"]
         "A greeting that names the time of day names the right one."
@@ -145,6 +150,10 @@ measures! {
         ["sent_to_desk", "step", "ended"] []
         "A caller whom the agent calls a nuisance goes to a desk that speaks, and is not cut off."
         "骚扰来电转自动台,不直接挂断。";
+    emergency_taken script::emergency
+        ["sent_to_desk", "agent_answered", "target_answered", "confirmed", "ended"] ["emergency_ms"]
+        "Within emergency_ms of the agent's emergency key somebody takes the call (of a cascade: by a key)."
+        "坐席按紧急键后 emergency_ms 内有人接管(级联呼叫以按键确认为准)。";
     wait_apology way::wait_apology
         ["queued", "play_started", "agent_answered", "ended"] ["wait_ms"]
         "A caller who waits in the queue longer than wait_ms hears an apology by then."

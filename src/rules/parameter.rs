@@ -33,6 +33,7 @@ pub const KEYS: &[Key] = &[
     ms("post_ms", "ring of an agent's phone that an agent at the desk has heard"),
     ms("abrupt_ms", "time an agent gives the caller before hanging up"),
     ms("last_ms", "farewell to a caller who is not understood until the agent hangs up"),
+    ms("emergency_ms", "the agent's emergency key until somebody has taken the call"),
     ms("voice_ms", "speech from which on a voice can be judged"),
     Key {
         name: "softest_minus_dbov",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::pack::Pack;
 use crate::call::fact::{AnswerRule, Fact, What};
+use crate::call::script;
 use crate::cdr::words;
 use crate::clock::Instant;
 use crate::ids::{CallId, Side};
@@ -78,10 +79,15 @@ struct Talking {
     /// `None`: somebody holds, or the caller is with nobody.
     since: Option<Instant>,
     held: [Option<Instant>; 2],
+    /// Since when somebody is being called into the talk: a hold meanwhile is none.
+    adding: Option<Instant>,
     transfer: bool,
     /// How many cues of the talk, and of the agent's present hold, were given.
     talk_told: usize,
     hold_told: usize,
+    /// The same of the cues that the dialplan asks for: what an agent should know by its times, and a phone that holds cannot sound.
+    talk_cued: usize,
+    hold_cued: usize,
 }
 
 impl Watch {
@@ -184,9 +190,12 @@ impl Talking {
             talked: Duration::ZERO,
             since: Some(at),
             held: [None; 2],
+            adding: None,
             transfer: false,
             talk_told: 0,
             hold_told: 0,
+            talk_cued: 0,
+            hold_cued: 0,
         }
     }
 
@@ -196,10 +205,26 @@ impl Talking {
                 let held = &mut self.held[index(*by)];
                 if held.is_none() {
                     *held = Some(at);
-                    self.hold_told = if *by == Side::Agent { 0 } else { self.hold_told };
+                    if *by == Side::Agent {
+                        (self.hold_told, self.hold_cued) = (0, 0);
+                    }
                 }
             }
             What::HoldEnded { by } => self.held[index(*by)] = None,
+            What::Cued { cue, .. } => match cue {
+                script::Cue::TalkNearItsLength => self.talk_cued = 1,
+                script::Cue::TalkAtItsLength => self.talk_cued = 2,
+                script::Cue::HoldLong => self.hold_cued = 1,
+                script::Cue::HoldVeryLong => self.hold_cued = 2,
+                script::Cue::Say | script::Cue::Apologise | script::Cue::LateAnswer => {}
+            },
+            What::AddStarted { .. } => self.adding = Some(at),
+            What::Added { .. } | What::AddFailed { .. } => {
+                let held = &mut self.held[index(Side::Agent)];
+                if let Some((adding, held)) = self.adding.take().zip(held.as_mut()) {
+                    *held = *held + at.since(adding.max(*held));
+                }
+            }
             What::TransferStarted { .. } => self.transfer = true,
             What::TransferCompleted { .. } | What::TransferFailed { .. } => {
                 self.transfer = false;
@@ -222,14 +247,18 @@ impl Talking {
     }
 
     fn standing(&self) -> Option<Cue> {
-        let held = self.held[index(Side::Agent)].is_some();
-        match (held, self.hold_told, self.talk_told) {
+        match (self.hold().is_some(), self.hold_told.max(self.hold_cued), self.talk_told.max(self.talk_cued)) {
             (true, 2.., _) => Some(Cue::HoldAtTwiceItsLength),
             (true, 1, _) => Some(Cue::HoldAtItsLength),
             (_, _, 2..) => Some(Cue::TalkAtItsLength),
             (_, _, 1) => Some(Cue::TalkNearItsLength),
             _ => None,
         }
+    }
+
+    /// Since when the agent holds, unless that is none.
+    fn hold(&self) -> Option<Instant> {
+        self.held[index(Side::Agent)].filter(|_| self.adding.is_none())
     }
 
     fn talk_due(&self, length: Duration) -> Option<(Instant, Cue)> {
@@ -247,7 +276,7 @@ impl Talking {
             1 => (length * 2, Cue::HoldAtTwiceItsLength),
             _ => return None,
         };
-        Some((self.held[index(Side::Agent)]? + after, cue))
+        Some((self.hold()? + after, cue))
     }
 }
 

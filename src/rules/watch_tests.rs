@@ -1,4 +1,5 @@
 use super::*;
+use crate::call::fact::RingResult;
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
 use crate::ledger::story::{self, Story, agent};
@@ -76,6 +77,18 @@ fn each_hold_of_the_agents_is_told_twice_and_then_begins_anew() {
     );
 }
 
+fn calls_in() -> What {
+    What::AddStarted { attempt: 2, by: agent("8"), to: Callee::Agent(agent("9")) }
+}
+
+#[test]
+fn a_hold_in_which_somebody_is_called_in_grows_no_longer() {
+    let nobody_comes = What::AddFailed { attempt: 2, result: RingResult::Busy, status: None };
+    let story = Story::talking(1).at(10_000, held(Side::Agent)).at(30_000, calls_in()).at(80_000, nobody_comes);
+    let story = story.ended(150_000, Reason::CallerHungUp, EndedBy::Caller);
+    assert_eq!(cues(story), [(120_000, Cue::HoldAtItsLength)], "fifty seconds of it were none");
+}
+
 #[test]
 fn whoever_looks_late_gets_all_that_is_due_in_order_and_nothing_that_is_over() {
     let facts = Story::talking(1).at(10_000, held(Side::Agent)).facts();
@@ -127,4 +140,26 @@ fn the_watches_of_a_switch_tell_each_calls_cues_once_and_forget_calls_that_are_o
         watches.handle_fact(left.facts().last().unwrap(), &pack);
     }
     assert!(watches.live.is_empty());
+}
+
+/// What the dialplan has the agent told stands on the desk by its times, and changes nothing of what the rules warn of.
+#[test]
+fn cues_of_the_dialplan_stand_while_it_is_so() {
+    let cued = |cue| What::Cued { cue, sounded: false };
+    let standing = |story: &Story, ms| {
+        let facts = story.clone().facts();
+        let now = Instant::from_nanos(facts[0].at.mono_ns) + Duration::from_millis(ms);
+        Watch::standing_of(&facts, &Pack::built_in(), now)
+    };
+    let long = Story::talking(1).at(10_000, held(Side::Agent)).at(11_000, cued(script::Cue::HoldLong));
+    assert_eq!(standing(&long, 12_000), Some(Cue::HoldAtItsLength));
+    assert_eq!(standing(&long.clone().at(11_500, calls_in()), 12_000), None, "somebody is being called in");
+    let longer = long.at(12_000, cued(script::Cue::HoldVeryLong));
+    assert_eq!(standing(&longer, 13_000), Some(Cue::HoldAtTwiceItsLength));
+    let back = longer.clone().at(13_000, What::HoldEnded { by: Side::Agent }).at(13_001, cued(script::Cue::Apologise));
+    assert_eq!(standing(&back, 14_000), None);
+    assert_eq!(standing(&back.clone().at(15_000, held(Side::Agent)), 16_000), None);
+    assert_eq!(standing(&back.at(15_000, cued(script::Cue::TalkNearItsLength)), 16_000), Some(Cue::TalkNearItsLength));
+    let told = [(70_000, Cue::HoldAtItsLength), (130_000, Cue::HoldAtTwiceItsLength)];
+    assert_eq!(cues(longer.ended(150_000, Reason::CallerHungUp, EndedBy::Caller)), told);
 }

@@ -7,6 +7,7 @@ use super::network::Weather;
 use super::scenario::{Around, Callers, Line, Percent, Scenario, Span, Staff};
 use super::world::Troubles;
 use crate::dialplan::plan::{Next, Strategy};
+use crate::dialplan::scripts::By;
 use crate::fault::{Fault, did_you_mean};
 use crate::written::{At, Document, Table, text_of};
 
@@ -56,6 +57,7 @@ fn line(place: usize, table: &mut Table<'_>) -> Line {
             _ => Next::BusyTone,
         },
         around: Around { queue: queue(table), ..Around::default() },
+        late_by: word(table, "late_by", &[("gateway", By::Gateway), ("agent", By::Agent)]).unwrap_or_default(),
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Invariants {
     own_calls: BTreeMap<SessionId, String>,
     /// The machine is troubled, so that faults are to be expected.
     pub troubled: bool,
+    /// Which calls are read back from their rows.
+    pub replays: Replays,
     pub offered: usize,
     pub ended: usize,
     /// Callers who were joined to a colleague who had been consulted, and those whose colleague had not answered before that.
@@ -46,6 +48,21 @@ pub struct Invariants {
     pub violations: Vec<String>,
     /// The facts of calls that were sealed since somebody took them from here.
     pub stories: Vec<Vec<Fact>>,
+}
+
+/// That the rows of a call give its record again is a sixth of a simulation's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Replays {
+    #[default]
+    Each,
+    /// By the last bits of the call's id: where thousands of hours are simulated for their figures.
+    OneInEight,
+}
+
+impl Replays {
+    fn takes(self, call: CallId) -> bool {
+        self == Replays::Each || call.0.as_bytes()[15].is_multiple_of(8)
+    }
 }
 
 #[derive(Debug)]
@@ -241,10 +258,11 @@ impl Invariants {
         if record.reason == Some(Reason::Fault) && !self.troubled {
             self.violation(format!("call {id} ends with a fault of the gateway"));
         }
-        match replayed(&live.facts) {
-            Ok(again) if again == record => {}
-            Ok(_) => self.violation(format!("call {id}: replayed from its rows it gives another record")),
-            Err(error) => self.violation(format!("call {id}: {error}")),
+        match self.replays.takes(id).then(|| replayed(&live.facts)) {
+            None => {}
+            Some(Ok(again)) if again == record => {}
+            Some(Ok(_)) => self.violation(format!("call {id}: replayed from its rows it gives another record")),
+            Some(Err(error)) => self.violation(format!("call {id}: {error}")),
         }
         self.records.push(record);
         self.stories.push(live.facts);

@@ -14,6 +14,7 @@ pub mod oracle;
 pub mod phone;
 #[cfg(test)]
 mod presence_tests;
+pub mod recogniser;
 pub mod run;
 pub mod scenario;
 pub mod sound;

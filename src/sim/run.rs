@@ -1,10 +1,14 @@
 //! One run of a scenario in virtual time, with every invariant held against it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, available_parallelism};
 use std::time::Duration;
 
 use super::day::Turn;
-use super::invariants::Invariants;
+use super::invariants::{Invariants, Replays};
 use super::network::Weather;
 use super::scenario::Scenario;
 use super::world::{Troubles, World};
@@ -58,6 +62,7 @@ pub fn tell(scenario: &Scenario, mut each: impl FnMut(&[Fact])) -> Run {
     let troubled = scenario.troubles != Troubles::default();
     let mut invariants = Invariants::default();
     invariants.troubled = troubled;
+    invariants.replays = if scenario.day.is_some() { Replays::OneInEight } else { Replays::Each };
     let mut stop = scenario.stopped_at.map(|after| Instant::START + after);
     let mut coming = Coming::new(scenario);
     while invariants.violations.is_empty() {
@@ -71,7 +76,9 @@ pub fn tell(scenario: &Scenario, mut each: impl FnMut(&[Fact])) -> Run {
         } else if let Some(at) = coming.next().filter(|at| next.is_none_or(|next| *at <= next)) {
             world.pass_to(at);
             coming.happen(&mut world, scenario, &mut people);
-        } else if !world.step() {
+        } else if let Some(at) = next {
+            world.happen(at);
+        } else {
             break;
         }
         if scenario.weather == Weather::FINE && !troubled {
@@ -95,6 +102,34 @@ pub fn tell(scenario: &Scenario, mut each: impl FnMut(&[Fact])) -> Run {
     let lasted = world.now().mono.since(Instant::START);
     let Invariants { records, violations, joined, .. } = invariants;
     Run { records, violations, joined, lasted }
+}
+
+/// Each of the scenario's days in a world of its own, as many at once as there are processors, and what `each` has made of the calls of
+/// each day, in order; without days one run. The same seed gives the same on any machine. After the first day with a violation no other
+/// is begun. Records are not kept.
+pub fn each_day<T: Send>(
+    scenario: &Scenario,
+    begin: impl Fn() -> T + Sync,
+    each: impl Fn(&mut T, &[Fact]) + Sync,
+) -> Vec<(T, Run)> {
+    let (next, done) = (AtomicU32::new(0), Mutex::new(BTreeMap::new()));
+    let count = scenario.day.as_ref().map_or(1, |day| day.days);
+    let work = || {
+        while let Some(n) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|n| *n < count) {
+            let mut made = begin();
+            let run = Run { records: Vec::new(), ..tell(&scenario.of_day(n), |facts| each(&mut made, facts)) };
+            if run.failed() {
+                next.store(count, Ordering::Relaxed);
+            }
+            done.lock().unwrap_or_else(PoisonError::into_inner).insert(n, (made, run));
+        }
+    };
+    let helpers = available_parallelism().map_or(1, NonZero::get).min(count as usize).saturating_sub(1);
+    thread::scope(|scope| {
+        (0..helpers).for_each(|_| drop(scope.spawn(work)));
+        work();
+    });
+    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
 }
 
 /// What comes from outside: new calls, callers who try again, agents who come and go.

@@ -47,6 +47,8 @@ pub struct Line {
     pub ring: Duration,
     pub nobody: Next,
     pub around: Around,
+    /// Who says sorry after a late answer.
+    pub late_by: By,
 }
 
 /// What comes before and after the agents of a hotline.
@@ -112,7 +114,7 @@ pub struct Staff {
     pub consult: Percent,
     /// Those who take three times as long to answer.
     pub slow: Percent,
-    /// Those who hang up first, in the middle of the talk.
+    /// Those who hang up first, in the middle of the talk; and those who leave out an apology that is theirs to say.
     pub forgetful: Percent,
     /// Those who hold the caller once, and for how long.
     pub hold: Percent,
@@ -154,6 +156,7 @@ impl Scenario {
             ring: Duration::from_secs(one_of(random, &[1, 3, 10, 20, 60])),
             nobody: [Next::BusyTone, Next::Unavailable][one_of(random, &[0, 1])].clone(),
             around: Around::default(),
+            late_by: By::Gateway,
         });
         let hotlines: Vec<Line> = lines.filter(|line| !line.agents.is_empty()).collect();
         let percent = |random: &mut Random, most: u32| if random.below(2) == 0 { 0 } else { random.below(most + 1) };
@@ -228,6 +231,13 @@ impl Scenario {
         Scenario { hotlines, staff, ..self }
     }
 
+    /// Its `n`-th day alone, counted from 0; a scenario without days is as it is.
+    #[must_use]
+    pub fn of_day(&self, n: u32) -> Scenario {
+        let day = self.day.as_ref().map(|day| Day { days: 1, ..day.clone() });
+        Scenario { seed: self.seed ^ (u64::from(n) << 32), day, ..self.clone() }
+    }
+
     /// All that are rung, each once.
     pub fn agents(&self) -> Vec<String> {
         let all = self.hotlines.iter().flat_map(|line| line.agents.iter().cloned());
@@ -289,6 +299,7 @@ impl Line {
             },
             greeting: Greeting {
                 by_agent: numbers.iter().map(|n| (n.clone(), greeting.clone())).collect(),
+                late_by: self.late_by,
                 ..Greeting::default()
             },
             agents: Agents {

@@ -246,7 +246,13 @@ impl World {
 
     /// Everything of the next instant at which anything happens. False if nothing is left.
     pub fn step(&mut self) -> bool {
-        let Some(at) = self.next_at() else { return false };
+        let next = self.next_at();
+        next.into_iter().for_each(|at| self.happen(at));
+        next.is_some()
+    }
+
+    /// Everything of this instant, which [`World::next_at`] has named.
+    pub(super) fn happen(&mut self, at: Instant) {
         if let Some((due, why)) = self.gateway.poll_timeout() {
             assert!(due >= self.now.mono, "a timer was set {:?} in the past: {why}", self.now.mono.since(due));
         }
@@ -268,7 +274,6 @@ impl World {
         self.trunk.handle_timeout(self.now);
         self.agents.handle_timeout(self.now);
         self.settle();
-        true
     }
 
     pub fn next_at(&self) -> Option<Instant> {

@@ -13,6 +13,7 @@ use crate::cdr::{Fold, Outcome, Record, Word as _};
 use crate::clock::Wall;
 use crate::ids::{AgentNo, CallId, HotlineId};
 use crate::limits::CALLS_LOOKED_AT;
+use crate::qa::draw::frame;
 
 /// Which calls; `None`: whatever it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -79,9 +80,10 @@ pub(super) fn write(db: &Connection, fold: &Fold, record: &Record) -> Result<(),
     let mos_100 = mos.reduce(f64::min).map(|mos| (mos * 100.0).round() as i64);
     let mut replace = db.prepare_cached(
         "INSERT OR REPLACE INTO listed (offered_wall_us, call, hotline, agent, outcome, talk_ms, hold_ms, wait_ms, in_time, mos_100,
-         failed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         failed, subject, closed, whose, recording, class)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?;
-    replace.execute((
+    replace.execute(rusqlite::params![
         fold.offered_at().wall_us,
         sqlite::id(fold.call()),
         record.hotline.as_str(),
@@ -93,7 +95,12 @@ pub(super) fn write(db: &Connection, fold: &Fold, record: &Record) -> Result<(),
         record.answered_within_target,
         mos_100,
         record.rule_pack.as_ref().map(|_| failed(record)),
-    ))?;
+        fold.subject().0.as_bytes(),
+        fold.is_closed(),
+        frame::whose(record).map(AgentNo::as_str),
+        frame::Recording::of(record).word(),
+        record.class,
+    ])?;
     Ok(())
 }
 

@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0011_transcripts.sql"),
     include_str!("migrations/0012_strata.sql"),
     include_str!("migrations/0013_targeting.sql"),
+    include_str!("migrations/0017_drawn.sql"),
 ];
 
 /// How long one statement waits for another process's lock. Short: the ledger's thread retries by itself, and meanwhile

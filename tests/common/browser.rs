@@ -18,7 +18,7 @@ pub(crate) struct Browser {
 }
 
 /// How long a page may take to become what is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Browser {
     /// `language`: what it asks for.
@@ -77,6 +77,17 @@ impl Browser {
     pub(crate) fn url(&self) -> String {
         let url = self.ask("GET", &format!("/session/{}/url", self.session), None);
         url.as_str().expect("an address").to_owned()
+    }
+
+    /// Every document that comes has this function: what a test runs on many pages is sent once.
+    pub(crate) fn know(&self, name: &str, script: &str) {
+        let source = format!("window.{name} = function () {{ {script} }};");
+        self.tools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source }));
+    }
+
+    /// A command of the browser's developers' tools.
+    fn tools(&self, command: &str, with: Value) -> Value {
+        self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": with }))
     }
 
     /// What the script returns.
@@ -162,12 +173,13 @@ impl Browser {
 
     /// The whole page, in a window that is so wide.
     pub(crate) fn screenshot(&self, path: &Path, width: u32) {
-        let tools =
-            |command: &str, with: Value| self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": with }));
         let screen = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
-        tools("Emulation.setDeviceMetricsOverride", screen);
-        let taken = tools("Page.captureScreenshot", json!({ "captureBeyondViewport": true }));
-        tools("Emulation.clearDeviceMetricsOverride", json!({}));
+        self.tools("Emulation.setDeviceMetricsOverride", screen);
+        // They are gone once the whole page is taken: the page would be cut where they were.
+        self.tools("Emulation.setScrollbarsHidden", json!({ "hidden": true }));
+        let taken = self.tools("Page.captureScreenshot", json!({ "captureBeyondViewport": true }));
+        self.tools("Emulation.setScrollbarsHidden", json!({ "hidden": false }));
+        self.tools("Emulation.clearDeviceMetricsOverride", json!({}));
         std::fs::write(path, decoded(taken["data"].as_str().unwrap_or_default())).expect("a picture");
     }
 }

@@ -1,12 +1,26 @@
 //! A real S3 server, and what is in it.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use super::bench::Bench;
 use super::child::Process;
 use super::{seconds, until};
 
 pub(crate) const BUCKET: &str = "calls";
+
+/// Sections of a configuration by which recordings go to a server on this port.
+pub(crate) fn objects(bench: &Bench, port: u16, keep_local_days: u32) -> String {
+    let file = bench.path().join("s3.secret");
+    std::fs::write(&file, "the-key-of-the-test\nthe-secret-of-the-test\n").expect("writing a secret");
+    std::fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("its mode");
+    format!(
+        "\n[recordings.objects]\nendpoint = \"http://127.0.0.1:{port}\"\nbucket = \"{BUCKET}\"\nprefix = \"hotline\"\n\
+         credentials_file = \"s3.secret\"\nkeep_local_days = {keep_local_days}\n"
+    )
+}
 
 /// Ends with this value; what it held is gone with it.
 pub(crate) struct S3 {
@@ -22,6 +36,18 @@ impl S3 {
         let server = S3 { port, _process: Process::start("s3", directory, &mut command) };
         until("the S3 server and its bucket", seconds(60), || server.curl(&["-f", "-X", "PUT"], "").map(|_| ()));
         server
+    }
+
+    /// This file is the object of that name from now on.
+    pub(crate) fn put(&self, key: &str, file: &Path) {
+        self.overwrite(key, &format!("@{}", file.display()));
+    }
+
+    /// What the server itself takes for the beginning of that object, the best of a few tries.
+    pub(crate) fn takes_ms(&self, key: &str) -> f64 {
+        let how = ["-f", "-r", "0-65535", "-o", "/dev/null", "-w", "%{time_total}"];
+        let one = || self.curl(&how, &format!("/{key}")).and_then(|s| s.parse::<f64>().ok()).expect("an answer");
+        (0..3).map(|_| one() * 1_000.0).fold(f64::INFINITY, f64::min)
     }
 
     /// Names of all objects.

@@ -1,6 +1,7 @@
 //! What callers hear when an agent answers, how long they ring at least, and who is served first.
 
 use hotline::call::fact::{Fact, What};
+use hotline::call::script::Cue;
 use hotline::cdr::{Outcome, Record};
 use hotline::sim::phone::Trick;
 use hotline::sim::world::World;
@@ -77,6 +78,28 @@ fn an_agent_is_rung_when_the_least_ring_begins() {
 fn at(world: &World, is: impl Fn(&What) -> bool) -> u64 {
     let found: &Fact = world.facts.iter().find(|fact| is(&fact.what)).expect("such a fact");
     found.at.mono_ns
+}
+
+/// After sixteen seconds the answer is late: two tones for the agent, and the usual greeting for the caller.
+#[test]
+fn the_apology_may_be_the_agents() {
+    for (after, due) in [(1.0, false), (16.0, true)] {
+        let head =
+            "[hotline]\nid = \"property\"\norg = \"物业\"\nnumbers = [\"4008001234\"]\n[greeting]\nlate_by = \"agent\"";
+        let rest =
+            "text = \"您好,{org}客户服务中心{agent_no}号接待员为您服务\"\n[agents]\nnumbers = [\"8\"]\nring_s = 30\n";
+        let files = [PlanFile { name: "p".into(), bytes: format!("{head}\n{rest}").into_bytes() }];
+        let (plans, faults) = compile(&files, Library::new(vec![&BuiltIn]), None, &[]);
+        assert!(faults.is_empty(), "{faults:?}");
+        let mut world = World::new(plans, 1);
+        world.agents.expect([answers(after)]);
+        world.call(NUMBER, patience(90.0, Some(20.0)));
+        let (world, records) = finish(world);
+        let cued = world.facts.iter().any(|fact| fact.what == What::Cued { cue: Cue::LateAnswer, sounded: true });
+        assert_eq!(cued, due);
+        let greeting = records[0].greeting.as_ref().expect("a greeting");
+        assert_eq!((greeting.text.as_str(), greeting.late), ("您好,物业客户服务中心8号接待员为您服务", false));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod after;
 mod codes;
 #[path = "../common/mod.rs"]
 mod common;
+mod courtesies;
 mod emergency;
 mod greeting;
 mod hours;

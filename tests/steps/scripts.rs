@@ -3,6 +3,7 @@
 use hotline::call::script::{Cue, Deed, Script, Speaker};
 use hotline::media::Stretch;
 use hotline::protocol::sip::endpoint::SessionId;
+use hotline::rules::{Case, Pack};
 use serde_json::Value;
 
 use super::*;
@@ -63,7 +64,7 @@ fn line(voice_ms: u32, active: Option<f64>, loudest: f64, floor: f64) -> Stretch
     }
 }
 
-fn silence() -> Stretch {
+pub(super) fn silence() -> Stretch {
     line(0, None, -68.0, -70.0)
 }
 
@@ -76,7 +77,7 @@ fn nothing() -> Stretch {
     Stretch { comes: false, ..line(0, None, -90.0, -90.0) }
 }
 
-fn speech() -> Stretch {
+pub(super) fn speech() -> Stretch {
     line(700, Some(-22.0), -20.0, -65.0)
 }
 
@@ -89,14 +90,14 @@ fn noise() -> Stretch {
 }
 
 /// A call that agent 8 answers after a second, just greeted; and whose it is.
-struct Talk {
-    world: World,
+pub(super) struct Talk {
+    pub(super) world: World,
     call: CallId,
     session: SessionId,
 }
 
 impl Talk {
-    fn with(rest: &str, talk: Option<f64>, hang_up_after: Option<f64>) -> Talk {
+    pub(super) fn with(rest: &str, talk: Option<f64>, hang_up_after: Option<f64>) -> Talk {
         let mut world = World::new(plans("", rest), 1);
         let then = Then::Answer { after: secs(1.0), hang_up_after: hang_up_after.map(secs) };
         world.agents.expect([Conduct { rings: true, then }]);
@@ -112,12 +113,12 @@ impl Talk {
         Talk::with(SCRIPTS, None, None)
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.world.facts.iter().any(|f| matches!(f.what, What::Ended { .. }))
     }
 
     /// So many seconds of this from the caller, or until the call is over.
-    fn hears(&mut self, seconds: usize, caller: Stretch) {
+    pub(super) fn hears(&mut self, seconds: usize, caller: Stretch) {
         self.both(seconds, caller, silence());
     }
 
@@ -139,7 +140,7 @@ impl Talk {
     }
 
     /// The agent presses these keys.
-    fn agent_presses(&mut self, keys: [char; 2]) {
+    pub(super) fn agent_presses(&mut self, keys: [char; 2]) {
         let leg = *self.world.legs().iter().find(|(_, side)| **side == Side::Agent).expect("a leg").0;
         for key in keys {
             self.world.run_for(secs(0.3));
@@ -182,7 +183,7 @@ impl Talk {
         self.world.facts.iter().filter_map(text).collect()
     }
 
-    fn hang_up(mut self) -> (World, Record) {
+    pub(super) fn hang_up(mut self) -> (World, Record) {
         if !self.is_over() {
             self.world.hang_up(self.session);
         }
@@ -368,6 +369,47 @@ fn noise_that_clears_and_short_noise_close_nothing() {
     assert_eq!(talk.did().iter().filter(|(_, deed)| *deed == Deed::Ask).count(), 3);
 }
 
+/// As the meter tells noise that swells: what is loudest now, over the quietest of two seconds ago.
+fn swelling(second: usize, db_a_second: f64) -> Stretch {
+    let level = |s: f64| (-60.0 + db_a_second * s).min(-29.0);
+    let now = second as f64;
+    line(0, None, level(now + 0.8) + 1.0, level((now - 1.0).max(0.0)) - 2.0)
+}
+
+#[test]
+fn noise_that_swells_slowly_is_told_when_it_is_loud() {
+    for slope in [0.5, 1.0, 3.0] {
+        let mut talk = Talk::begin();
+        talk.hears(2, speech());
+        let mut told = None;
+        for second in 0..90 {
+            talk.hears(1, swelling(second, slope));
+            if told.is_none() && !talk.did().is_empty() {
+                told = Some(second);
+            }
+        }
+        assert_eq!(talk.did(), [Deed::Ask, Deed::Farewell, Deed::Close].map(|deed| (Script::Noise, deed)), "{slope}");
+        // The floor is loud from -40.15 dBov on, for five seconds then.
+        let loud = (0..90).find(|s| swelling(*s, slope).floor_dbov >= -40.15).expect("it gets loud");
+        assert!(
+            told.is_some_and(|told| (loud + 3..=loud + 6).contains(&told)),
+            "{slope} dB/s: {told:?}, from {loud} s on"
+        );
+        let (_, record) = talk.hang_up();
+        assert_eq!(reason(&record), "noisy_caller");
+    }
+}
+
+#[test]
+fn whoever_was_asked_to_speak_up_may_be_drowned_in_noise_after_that() {
+    let mut talk = Talk::begin();
+    talk.hears(6, faint());
+    assert_eq!(talk.did(), [(Script::LowVolume, Deed::Ask)]);
+    talk.hears(60, noise());
+    let noise = [Deed::Ask, Deed::Farewell, Deed::Close].map(|deed| (Script::Noise, deed));
+    assert_eq!(talk.did()[1..], noise);
+}
+
 #[test]
 fn noise_that_may_be_the_networks_doing_is_nobodys() {
     let mut talk = Talk::begin();
@@ -428,6 +470,66 @@ fn comfort_cues_and_an_apology_for_who_is_kept_waiting() {
     assert_eq!(talk.said().last().map(String::as_str), Some("对不起，让您久等了"));
     let (_, record) = talk.hang_up();
     assert!(record.hold_ms.is_some_and(|ms| (129_000..132_000).contains(&ms)));
+}
+
+/// Agent 8 holds the caller for twenty seconds, then calls agent 9 in, who does this.
+fn calls_in(nine: Then, hang_up_after: Option<f64>) -> Talk {
+    let head = "numbers = [\"8\"]\nring_s = 60\nnobody = \"others\"";
+    let others = "\n[step.others]\ndo = \"ring\"\nnumbers = [\"9\"]\n";
+    let mut talk = Talk::with(&format!("{}{others}", SCRIPTS.replace("numbers = [\"8\"]", head)), None, hang_up_after);
+    talk.world.agents.expect([Conduct { rings: true, then: nine }]);
+    talk.hears(3, speech());
+    talk.hold(true);
+    talk.hears(20, silence());
+    talk.world.dial_as_agent("8", "*479", patience(30.0, None));
+    talk
+}
+
+fn verdict(record: &Record, facts: &[Fact], rule: &str) -> Value {
+    let facts: Vec<Fact> = facts.iter().filter(|fact| fact.call == record.id).cloned().collect();
+    let judged = Case::of(&facts).expect("a call").record(&Pack::built_in());
+    let found = judged.verdicts.into_iter().find(|verdict| verdict.rule == rule).expect("a decided rule");
+    serde_json::to_value(found).expect("a verdict")
+}
+
+#[test]
+fn who_waits_for_one_who_is_called_in_is_not_held_and_nobody_is_while_that_one_is_there() {
+    let mut talk = calls_in(Then::Answer { after: secs(40.0), hang_up_after: Some(secs(100.0)) }, None);
+    talk.hears(39, silence());
+    assert_eq!((talk.did(), talk.cues()), (vec![], vec![]), "twenty seconds of a hold, and no more");
+    talk.hears(60, silence());
+    assert_eq!((talk.did(), talk.cues()), (vec![(Script::Hold, Deed::Apology)], vec![]));
+    // Agent 9 has left, and agent 8 still holds.
+    talk.hears(75, silence());
+    let did = talk.did();
+    assert_eq!(did[1..], [(Script::Hold, Deed::Comfort)], "half a minute after that: {did:?}");
+    let (world, record) = talk.hang_up();
+    let held = verdict(&record, &world.facts, "R-125");
+    assert_eq!(held["verdict"], "pass", "{held:#}");
+    assert!(held["evidence"]["longest_ms"].as_u64().is_some_and(|ms| (30_000..40_000).contains(&ms)), "{held:#}");
+    assert!(record.hold_ms.is_some_and(|ms| ms > 90_000), "the caller was held for as long: {:?}", record.hold_ms);
+}
+
+#[test]
+fn a_hold_goes_on_when_next_comes() {
+    let mut talk = calls_in(Then::Refuse { after: secs(40.0), status: 486 }, None);
+    talk.hears(45, silence());
+    assert_eq!((talk.did(), talk.cues()), (vec![], vec![]));
+    talk.hears(10, silence());
+    assert_eq!(talk.did(), [(Script::Hold, Deed::Comfort)], "after twenty seconds and ten");
+    talk.hold(false);
+    talk.hears(3, speech());
+    assert_eq!(talk.did().last(), Some(&(Script::Hold, Deed::Apology)));
+}
+
+#[test]
+fn the_hold_of_an_agent_who_left_keeps_nobody_waiting() {
+    let mut talk = calls_in(Then::Answer { after: secs(10.0), hang_up_after: None }, Some(60.0));
+    talk.hears(100, speech());
+    assert_eq!(talk.did(), [(Script::Hold, Deed::Apology)]);
+    let (_, record) = talk.hang_up();
+    let agents: Vec<String> = record.segments.iter().map(|segment| segment.agent.to_string()).collect();
+    assert_eq!(agents, ["8", "9"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A caller whom the agent keeps waiting, by the phone's hold or by the keys that mute: comfort
-//! for the one, cues and a ring for the other, an apology when it is over.
+//! for the one, cues and a ring for the other, an apology when it is over. While the agent calls somebody into the talk the caller
+//! waits for that one: the time does not count.
 
 use std::time::Duration;
 
@@ -9,6 +10,15 @@ use crate::dialplan::scripts::{By, Hold as Plan};
 
 /// A shorter wait is the slip of a finger, and no apology is due: R-118 counts a mute from three seconds on.
 const WAIT: Duration = Duration::from_secs(3);
+
+/// Whether the caller waits for the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    No,
+    Kept,
+    /// Somebody is being called into the talk meanwhile: the wait is not over, and its time does not count.
+    Excused,
+}
 
 #[derive(Debug)]
 pub(super) struct Holding {
@@ -24,6 +34,20 @@ struct Kept {
     ring: Option<Instant>,
     /// Cues given.
     told: usize,
+    /// Since when the wait is excused.
+    excused: Option<Instant>,
+}
+
+impl Kept {
+    /// The time counts again: all that was due is due so much later.
+    fn count(&mut self, now: Instant) {
+        if let Some(excused) = self.excused.take() {
+            let rest = now.since(excused);
+            self.since = self.since + rest;
+            self.comfort = self.comfort + rest;
+            self.ring = self.ring.map(|ring| ring + rest);
+        }
+    }
 }
 
 impl Holding {
@@ -31,21 +55,26 @@ impl Holding {
         Holding { plan, kept: None }
     }
 
-    /// `waits`: the caller does now; `joined`: with somebody who is there or comes back.
-    pub(super) fn turn(&mut self, now: Instant, waits: bool, joined: bool, acts: &mut Acts) {
-        match (self.kept, waits) {
-            (None, true) => {
+    /// `joined`: with somebody who is there or comes back.
+    pub(super) fn turn(&mut self, now: Instant, wait: Wait, joined: bool, acts: &mut Acts) {
+        match (&mut self.kept, wait) {
+            (None, Wait::No) => {}
+            (None, Wait::Kept | Wait::Excused) => {
                 let ring = self.plan.ring.map(|after| now + after);
-                self.kept = Some(Kept { since: now, comfort: now + self.plan.every, ring, told: 0 });
+                let excused = (wait == Wait::Excused).then_some(now);
+                self.kept = Some(Kept { since: now, comfort: now + self.plan.every, ring, told: 0, excused });
             }
-            (Some(kept), false) => {
+            (Some(kept), Wait::Kept) => kept.count(now),
+            (Some(kept), Wait::Excused) => drop(kept.excused.get_or_insert(now)),
+            (Some(kept), Wait::No) => {
+                kept.count(now);
+                let waited = now.since(kept.since);
                 self.kept = None;
                 acts.hush(Script::Hold);
-                if joined && now.since(kept.since) >= WAIT {
+                if joined && waited >= WAIT {
                     self.back(acts);
                 }
             }
-            _ => {}
         }
     }
 
@@ -59,7 +88,7 @@ impl Holding {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        let kept = self.kept?;
+        let kept = self.kept.filter(|kept| kept.excused.is_none())?;
         let comfort = self.plan.comfort.as_ref().map(|_| (kept.comfort, "comfort on hold"));
         let cue = self.plan.cues.get(kept.told).map(|after| (kept.since + *after, "long hold"));
         let ring = kept.ring.map(|at| (at, "the phone that holds rings again"));
@@ -67,7 +96,7 @@ impl Holding {
     }
 
     pub(super) fn timeout(&mut self, now: Instant, acts: &mut Acts) {
-        let Some(kept) = &mut self.kept else { return };
+        let Some(kept) = self.kept.as_mut().filter(|kept| kept.excused.is_none()) else { return };
         if let Some(comfort) = self.plan.comfort.as_ref().filter(|_| kept.comfort <= now) {
             kept.comfort = kept.comfort + self.plan.every;
             if acts.speaking.is_empty() {

@@ -53,11 +53,13 @@ impl Low {
     }
 
     pub(super) fn is_active(&self) -> bool {
-        match self.state {
-            State::Watching { asked, .. } => asked > 0,
-            State::Asking { .. } | State::Parting | State::Last { .. } => true,
-            State::Over => false,
-        }
+        matches!(self.state, State::Watching { asked: 1.., .. }) || self.is_speaking()
+    }
+
+    /// A text is being said or has just been: another script may wait for its turn. Whoever was only asked may meanwhile be drowned in
+    /// noise.
+    pub(super) fn is_speaking(&self) -> bool {
+        matches!(self.state, State::Asking { .. } | State::Parting | State::Last { .. })
     }
 
     /// `busy`: nothing is to be begun now.

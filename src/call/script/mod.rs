@@ -12,7 +12,7 @@ mod warning;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use holding::Holding;
+use holding::{Holding, Wait};
 use length::Length;
 use low::Low;
 use noisy::Noisy;
@@ -100,6 +100,19 @@ pub enum Cue {
     HoldVeryLong,
     /// The caller is back and has waited.
     Apologise,
+    /// The answer was late, and the dialplan leaves the apology to the agent (`greeting.late_by`).
+    LateAnswer,
+}
+
+/// Who takes part in the talk beside caller and agent, as the caller sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Company {
+    #[default]
+    Nobody,
+    /// The agent calls somebody in.
+    Called,
+    /// Whom the agent called in: the caller is not alone while the agent holds.
+    There,
 }
 
 /// What is to be done.
@@ -183,6 +196,7 @@ pub(super) struct Scripts {
     joined: bool,
     held: BTreeSet<Side>,
     muted: bool,
+    company: Company,
 }
 
 impl Scripts {
@@ -240,6 +254,13 @@ impl Scripts {
     pub(super) fn mute(&mut self, now: Instant, muted: bool) {
         self.muted = muted;
         self.turn(now);
+    }
+
+    /// To be called after whatever the talk was told.
+    pub(super) fn accompany(&mut self, now: Instant, company: Company) {
+        if std::mem::replace(&mut self.company, company) != company {
+            self.turn(now);
+        }
     }
 
     /// What happened at `at`.
@@ -322,7 +343,7 @@ impl Scripts {
         let still = !self.joined || self.greeting || !self.held.is_empty();
         let mut busy = still || self.silent.as_ref().is_some_and(Silent::is_active);
         if let Some(noisy) = &mut self.noisy {
-            let low = self.low.as_ref().is_some_and(Low::is_active);
+            let low = self.low.as_ref().is_some_and(Low::is_speaking);
             noisy.hear(at, caller, busy || low, acts);
             busy |= noisy.is_active();
         }
@@ -351,13 +372,20 @@ impl Scripts {
 
     /// Who waits, and who talks, now.
     fn turn(&mut self, now: Instant) {
-        let waits = self.joined && (self.held.contains(&Side::Agent) || self.muted);
+        let kept = self.joined && (self.held.contains(&Side::Agent) || self.muted);
+        let wait = match (kept, self.company) {
+            (false, _) | (true, Company::There) => Wait::No,
+            (true, Company::Called) => Wait::Excused,
+            (true, Company::Nobody) => Wait::Kept,
+        };
+        let alone = |side: &Side| *side == Side::Caller || self.company != Company::There;
+        let talks = self.joined && !self.held.iter().any(alone);
         let Scripts { acts, .. } = self;
         if let Some(holding) = &mut self.holding {
-            holding.turn(now, waits, self.joined, acts);
+            holding.turn(now, wait, self.joined, acts);
         }
         if let Some(length) = &mut self.length {
-            length.turn(now, self.joined && self.held.is_empty());
+            length.turn(now, talks);
         }
     }
 }

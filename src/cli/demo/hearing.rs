@@ -91,10 +91,9 @@ fn score(
     let filled = fill(form, &call.record, &task.agent);
     store.begin(task.id, form, &written.text, &filled, by)?;
     let sheet = sheet(form, &call.record, &fill::answers(&filled), &mut demo.random);
-    store.save(task.id, &sheet, by)?;
     let until = deadline::after(at, 5, None, demo.zone()).context("a date")?;
     let person = Person { name: scorer.to_owned(), agent: None, decides: false };
-    store.submit(task.id, form, &person, until, by)?;
+    store.submit(task.id, (form, &sheet), &person, until, by)?;
     if !task.second {
         answer(demo, store, task, form, &sheet, at)?;
     }

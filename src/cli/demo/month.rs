@@ -191,6 +191,7 @@ impl Demo<'_> {
             dialplan: "demo".to_owned(),
             answer: rule(),
             callback: None,
+            internal: false,
         };
         let mut told = Told { call: id, run, begin, at, facts: Vec::new() };
         told.push(0, What::Offered(Box::new(offered)));

@@ -15,7 +15,7 @@ pub(super) fn compile(file: &schema::Written, speaker: &mut Speaker<'_, '_>) -> 
         }
         said(survey, speaker)
     });
-    After { callback: file.callback.clone(), survey, classes: classes(&file.classes) }
+    After { callback: file.callback.clone(), survey, classes: classes(&file.classes), quota: file.quota }
 }
 
 /// A question without its recording has its fault; nobody runs the plan then.

@@ -9,6 +9,7 @@ use super::everybody;
 use super::speaker::Speaker;
 use crate::dialplan::plan::{AgentGreeting, Greeting, Notice, TimeOfDay, Variant};
 use crate::dialplan::schema::Written;
+use crate::dialplan::scripts::By;
 use crate::dialplan::spoken::Tongue;
 use crate::ids::AgentNo;
 use crate::written::At;
@@ -17,7 +18,8 @@ const TIME_OF_DAY: &str = "{time_of_day}";
 
 pub(super) fn compile(written: &Written, speaker: &mut Speaker<'_, '_>) -> Greeting {
     let unrecorded = written.unrecorded.as_ref().and_then(|text| speaker.one("recording.unrecorded", text));
-    let mut greeting = Greeting { notice: notice(written, speaker), unrecorded, ..Greeting::default() };
+    let (notice, late_by) = (notice(written, speaker), written.late_by);
+    let mut greeting = Greeting { notice, unrecorded, late_by, ..Greeting::default() };
     let texts = [(false, &written.text), (true, &written.callers.internal)];
     for (internal, text) in texts.into_iter().filter_map(|(internal, text)| Some((internal, text.as_ref()?))) {
         let texts = Texts::of(written, internal, text, speaker);
@@ -51,6 +53,8 @@ struct Texts {
 impl Texts {
     fn of(written: &Written, internal: bool, text: &At<String>, speaker: &Speaker<'_, '_>) -> Texts {
         let late = match &written.late {
+            // Nobody hears it.
+            _ if written.late_by == By::Agent => Some(text.clone()),
             Some(late) if !internal => Some(late.clone()),
             _ => speaker.language.and_then(|language| default_late(language, text)),
         };

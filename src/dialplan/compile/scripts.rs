@@ -1,8 +1,11 @@
 //! What the gateway does in a talk: its texts said, its steps looked up.
 
+use super::courtesies;
 use super::speaker::Speaker;
 use super::steps::Ways;
+use crate::dialplan::courtesies::Sought;
 use crate::dialplan::plan::{Next, Prompt};
+use crate::dialplan::schema::courtesies::Courtesies;
 use crate::dialplan::schema::scripts as written;
 use crate::dialplan::scripts::{Desk, Desks, Hold, Low, Noise, Park, Scripts, Silent};
 use crate::written::At;
@@ -17,14 +20,23 @@ impl Ways<'_> {
             hold: file.hold.as_ref().map(|script| hold(script, speaker)),
             length: file.length,
             closing: file.closing,
-            desks: self.desks(&file.desks),
+            desks: Desks { person_sought: self.messages(&file.courtesies), ..self.desks(&file.desks) },
             park: Park { after: file.park_after, slots: speaker.digits() },
+            courtesies: courtesies::compile(&file.courtesies, speaker),
         }
     }
 
     fn desks(&self, written: &[written::Desk]) -> Desks {
         let one = |section| written.iter().find(|desk| desk.section == section).map(|desk| self.desk(desk));
-        Desks { nuisance: one("nuisance"), wrong_number: one("wrong_number"), emergency: one("emergency") }
+        let (nuisance, wrong_number, emergency) = (one("nuisance"), one("wrong_number"), one("emergency"));
+        Desks { nuisance, wrong_number, emergency, person_sought: None }
+    }
+
+    /// Where a caller goes who asked for somebody and may leave a message.
+    fn messages(&self, written: &Courtesies) -> Option<Desk> {
+        let sought = written.sought.as_ref().filter(|sought| sought.policy == Sought::Message)?;
+        let desk = written::Desk { section: "person_sought", key: sought.key.value, then: sought.then.clone() };
+        Some(self.desk(&desk))
     }
 
     fn desk(&self, desk: &written::Desk) -> Desk {

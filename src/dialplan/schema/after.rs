@@ -32,6 +32,11 @@ pub(super) fn callback(mut table: Table<'_>) -> Option<Callback> {
     table.is_present().then_some(callback)
 }
 
+/// The texts ask for one to five.
+pub(super) fn quota(table: &mut Table<'_>) -> Option<u32> {
+    table.integer("quota", 1..=5).map(|at| at.value)
+}
+
 #[derive(Debug)]
 pub(in crate::dialplan) struct Survey {
     pub(in crate::dialplan) questions: Vec<At<String>>,
@@ -170,6 +175,20 @@ mod tests {
             assert!(parse(&format!("[survey]\n{wrong}\n")).1 > 0, "{wrong}");
         }
         assert!(parse("[survey]\nquestions = [\"a\", \"b\", \"c\", \"d\", \"e\"]\n").1 > 0);
+    }
+
+    #[test]
+    fn of_an_agent_one_to_five_calls_are_heard() {
+        let parse = |text: &str| {
+            let document = Document::parse("p", text);
+            let found = quota(&mut document.root().section("qa"));
+            (found, document.into_faults().len())
+        };
+        assert_eq!(
+            [parse(""), parse("[qa]\nquota = 1\n"), parse("[qa]\nquota = 5\n")],
+            [(None, 0), (Some(1), 0), (Some(5), 0)]
+        );
+        assert!(parse("[qa]\nquota = 0\n").1 == 1 && parse("[qa]\nquota = 6\n").1 == 1);
     }
 
     #[test]

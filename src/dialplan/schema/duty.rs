@@ -8,6 +8,7 @@ use super::hours::week;
 use crate::dialplan::notes::{Class, Limit};
 use crate::dialplan::plan::Duty;
 use crate::dialplan::shifts::Shift;
+use crate::fault::Fault;
 use crate::ids::AgentNo;
 use crate::written::{At, Table};
 
@@ -37,6 +38,7 @@ pub(super) fn read(
     if let Some(first) = shifts.first().filter(|_| !login) {
         first.fault(first.line(), "there are shifts, and nobody logs in", "add login = true to [agents]");
     }
+    let (classes, moved) = limits(classes, notes);
     Duty {
         login,
         shifts: shifts.into_iter().filter_map(shift).collect(),
@@ -46,7 +48,8 @@ pub(super) fn read(
         pause_reasons: reasons(agents),
         probe: Some(probe).filter(|every| !every.is_zero()),
         longest_pause: Some(longest_pause).filter(|longest| !longest.is_zero()),
-        classes: limits(classes, notes),
+        classes,
+        moved,
     }
 }
 
@@ -74,16 +77,20 @@ fn day(table: &mut Table<'_>, key: &'static str) -> Option<Date> {
     day
 }
 
-/// `limits` of `[classes]`; `[notes]` had it before, and is still read.
-fn limits(classes: &mut Table<'_>, notes: &mut Table<'_>) -> Vec<Class> {
+/// `limits` of `[classes]`; `[notes]` had it before, and is still read: that is told.
+fn limits(classes: &mut Table<'_>, notes: &mut Table<'_>) -> (Vec<Class>, Vec<Fault>) {
     match (classes.pairs("limits"), notes.pairs("limits")) {
         (Some(_), Some(old)) => {
             notes.fault(old.line, "notes.limits beside classes.limits", "move all classes to limits of [classes]");
-            Vec::new()
+            (Vec::new(), Vec::new())
         }
-        (Some(written), None) => read_limits(classes, &written),
-        (None, Some(old)) => read_limits(notes, &old),
-        (None, None) => Vec::new(),
+        (Some(written), None) => (read_limits(classes, &written), Vec::new()),
+        (None, Some(old)) => {
+            let moved =
+                notes.found(old.line, "notes.limits is read still", "move it: limits is a key of [classes] now");
+            (read_limits(notes, &old), vec![moved])
+        }
+        (None, None) => (Vec::new(), Vec::new()),
     }
 }
 
@@ -144,20 +151,20 @@ mod tests {
             let document = Document::parse("p", text);
             let mut root = document.root();
             let (mut classes, mut notes) = (root.section("classes"), root.section("notes"));
-            let found = limits(&mut classes, &mut notes);
+            let (found, moved) = limits(&mut classes, &mut notes);
             drop((root, classes, notes));
-            (found, document.into_faults().iter().map(ToString::to_string).collect::<Vec<_>>())
+            let texts = |faults: &[Fault]| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
+            (found, texts(&document.into_faults()), texts(&moved))
         };
         let repair = vec![Class { name: "报修".to_owned(), limit: Limit::WorkingDays(1) }];
-        for section in ["classes", "notes"] {
-            assert_eq!(
-                read(&format!("[{section}]\nlimits = {{ \"报修\" = \"1wd\" }}\n")),
-                (repair.clone(), Vec::new())
-            );
-            let (_, faults) = read(&format!("[{section}]\nlimits = {{ \"报修\" = \"soon\" }}\n"));
+        let moved = "p:2: notes.limits is read still: move it: limits is a key of [classes] now".to_owned();
+        for (section, told) in [("classes", Vec::new()), ("notes", vec![moved])] {
+            let written = format!("[{section}]\nlimits = {{ \"报修\" = \"1wd\" }}\n");
+            assert_eq!(read(&written), (repair.clone(), Vec::new(), told));
+            let (_, faults, _) = read(&format!("[{section}]\nlimits = {{ \"报修\" = \"soon\" }}\n"));
             assert!(faults[0].starts_with(&format!("p:2: {section}.limits: \"soon\" is no time limit")), "{faults:?}");
         }
-        let (_, faults) = read("[classes]\nlimits = { a = \"1h\" }\n[notes]\nlimits = { b = \"1h\" }\n");
+        let (_, faults, _) = read("[classes]\nlimits = { a = \"1h\" }\n[notes]\nlimits = { b = \"1h\" }\n");
         assert!(faults[0].starts_with("p:4: notes.limits beside classes.limits"), "{faults:?}");
     }
 }

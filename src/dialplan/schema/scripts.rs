@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::courtesies::{self, Courtesies};
 use super::one_of;
 use crate::dialplan::scripts::{By, Length, Park};
 use crate::written::{At, Table};
@@ -19,6 +20,7 @@ pub(in crate::dialplan) struct Scripts {
     pub(in crate::dialplan) closing: bool,
     pub(in crate::dialplan) desks: Vec<Desk>,
     pub(in crate::dialplan) park_after: Duration,
+    pub(in crate::dialplan) courtesies: Courtesies,
 }
 
 #[derive(Debug)]
@@ -71,15 +73,17 @@ pub(in crate::dialplan) struct Desk {
 }
 
 pub(super) fn read(root: &mut Table<'_>) -> Scripts {
+    let mut closing = root.section("closing");
     let scripts = Scripts {
         silent: silent(root.section("silent")),
         noise: noise(root.section("noise")),
         low: low(root.section("low_volume")),
         hold: hold(root.section("hold")),
         length: length(root.section("length")),
-        closing: root.section("closing").boolean("measure").is_some_and(|at| at.value),
+        closing: closing.boolean("measure").is_some_and(|at| at.value),
         desks: DESKS.iter().filter_map(|(section, usual)| desk(root.section(section), section, *usual)).collect(),
         park_after: seconds(&mut root.section("park"), "after_s", 10, Park::AFTER_S),
+        courtesies: courtesies::read(root, &mut closing),
     };
     for (place, desk) in scripts.desks.iter().enumerate() {
         if let Some(other) = scripts.desks.iter().take(place).find(|other| other.key == desk.key) {
@@ -88,13 +92,22 @@ pub(super) fn read(root: &mut Table<'_>) -> Scripts {
             root.fault(line, what, "give each a key of its own");
         }
     }
+    let desks = scripts.desks.iter().map(|desk| (desk.section, desk.key));
+    let courtesies = scripts.courtesies.keys();
+    for (place, (section, key)) in courtesies.iter().enumerate() {
+        let before = courtesies.iter().take(place).map(|(other, key)| (*other, key.value));
+        if let Some((other, _)) = desks.clone().chain(before).find(|(_, other)| *other == key.value) {
+            let what = format!("a key of [{section}] is *{}, and so is one of [{other}]", key.value);
+            root.fault(key.line, what, "give each a key of its own");
+        }
+    }
     scripts
 }
 
 fn silent(mut table: Table<'_>) -> Option<Silent> {
     let present = table.is_present();
     let silent = Silent {
-        by: by(&mut table),
+        by: by(&mut table, "by"),
         wait: seconds(&mut table, "wait_s", 2, 5),
         asks: asks(&mut table, present),
         farewell: farewell(&mut table, present),
@@ -107,7 +120,7 @@ fn silent(mut table: Table<'_>) -> Option<Silent> {
 fn noise(mut table: Table<'_>) -> Option<Noise> {
     let present = table.is_present();
     let noise = Noise {
-        by: by(&mut table),
+        by: by(&mut table, "by"),
         floor_dbov: dbov(&mut table, "above_minus_dbm0", 34),
         snr_db: f64::from(table.integer("snr_db", 3..=30).map_or(10, |at| at.value)),
         after: seconds(&mut table, "after_s", 2, 5),
@@ -122,7 +135,7 @@ fn noise(mut table: Table<'_>) -> Option<Noise> {
 fn low(mut table: Table<'_>) -> Option<Low> {
     let present = table.is_present();
     let low = Low {
-        by: by(&mut table),
+        by: by(&mut table, "by"),
         level_dbov: dbov(&mut table, "below_minus_dbm0", 35),
         asks: asks(&mut table, present),
         farewell: farewell(&mut table, present),
@@ -180,8 +193,9 @@ fn desk(mut table: Table<'_>, section: &'static str, usual: char) -> Option<Desk
     present.then_some(Desk { section, key, then })
 }
 
-fn by(table: &mut Table<'_>) -> By {
-    one_of(table, "by", &[("gateway", By::Gateway), ("agent", By::Agent)], &[], "").unwrap_or(By::Gateway)
+/// Who speaks, by this key.
+pub(super) fn by(table: &mut Table<'_>, key: &'static str) -> By {
+    one_of(table, key, &[("gateway", By::Gateway), ("agent", By::Agent)], &[], "").unwrap_or(By::Gateway)
 }
 
 /// At least one text.

@@ -21,7 +21,13 @@ pub fn frame(period: &str, policy: &Policy, drawn: &[Drawn]) -> String {
             let _ = write!(
                 out,
                 "{period},{},{},{},{},{},{},{}\r\n",
-                policy.target, policy.second_one_in, part.agent, part.n, found.call, found.stratum, found.weight
+                policy.target_of(&part.agent),
+                policy.second_one_in,
+                part.agent,
+                part.n,
+                found.call,
+                found.stratum,
+                found.weight
             );
         }
     }

@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 
 use super::policy::Policy;
-use crate::cdr::{Outcome, Segment, words};
+use crate::call::fact::RecordingStatus;
+use crate::cdr::{Outcome, Record, words};
 use crate::clock::Wall;
 use crate::ids::{AgentNo, CallId, HotlineId};
 
@@ -20,8 +21,8 @@ pub struct Row {
     /// Ended, and its recording is in.
     pub closed: bool,
     pub outcome: Option<Outcome>,
+    /// Whose call it is: see [`whose`].
     pub agent: Option<AgentNo>,
-    pub segments: Vec<Segment>,
     pub talk_ms: u64,
     pub recording: Recording,
     /// When the recording was removed on purpose.
@@ -32,11 +33,23 @@ pub struct Row {
     pub class: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recording {
-    Whole,
-    Partial,
-    None,
+words! {
+    /// What there is to hear of a call.
+    Recording {
+        Whole "ok",
+        Partial "partial",
+        None "none",
+    }
+}
+
+impl Recording {
+    pub fn of(record: &Record) -> Recording {
+        match record.recording.status {
+            RecordingStatus::Ok => Recording::Whole,
+            RecordingStatus::Partial => Recording::Partial,
+            RecordingStatus::Pending | RecordingStatus::None => Recording::None,
+        }
+    }
 }
 
 words! {
@@ -164,19 +177,15 @@ fn plain(value: &str) -> String {
     value.chars().map(|c| if c.is_control() || ['/', ',', '"'].contains(&c) { '_' } else { c }).collect()
 }
 
-/// Whose call it is: that agent's who talked longest with the caller, the first of equals.
-fn talked_most(row: &Row) -> Option<&AgentNo> {
-    let mut longest: Option<&Segment> = None;
-    for segment in &row.segments {
-        if longest.is_none_or(|found| segment.talk_ms > found.talk_ms) {
-            longest = Some(segment);
-        }
-    }
-    longest.map(|segment| &segment.agent).or(row.agent.as_ref())
+/// Whose call it is: of several agents that one's who talked longest with the caller, the first of equals.
+pub fn whose(record: &Record) -> Option<&AgentNo> {
+    let [_, _, ..] = &record.segments[..] else { return record.agent.as_ref() };
+    let longest = record.segments.iter().reduce(|found, next| if next.talk_ms > found.talk_ms { next } else { found });
+    longest.map(|segment| &segment.agent)
 }
 
 fn eligible(policy: &Policy, row: &Row, committed: Wall, now: Wall) -> Result<AgentNo, Excluded> {
-    let agent = talked_most(row).filter(|_| row.outcome == Some(Outcome::Answered)).ok_or(Excluded::NotAnswered)?;
+    let agent = row.agent.as_ref().filter(|_| row.outcome == Some(Outcome::Answered)).ok_or(Excluded::NotAnswered)?;
     if row.offered < committed {
         return Err(Excluded::BeforeCommitment);
     }

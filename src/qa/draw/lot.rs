@@ -61,7 +61,6 @@ pub struct Part {
 /// One draw. `before`: what the earlier draws of the period reached.
 pub fn draw(policy: &Policy, seed: &Seed, frame: &Frame, before: &BTreeMap<AgentNo, Reached>) -> Drawn {
     let micros = |wall: Wall| wall.as_micros() - frame.from.as_micros();
-    let due = policy.due(micros(frame.cut), micros(frame.to));
     let mut by_agent: BTreeMap<&AgentNo, Vec<&Candidate>> = BTreeMap::new();
     for found in &frame.candidates {
         by_agent.entry(&found.agent).or_default().push(found);
@@ -70,7 +69,7 @@ pub fn draw(policy: &Policy, seed: &Seed, frame: &Frame, before: &BTreeMap<Agent
     for (agent, calls) in by_agent {
         let reached = before.get(agent).copied().unwrap_or(Reached { picks: 0, until: frame.from });
         let open: Vec<&Candidate> = calls.into_iter().filter(|found| found.offered >= reached.until).collect();
-        let wanted = due.saturating_sub(reached.picks);
+        let wanted = policy.due(agent, micros(frame.cut), micros(frame.to)).saturating_sub(reached.picks);
         let taken = wanted.min(u32::try_from(open.len()).unwrap_or(u32::MAX));
         if taken < wanted {
             drawn.lacking.insert(agent.clone(), wanted - taken);
@@ -94,7 +93,8 @@ pub fn draw(policy: &Policy, seed: &Seed, frame: &Frame, before: &BTreeMap<Agent
 
 /// One call of a part: its stratum by the walk, in it the lowest ticket.
 fn pick(policy: &Policy, seed: &Seed, part: &[&Candidate], n: u32, start: u64) -> Option<Pick> {
-    let stratum = stratum_at(part, point(start, n, policy.target))?;
+    let target = policy.target_of(&part.first()?.agent);
+    let stratum = stratum_at(part, point(start, n, target))?;
     let (ticket, found) = part
         .iter()
         .filter(|found| found.stratum == stratum)

@@ -6,18 +6,23 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::seed::{Seed, hex};
+use crate::dialplan::plan::Plans;
 use crate::ids::AgentNo;
 
 /// The rule of who is drawn and how often. Its JSON is fixed together with the seed, so it cannot change in between.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// The rule's version; another rule gets another number. 1: the commitment is to the seed alone, and calls of all classes are
-    /// one stratum. 2: the commitment is to the policy too, and a call's class is part of its stratum.
+    /// one stratum. 2: the commitment is to the policy too, and a call's class is part of its stratum. 3: some agents have a quota of
+    /// their own.
     pub version: u32,
     /// Calls heard of each agent in a month; fewer only if there are fewer. The texts ask for “no fewer than 1–5”: below
     /// `minimum` is a breach, `target` is what is drawn.
     pub minimum: u32,
     pub target: u32,
+    /// What is drawn of these agents in the place of `target`: what their hotlines ask for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quotas: BTreeMap<AgentNo, u32>,
     /// Talk below this tells nothing, ms.
     pub min_talk_ms: u64,
     /// Shifts by the hotline's own clock: name and beginning (minutes since midnight), in the order of the day. A time before the
@@ -61,6 +66,7 @@ impl Default for Policy {
             version: 2,
             minimum: 1,
             target: 5,
+            quotas: BTreeMap::new(),
             min_talk_ms: 20_000,
             shifts: vec![("day".to_owned(), 8 * 60), ("night".to_owned(), 20 * 60)],
             repeat_days: 7,
@@ -81,6 +87,31 @@ impl Policy {
             hash.update(digest(text));
         }
         hex(&hash.finalize())
+    }
+
+    /// This policy, with the quotas that hotlines set for their agents. Of an agent of several hotlines the largest counts.
+    pub fn with_quotas_of(mut self, plans: &Plans) -> Policy {
+        for hotline in &plans.hotlines {
+            let Some(quota) = hotline.after.quota else { continue };
+            for agent in hotline.everybody() {
+                let of_agent = self.quotas.entry(agent).or_insert(quota);
+                *of_agent = quota.max(*of_agent);
+            }
+        }
+        if !self.quotas.is_empty() {
+            self.version = 3;
+        }
+        self
+    }
+
+    /// Calls of this agent that are drawn in a month.
+    pub fn target_of(&self, agent: &AgentNo) -> u32 {
+        self.quotas.get(agent).copied().unwrap_or(self.target)
+    }
+
+    /// Heard calls of this agent below which a month is a breach.
+    pub fn minimum_of(&self, agent: &AgentNo) -> u32 {
+        self.minimum.min(self.target_of(agent))
     }
 
     pub fn is_committed_to(&self) -> bool {
@@ -104,9 +135,9 @@ impl Policy {
         values.iter().map(of).fold(1, |all: u32, weight| all.saturating_mul(weight)).clamp(1, HEAVIEST)
     }
 
-    /// How many calls of an agent are to be drawn when `passed` of `whole` (microseconds) are over.
-    pub fn due(&self, passed: i64, whole: i64) -> u32 {
+    /// How many calls of this agent are to be drawn when `passed` of `whole` (microseconds) are over.
+    pub fn due(&self, agent: &AgentNo, passed: i64, whole: i64) -> u32 {
         let (passed, whole) = (i128::from(passed.clamp(0, whole)), i128::from(whole.max(1)));
-        u32::try_from(i128::from(self.target.min(MOST)) * passed / whole).unwrap_or(0)
+        u32::try_from(i128::from(self.target_of(agent).min(MOST)) * passed / whole).unwrap_or(0)
     }
 }

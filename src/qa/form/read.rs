@@ -1,6 +1,7 @@
 //! A form from its TOML: every fault at once, with its line.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use sha2::{Digest as _, Sha256};
 
@@ -8,7 +9,7 @@ use super::{
     Comment, Fatal, Filled, Form, Item, Kind, MOST_ITEMS, MOST_POINTS, MOST_SECTIONS, MOST_WEIGHT, Section, Text,
 };
 use crate::cdr::Word;
-use crate::fault::{Fault, did_you_mean};
+use crate::fault::{Fault, did_you_mean, meant};
 use crate::written::{At, Document, Table, text_of};
 
 /// Reads a form. `shown`: the file as faults name it; `is_rule`: whether the rule book has such a rule. The form is whole only
@@ -40,15 +41,18 @@ impl Reading<'_, '_> {
         let written = root.sections("section");
         let line = written.get(MOST_SECTIONS).map_or(1, Table::line);
         if written.is_empty() {
-            self.document.fault(1, "no section", "add [[section]] and its [[section.item]]");
+            let fault = root.found(1, "no section", "add [[section]] and its [[section.item]]");
+            root.tell(fault.said("fault-form-empty", "fault-form-empty-hint", &[]));
         } else if written.len() > MOST_SECTIONS {
-            self.document.fault(line, format!("more than {MOST_SECTIONS} sections"), "put some together");
+            let fault = root.found(line, format!("more than {MOST_SECTIONS} sections"), "put some together");
+            root.tell(fault.said("fault-form-sections", "fault-form-sections-hint", &[("most", &MOST_SECTIONS)]));
         }
         let sections: Vec<Section> = written.into_iter().filter_map(|mut table| self.section(&mut table)).collect();
         let fatal: Vec<Fatal> = root.sections("fatal").into_iter().filter_map(|mut t| self.fatal(&mut t)).collect();
         let items: usize = sections.iter().map(|section| section.items.len()).sum();
         if items > MOST_ITEMS {
-            self.document.fault(1, format!("{items} items, at most {MOST_ITEMS}"), "nobody fills more for one call");
+            let fault = root.found(1, format!("{items} items, at most {MOST_ITEMS}"), "nobody fills more for one call");
+            root.tell(fault.said("fault-form-items", "fault-form-items-hint", &[("n", &items), ("most", &MOST_ITEMS)]));
         }
         Some(Form { id: id?.value, version, name: name?, source: source.map(|at| at.value), sections, fatal })
     }
@@ -58,12 +62,16 @@ impl Reading<'_, '_> {
         let weight = required_number(table, "weight", MOST_WEIGHT);
         let written = table.sections("item");
         if written.is_empty() {
-            table.fault(table.line(), "a section without items", "add [[section.item]] below it");
+            let fault = table.found(table.line(), "a section without items", "add [[section.item]] below it");
+            table.tell(fault.said("fault-form-section-empty", "fault-form-section-empty-hint", &[]));
         }
         let items: Vec<Item> = written.into_iter().filter_map(|mut item| self.item(&mut item)).collect();
         let points: u32 = items.iter().map(|item| item.points).sum();
         if points > MOST_POINTS {
-            table.fault(table.line(), format!("its items give {points} points, at most {MOST_POINTS}"), "give fewer");
+            let what = format!("its items give {points} points, at most {MOST_POINTS}");
+            let values: [(_, &dyn Display); 2] = [("n", &points), ("most", &MOST_POINTS)];
+            let fault = table.found(table.line(), what, "give fewer");
+            table.tell(fault.said("fault-form-points", "fault-form-points-hint", &values));
         }
         Some(Section { id: id?, name: name?, weight: weight?, items })
     }
@@ -75,10 +83,14 @@ impl Reading<'_, '_> {
         let each = table.integer("each", 1..=MOST_POINTS);
         match (kind, &each) {
             (Kind::Deduct, None) => {
-                table.fault(table.line(), "kind \"deduct\" needs \"each\"", "add each = 1: the points off each time")
+                let hint = "add each = 1: the points off each time";
+                let fault = table.found(table.line(), "kind \"deduct\" needs \"each\"", hint);
+                table.tell(fault.said("fault-form-each-lacks", "fault-form-each-lacks-hint", &[]));
             }
             (Kind::Pass | Kind::Scale, Some(at)) => {
-                table.fault(at.line, "\"each\" is for kind \"deduct\"", "leave it out, or write kind = \"deduct\"")
+                let hint = "leave it out, or write kind = \"deduct\"";
+                let fault = table.found(at.line, "\"each\" is for kind \"deduct\"", hint);
+                table.tell(fault.said("fault-form-each", "fault-form-each-hint", &[]));
             }
             _ => {}
         }
@@ -87,7 +99,9 @@ impl Reading<'_, '_> {
         let rules = self.rules(table);
         let filled = one_of(table, "filled").unwrap_or(Filled::Person);
         if filled != Filled::Person && rules.is_empty() {
-            table.fault(table.line(), format!("filled = \"{filled}\" without rules"), "add rules = [\"R-…\"]");
+            let what = format!("filled = \"{filled}\" without rules");
+            let fault = table.found(table.line(), what, "add rules = [\"R-…\"]");
+            table.tell(fault.said("fault-form-rules", "fault-form-rules-hint", &[("filled", &filled)]));
         }
         let (each, help) = (each.map_or(0, |at| at.value), help.unwrap_or_default());
         Some(Item { id: id?, name: name?, help, kind, points: points?, each, na, comment, filled, rules })
@@ -103,15 +117,15 @@ impl Reading<'_, '_> {
         let id = table.required_string("id")?;
         let plain = |c: char| c.is_ascii_alphanumeric() || ['.', '_', '-'].contains(&c);
         if !id.value.chars().all(plain) || id.value.len() > 32 {
-            table.fault(id.line, format!("\"{}\" is no id", id.value), "up to 32 letters, digits, '.', '_' or '-'");
+            let hint = "up to 32 letters, digits, '.', '_' or '-'";
+            let fault = table.found(id.line, format!("\"{}\" is no id", id.value), hint);
+            table.tell(fault.said("fault-form-id", "fault-form-id-hint", &[("id", &id.value)]));
             return None;
         }
         if !self.ids.insert(id.value.clone()) {
-            table.fault(
-                id.line,
-                format!("the id \"{}\" is there twice", id.value),
-                "answers are known by it: write another",
-            );
+            let what = format!("the id \"{}\" is there twice", id.value);
+            let fault = table.found(id.line, what, "answers are known by it: write another");
+            table.tell(fault.said("fault-form-id-twice", "fault-form-id-twice-hint", &[("id", &id.value)]));
         }
         Some(id.value)
     }
@@ -119,7 +133,8 @@ impl Reading<'_, '_> {
     fn rules(&self, table: &mut Table<'_>) -> Vec<String> {
         let written = table.strings("rules").map_or_else(Vec::new, |at| at.value);
         for rule in written.iter().filter(|rule| !(self.is_rule)(&rule.value)) {
-            table.fault(rule.line, format!("no rule {}", rule.value), "`hotline rules list` has them all");
+            let fault = table.found(rule.line, format!("no rule {}", rule.value), "`hotline rules list` has them all");
+            table.tell(fault.said("fault-form-rule", "fault-form-rule-hint", &[("rule", &rule.value)]));
         }
         written.into_iter().map(|at| at.value).collect()
     }
@@ -135,7 +150,8 @@ fn text(table: &mut Table<'_>, key: &str, needed: bool) -> Option<Text> {
 
 fn required_number(table: &mut Table<'_>, key: &'static str, most: u32) -> Option<u32> {
     if table.line_of(key).is_none() {
-        table.fault(table.line(), format!("no \"{key}\""), format!("add {key} = … (1 to {most})"));
+        let fault = table.found(table.line(), format!("no \"{key}\""), format!("add {key} = … (1 to {most})"));
+        table.tell(fault.said("fault-form-number", "fault-form-number-hint", &[("key", &key), ("most", &most)]));
         return None;
     }
     table.integer(key, 1..=most).map(|at| at.value)
@@ -146,7 +162,11 @@ fn one_of<W: Word>(table: &mut Table<'_>, key: &'static str) -> Option<W> {
     let found = W::ALL.iter().find(|word| word.word() == value);
     if found.is_none() {
         let known: Vec<&str> = W::ALL.iter().map(|word| word.word()).collect();
-        table.fault(line, format!("{} is \"{value}\"", table.path(key)), did_you_mean(&value, &known));
+        let path = table.path(key);
+        let (hint, known_word) = meant(&value, &known);
+        let fault = table.found(line, format!("{path} is \"{value}\""), did_you_mean(&value, &known));
+        let values: [(_, &dyn Display); 3] = [("path", &path), ("word", &value), ("value", &known_word)];
+        table.tell(fault.said("fault-form-word", hint, &values));
     }
     found.copied()
 }

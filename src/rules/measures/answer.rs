@@ -3,6 +3,7 @@
 use super::super::case::Ring;
 use super::super::judged::{Judged, On, Why};
 use super::super::measure::About;
+use super::words;
 use crate::call::fact::{ClosedWhy, RingResult};
 use crate::call::leg::Callee;
 use crate::call::reason::Reason;
@@ -54,7 +55,7 @@ pub(in super::super) fn after_rings(about: &About<'_>) -> Judged {
     judged.seen(about.seen.ring).seen(answered).with("ring_to_answer_ms", rang_ms).with("bound_ms", bound_ms)
 }
 
-///
+/// What the gateway says is in the facts; what a dialplan leaves to the agent is in the words.
 pub(in super::super) fn late_apology(about: &About<'_>) -> Judged {
     let (record, max) = (about.record, about.max_rings());
     if record.outcome != Some(Outcome::Answered) {
@@ -71,7 +72,10 @@ pub(in super::super) fn late_apology(about: &About<'_>) -> Judged {
     let judged = match begun_ms {
         Some(ms) => Judged::if_kept(ms <= within_ms, Judged::fail(On::Gateway)).with("began_ms", ms),
         None if record.talk_ms.is_some_and(|ms| ms <= within_ms) => Judged::na(Why::CutShort),
-        None => Judged::fail(On::Gateway).seen(about.seen.connected),
+        None => match about.seen.apology_due {
+            Some(due) => words::said(about).by_words().seen([due]),
+            None => Judged::fail(On::Gateway).seen(about.seen.connected),
+        },
     };
     judged.seen(played).with("rings", rings.into()).with("max_rings", max.into())
 }

@@ -50,8 +50,26 @@ pub(in super::super) fn names_agent(about: &About<'_>) -> Judged {
         Judged::fail(On::Gateway).seen(from)
     } else if holds_number(&greeting.text, agent.as_str()) {
         judged
+    } else if about.seen.internal {
+        // To colleagues nobody need say a number.
+        Judged::na(Why::NotAsked).seen(from)
     } else {
         Judged::fail(On::Hotline).seen(from)
+    }
+}
+
+/// colleagues hear a name and no number. Whether the name is the agent's own is for whoever wrote the dialplan.
+pub(in super::super) fn internal(about: &About<'_>) -> Judged {
+    if !about.seen.internal {
+        return Judged::na(Why::NotNeeded);
+    }
+    let judged = said(about);
+    let (Some(greeting), Some(agent)) = (&about.record.greeting, &about.record.agent) else { return judged };
+    let played = about.seen.plays.iter().find(|played| played.play == Play::Greeting);
+    if judged.finding == super::super::Finding::Pass && holds_number(&greeting.text, agent.as_str()) {
+        Judged::fail(On::Hotline).seen(played.map(|played| played.span.from))
+    } else {
+        judged
     }
 }
 

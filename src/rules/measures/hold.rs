@@ -73,13 +73,25 @@ fn later(one: Option<Mark>, other: Option<Mark>) -> Option<Mark> {
     one.into_iter().chain(other).max_by_key(|mark| mark.at.mono_ns)
 }
 
-/// Each hold of an answered call with its length; one that is open ends with the call.
+/// Each hold of an answered call with its length; one that is open ends with the call. A hold in which the agent does nothing but call
+/// somebody into the talk is none, and the time that this takes is no part of any.
 fn lengths<'a>(about: &'a About<'_>) -> Vec<(&'a Span, u64)> {
     if about.record.outcome != Some(Outcome::Answered) {
         return Vec::new();
     }
-    let length = |span: &Span| end_of(span, about.seen).at.millis_since(span.from.at);
-    about.seen.holds.iter().filter_map(|span| Some((span, length(span)?))).collect()
+    let seen = about.seen;
+    let of = |span: &'a Span| {
+        let whole_ns = end_of(span, seen).at.nanos_since(span.from.at)?;
+        let excused_ns: u64 = seen.adding.iter().map(|adding| shared_ns(span, adding, seen)).sum();
+        (excused_ns == 0 || excused_ns < whole_ns).then(|| (span, (whole_ns - excused_ns.min(whole_ns)) / 1_000_000))
+    };
+    seen.holds.iter().filter_map(of).collect()
+}
+
+/// How long both last.
+fn shared_ns(one: &Span, other: &Span, seen: &Seen) -> u64 {
+    let from = one.from.at.mono_ns.max(other.from.at.mono_ns);
+    end_of(one, seen).at.mono_ns.min(end_of(other, seen).at.mono_ns).saturating_sub(from)
 }
 
 fn end_of(span: &Span, seen: &Seen) -> Mark {

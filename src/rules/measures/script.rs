@@ -34,6 +34,25 @@ pub(in super::super) fn nuisance(about: &About<'_>) -> Judged {
     Judged::if_kept(!cut_off, Judged::fail(On::Hotline)).seen([mark, about.seen.end()])
 }
 
+/// whoever is called in an emergency takes the call. In a cascade that is a key of theirs: a mailbox takes none.
+pub(in super::super) fn emergency(about: &About<'_>) -> Judged {
+    let Some((sent, _)) = about.seen.desk.filter(|(_, why)| *why == SentFor::Emergency) else {
+        return Judged::na(Why::NotNeeded);
+    };
+    let (bound_ms, end) = (about.number("emergency_ms"), about.seen.end());
+    let answered = about.seen.rings.iter().filter_map(|ring| ring.answered);
+    let taken = answered.filter(|mark| mark.at.mono_ns >= sent.at.mono_ns).min_by_key(|mark| mark.at.mono_ns);
+    let took_ms = taken.unwrap_or(end).at.millis_since(sent.at);
+    let in_time = took_ms.is_some_and(|ms| ms <= bound_ms);
+    let left = taken.is_none() && in_time && about.record.reason == Some(Reason::CallerHungUp);
+    let judged = match (taken, left) {
+        (None, true) => Judged::na(Why::CallerLeft),
+        (Some(_), _) if in_time => Judged::pass(),
+        _ => Judged::fail(On::Hotline),
+    };
+    judged.seen([sent, taken.unwrap_or(end)]).with_some("took_ms", took_ms).with("emergency_ms", bound_ms)
+}
+
 /// A farewell that nothing has overtaken, of a caller who cannot be understood: since when, if it was said (C2).
 pub(super) fn farewell(about: &About<'_>) -> Option<Mark> {
     let (mark, script, deed) = about.seen.scripts.iter().rfind(|(_, script, _)| *script != Script::Hold)?;

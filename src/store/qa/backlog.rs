@@ -56,17 +56,16 @@ impl Inspection {
             Ok((AgentNo::from(row.get::<_, String>(0)?), number(1)?, number(2)?))
         };
         let found = query.query_map([month], of_agent)?.collect::<Result<Vec<_>, _>>()?;
-        let minimum = match self.months()?.into_iter().find(|known| known.period == month) {
-            Some(known) => known.policy.minimum,
-            None => Policy::default().minimum,
-        };
+        let known = self.months()?.into_iter().find(|known| known.period == month);
+        let policy = known.map_or_else(Policy::default, |known| known.policy);
         let lacking = self.drawings(month)?.pop().map(|last| last.lacking).unwrap_or_default();
         let agents: BTreeSet<&AgentNo> = found.iter().map(|(agent, ..)| agent).chain(lacking.keys()).collect();
         Ok(Progress {
             drawn: found.iter().map(|(_, drawn, _)| drawn).sum(),
             scored: found.iter().map(|(.., scored)| scored).sum(),
             agents: agents.len() as u64,
-            met: found.iter().filter(|(.., scored)| *scored >= u64::from(minimum)).count() as u64,
+            met: found.iter().filter(|(agent, _, scored)| *scored >= u64::from(policy.minimum_of(agent))).count()
+                as u64,
         })
     }
 

@@ -14,7 +14,7 @@ use crate::cdr::{Time, Word as _};
 use crate::clock::Wall;
 use crate::ids::{AgentNo, CallId, HotlineId};
 use crate::qa::draw::assign::{Load, Reviewer, assign};
-use crate::qa::draw::frame::{Bounds, Frame};
+use crate::qa::draw::frame::{Bounds, Frame, Row};
 use crate::qa::draw::lot::{Drawn, Pick, Reached, draw};
 use crate::qa::draw::policy::Policy;
 use crate::qa::draw::replace::{self, Reason};
@@ -107,7 +107,7 @@ impl Inspection {
         let policy = &secret.month.policy;
         let before = self.drawings(&bounds.period)?;
         let reached = reached(&self.db, &bounds.period, bounds.from)?;
-        let frame = frame_of(&self.db, &secret.month, bounds, None, zones)?;
+        let frame = frame_of(&secret.month, bounds, None, &rows_of(&self.db, &secret.month, bounds)?, zones);
         let drawn = draw(policy, &secret.seed, &frame, &reached);
         let drawing = Drawing {
             n: before.last().map_or(1, |last| last.n + 1),
@@ -212,10 +212,11 @@ impl Inspection {
         if policy.commitment(policy_text, &secret.seed) != *commitment {
             faults.push("seed and policy are not those that were committed to".to_owned());
         }
+        let rows = rows_of(&self.db, &secret.month, bounds)?;
         let (mut parts, mut reached) = (Vec::new(), BTreeMap::new());
         for drawing in &draws {
             let then = Bounds { now: drawing.at.0, ..bounds.clone() };
-            let frame = frame_of(&self.db, &secret.month, &then, Some(drawing.cut.0), zones)?;
+            let frame = frame_of(&secret.month, &then, Some(drawing.cut.0), &rows, zones);
             let drawn = draw(&secret.month.policy, &secret.seed, &frame, &reached);
             reached.clone_from(&drawn.reached);
             compare(drawing, &frame, &drawn, &picks, &mut faults);
@@ -305,19 +306,17 @@ impl Inspection {
     }
 }
 
-fn frame_of(
-    db: &Connection,
-    month: &Month,
-    bounds: &Bounds,
-    cut: Option<Wall>,
-    zones: ZoneOf<'_>,
-) -> Result<Frame, StoreError> {
+/// The month's calls, and those before it that tell who called again.
+fn rows_of(db: &Connection, month: &Month, bounds: &Bounds) -> Result<Vec<Row>, StoreError> {
     let Policy { repeat_days, .. } = month.policy;
     let before = Duration::from_secs(u64::from(repeat_days) * 86_400);
     let since = Wall::from_micros(bounds.from.as_micros() - i64::try_from(before.as_micros()).unwrap_or(0));
-    let rows = rows::calls(db, since, bounds.to)?;
+    rows::calls(db, since, bounds.to)
+}
+
+fn frame_of(month: &Month, bounds: &Bounds, cut: Option<Wall>, rows: &[Row], zones: ZoneOf<'_>) -> Frame {
     let bounds = Bounds { committed: month.committed_at.0, cut, ..bounds.clone() };
-    Ok(Frame::of(&month.policy, &bounds, &rows, zones))
+    Frame::of(&month.policy, &bounds, rows, zones)
 }
 
 /// What earlier draws reached with each agent: the cut of the last one that gave the agent a pick.

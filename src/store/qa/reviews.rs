@@ -235,12 +235,12 @@ impl Inspection {
         if saved == 0 { Err(refused("it is no draft of yours".to_owned())) } else { Ok(()) }
     }
 
-    /// The draft becomes the first revision. Whether it is whole is for the caller to ask ([`crate::qa::form::score::gaps`]).
-    /// A second hearing is closed at once: nobody but the page of agreement sees it.
+    /// The sheet becomes the first revision, whatever a draft that was saved beside it says. Whether it is whole is for the caller to
+    /// ask ([`crate::qa::form::score::gaps`]). A second hearing is closed at once: nobody but the page of agreement sees it.
     pub fn submit(
         &mut self,
         id: i64,
-        form: &Form,
+        (form, sheet): (&Form, &Sheet),
         person: &Person,
         until: Wall,
         by: By<'_>,
@@ -248,12 +248,12 @@ impl Inspection {
         let review = self.expect(id)?;
         let state = allowed(&review, Step::Submit, Some(person), "", by.at)?;
         let state = if review.second { State::Closed } else { state };
-        let score = score(form, &review.draft.answers);
+        let score = score(form, &sheet.answers);
         let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        revise(&work, &review, &review.draft, &score, "", by)?;
+        revise(&work, &review, sheet, &score, "", by)?;
         work.execute(
-            "UPDATE qa_review SET state = ?2, until_wall_us = ?3, changed_wall_us = ?4 WHERE id = ?1",
-            (id, state.word(), until.as_micros(), by.at.as_micros()),
+            "UPDATE qa_review SET state = ?2, until_wall_us = ?3, changed_wall_us = ?4, draft = ?5 WHERE id = ?1",
+            (id, state.word(), until.as_micros(), by.at.as_micros(), serde_json::to_string(sheet)?),
         )?;
         let details = json!({ "call": review.call, "agent": review.agent, "second": review.second, "score": score });
         note(&work, by, "qa.submitted", &format!("review {id}"), &details)?;

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
+use rusqlite::types::Value as SqlValue;
 
 use super::*;
-use crate::call::fact::{Fact, What};
+use crate::call::fact::{ClassedBy, Fact, What};
 use crate::call::reason::{EndedBy, Reason};
 use crate::cdr::Word as _;
 use crate::ids::{AgentNo, HotlineId, Random};
@@ -151,6 +152,49 @@ fn recordings_that_go_later_had_their_chance() {
     assert_eq!(store.verify(&bounds(40.0), &shanghai).unwrap().faults, Vec::<String>::new());
 }
 
+/// An older database's narrow rows learn what a draw asks as it is written today: whose a call of several agents is, too.
+#[test]
+fn a_database_from_before_the_narrow_rows_gives_the_same_frame() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), SubjectKey::new([7; 32])).unwrap();
+    let handed_on = |n: u64, again_ms| {
+        let answers = |attempt, agent: &str| What::AgentAnswered { attempt, agent: AgentNo::from(agent) };
+        let story = Story::offered(n, wall(n as f64), "property").at(1_000, What::Ring).answered(4_000);
+        let story = story.at(4_002, What::RecordingStarted { path: format!("recordings/{n}.wav") });
+        let story = story.at(20_000, answers(2, "9")).at(again_ms, answers(3, "7"));
+        story.ended(64_000, Reason::CallerHungUp, EndedBy::Caller)
+    };
+    let lost = Story::offered(1, wall(1.0), "property").at(1_000, What::Ring);
+    let stories = [
+        lost.ended(9_000, Reason::CallerCancelled, EndedBy::Caller),
+        handed_on(2, 60_000).at(64_050, recording_ok(60_000)),
+        handed_on(3, 21_000).at(64_050, recording_ok(60_000)),
+        // Nine and seven have talked as long.
+        handed_on(4, 42_000).at(64_001, What::Classed { class: "投诉".to_owned(), by: ClassedBy::Agent }),
+    ];
+    for story in stories {
+        writer.append(&story.facts(), &[]).unwrap();
+    }
+    let db = Connection::open(dir.path().join(FILE)).unwrap();
+    let rows = || {
+        let mut query = db.prepare("SELECT * FROM listed ORDER BY call").unwrap();
+        let columns = query.column_count();
+        let row = |row: &rusqlite::Row<'_>| (0..columns).map(|n| row.get(n)).collect::<Result<Vec<SqlValue>, _>>();
+        query.query_map([], row).unwrap().map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let written = rows();
+    let mut query = db.prepare("SELECT whose FROM listed ORDER BY call").unwrap();
+    let whose: Vec<Option<String>> = query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    drop(query);
+    assert_eq!(whose, [None, Some("9"), Some("7"), Some("9")].map(|agent| agent.map(str::to_owned)));
+    for column in ["subject", "closed", "whose", "recording", "class"] {
+        db.execute_batch(&format!("ALTER TABLE listed DROP COLUMN {column}")).unwrap();
+    }
+    db.execute_batch("CREATE INDEX call_to_draw ON call (id)").unwrap();
+    db.execute_batch(include_str!("../migrations/0017_drawn.sql")).unwrap();
+    assert_eq!(rows(), written);
+}
+
 #[test]
 fn replacements_beyond_one_in_ten_wait_for_another_person() {
     let (_dir, mut store) = store(200);
@@ -194,9 +238,12 @@ fn a_score_from_draft_to_decision() {
     sheet.pins.push(Pin { at_ms: 41_000, text: "interrupts".to_owned(), shown: true });
     store.save(id, &sheet, by("wang", 31.0)).unwrap();
     assert!(store.save(id, &sheet, by("li", 31.0)).is_err());
-    assert!(store.submit(id, &form, &person("li", None), wall(38.0), by("li", 31.0)).is_err());
-    let score = store.submit(id, &form, &person("wang", None), wall(38.0), by("wang", 31.0)).unwrap();
+    // A draft that comes late, from another window: what is submitted is what was sent.
+    store.save(id, &Sheet::default(), by("wang", 31.0)).unwrap();
+    assert!(store.submit(id, (&form, &sheet), &person("li", None), wall(38.0), by("li", 31.0)).is_err());
+    let score = store.submit(id, (&form, &sheet), &person("wang", None), wall(38.0), by("wang", 31.0)).unwrap();
     assert_eq!(score.total.unwrap().to_string(), "98");
+    assert_eq!(store.review(id).unwrap().unwrap().last().unwrap().sheet, sheet);
     assert!(store.save(id, &sheet, by("wang", 32.0)).is_err(), "it is no draft any more");
     let (own, lead) = (person("agent", Some(task.agent.as_str())), person("lead", None));
     let mut take = |step, who: &Person, why: &str, changed: Option<(&Form, &Sheet)>| {
@@ -229,7 +276,7 @@ fn what_nobody_objects_to_is_closed_in_time() {
     for (n, id) in ids.iter().enumerate() {
         store.begin(*id, &form, &text, &BTreeMap::new(), by("li", 31.0)).unwrap();
         let until = wall(33.0 + n as f64);
-        store.submit(*id, &form, &person("li", None), until, by("li", 31.0)).unwrap();
+        store.submit(*id, (&form, &Sheet::default()), &person("li", None), until, by("li", 31.0)).unwrap();
     }
     let firsts = ids.iter().filter(|id| !store.review(**id).unwrap().unwrap().second).count();
     assert_eq!(store.close_due(by("hotline", 32.9)).unwrap(), 0);
@@ -314,7 +361,7 @@ fn the_backlog_is_what_waits_and_deeds_are_told_once() {
     let mut sheet = store.review(task.id).unwrap().unwrap().draft;
     sheet.answers.extend(form.items().map(|item| (item.id.clone(), crate::qa::form::score::best(item))));
     store.save(task.id, &sheet, by(&scorer, 31.0)).unwrap();
-    store.submit(task.id, &form, &person(&scorer, None), wall(38.0), by(&scorer, 31.0)).unwrap();
+    store.submit(task.id, (&form, &sheet), &person(&scorer, None), wall(38.0), by(&scorer, 31.0)).unwrap();
     let after = looked(&store, 37.0);
     assert_eq!((after.overdue, after.month.scored, after.month.met), (late.overdue - 1, 1, 1));
     let own = person("agent", Some(task.agent.as_str()));

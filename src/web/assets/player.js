@@ -8,7 +8,8 @@
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const by = (id) => document.getElementById(id);
-  const fault = () => { by("sound-fault").hidden = false; };
+  // Who stops before the sound has begun finds no fault.
+  const fault = (error) => { if (error?.name !== "AbortError") by("sound-fault").hidden = false; };
   const clock = (s) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
 
   const open = ({ duration, peaks, marks }) => {

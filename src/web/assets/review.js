@@ -31,7 +31,11 @@
   if (!sheet || !sheet.dataset.save) return;
   const items = [...document.querySelectorAll("fieldset.item[data-item]")];
   const saved = by("saved");
+  // The timer of what is being typed; the request under way; whether there is more to save; whether the sheet itself was sent.
   let waiting = null;
+  let asking = null;
+  let more = false;
+  let sent = false;
 
   const tell = (found) => {
     by("total").textContent = found.total;
@@ -39,43 +43,61 @@
     by("answered").textContent = `${found.answered} / ${found.items}`;
     for (const [id, points] of Object.entries(found.sections)) by(`s-${id}`).textContent = points;
     for (const item of items) item.classList.toggle("lacks", found.missing.includes(item.dataset.item));
-    // A decision is not saved before it is taken.
-    saved.textContent = sheet.action.endsWith("/submit") ? saved.dataset.saved : "";
   };
-  // One save at a time, so that an older draft never comes after a newer one; and none beside or after the submission, which
-  // holds everything and closes the sheet.
-  let saving = null;
-  let again = false;
-  let submitted = false;
-  const save = () => {
-    if (submitted) return;
-    if (saving) { again = true; return; }
-    saving = new AbortController();
-    const headers = { "x-token": document.body.dataset.token };
+  const post = (options, look) => {
     const body = new URLSearchParams(new FormData(sheet));
-    fetch(sheet.dataset.save, { method: "POST", headers, body, signal: saving.signal })
+    if (look) body.set("look", "yes");
+    const headers = { "x-token": document.body.dataset.token };
+    return fetch(sheet.dataset.save, { method: "POST", headers, body, ...options });
+  };
+  // One request at a time: an older draft never comes after a newer one, and neither does its total.
+  const ask = (look) => {
+    asking = Object.assign(new AbortController(), { look });
+    post({ signal: asking.signal }, look)
       .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(answer.status))))
-      .then((found) => { if (!again) tell(found); })
-      .catch(() => { if (!submitted) saved.textContent = saved.dataset.failed; })
+      .then((found) => {
+        tell(found);
+        // A decision is not saved before it is taken.
+        if (!look && !more && sheet.action.endsWith("/submit")) saved.textContent = saved.dataset.saved;
+      })
+      .catch(() => { if (!sent) saved.textContent = saved.dataset.failed; })
       .finally(() => {
-        saving = null;
-        if (again) { again = false; save(); }
+        asking = null;
+        if (more) save();
       });
+  };
+  const save = () => {
+    clearTimeout(waiting);
+    waiting = null;
+    saved.textContent = "";
+    more = asking !== null;
+    if (!more && !sent) ask(false);
   };
   const later = () => {
     clearTimeout(waiting);
     saved.textContent = "";
     waiting = setTimeout(save, 400);
   };
-  sheet.addEventListener("input", later);
-  sheet.addEventListener("submit", () => {
-    submitted = true;
+  // A choice is saved at once, words when one pauses.
+  sheet.addEventListener("input", (event) => (["radio", "checkbox"].includes(event.target.type) ? save() : later()));
+  // What is under way or was to come is in the sheet that is sent.
+  sheet.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    sent = true;
+    more = false;
     clearTimeout(waiting);
-    saving?.abort();
+    asking?.abort();
   });
-  // Back from the next page the sheet is the browser's own copy of this one.
-  addEventListener("pageshow", (event) => { if (event.persisted) submitted = false; });
-  save();
+  // Whoever goes elsewhere in the middle of a word keeps it.
+  window.addEventListener("beforeunload", () => {
+    const isSaved = waiting === null && !more && (asking === null || asking.look);
+    if (sent || isSaved) return;
+    more = false;
+    asking?.abort();
+    post({ keepalive: true });
+  });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) sent = false; });
+  ask(true);
 
   // The item in hand: the one with the focus, else the first without an answer.
   const inHand = () => document.activeElement?.closest("fieldset.item[data-item]")
@@ -90,7 +112,7 @@
     const radio = item?.querySelectorAll("input[type=radio]")[nth];
     if (!radio) return;
     radio.checked = true;
-    later();
+    save();
     onward(item);
   };
 
@@ -125,7 +147,7 @@
     line.append(kept, off);
     by("pins").append(line);
     text.value = "";
-    later();
+    save();
   };
   by("pin").addEventListener("click", pin);
   by("pin-text").addEventListener("keydown", (event) => {
@@ -133,7 +155,7 @@
   });
   by("pins").addEventListener("click", (event) => {
     const off = event.target.closest("button.unpin");
-    if (off) { off.closest("li").remove(); later(); }
+    if (off) { off.closest("li").remove(); save(); }
   });
 
   document.addEventListener("keydown", (event) => {

@@ -4,10 +4,11 @@ use axum::extract::Path;
 
 use super::calls::caller;
 use super::notes::{self, Form};
+use crate::call::fact::{Fact, What};
 use crate::call::presence::{Order, Refused, Shown};
-use crate::cdr::{Record, Word as _};
+use crate::cdr::{Record, Time, Word as _};
 use crate::dialplan::plan::Hotline;
-use crate::ids::AgentNo;
+use crate::ids::{AgentNo, Side};
 use crate::limits::API_PATIENCE;
 use crate::rules::{Pack, Watch};
 use crate::web::api::Answer;
@@ -51,6 +52,8 @@ struct InHand {
     number: String,
     /// What is about to be broken in it, or just was; what to say then is among the words.
     cue: Option<&'static str>,
+    /// Since when the agent's phone holds the caller.
+    held: Option<Time>,
 }
 
 fn own(asked: &Asked) -> Result<AgentNo, Refusal> {
@@ -78,6 +81,7 @@ async fn state_now(asked: &Asked) -> Result<State, Refusal> {
     let call = live.await?.filter(|call| call.record.ended_at.is_none()).map(|call| InHand {
         number: caller(&call.record, false),
         cue: Watch::standing_of(&call.facts, &Pack::built_in(), mono).map(|cue| cue.word()),
+        held: held_since(&call.facts),
         record: call.record,
     });
     let mut reasons: Vec<String> = Vec::new();
@@ -95,6 +99,15 @@ async fn state_now(asked: &Asked) -> Result<State, Refusal> {
         reasons,
         call,
     })
+}
+
+fn held_since(facts: &[Fact]) -> Option<Time> {
+    let hold = facts.iter().rev().find_map(|fact| match &fact.what {
+        What::HoldStarted { by: Side::Agent } => Some(Some(Time(fact.at.wall()))),
+        What::HoldEnded { by: Side::Agent } | What::TransferCompleted { .. } => Some(None),
+        _ => None,
+    });
+    hold.flatten()
 }
 
 pub(in crate::web) async fn page(asked: Asked) -> Reply {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::notes::own_call;
 use super::one_call::{marks, parse};
 use crate::ids::CallId;
-use crate::io::playback::{MOST, Piece, PlaybackError, Recordings};
+use crate::io::playback::{MOST, Open, PlaybackError, Recordings};
 use crate::store::audit::Deed;
 use crate::web::desk::Desk;
 use crate::web::page::{Asked, Refusal, Reply};
@@ -148,8 +148,8 @@ fn wanted(range: Option<&str>, total: u64) -> Wanted {
 }
 
 async fn answer(desk: &Desk, id: CallId, range: Option<&str>) -> Reply {
-    // An empty range tells the length.
-    let total = read(desk, move |recordings| recordings.read_range(id, 0..0)).await??.total;
+    let open = read(desk, move |recordings| recordings.open(id)).await??;
+    let total = open.total();
     let (status, part) = match wanted(range, total) {
         Wanted::Whole => (StatusCode::OK, 0..total),
         Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
@@ -167,28 +167,33 @@ async fn answer(desk: &Desk, id: CallId, range: Option<&str>) -> Reply {
         let text = format!("bytes {}-{}/{total}", part.start, part.end - 1);
         headers.extend(HeaderValue::from_str(&text).ok().map(|value| (header::CONTENT_RANGE, value)));
     }
-    let mut response = Response::new(body(desk.clone(), id, part));
+    let mut response = Response::new(body(open, part));
     *response.status_mut() = status;
     response.headers_mut().extend(headers);
     Ok(response)
 }
 
+/// The first piece is small, so that the player begins at once; each next one is twice as long, up to [`MOST`].
+const FIRST: u64 = 64 * 1024;
+
 /// Pieces as the browser takes them: no more than one is in memory.
-fn body(desk: Desk, id: CallId, part: Range<u64>) -> Body {
-    let stream = unfold((desk, part), move |(desk, part)| async move {
+fn body(open: Open, part: Range<u64>) -> Body {
+    let stream = unfold((Some(open), part, FIRST), |(open, part, most)| async move {
+        // After a fault nothing more comes.
+        let mut open = open?;
         if part.is_empty() {
             return None;
         }
-        let piece = part.start..part.end.min(part.start + MOST);
-        let read = read(&desk, move |recordings| recordings.read_range(id, piece)).await;
-        let bytes = match read {
-            Ok(Ok(Piece { bytes, .. })) if !bytes.is_empty() => Ok(Bytes::from(bytes)),
-            Ok(Err(error)) => Err(std::io::Error::other(error.to_string())),
-            _ => Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof)),
-        };
-        // After a fault nothing more comes.
-        let next = bytes.as_ref().map_or(part.end, |bytes| part.start + bytes.len() as u64);
-        Some((bytes, (desk, next..part.end)))
+        let piece = part.start..part.end.min(part.start + most);
+        let read = tokio::task::spawn_blocking(move || open.read(piece).map(|piece| (piece.bytes, open))).await;
+        Some(match read {
+            Ok(Ok((bytes, open))) if !bytes.is_empty() => {
+                let next = part.start + bytes.len() as u64;
+                (Ok(Bytes::from(bytes)), (Some(open), next..part.end, MOST.min(most * 2)))
+            }
+            Ok(Err(error)) => (Err(std::io::Error::other(error.to_string())), (None, part, most)),
+            _ => (Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof)), (None, part, most)),
+        })
     });
     Body::from_stream(stream)
 }

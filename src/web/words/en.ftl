@@ -186,6 +186,7 @@ agent-why = Reason
 agent-wrap-up = Wrap-up
 agent-logout = Log out of the hotline
 agent-call = The call in hand
+agent-holds = On hold since { $time }
 agent-no-call = No call.
 agent-texts = What to say
 agent-greeting = Greeting
@@ -856,3 +857,69 @@ prompt-length = It is to last 0.2 s to 60 s.
 prompt-level = It is too quiet or too loud: the speech level (P.56) is to be from −36 to −10 dBov.
 prompt-clipped = It is clipped: record it again, not so loud.
 deed-prompt-replaced = replaced a prompt
+
+# Faults of a form that somebody writes.
+fault-toml = not TOML: { $message }
+fault-hint-twice = keep one of the two
+fault-hint-quotes = texts stand in double quotes
+fault-hint-lines = lines are: [section], key = value, or # comment
+fault-type = { $path } is { $found ->
+    [string] a string
+    [integer] an integer
+    [float] a float
+    [boolean] true or false
+    [datetime] a time
+    [array] a list
+   *[table] a table
+}, not { $wanted ->
+    [a-string] a string
+    [a-list-of-strings] a list of strings
+    [an-integer] an integer
+    [true-or-false] true or false
+    [a-list-of-sections] a list of sections
+   *[a-section] a section
+}
+fault-hint-type = { $wanted ->
+    [a-string] write { $key } = "…"
+    [a-list-of-strings] write { $key } = ["…"]
+    [an-integer] write a whole number without quotes
+    [true-or-false] write true or false without quotes
+    [a-list-of-sections] write [[{ $key }]] and its keys below
+   *[a-section] write [{ $key }] and its keys below
+}
+fault-lacks = { $section } has no "{ $key }"
+fault-hint-add = add { $key } = { $sample }
+fault-empty = { $path } is empty
+fault-range = { $path } is out of range: { $n }
+fault-hint-whole = a whole number from { $from } to { $to }
+fault-unknown-section = there is no section "{ $key }"
+fault-unknown-key = there is no key "{ $key }" in { $section }
+fault-hint-meant = did you mean "{ $value }"?
+fault-hint-known = known here: { $value }
+fault-form-empty = no section
+fault-form-empty-hint = add [[section]] and its [[section.item]]
+fault-form-sections = more than { $most } sections
+fault-form-sections-hint = put some together
+fault-form-items = { $n } items, at most { $most }
+fault-form-items-hint = nobody fills more for one call
+fault-form-section-empty = a section without items
+fault-form-section-empty-hint = add [[section.item]] below it
+fault-form-points = its items give { $n } points, at most { $most }
+fault-form-points-hint = give fewer
+fault-form-each-lacks = kind "deduct" needs "each"
+fault-form-each-lacks-hint = add each = 1: the points off each time
+fault-form-each = "each" is for kind "deduct"
+fault-form-each-hint = leave it out, or write kind = "deduct"
+fault-form-rules = filled = "{ $filled }" without rules
+fault-form-rules-hint = add rules = ["R-…"]
+fault-form-id = "{ $id }" is no id
+fault-form-id-hint = up to 32 letters, digits, '.', '_' or '-'
+fault-form-id-twice = the id "{ $id }" is there twice
+fault-form-id-twice-hint = answers are known by it: write another
+fault-form-rule = no rule { $rule }
+fault-form-rule-hint = `hotline rules list` has them all
+fault-form-number = no "{ $key }"
+fault-form-number-hint = add { $key } = … (1 to { $most })
+fault-form-word = { $path } is "{ $word }"
+fault-form-other = the id is "{ $id }": that is another form
+fault-form-other-hint = write "{ $before }"

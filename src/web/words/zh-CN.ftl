@@ -180,6 +180,7 @@ agent-why = 原因
 agent-wrap-up = 话后处理
 agent-logout = 签出
 agent-call = 当前通话
+agent-holds = 保持中，自 { $time }
 agent-no-call = 没有通话。
 agent-texts = 话术
 agent-greeting = 开头语
@@ -835,3 +836,69 @@ prompt-length = 长度须在 0.2 秒至 60 秒之间。
 prompt-level = 音量不合适：语音电平（P.56）须在 −36 至 −10 dBov 之间。
 prompt-clipped = 录音过载失真，请降低音量重录。
 deed-prompt-replaced = 更换提示音
+
+# Faults of a form that somebody writes.
+fault-toml = 不是 TOML：{ $message }
+fault-hint-twice = 同一个键写了两次，留下一个
+fault-hint-quotes = 文字写在英文双引号里
+fault-hint-lines = 每行是 [小节]、键 = 值，或以 # 开头的说明
+fault-type = { $path } 写的是{ $found ->
+    [string] 文字
+    [integer] 整数
+    [float] 小数
+    [boolean] 真假值
+    [datetime] 时间
+    [array] 列表
+   *[table] 表
+}，应为{ $wanted ->
+    [a-string] 文字
+    [a-list-of-strings] 文字的列表
+    [an-integer] 整数
+    [true-or-false] true 或 false
+    [a-list-of-sections] 一组小节
+   *[a-section] 小节
+}
+fault-hint-type = { $wanted ->
+    [a-string] 写成 { $key } = "…"
+    [a-list-of-strings] 写成 { $key } = ["…"]
+    [an-integer] 写一个整数，不加引号
+    [true-or-false] 写 true 或 false，不加引号
+    [a-list-of-sections] 写 [[{ $key }]]，它的键写在下面
+   *[a-section] 写 [{ $key }]，它的键写在下面
+}
+fault-lacks = { $section } 缺少“{ $key }”
+fault-hint-add = 加上 { $key } = { $sample }
+fault-empty = { $path } 是空的
+fault-range = { $path } 超出范围：{ $n }
+fault-hint-whole = 应为 { $from } 到 { $to } 的整数
+fault-unknown-section = 没有“{ $key }”这一小节
+fault-unknown-key = { $section } 中没有“{ $key }”这个键
+fault-hint-meant = 是不是“{ $value }”？
+fault-hint-known = 这里可以写：{ $value }
+fault-form-empty = 没有任何一节
+fault-form-empty-hint = 加上 [[section]] 和它的 [[section.item]]
+fault-form-sections = 超过 { $most } 节
+fault-form-sections-hint = 把几节合并
+fault-form-items = 共 { $n } 项，最多 { $most } 项
+fault-form-items-hint = 为一通电话没有人会填更多
+fault-form-section-empty = 这一节没有项目
+fault-form-section-empty-hint = 在它下面加上 [[section.item]]
+fault-form-points = 各项合计 { $n } 分，最多 { $most } 分
+fault-form-points-hint = 减少分值
+fault-form-each-lacks = 扣分项（kind = "deduct"）缺少“each”
+fault-form-each-lacks-hint = 加上 each = 1，即每次扣几分
+fault-form-each = “each”只用于扣分项（kind = "deduct"）
+fault-form-each-hint = 去掉它，或写 kind = "deduct"
+fault-form-rules = filled = "{ $filled }" 却没有规则
+fault-form-rules-hint = 加上 rules = ["R-…"]
+fault-form-id = “{ $id }”不能作编号
+fault-form-id-hint = 最多 32 个字母、数字、点、下划线或连字符
+fault-form-id-twice = 编号“{ $id }”出现两次
+fault-form-id-twice-hint = 答案以编号为准，请换一个
+fault-form-rule = 没有规则 { $rule }
+fault-form-rule-hint = `hotline rules list` 列出全部规则
+fault-form-number = 缺少“{ $key }”
+fault-form-number-hint = 加上 { $key } = …（1 到 { $most }）
+fault-form-word = { $path } 写的是“{ $word }”
+fault-form-other = 编号是“{ $id }”，那是另一份考评表
+fault-form-other-hint = 写“{ $before }”

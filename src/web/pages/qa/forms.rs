@@ -1,6 +1,8 @@
 //! The form in force, every version that there was, and a new version: written, checked, looked at, put in force. A version that is
 //! there is never changed.
 
+use std::fmt::Display;
+
 use super::{form_in_force, with};
 use crate::fault::Fault;
 use crate::qa::form::{Form, Item, Text, read};
@@ -8,6 +10,7 @@ use crate::rules::Pack;
 use crate::store::people::{Role, Roles};
 use crate::store::qa::Version;
 use crate::web::page::{Asked, Page, Refusal, Reply, go};
+use crate::web::words::Words;
 
 #[derive(askama::Template)]
 #[template(path = "qa/forms.html", config = "src/web/askama.toml")]
@@ -30,12 +33,29 @@ struct Edit {
 
 /// What was written, read.
 enum Checked {
-    /// Each with its line as it stands there.
-    Faults(Vec<(Fault, String)>),
-    Fits {
-        form: Form,
-        changes: Vec<Change>,
-    },
+    Faults(Vec<Told>),
+    Fits { form: Form, changes: Vec<Change> },
+}
+
+/// A fault in the page's language.
+struct Told {
+    line: u32,
+    /// That line as it stands there.
+    written: String,
+    what: String,
+    hint: String,
+}
+
+impl Told {
+    fn of(words: &Words, text: &str, fault: Fault) -> Told {
+        let at = (fault.line as usize).saturating_sub(1);
+        let written = text.lines().nth(at).unwrap_or_default().trim().to_owned();
+        let (what, hint) = match &fault.said {
+            Some(said) => (words.with_all(said.what, &said.values), words.with_all(said.hint, &said.values)),
+            None => (fault.what, fault.hint),
+        };
+        Told { line: fault.line, written, what, hint }
+    }
 }
 
 /// What the next sheets have that the last ones had not.
@@ -83,15 +103,13 @@ async fn checked(asked: &Asked, text: &str) -> Result<Checked, Refusal> {
     if let Some(form) = form.as_ref().filter(|form| form.id != before.id) {
         let at = text.lines().position(|line| line.contains(&form.id)).unwrap_or(0);
         let line = u32::try_from(at + 1).unwrap_or(1);
-        faults.push(Fault::new("form", line, format!("id is \"{}\"", form.id), format!("write \"{}\"", before.id)));
+        let fault = Fault::new("form", line, format!("id is \"{}\"", form.id), format!("write \"{}\"", before.id));
+        let values: [(_, &dyn Display); 2] = [("id", &form.id), ("before", &before.id)];
+        faults.push(fault.said("fault-form-other", "fault-form-other-hint", &values));
     }
-    let line_of = |fault: &Fault| {
-        let at = (fault.line as usize).saturating_sub(1);
-        text.lines().nth(at).unwrap_or_default().trim().to_owned()
-    };
     Ok(match form {
         Some(form) if faults.is_empty() => Checked::Fits { changes: changes(&asked.page(), &before, &form), form },
-        _ => Checked::Faults(faults.into_iter().map(|fault| (fault.clone(), line_of(&fault))).collect()),
+        _ => Checked::Faults(faults.into_iter().map(|fault| Told::of(asked.words(), text, fault)).collect()),
     })
 }
 
@@ -153,5 +171,76 @@ impl Forms {
 impl Edit {
     fn name<'t>(&self, text: &'t Text) -> &'t str {
         text.in_language(self.p.tag() != "en")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::web::words::chosen;
+
+    const ITEM: &str = "[[section.item]]\nzh = \"项\"\nen = \"item\"\npoints = 3\n";
+
+    /// Texts with every fault that a form can have.
+    fn faulty() -> Vec<String> {
+        let head = "[form]\nid = \"f\"\nzh = \"表\"\nen = \"form\"\n";
+        let section = "[[section]]\nid = \"s\"\nzh = \"节\"\nen = \"s\"\nweight = 1\n";
+        let items: String = (0..41).map(|n| format!("{ITEM}id = \"i{n}\"\n")).collect();
+        let wrong = "[[section.item]]\nid = \"a b\"\nzh = 5\nen = \"\"\npoints = 200\nkind = \"deduct\"\nfilled = \"hint\"\nna = \"yes\"\n";
+        let wrong_too = "[[section.item]]\nid = \"s\"\nkind = \"passs\"\neach = \"1\"\nrules = \"R-001\"\ncolour = 1\n";
+        vec![
+            String::new(),
+            format!("{head}id = \"g\"\nsource = \"\ncolour = \n"),
+            format!("{head}[setcion]\n"),
+            format!("{head}{}", section.repeat(11)),
+            format!("{head}{section}{items}"),
+            format!("{head}{section}{wrong}{wrong_too}"),
+            format!("{head}{section}{ITEM}id = \"i\"\neach = 2\nrules = [\"R-999\", 3]\nkind = \"bottle\"\n"),
+            format!("{head}section = 3\n[fatal]\n"),
+            "form = 1\nwhat is this\n".to_owned(),
+        ]
+    }
+
+    #[test]
+    fn each_fault_of_a_form_is_told_in_the_pages_language() {
+        let mut told = BTreeSet::from(["fault-form-other", "fault-form-other-hint"]);
+        for text in faulty() {
+            let (form, faults) = read("form", text.as_bytes(), |rule| rule == "R-001");
+            assert!(form.is_none() && !faults.is_empty(), "{text}");
+            for fault in faults {
+                let said = fault.said.as_ref().unwrap_or_else(|| panic!("only in English: {fault}"));
+                told.extend([said.what, said.hint]);
+                let [zh, en] = ["zh-CN", "en"].map(|tag| {
+                    let told = Told::of(chosen(Some(tag), None, None), &text, fault.clone());
+                    (told.line, told.written, told.what + " – " + &told.hint)
+                });
+                assert_eq!((zh.0, &zh.1), (fault.line, &en.1));
+                assert_ne!(zh.2, en.2);
+                // Nothing is left to be filled in.
+                assert!(!zh.2.contains(['{', '}']) && !en.2.contains(['{', '}']), "{zh:?} {en:?}");
+            }
+        }
+        let known = include_str!("../../words/zh-CN.ftl").lines().filter(|line| line.starts_with("fault-"));
+        let known: BTreeSet<&str> = known.filter_map(|line| line.split_once(" =")).map(|(key, _)| key).collect();
+        assert_eq!(told, known);
+    }
+
+    #[test]
+    fn a_fault_has_its_line_and_what_to_do() {
+        let text =
+            "[form]\nid = \"f\"\nzh = 5\nen = \"form\"\n[[section]]\nid = \"s\"\nzh = \"节\"\nen = \"s\"\nweight = 0\n";
+        let lines = |tag| {
+            let words = chosen(Some(tag), None, None);
+            let faults = read("form", text.as_bytes(), |_| true).1;
+            let line = |fault| Told::of(words, text, fault);
+            faults.into_iter().map(line).map(|t| format!("{} {}: {}: {}", t.line, t.written, t.what, t.hint)).collect()
+        };
+        let zh: Vec<String> = lines("zh-CN");
+        assert!(zh.contains(&"3 zh = 5: form.zh 写的是整数，应为文字: 写成 zh = \"…\"".to_owned()), "{zh:#?}");
+        assert!(zh.contains(&"9 weight = 0: section.weight 超出范围：0: 应为 1 到 1000 的整数".to_owned()), "{zh:#?}");
+        let en: Vec<String> = lines("en");
+        assert!(en.contains(&"3 zh = 5: form.zh is an integer, not a string: write zh = \"…\"".to_owned()), "{en:#?}");
     }
 }

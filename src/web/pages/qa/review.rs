@@ -135,7 +135,7 @@ async fn begin(asked: &Asked, review: &Review, record: Option<Record>) -> Result
     begun.await?.ok_or(Refusal::NotFound)
 }
 
-/// What is filled in so far: saved, and scored.
+/// What is filled in so far: saved, unless somebody only looks, and scored.
 pub(in crate::web) async fn save(asked: Asked, Path(id): Path<i64>) -> Reply {
     let (review, _) = allowed(&asked, id).await?;
     let (form, sheet) = sent(&asked, &review).await?;
@@ -144,7 +144,7 @@ pub(in crate::web) async fn save(asked: Asked, Path(id): Path<i64>) -> Reply {
         gaps(&form, &sheet.answers, &sheet.comments, &filled).iter().map(|gap| item_of(gap).to_owned()).collect();
     let found = score(&form, &sheet.answers);
     let answered = form.items().filter(|item| sheet.answers.contains_key(&item.id)).count();
-    if review.state == State::Draft {
+    if review.state == State::Draft && asked.form().get("look").is_empty() {
         with(&asked, move |store, by| store.save(id, &sheet, by)).await?;
     }
     let text =
@@ -171,17 +171,16 @@ pub(in crate::web) async fn submit(asked: Asked, Path(id): Path<i64>) -> Reply {
         return Err(Refusal::Told("qa-not-a-draft"));
     }
     let (form, sheet) = sent(&asked, &review).await?;
-    let saved = sheet.clone();
-    with(&asked, move |store, by| store.save(id, &saved, by)).await?;
     let lacking = gaps(&form, &sheet.answers, &sheet.comments, &fill::answers(&review.filled));
     if !lacking.is_empty() {
         let told = lacking.iter().map(|gap| told(&asked.page(), &form, gap)).collect();
-        review.draft = sheet;
+        review.draft = sheet.clone();
+        with(&asked, move |store, by| store.save(id, &sheet, by)).await?;
         return show(&asked, review, record, told).await;
     }
     let until = until(&asked, record.as_ref())?;
     let person = reviewing(asked.person()?);
-    with(&asked, move |store, by| store.submit(id, &form, &person, until, by)).await?;
+    with(&asked, move |store, by| store.submit(id, (&form, &sheet), &person, until, by)).await?;
     Ok(go("/qa/next"))
 }
 

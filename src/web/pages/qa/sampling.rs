@@ -174,13 +174,13 @@ impl Sampling {
         for agent in lacking.into_iter().flat_map(BTreeMap::keys) {
             lines.entry(agent).or_default();
         }
-        let minimum = self.month.as_ref().map_or(1, |month| month.policy.minimum) as usize;
+        let minimum = |agent: &AgentNo| self.month.as_ref().map_or(1, |month| month.policy.minimum_of(agent)) as usize;
         let line = |(agent, (picks, heard)): (&AgentNo, (usize, usize))| Line {
             agent: agent.clone(),
             picks,
             heard,
             lacking: lacking.and_then(|lacking| lacking.get(agent)).copied().unwrap_or(0),
-            met: heard >= minimum,
+            met: heard >= minimum(agent),
         };
         lines.into_iter().map(line).collect()
     }
