@@ -70,10 +70,7 @@ impl Call {
     /// Whether whoever talks with an agent now is asked when the agent leaves.
     pub(super) fn is_surveyed(&self, talking: &Talking) -> bool {
         let with_agent = matches!((&talking.stage, &talking.callee), (TalkingStage::Connected, Callee::Agent(_)));
-        with_agent
-            && self.is_kept()
-            && self.calls_back.is_none()
-            && self.hotline.after.survey.as_ref().is_some_and(|s| !s.questions.is_empty())
+        with_agent && self.is_kept() && self.hotline.after.survey.as_ref().is_some_and(|s| !s.questions.is_empty())
     }
 
     /// The agent has pressed `*` and this key.
