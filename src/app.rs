@@ -430,7 +430,7 @@ impl House<'_> {
             Some(unheard) => tell_late(&ledger, unheard.heard(listened)),
         };
         let listener = Listener::start(self.config.data_directory.clone(), vault(self.config), listened)
-            .context("cannot start the listener's thread")?;
+            .context("cannot start the listener's threads")?;
         if let Some(orders) = listener.orders() {
             // What finds no place in the queue is heard after the next start.
             self.unheard.iter().for_each(|unheard| _ = orders.listen(unheard.call));
