@@ -129,7 +129,7 @@ impl Gateway {
         };
         self.agents.engage(&agent, id);
         self.callers.begin(session, agent, id);
-        self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
+        self.calls.insert(id, Entry::new(id, call, caller));
         self.by_session
             .insert(session, Link { call: id, role: Role::Caller, terminated: false, unwritten: VecDeque::new() });
         self.obey(now, id);

@@ -148,7 +148,7 @@ impl Gateway {
             max_forwards: MAX_FORWARDS,
             acknowledged: true,
         };
-        self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
+        self.calls.insert(id, Entry::new(id, call, caller));
         self.calling_back.0.insert(id, Back { entry, by });
         if self.ledger_failing {
             self.inputs.push_back((id, now, Input::LedgerDelayed));

@@ -622,7 +622,7 @@ impl Gateway {
     /// Lets a call act, then does what it orders. A panic ends that call, not the process.
     fn with_call(&mut self, now: Now, id: CallId, act: impl FnOnce(&mut crate::call::Call, &mut Agents)) {
         let Some(entry) = self.calls.get_mut(&id) else { return };
-        let _span = tracing::info_span!("switch", call = %id).entered();
+        let _span = entry.span.clone().entered();
         let (call, agents) = (&mut entry.call, &mut self.agents);
         call.note_disk(self.disk_full);
         if catch_unwind(AssertUnwindSafe(|| act(call, agents))).is_err() {

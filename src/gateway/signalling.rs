@@ -1,6 +1,6 @@
 //! SIP events become call inputs; new INVITEs become calls.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,7 +146,7 @@ impl Gateway {
             max_forwards,
             acknowledged: false,
         };
-        self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
+        self.calls.insert(id, Entry::new(id, call, caller));
         self.by_session
             .insert(session, Link { call: id, role: Role::Caller, terminated: false, unwritten: VecDeque::new() });
         self.invited_from(id, request);

@@ -85,7 +85,7 @@ impl Gateway {
 
     fn take_consulted(&mut self, now: Now, id: CallId, attempt: u32) -> Option<()> {
         let (from, old) = self.consulted.remove(&id)?;
-        let Entry { call, caller, attempts } = self.calls.get_mut(&from)?;
+        let Entry { call, caller, attempts, .. } = self.calls.get_mut(&from)?;
         let (rings, by) = (call.rings(old), caller.session);
         let there = attempts.get_mut(&old).filter(|a| !a.released)?;
         // What is left there is a leg that is about to be closed.

@@ -34,9 +34,9 @@ pub struct CallMetrics {
     families: Families,
     sets: Sets,
     whole: Whole,
-    live: BTreeMap<CallId, Case>,
+    live: BTreeMap<CallId, Box<Case>>,
     /// Ended calls whose recording is still open: the oldest give way, unjudged.
-    unsealed: BTreeMap<CallId, Case>,
+    unsealed: BTreeMap<CallId, Box<Case>>,
     pack: Arc<Pack>,
     /// The rules that have series.
     counted: BTreeSet<String>,
@@ -90,11 +90,13 @@ impl CallMetrics {
         self.seal(fact);
         let Some(mut case) = self.live.remove(&fact.call).or_else(|| self.begin(fact)) else { return };
         self.count_transfer(case.fold(), &fact.what);
-        let before = Engaged::of(case.fold());
-        self.shift_state(case.fold(), -1);
+        let (phase, engaged) = (case.fold().phase(), Engaged::of(case.fold()));
         case.push(fact);
-        self.shift_state(case.fold(), 1);
-        self.staffing.moved(&before, &Engaged::of(case.fold()));
+        if case.fold().phase() != phase {
+            self.shift_state(case.fold().hotline(), phase, -1);
+            self.shift_state(case.fold().hotline(), case.fold().phase(), 1);
+        }
+        self.staffing.moved(&engaged, &Engaged::of(case.fold()));
         if case.fold().phase() == Phase::Ended {
             self.count_ended(case.fold());
             self.await_rating(case.fold().clone());
@@ -132,16 +134,16 @@ impl CallMetrics {
     }
 
     /// A new call, counted as offered; its contribution to the gauges is withdrawn again by the caller.
-    fn begin(&mut self, fact: &Fact) -> Option<Case> {
+    fn begin(&mut self, fact: &Fact) -> Option<Box<Case>> {
         let case = Case::begin(fact)?;
         let fold = case.fold();
         self.families.add(Id::CallsOffered, &[fold.hotline().as_str(), fold.trunk().as_str()], 1);
-        self.shift_state(fold, 1);
-        Some(case)
+        self.shift_state(fold.hotline(), fold.phase(), 1);
+        Some(Box::new(case))
     }
 
     /// Verdicts are final when the call is sealed.
-    fn await_seal(&mut self, case: Case) {
+    fn await_seal(&mut self, case: Box<Case>) {
         if case.fold().is_closed() {
             self.count_verdicts(&case);
             return;
@@ -366,15 +368,15 @@ impl CallMetrics {
         }
     }
 
-    fn shift_state(&self, fold: &Fold, by: i64) {
-        let state = match fold.phase() {
+    fn shift_state(&self, hotline: &HotlineId, phase: Phase, by: i64) {
+        let state = match phase {
             Phase::Ringing => CallState::Ringing,
             Phase::Greeting => CallState::Greeting,
             Phase::Talking => CallState::Talking,
             Phase::Hold => CallState::Hold,
             Phase::Ended => return,
         };
-        self.families.shift(Id::CallsActive, &[fold.hotline().as_str(), state.word()], by);
+        self.families.shift(Id::CallsActive, &[hotline.as_str(), state.word()], by);
     }
 }
 
