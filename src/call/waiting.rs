@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::agent::Agents;
 use super::fact::{RingResult, What};
 use super::hunting::Hunting;
-use super::leg::{Input, Media};
+use super::leg::{Action, Input, Media};
 use super::privacy::Pressed;
 use super::queue::{Joined, Joining};
 use super::reason::Reason;
@@ -17,7 +17,7 @@ use crate::clock::{Instant, Now};
 use crate::dialplan::plan::{self, Queue};
 use crate::ids::{AgentNo, Side};
 use crate::limits;
-use crate::media::Play;
+use crate::media::{Hears, Play};
 
 #[derive(Debug)]
 pub(super) struct Waiting {
@@ -147,7 +147,7 @@ impl Call {
     ) -> State {
         if let Input::Key { side: Side::Caller, key, duration, via } = input {
             self.note_key(at, Pressed { side: Side::Caller, key, duration, via }, None);
-            return State::Hunting(hunting);
+            return self.key_while_waiting(hunting, key, now, at, agents);
         }
         if matches!(input, Input::HungUp { side: Side::Caller } | Input::CallerLeft) {
             agents.queue.abandon(self.id, now);
@@ -167,6 +167,24 @@ impl Call {
             // Whatever else belongs to an attempt that is over.
             Err(_) => State::Hunting(hunting),
         }
+    }
+
+    /// The caller would rather go elsewhere than wait on. A phone that rings meanwhile stops.
+    fn key_while_waiting(
+        &mut self,
+        mut hunting: Hunting,
+        key: char,
+        now: Instant,
+        at: Now,
+        agents: &mut Agents,
+    ) -> State {
+        let hotline = Arc::clone(&self.hotline);
+        let queue = hunting.place.agents(&hotline).and_then(|plan| plan.queue.as_ref());
+        let next = queue.filter(|_| hunting.waiting.is_some()).and_then(|queue| queue.keys.get(&key));
+        let Some(next) = next else { return State::Hunting(hunting) };
+        self.drop_attempts(&mut hunting, at, RingResult::CallerLeft);
+        self.actions.push_back(Action::Park { hears: Hears::Nothing });
+        self.go(hunting.route, next, now, at, agents)
     }
 
     /// Says that all are busy, then the place, then how long it will be.

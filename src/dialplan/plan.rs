@@ -479,6 +479,8 @@ pub struct Queue {
     /// How often all of it is said again.
     pub every: Option<Duration>,
     pub longest: Duration,
+    /// Where a key takes a caller who would rather not wait on.
+    pub keys: BTreeMap<char, Next>,
     /// Where a call goes after the longest wait.
     pub otherwise: Next,
 }

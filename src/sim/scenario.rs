@@ -1,5 +1,6 @@
 //! Who calls, who answers and what the network is like, as distributions to draw people from.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -273,6 +274,7 @@ impl Line {
             estimate: Vec::new(),
             every: Some(secs(20)),
             longest,
+            keys: BTreeMap::new(),
             otherwise: Next::Step(StepNo::after(2)),
         });
         let start = match self.around.before {

@@ -8,6 +8,7 @@ mod courtesies;
 mod emergency;
 mod greeting;
 mod hours;
+mod own_rules;
 mod real;
 mod recorded;
 mod rules_table;
@@ -87,6 +88,15 @@ fn near(value: Option<u64>, ms: u64) {
 
 fn reason(record: &Record) -> String {
     serde_json::to_value(record.reason).expect("a word").as_str().unwrap_or_default().to_owned()
+}
+
+/// What the gateway said, in order.
+fn heard(world: &World) -> Vec<&str> {
+    let texts = world.facts.iter().map(|fact| match &fact.what {
+        What::PlayStarted { prompt, .. } => prompt.as_str(),
+        _ => "",
+    });
+    texts.filter(|text| !text.is_empty()).collect()
 }
 
 fn plays(world: &World) -> Vec<Play> {

@@ -148,7 +148,9 @@ fn one_call_each_over_sip() {
         callers.phone.send(text, to);
     }
     callers.read_until("sixteen answers", |callers| callers.answers.len() == 16);
+    // Both begin with a menu.
     callers.send("8008000106", "INFO", 2, "Signal=3\nDuration=100\n");
+    callers.send("4008000104", "INFO", 2, "Signal=1\nDuration=100\n");
     callers.read_until("somebody or a step in each call", |_| {
         let taken = |call: &&serde_json::Value| ["agent", "target", "step"].iter().any(|by| !call[by].is_null());
         gateway.live().iter().filter(taken).count() == 16
@@ -173,6 +175,9 @@ fn one_call_each_over_sip() {
         }
         if number == office.0 {
             assert_eq!(record["closed"].is_null(), office.1, "route-test and the call agree");
+        }
+        if number == "4008000104" {
+            assert_eq!((record.text("agent"), record.text("class")), ("41", "投诉"));
         }
         if number == "8008000106" {
             assert_eq!((record.text("agent"), record.number("rings")), ("64", 2), "R-004");

@@ -8,7 +8,7 @@ use std::path::Path;
 use hotline::io::dialplans::BuiltIn;
 
 /// The tests that call shipped hotlines.
-const TESTS: [&str; 2] = [include_str!("sixteen.rs"), include_str!("real.rs")];
+const TESTS: [&str; 3] = [include_str!("sixteen.rs"), include_str!("own_rules.rs"), include_str!("real.rs")];
 const HEAD: &str = "| 热线 hotline | 规则 rules | 测试 tests |\n|---|---|---|\n";
 
 /// The rules that a text names.

@@ -81,11 +81,11 @@ pub(super) fn speech() -> Stretch {
     line(700, Some(-22.0), -20.0, -65.0)
 }
 
-fn faint() -> Stretch {
+pub(super) fn faint() -> Stretch {
     line(700, Some(-47.0), -45.0, -68.0)
 }
 
-fn noise() -> Stretch {
+pub(super) fn noise() -> Stretch {
     line(0, None, -29.0, -31.0)
 }
 
@@ -98,10 +98,14 @@ pub(super) struct Talk {
 
 impl Talk {
     pub(super) fn with(rest: &str, talk: Option<f64>, hang_up_after: Option<f64>) -> Talk {
-        let mut world = World::new(plans("", rest), 1);
+        Talk::through(World::new(plans("", rest), 1), NUMBER, talk, hang_up_after)
+    }
+
+    /// A call to this number.
+    pub(super) fn through(mut world: World, number: &str, talk: Option<f64>, hang_up_after: Option<f64>) -> Talk {
         let then = Then::Answer { after: secs(1.0), hang_up_after: hang_up_after.map(secs) };
         world.agents.expect([Conduct { rings: true, then }]);
-        let session = world.call(NUMBER, patience(30.0, talk)).expect("a call");
+        let session = world.call(number, patience(30.0, talk)).expect("a call");
         while !world.facts.iter().any(|f| matches!(f.what, What::PlayEnded { play: Play::Greeting, .. })) {
             world.run_for(secs(0.1));
         }
@@ -122,7 +126,7 @@ impl Talk {
         self.both(seconds, caller, silence());
     }
 
-    fn both(&mut self, seconds: usize, caller: Stretch, agent: Stretch) {
+    pub(super) fn both(&mut self, seconds: usize, caller: Stretch, agent: Stretch) {
         for _ in 0..seconds {
             self.world.run_for(secs(1.0));
             if self.is_over() {
@@ -134,7 +138,7 @@ impl Talk {
     }
 
     /// The agent's phone holds, or comes back.
-    fn hold(&mut self, held: bool) {
+    pub(super) fn hold(&mut self, held: bool) {
         self.world.hold(held);
         self.world.run_for(secs(0.1));
     }
@@ -157,7 +161,7 @@ impl Talk {
     }
 
     /// What was done, and when.
-    fn deeds(&self) -> Vec<(Script, Deed, u64)> {
+    pub(super) fn deeds(&self) -> Vec<(Script, Deed, u64)> {
         let deed = |f: &Fact| match f.what {
             What::Scripted { script, deed, .. } => Some((script, deed, self.since_greeting(f))),
             _ => None,
@@ -165,17 +169,17 @@ impl Talk {
         self.world.facts.iter().filter_map(deed).collect()
     }
 
-    fn did(&self) -> Vec<(Script, Deed)> {
+    pub(super) fn did(&self) -> Vec<(Script, Deed)> {
         self.deeds().into_iter().map(|(script, deed, _)| (script, deed)).collect()
     }
 
-    fn cues(&self) -> Vec<(Cue, bool)> {
+    pub(super) fn cues(&self) -> Vec<(Cue, bool)> {
         let cue = |f: &Fact| if let What::Cued { cue, sounded } = f.what { Some((cue, sounded)) } else { None };
         self.world.facts.iter().filter_map(cue).collect()
     }
 
     /// The greeting left out.
-    fn said(&self) -> Vec<String> {
+    pub(super) fn said(&self) -> Vec<String> {
         let text = |f: &Fact| match &f.what {
             What::PlayStarted { play: Play::Script, prompt, .. } => Some(prompt.clone()),
             _ => None,

@@ -72,6 +72,9 @@ pub(super) fn queue(words: &Words<'_>, queue: &Queue, out: &mut dyn Write) -> io
     if let Some(every) = queue.every {
         writeln!(out, "    again every {} s", seconds(every))?;
     }
+    for (key, next) in &queue.keys {
+        writeln!(out, "    key {key}: {}", words.way(next, words.hotline.agents.ring))?;
+    }
     writeln!(out, "    in vain: {}", words.way(&queue.otherwise, words.hotline.agents.ring))
 }
 

@@ -1,6 +1,6 @@
 //! Where a call goes on: the words of a file, looked up. Every word leads somewhere, and every step is led to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::speaker::Speaker;
@@ -104,6 +104,7 @@ fn after_agents<'p>(agents: &'p Agents, open: &mut Vec<&'p Next>, queued: &mut B
         && queued.insert(Arc::as_ptr(queue))
     {
         open.push(&queue.otherwise);
+        open.extend(queue.keys.values());
     }
 }
 
@@ -201,8 +202,13 @@ impl Ways<'_> {
             estimate: speaker.counted("queue.estimate", queue.estimate.as_ref(), "minutes", MINUTES),
             every: queue.every,
             longest: queue.longest,
+            keys: self.keys("queue.keys", &queue.keys),
             otherwise: self.next("queue.otherwise", queue.otherwise.as_ref(), Next::BusyTone),
         }
+    }
+
+    fn keys(&self, path: &str, written: &[(At<char>, At<String>)]) -> BTreeMap<char, Next> {
+        written.iter().map(|(key, next)| (key.value, self.next(path, Some(next), Next::Agents))).collect()
     }
 
     /// `None`: it has its fault.
@@ -227,9 +233,7 @@ impl Ways<'_> {
                 plan::Does::Say(Say { prompt: said("text", text)?, then })
             }
             Does::Menu(menu) => {
-                let key = format!("{path}.keys");
-                let keys = menu.keys.iter().map(|(k, next)| (k.value, self.next(&key, Some(next), Next::Agents)));
-                let keys = keys.collect();
+                let keys = self.keys(&format!("{path}.keys"), &menu.keys);
                 let otherwise = self.next(&format!("{path}.otherwise"), menu.otherwise.as_ref(), Next::Agents);
                 let (wait, tries, classes) = (menu.wait, menu.tries, after::classes(&menu.classes));
                 plan::Does::Menu(Menu { prompt: said("text", &menu.text)?, keys, classes, wait, tries, otherwise })

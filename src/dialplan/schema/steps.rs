@@ -79,17 +79,21 @@ pub(in crate::dialplan) struct Queue {
     pub(in crate::dialplan) estimate: Option<At<String>>,
     pub(in crate::dialplan) every: Option<Duration>,
     pub(in crate::dialplan) longest: Duration,
+    /// By which the caller goes elsewhere instead of waiting on.
+    pub(in crate::dialplan) keys: Vec<(At<char>, At<String>)>,
     pub(in crate::dialplan) otherwise: Option<At<String>>,
 }
 
 /// `None`: the file has no `[queue]`.
 pub(super) fn queue(mut table: Table<'_>) -> Option<Queue> {
+    let written = table.pairs("keys");
     let queue = Queue {
         busy: table.string("text"),
         ahead: table.string("ahead"),
         estimate: table.string("estimate"),
         every: table.integer("every_s", 0..=600).map_or(Some(30), |at| Some(at.value)).filter(|s| *s > 0).map(seconds),
         longest: seconds(table.integer("longest_s", 1..=3_600).map_or(300, |at| at.value)),
+        keys: keys(&table, written.map_or_else(Vec::new, |at| at.value)),
         otherwise: table.string("otherwise"),
     };
     table.is_present().then_some(queue)
@@ -190,17 +194,7 @@ fn menu(table: &mut Table<'_>) -> Menu {
         let line = written.as_ref().map_or_else(|| table.line(), |keys| keys.line);
         table.fault(line, format!("{name} has no key"), "add keys = { 1 = \"agents\" }");
     }
-    let mut keys: Vec<(At<char>, At<String>)> = Vec::new();
-    for (key, next) in written.map_or_else(Vec::new, |keys| keys.value) {
-        match key.value.chars().collect::<Vec<_>>().as_slice() {
-            [one] if one.is_ascii_digit() || "*#".contains(*one) => keys.push((At::new(*one, key.line), next)),
-            _ => table.fault(
-                key.line,
-                format!("{name}: \"{}\" is no key", key.value),
-                "keys are 0 to 9, \"*\" and \"#\"",
-            ),
-        }
-    }
+    let keys = keys(table, written.map_or_else(Vec::new, |keys| keys.value));
     let classes = classes(table, "classes");
     for (key, class) in classes.iter().filter(|(key, _)| !keys.iter().any(|(known, _)| known.value == **key)) {
         let what = format!("{}: key {key} leads nowhere", table.path("classes"));
@@ -214,6 +208,21 @@ fn menu(table: &mut Table<'_>) -> Menu {
         tries: table.integer("tries", 1..=10).map_or(2, |at| at.value),
         otherwise: table.string("otherwise"),
     }
+}
+
+/// Keys of a telephone, and where each leads.
+fn keys(table: &Table<'_>, written: Vec<(At<String>, At<String>)>) -> Vec<(At<char>, At<String>)> {
+    let mut keys = Vec::new();
+    for (key, next) in written {
+        match key.value.chars().collect::<Vec<_>>().as_slice() {
+            [one] if one.is_ascii_digit() || "*#".contains(*one) => keys.push((At::new(*one, key.line), next)),
+            _ => {
+                let what = format!("{}: \"{}\" is no key", table.path("keys"), key.value);
+                table.fault(key.line, what, "keys are 0 to 9, \"*\" and \"#\"");
+            }
+        }
+    }
+    keys
 }
 
 fn seconds(s: u32) -> Duration {
