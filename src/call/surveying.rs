@@ -71,8 +71,8 @@ impl Call {
     pub(super) fn is_surveyed(&self, talking: &Talking) -> bool {
         let with_agent = matches!((&talking.stage, &talking.callee), (TalkingStage::Connected, Callee::Agent(_)));
         with_agent
-            && self.is_kept()
-            && self.calls_back.is_none()
+            && self.is_hotlines()
+            && self.made.is_none()
             && self.hotline.after.survey.as_ref().is_some_and(|s| !s.questions.is_empty())
     }
 
@@ -216,7 +216,7 @@ impl Call {
         if starred && key == '8' {
             talking.class_begun = Some(at.mono);
         } else if begun.is_some_and(|begun| at.mono.since(begun) <= limits::KEYS_TOGETHER)
-            && let (true, Some(class)) = (self.is_kept(), self.hotline.after.classes.get(&key).cloned())
+            && let (true, Some(class)) = (self.is_hotlines(), self.hotline.after.classes.get(&key).cloned())
         {
             self.fact(at, What::Classed { class, by: ClassedBy::Agent });
         }

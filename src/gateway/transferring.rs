@@ -5,7 +5,7 @@ use super::book::{Attempt, Entry, Role};
 use crate::call::fact::{RefusedTransfer, RingResult};
 use crate::call::leg::{Callee, Consulted, Input};
 use crate::clock::Now;
-use crate::ids::{AgentNo, CallId, Side};
+use crate::ids::{AgentNo, CallId};
 use crate::media::negotiate;
 use crate::protocol::sip::endpoint::{EventKind, SessionId};
 use crate::protocol::sip::refer::Refer;
@@ -105,7 +105,7 @@ impl Gateway {
             by.into_iter().for_each(|by| self.endpoint.reject(now, by, 487, None));
             self.inputs.push_back((from, now, Input::CallerLeft));
         } else {
-            self.inputs.push_back((from, now, Input::HungUp { side: Side::Agent }));
+            self.inputs.push_back((from, now, Input::CalleeMoved));
         }
         let local = moved.forks.taken_by().and_then(|session| self.endpoint.local_of(session));
         let mut media = local.and_then(|local| self.open_leg(now, id, &role, local));

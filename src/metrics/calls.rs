@@ -11,7 +11,7 @@ use super::staffing::{Engaged, Staffing};
 use super::table::{AgentCall, CallState, Id};
 use crate::call::fact::{Fact, RecordingStatus, RingResult, SurveyEnd, What};
 use crate::call::presence::AgentFact;
-use crate::cdr::{Fold, Outcome, Phase, QualityStatus, Record, Word};
+use crate::cdr::{CallKind, Fold, Outcome, Phase, QualityStatus, Record, Word};
 use crate::clock::{Instant, Stamp};
 use crate::ids::{AgentNo, CallId, HotlineId, Side};
 use crate::protocol::rtp::Received;
@@ -46,8 +46,8 @@ pub struct CallMetrics {
     unrated: BTreeMap<CallId, Fold>,
     /// Since when each attempt rings, and whose phone.
     rings: BTreeMap<(CallId, u32), (AgentNo, Stamp)>,
-    /// Live calls to callers who are called back: no hotline's offered calls.
-    callbacks: BTreeMap<CallId, Fold>,
+    /// Live calls of other kinds than a hotline's offered ones.
+    apart: BTreeMap<CallId, Fold>,
     staffing: Staffing,
 }
 
@@ -67,7 +67,7 @@ impl CallMetrics {
             watches: Watches::default(),
             unrated,
             rings,
-            callbacks: BTreeMap::new(),
+            apart: BTreeMap::new(),
             staffing,
         }
     }
@@ -80,7 +80,7 @@ impl CallMetrics {
 
         let whole = self.whole.clone();
         let _held = whole.hold();
-        if self.take_callback(fact) {
+        if self.take_apart(fact) {
             return;
         }
         self.count_at_once(fact);
@@ -340,10 +340,10 @@ impl CallMetrics {
         }
     }
 
-    /// Whether the fact is one of a live callback: of those only the sound is counted with that of other calls.
-    fn take_callback(&mut self, fact: &Fact) -> bool {
-        let begun = || matches!(&fact.what, What::Offered(offered) if offered.calls_back.is_some());
-        let fold = self.callbacks.remove(&fact.call);
+    /// Whether the fact is one of a live call that no caller made: of those only the sound is counted with that of other calls.
+    fn take_apart(&mut self, fact: &Fact) -> bool {
+        let begun = || matches!(&fact.what, What::Offered(offered) if offered.is_apart());
+        let fold = self.apart.remove(&fact.call);
         let Some(mut fold) = fold.or_else(|| begun().then(|| Fold::begin(fact)).flatten()) else { return false };
         if !matches!(fact.what, What::AgentReleased { .. }) {
             self.count_at_once(fact);
@@ -352,14 +352,28 @@ impl CallMetrics {
         fold.push(fact);
         self.staffing.moved(&before, &Engaged::of(&fold));
         if fold.phase() == Phase::Ended {
-            if let Some(end) = fold.record().called_back.and_then(|back| back.end) {
-                self.families.add(Id::CallbacksMade, &[end.word()], 1);
-            }
+            self.count_apart(&fold.record());
             self.await_rating(fold);
         } else {
-            self.callbacks.insert(fact.call, fold);
+            self.apart.insert(fact.call, fold);
         }
         true
+    }
+
+    fn count_apart(&self, record: &Record) {
+        let by_agent = record.by_agent.as_ref();
+        if let Some(end) = record.called_back.as_ref().and_then(|back| back.end) {
+            self.families.add(Id::CallbacksMade, &[end.word()], 1);
+        }
+        if let Some(end) = by_agent.and_then(|by| by.end) {
+            self.families.add(Id::OutboundCalls, &[end.word()], 1);
+            self.families.add_ms(Id::OutboundTalk, &[], record.talk_ms.unwrap_or(0));
+        }
+        if record.kind == CallKind::Internal
+            && let Some(outcome) = record.outcome
+        {
+            self.families.add(Id::InternalCalls, &[outcome.word()], 1);
+        }
     }
 
     fn observe(&self, id: Id, hotline: &str, ms: Option<u64>, of: Seen) {

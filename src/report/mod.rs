@@ -2,6 +2,7 @@
 
 mod agents;
 pub mod callbacks;
+mod colleagues;
 mod duty;
 mod figures;
 mod format;
@@ -67,8 +68,8 @@ pub struct Material {
     pub runs: Vec<Run>,
     /// Callers who were owed a call.
     pub callbacks: Vec<callbacks::Row>,
-    /// Records of calls that were made to them: of those nothing counts but the agent's time.
-    pub called_back: Vec<Record>,
+    /// Records of calls of other kinds than the offered ones: of those nothing counts but the agents' time.
+    pub apart: Vec<Record>,
 }
 
 impl Zones {
@@ -126,13 +127,13 @@ impl Report {
         }
         let day = period.bounds(&zones.otherwise)?;
         let in_day = |record: &&Record| (day.0..day.1).contains(&record.offered_at.0);
-        let called_back: Vec<&Record> = material.called_back.iter().filter(in_day).collect();
+        let apart: Vec<&Record> = material.apart.iter().filter(in_day).collect();
         Ok(Report {
             period,
             hotlines,
             total: Figures::of(&all),
             hours: hours::by_hour(all.iter().map(|record| (*record, zones.of(&record.hotline)))),
-            agents: agents::by_agent(&all, &called_back, &duties),
+            agents: agents::by_agent(&all, &apart, &duties),
             surveys,
             classes,
             callbacks: owed.into_iter().map(|(hotline, rows)| (hotline, Callbacks::of(rows))).collect(),
