@@ -118,6 +118,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     gateway.open_registrar(clock.now(), accounts, bindings::load(&config.data_directory));
     gateway.use_codes(config.codes.clone());
     gateway.use_supervisors(supervisors(&config));
+    gateway.use_agents_calls(config.agents_calls.clone());
     gateway.restore_agents(clock.now(), &left.presences);
     gateway.restore_talks(clock.now(), talks::since_yesterday(&config, &plans, clock.now().wall)?);
     let shared = Shared::new(&ledger.ledger());
@@ -430,7 +431,7 @@ impl House<'_> {
             Some(unheard) => tell_late(&ledger, unheard.heard(listened)),
         };
         let listener = Listener::start(self.config.data_directory.clone(), vault(self.config), listened)
-            .context("cannot start the listener's thread")?;
+            .context("cannot start the listener's threads")?;
         if let Some(orders) = listener.orders() {
             // What finds no place in the queue is heard after the next start.
             self.unheard.iter().for_each(|unheard| _ = orders.listen(unheard.call));

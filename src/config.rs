@@ -4,6 +4,7 @@
 //! else the built-in ones. Relative paths count from the file.
 
 mod accounts;
+mod agents_calls;
 mod certificates;
 mod features;
 mod inspection;
@@ -24,7 +25,7 @@ use crate::dialplan::plan::Plans;
 use crate::dialplan::prompt::Library;
 use crate::dialplan::{AGENT_NUMBER_HINT, HIGHEST_SKILL, is_agent_number};
 use crate::fault::Fault;
-use crate::gateway::{MediaSettings, Supervisor, Trunk};
+use crate::gateway::{AgentsCalls, MediaSettings, Supervisor, Trunk};
 use crate::ids::{AgentNo, TargetName, TrunkName};
 use crate::io::clock::RunClock;
 use crate::io::dialplans::{BuiltIn, Directory};
@@ -70,6 +71,8 @@ pub struct Config {
     pub targets: Vec<TargetSettings>,
     /// What agents dial.
     pub codes: Codes,
+    /// Calls that agents make by themselves.
+    pub agents_calls: AgentsCalls,
     /// Name servers; none: those of the system.
     pub dns_servers: Vec<SocketAddr>,
     pub recordings: RecordingSettings,
@@ -301,6 +304,7 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         agents: agents.unwrap_or_default(),
         targets,
         codes: features::read(&mut root.section("features")),
+        agents_calls: agents_calls::read(&mut root.section("agents_calls")),
         dns_servers: trunks::dns_servers(&mut root.section("dns")),
         recordings: recordings::read(&mut root, base, &data_directory),
         data_directory,

@@ -54,7 +54,9 @@ impl Running {
             desk.renew(Arc::clone(&plans));
         }
         let supervisors = supervisors(&config);
-        let reload = gateway::Reload { trunks, phones, named_phones, targets, accounts, supervisors, plans };
+        let agents_calls = config.agents_calls.clone();
+        let reload =
+            gateway::Reload { trunks, phones, named_phones, targets, accounts, supervisors, agents_calls, plans };
         self.mailbox.event(Input::Reload(Box::new(reload)));
         *self.keeping.retention.lock().unwrap_or_else(PoisonError::into_inner) = config.recordings.retention.clone();
         super::inspecting::publish(&config, self.clock.now().wall)?;

@@ -60,7 +60,7 @@ impl Call {
     /// The agent has pressed `*` and this: whether it is the code of a desk, and which.
     pub(super) fn desk_of(&self, talking: &Talking, key: char) -> Option<(SentFor, Next)> {
         let connected = matches!((&talking.stage, &talking.callee), (Stage::Connected, Callee::Agent(_)));
-        if !connected || !self.is_kept() {
+        if !connected || !self.is_hotlines() {
             return None;
         }
         let Desks { nuisance, wrong_number, emergency, person_sought } = &self.hotline.scripts.desks;

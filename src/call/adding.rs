@@ -22,7 +22,7 @@ impl Call {
         let State::Talking(talking) = &self.state else { return false };
         let has = matches!(&talking.callee, Callee::Agent(agent) if agent == by);
         let room = !has_added(talking) && talking.conference.beside.len() < limits::CONFERENCE;
-        self.is_kept() && has && room && matches!(talking.stage, TalkingStage::Connected)
+        self.is_hotlines() && has && room && matches!(talking.stage, TalkingStage::Connected)
     }
 
     pub(super) fn handle_adding(

@@ -16,7 +16,7 @@ use super::leg::{Action, Callee, Input, Media, Parting, Sent};
 use super::reason::{EndedBy, Reason};
 use super::route::reason_of;
 use super::talking::{Promptness, Talking};
-use super::{Call, State};
+use super::{Call, Made, State};
 use crate::clock::{Instant, Now};
 use crate::ids::{AgentNo, Side};
 use crate::media::Play;
@@ -70,7 +70,7 @@ impl Call {
     }
 
     pub(super) fn ring_agent_first(&mut self) {
-        if let Some(agent) = self.calls_back.as_ref().map(|back| back.agent.clone()) {
+        if let Some(agent) = self.made.as_ref().and_then(Made::calls_back).map(|back| back.agent.clone()) {
             self.actions.push_back(Action::OpenAgent { attempt: FIRST, agent: agent.clone() });
             self.state = State::CallingBack(CallingBack { agent, stage: Stage::Opening });
         }

@@ -65,13 +65,13 @@ impl Call {
     /// Orders the recording of a call that is to have one. Returns the fact that tells of it.
     pub(super) fn begin_recording(&mut self) -> What {
         self.privacy.no_room = self.privacy.disk_full && self.is_wanted();
-        if self.is_kept() && !self.is_recorded() {
+        if self.is_told() && !self.is_recorded() {
             let reason = Some(if self.privacy.no_room { "disk_full" } else { "policy" }.to_owned());
             let (status, parts) = (RecordingStatus::None, Vec::new());
             return What::RecordingClosed { status, reason, duration_ms: 0, sha256: None, parts };
         }
         let path = media::record::path::recording(self.offered.wall, self.id).to_string_lossy().into_owned();
-        if self.is_kept() {
+        if self.is_told() {
             self.actions.push_back(Action::Record { path: path.clone() });
         }
         What::RecordingStarted { path }

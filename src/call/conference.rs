@@ -130,7 +130,7 @@ impl Conference {
 impl Call {
     /// A number for the leg of a supervisor of this agent; `None`: the two do not talk, or there is no room.
     pub fn seat_for_supervisor(&mut self, of: &AgentNo) -> Option<u32> {
-        let kept = self.is_kept();
+        let kept = self.is_hotlines();
         let State::Talking(talking) = &mut self.state else { return None };
         let with = matches!(&talking.callee, Callee::Agent(agent) if agent == of);
         let room = talking.conference.beside.len() < limits::CONFERENCE;

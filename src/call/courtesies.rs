@@ -13,7 +13,8 @@ use crate::media::Play;
 impl Call {
     /// The agent has pressed `*` and this key. Nobody is sent away and nothing ends by it.
     pub(super) fn say_by_key(&mut self, talking: &mut Talking, key: char, at: Now) {
-        let (Stage::Connected, Callee::Agent(agent), true) = (&talking.stage, talking.callee.clone(), self.is_kept())
+        let (Stage::Connected, Callee::Agent(agent), true) =
+            (&talking.stage, talking.callee.clone(), self.is_hotlines())
         else {
             return;
         };
@@ -35,7 +36,7 @@ impl Call {
     /// The agent may hand this caller on.
     pub(super) fn may_be_handed_on(&self) -> bool {
         let class = self.class.as_ref().map(|(class, _)| class.as_str());
-        !self.is_kept() || self.hotline.scripts.courtesies.transfer.of(class) == Transfer::Direct
+        !self.is_hotlines() || self.hotline.scripts.courtesies.transfer.of(class) == Transfer::Direct
     }
 
     /// An agent's word counts, and before it a menu's.

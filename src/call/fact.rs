@@ -36,7 +36,8 @@ pub struct Fact {
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum What {
     /// A complete INVITE from a known trunk for a number that a dialplan owns. Always the first fact.
-    /// `at` is the kernel's receive stamp. With `calls_back` nobody called: the gateway began to call (the stamp of the order).
+    /// `at` is the kernel's receive stamp. With `calls_back` nobody called: the gateway began to call (the stamp of the order). With
+    /// `by_agent` the INVITE is that of an agent's phone, and no hotline's caller called.
     Offered(Box<Offered>),
     /// A SIP message of this call was written or read; for the ladder only, nothing is computed from it.
     Signal(Box<Signal>),
@@ -431,7 +432,8 @@ pub enum What {
         said: Said,
         agent: AgentNo,
     },
-    /// Of a callback: the 2xx of the agent's phone was read (receive stamp), and the caller is called next.
+    /// Of a callback: the 2xx of the agent's phone was read (receive stamp), and the caller is called next. Of an agent's call to a
+    /// number outside: the agent's own INVITE, which was taken.
     AgentWaits {
         attempt: u32,
         agent: AgentNo,
@@ -654,6 +656,41 @@ pub struct Offered {
     /// The call is one that the gateway makes; absent: a caller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls_back: Option<CallsBack>,
+    /// The call is one that an agent makes; absent: a caller's, or one that the gateway makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_agent: Option<AgentsCall>,
+}
+
+impl Offered {
+    /// No caller began the call: it is no hotline's offered one.
+    pub fn is_apart(&self) -> bool {
+        self.calls_back.is_some() || self.by_agent.is_some()
+    }
+}
+
+/// A call that an agent makes by the agent's own phone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum AgentsCall {
+    /// A colleague is called, or a target of the configuration: the agent is the caller, and no hotline has a part in it.
+    Internal { agent: AgentNo, to: Callee },
+    /// A number outside is called, by the `[outbound]` of a hotline: whoever has that number is the caller in every fact, as in a
+    /// callback, and `caller` stands for the number.
+    Outbound {
+        agent: AgentNo,
+        /// The minutes of talk that this agent had a month, in ms; absent: no bound.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quota_ms: Option<u64>,
+    },
+}
+
+impl AgentsCall {
+    /// Who calls.
+    pub fn agent(&self) -> &AgentNo {
+        match self {
+            AgentsCall::Internal { agent, .. } | AgentsCall::Outbound { agent, .. } => agent,
+        }
+    }
 }
 
 /// A call to a caller of the list of callbacks.

@@ -185,7 +185,7 @@ impl Call {
         if self.is_too_early(&mut hunting, plan, now, agents) {
             return State::Hunting(hunting);
         }
-        let asking = self.is_kept().then_some(&hotline.id);
+        let asking = self.is_hotlines().then_some(&hotline.id);
         let relaxed = hunting.asks == Asks::Nothing;
         let call = self.id;
         while let Some(choice) =
@@ -193,8 +193,8 @@ impl Call {
         {
             hunting.route.last_attempt += 1;
             let agent = choice.agent.clone();
-            // Of those who are rung together the first fact says all.
-            if hunting.attempts.is_empty() {
+            // Of those who are rung together the first fact says all; a colleague who is called was chosen by nobody.
+            if hunting.attempts.is_empty() && asking.is_some() {
                 self.fact(at, What::Chosen { attempt: hunting.route.last_attempt, choice: Box::new(choice) });
             }
             hunting.tried.insert(agent.clone());
@@ -406,7 +406,7 @@ impl Call {
     fn agent_answers(&mut self, mut hunting: Hunting, number: u32, at: Now, agents: &mut Agents) -> State {
         let Some(attempt) = hunting.attempts.remove(&number) else { return State::Hunting(hunting) };
         if let Callee::Agent(agent) = &attempt.callee {
-            match self.is_kept() {
+            match self.is_hotlines() {
                 true => agents.answered(agent, self.id, self.hotline.duty.wrap_up, at),
                 false => agents.engage(agent, self.id),
             }

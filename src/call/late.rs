@@ -24,7 +24,7 @@ impl Call {
 impl Late {
     /// `None`: there are enough of them, or the call leaves no facts.
     pub fn report(&mut self, at: Now, leg: Side, report: Box<Report>) -> Option<Fact> {
-        if self.reports >= limits::QUALITY_REPORTS || !self.ledger.kept {
+        if self.reports >= limits::QUALITY_REPORTS || !self.ledger.told {
             return None;
         }
         self.reports += 1;

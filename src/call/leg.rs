@@ -103,6 +103,8 @@ pub enum Input {
         received: Received,
         heard: Option<Box<Heard>>,
     },
+    /// Of a call that an agent made: whoever was called has come over into another call of that agent.
+    CalleeMoved,
     /// BYE.
     HungUp {
         side: Side,

@@ -59,7 +59,9 @@ use calling_back::CallingBack;
 use cascading::Cascading;
 use closing::Closing;
 pub(crate) use closing::heard;
-use fact::{AnswerRule, CallbackRule, CallsBack, ClassedBy, Fact, Offered, RingResult, RingSource, Signal, What};
+use fact::{
+    AgentsCall, AnswerRule, CallbackRule, CallsBack, ClassedBy, Fact, Offered, RingResult, RingSource, Signal, What,
+};
 use hunting::Hunting;
 use leg::{Action, Callee, Input, Sent};
 use privacy::Privacy;
@@ -89,8 +91,17 @@ pub struct Offer {
     /// The caller would hear media of ours before the answer: it made an offer and does not hold us.
     pub early_media: bool,
     pub standing: Standing,
-    /// Nobody calls: it is for [`Call::calling_back`].
-    pub calls_back: Option<CallsBack>,
+    /// A call of its own kind; `None`: a caller calls, or an agent dials a code.
+    pub made: Option<Made>,
+}
+
+/// What no caller has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Made {
+    /// For [`Call::calling_back`].
+    CallsBack(CallsBack),
+    /// For [`Call::among_agents`] or [`Call::outbound`].
+    ByAgent(AgentsCall),
 }
 
 #[derive(Debug)]
@@ -113,7 +124,9 @@ pub struct Call {
     privacy: Privacy,
     /// What kind of call it is, as far as somebody has told.
     class: Option<(String, ClassedBy)>,
-    calls_back: Option<CallsBack>,
+    made: Option<Made>,
+    /// A hotline's; false: a call among agents, or a code.
+    of_hotline: bool,
 }
 
 /// What is to be said of a prompt when it begins.
@@ -131,8 +144,8 @@ struct Ledger {
     call: CallId,
     run: RunId,
     n: u32,
-    /// False: a call among agents, of which there are no facts.
-    kept: bool,
+    /// False: the call of a code, of which there are no facts.
+    told: bool,
     /// Rings that have no end yet, by attempt.
     ringing: BTreeMap<u32, Callee>,
 }
@@ -159,6 +172,22 @@ enum State {
     Sealed,
 }
 
+impl Made {
+    pub fn calls_back(&self) -> Option<&CallsBack> {
+        match self {
+            Made::CallsBack(back) => Some(back),
+            Made::ByAgent(_) => None,
+        }
+    }
+
+    pub fn by_agent(&self) -> Option<&AgentsCall> {
+        match self {
+            Made::ByAgent(call) => Some(call),
+            Made::CallsBack(_) => None,
+        }
+    }
+}
+
 impl Ledger {
     fn next(&mut self, at: Now, what: What) -> Fact {
         let fact = Fact { call: self.call, n: self.n, at: Stamp::new(self.run, at), what };
@@ -173,7 +202,8 @@ impl Call {
         Call::begin((id, true), run, at, hotline, offer)
     }
 
-    /// A call that an agent makes: no hotline's, so it is neither recorded nor counted, and leaves no facts.
+    /// A call that an agent makes and that is no hotline's: to a colleague or a target, which has facts and is recorded as `plan` says; or
+    /// to a code, of which nothing is told.
     pub fn among_agents(id: CallId, run: RunId, at: Now, plan: Arc<Hotline>, offer: Offer) -> Call {
         Call::begin((id, false), run, at, plan, offer)
     }
@@ -186,12 +216,12 @@ impl Call {
         call
     }
 
-    fn begin((id, kept): (CallId, bool), run: RunId, at: Now, hotline: Arc<Hotline>, offer: Offer) -> Call {
+    fn begin((id, of_hotline): (CallId, bool), run: RunId, at: Now, hotline: Arc<Hotline>, offer: Offer) -> Call {
         let answer = answer_rule(&hotline, offer.early_media);
         let mut call = Call {
             id,
             answer: answer.clone(),
-            ledger: Ledger { call: id, run, n: 0, kept, ringing: BTreeMap::new() },
+            ledger: Ledger { call: id, run, n: 0, told: of_hotline || offer.made.is_some(), ringing: BTreeMap::new() },
             offered: at,
             state: State::Opening,
             actions: VecDeque::new(),
@@ -202,7 +232,8 @@ impl Call {
             standing: offer.standing,
             privacy: Privacy::default(),
             class: None,
-            calls_back: None,
+            made: offer.made,
+            of_hotline,
             hotline,
         };
         let offered = Offered {
@@ -216,11 +247,11 @@ impl Call {
             dialplan: call.hotline.version.clone(),
             answer,
             // Whoever is not reached by a callback stays on the list as he stood.
-            callback: call.hotline.after.callback.as_ref().filter(|_| offer.calls_back.is_none()).map(callback_rule),
-            calls_back: offer.calls_back,
+            callback: call.hotline.after.callback.as_ref().filter(|_| call.made.is_none()).map(callback_rule),
+            calls_back: call.made.as_ref().and_then(Made::calls_back).cloned(),
             internal: call.standing.internal,
+            by_agent: call.made.as_ref().and_then(Made::by_agent).cloned(),
         };
-        call.calls_back.clone_from(&offered.calls_back);
         call.fact(at, What::Offered(Box::new(offered)));
         call.actions.push_back(Action::OpenCaller);
         call
@@ -238,9 +269,14 @@ impl Call {
         self.id
     }
 
-    /// It is a hotline's: recorded, and told in facts.
-    pub fn is_kept(&self) -> bool {
-        self.ledger.kept
+    /// It is a hotline's, and what its dialplan says holds.
+    pub fn is_hotlines(&self) -> bool {
+        self.of_hotline
+    }
+
+    /// There are facts of it.
+    fn is_told(&self) -> bool {
+        self.ledger.told
     }
 
     /// Its hotline's dialplan wants a recording, the caller does not object, and there was room for it.
@@ -249,7 +285,7 @@ impl Call {
     }
 
     fn is_wanted(&self) -> bool {
-        self.is_kept() && self.hotline.recording.wants(self.id)
+        self.is_told() && self.hotline.recording.wants(self.id)
     }
 
     pub fn hotline(&self) -> &Arc<Hotline> {
@@ -465,7 +501,7 @@ impl Call {
             }
             _ => {}
         }
-        if self.ledger.kept {
+        if self.is_told() {
             self.actions.push_back(Action::Fact(fact));
         }
     }

@@ -73,7 +73,7 @@ impl Call {
         let State::Talking(talking) = &self.state else { return false };
         let has = matches!(&talking.callee, Callee::Agent(agent) if agent == by);
         let alone = !super::adding::has_added(talking);
-        self.is_kept() && has && alone && matches!(talking.stage, TalkingStage::Connected)
+        self.is_hotlines() && has && alone && matches!(talking.stage, TalkingStage::Connected)
     }
 
     /// A number for the leg of whoever picks the parked call up; `None`: it is not parked, or somebody else is quicker.

@@ -136,7 +136,7 @@ impl Call {
 
     /// What the caller keys to an agent from now on is blanked, if the dialplan wants that. To be ordered after the bridge.
     pub(super) fn guard_keys(&mut self) {
-        let after = self.hotline.recording.blank_digits.filter(|_| self.is_kept());
+        let after = self.hotline.recording.blank_digits.filter(|_| self.is_hotlines());
         self.actions.extend(after.map(|after| Action::Private(Private::Guard { after })));
     }
 

@@ -78,6 +78,7 @@ reasons! {
     NoisyCaller "noisy_caller" Answered "The caller could not be understood for noise; the gateway said so and ended the call.";
     LowVolume "low_volume" Answered "The caller's voice stayed too low; the gateway said so and ended the call.";
     SentToDesk "sent_to_desk" Answered "The agent sent the caller to a desk of the dialplan, which had nothing more.";
+    MovedOver "moved_over" Answered "Of a call that an agent made: whoever was called is in that agent's call with a caller from now on.";
     SurveyOver "survey_over" Answered "The agent had left the caller to the survey, which was over, or the caller hung up in it.";
     CallerCancelled "caller_cancelled" Abandoned "The caller gave up before an agent answered (CANCEL or BYE).";
     CrossedCancel "crossed_cancel" Abandoned "The caller gave up while the agent's answer was on its way (CANCEL instead of ACK).";

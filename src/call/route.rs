@@ -183,7 +183,7 @@ impl Call {
             return self.leave(route, now, at, reason, EndedBy::Gateway);
         }
         let status = match reason {
-            _ if self.is_kept() => status,
+            _ if self.is_hotlines() => status,
             // The caller is a colleague and may know why.
             Reason::AgentsBusy => 486,
             Reason::AgentsDeclined => 603,

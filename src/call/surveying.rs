@@ -70,7 +70,11 @@ impl Call {
     /// Whether whoever talks with an agent now is asked when the agent leaves.
     pub(super) fn is_surveyed(&self, talking: &Talking) -> bool {
         let with_agent = matches!((&talking.stage, &talking.callee), (TalkingStage::Connected, Callee::Agent(_)));
-        with_agent && self.is_kept() && self.hotline.after.survey.as_ref().is_some_and(|s| !s.questions.is_empty())
+        with_agent
+            && self.is_hotlines()
+            // Of the calls that the gateway makes those to callers who are called back: colleagues are asked nothing.
+            && self.made.as_ref().is_none_or(|made| made.calls_back().is_some())
+            && self.hotline.after.survey.as_ref().is_some_and(|s| !s.questions.is_empty())
     }
 
     /// The agent has pressed `*` and this key.
@@ -213,7 +217,7 @@ impl Call {
         if starred && key == '8' {
             talking.class_begun = Some(at.mono);
         } else if begun.is_some_and(|begun| at.mono.since(begun) <= limits::KEYS_TOGETHER)
-            && let (true, Some(class)) = (self.is_kept(), self.hotline.after.classes.get(&key).cloned())
+            && let (true, Some(class)) = (self.is_hotlines(), self.hotline.after.classes.get(&key).cloned())
         {
             self.fact(at, What::Classed { class, by: ClassedBy::Agent });
         }

@@ -139,6 +139,9 @@ impl Call {
         input: Input,
         agents: &mut Agents,
     ) -> State {
+        if input == Input::CalleeMoved {
+            return self.part(talking, now, at, Reason::MovedOver, EndedBy::Caller);
+        }
         let (mut talking, input) = match self.handle_parking(talking, (now, at), input, agents) {
             Ok(state) => return state,
             Err(others) => others,
@@ -272,7 +275,7 @@ impl Call {
         talking.last_key = Some((key, at.mono));
         let connected = matches!((&talking.stage, &talking.callee), (Stage::Connected, Callee::Agent(_)));
         match key {
-            '6' if starred && connected && self.is_kept() => self.mute(talking, at, !talking.muted),
+            '6' if starred && connected && self.is_hotlines() => self.mute(talking, at, !talking.muted),
             '5' if starred && connected => self.toggle_pause(at),
             _ => {}
         }
@@ -374,7 +377,7 @@ impl Call {
         self.end_parking(&mut talking, at, (RingResult::CallerLeft, None));
         let mut state = self.end(now, at, reason, by);
         let parting = match reason {
-            Reason::CallerHungUp | Reason::AgentHungUp => Parting::HungUp,
+            Reason::CallerHungUp | Reason::AgentHungUp | Reason::MovedOver => Parting::HungUp,
             Reason::MediaTimeout | Reason::NoAck | Reason::SessionLost => Parting::TimedOut,
             _ => Parting::Silent,
         };

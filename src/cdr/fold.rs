@@ -6,12 +6,15 @@ use super::added::Guests;
 use super::after::After;
 use super::attempts::Attempts;
 use super::called_back::{self, CallbackEnd, CalledBack};
+use super::kind::{ByAgent, CallKind};
 use super::owed::{self, Owed};
 use super::quality::{About, Leg};
 use super::record::{Blanked, Greeting, Outcome, Played, Quality, Record, Recording, Segment, TargetSegment, Time};
 use super::supervised::Stretches;
 use super::way::Way;
-use crate::call::fact::{AnswerRule, CallsBack, Fact, Offered, PausedBy, RecordingStatus, RingResult, What};
+use crate::call::fact::{
+    AgentsCall, AnswerRule, CallsBack, Fact, Offered, PausedBy, RecordingStatus, RingResult, What,
+};
 use crate::call::leg::Callee;
 use crate::call::reason::{Class, EndedBy, Reason};
 use crate::clock::{Stamp, Wall};
@@ -178,6 +181,33 @@ impl Fold {
         self.offered.calls_back.as_ref()
     }
 
+    /// An agent made it.
+    pub fn by_agent(&self) -> Option<&AgentsCall> {
+        self.offered.by_agent.as_ref()
+    }
+
+    pub fn kind(&self) -> CallKind {
+        match (self.calls_back(), self.by_agent()) {
+            (Some(_), _) => CallKind::Callback,
+            (None, Some(AgentsCall::Internal { .. })) => CallKind::Internal,
+            (None, Some(AgentsCall::Outbound { .. })) => CallKind::Outbound,
+            (None, None) => CallKind::Offered,
+        }
+    }
+
+    /// Whoever is the caller waited for the answer: of a call to a person outside, that person did not.
+    fn is_callers(&self) -> bool {
+        matches!(self.kind(), CallKind::Offered | CallKind::Internal)
+    }
+
+    /// The agent who made this call, as long as it goes on, and is not whom [`Fold::talking_agent`] tells.
+    pub fn calling_agent(&self) -> Option<&AgentNo> {
+        match self.by_agent()? {
+            AgentsCall::Internal { agent, .. } => Some(agent).filter(|_| self.ended.is_none()),
+            AgentsCall::Outbound { .. } => None,
+        }
+    }
+
     pub fn trunk(&self) -> &crate::ids::TrunkName {
         &self.offered.trunk
     }
@@ -277,6 +307,7 @@ impl Fold {
             segments: self.segments(),
             attempts: self.attempts.list(),
             target_segments: self.target_segments(),
+            kind: self.kind(),
             outcome: self.outcome(),
             reason: self.ended.map(|ended| ended.reason),
             ended_by: self.ended.map(|ended| ended.by),
@@ -289,8 +320,11 @@ impl Fold {
             ring_to_answer_ms: self.ring_to_answer_ns().map(|ns| ns / NS_PER_MS),
             rings: self.rings(),
             ring_source: self.offered.answer.ringback,
-            answered_within_strict: self.ring_to_answer_ns().map(|ns| ns < strict_ns(&self.offered.answer)),
-            answered_within_target: answer.and_then(|_| self.rings()).map(|rings| !self.offered.answer.is_late(rings)),
+            answered_within_strict: self.hotlines_ring_ns().map(|ns| ns < strict_ns(&self.offered.answer)),
+            answered_within_target: self
+                .hotlines_ring_ns()
+                .and_then(|_| self.rings())
+                .map(|rings| !self.offered.answer.is_late(rings)),
             left_within_target: self.left_within_target(),
             short_abandon_ms: Some(self.offered.answer.short_abandon_ms),
             wait_ms: self.wait_ms(),
@@ -313,6 +347,7 @@ impl Fold {
             survey: self.after.survey(),
             callback: self.callback(),
             called_back: self.called_back(),
+            by_agent: self.made_by_agent(),
             quality: self.quality(),
             dialplan_version: self.offered.dialplan.clone(),
             rule_pack: None,
@@ -532,13 +567,18 @@ impl Fold {
     }
 
     fn ring_to_answer_ns(&self) -> Option<u64> {
-        let answer = self.answer().filter(|_| self.calls_back().is_none())?;
+        let answer = self.answer().filter(|_| self.is_callers())?;
         self.ring.map_or(Some(0), |ring| answer.at.nanos_since(ring))
+    }
+
+    /// The same, where a hotline's rule says how soon an answer is due.
+    fn hotlines_ring_ns(&self) -> Option<u64> {
+        self.ring_to_answer_ns().filter(|_| self.kind() == CallKind::Offered)
     }
 
     /// floor((answered or ended − ring) / period) + 1. An answer that came before *ring* makes it 0: none was heard.
     fn rings(&self) -> Option<u32> {
-        let until = self.answered_or_ended().filter(|_| self.calls_back().is_none())?;
+        let until = self.answered_or_ended().filter(|_| self.is_callers())?;
         let Some(ring) = self.ring else { return Some(0) };
         let ns = until.nanos_since(ring)?;
         if until.mono_ns < ring.mono_ns {
@@ -554,11 +594,14 @@ impl Fold {
 
     fn left_within_target(&self) -> Option<bool> {
         let left = matches!(self.outcome(), Some(Outcome::Abandoned | Outcome::ShortAbandoned));
-        left.then(|| self.rings()).flatten().map(|rings| !self.offered.answer.is_late(rings))
+        (left && self.kind() == CallKind::Offered)
+            .then(|| self.rings())
+            .flatten()
+            .map(|rings| !self.offered.answer.is_late(rings))
     }
 
     fn wait_ms(&self) -> Option<u64> {
-        let until = self.answered_or_ended().filter(|_| self.calls_back().is_none())?;
+        let until = self.answered_or_ended().filter(|_| self.is_callers())?;
         until.millis_since(self.offered_at)
     }
 
@@ -679,11 +722,26 @@ impl Fold {
 
     fn called_back(&self) -> Option<CalledBack> {
         let CallsBack { entry, agent } = self.calls_back()?.clone();
-        let end = match self.answers.is_empty() {
+        Some(CalledBack { entry, agent, called_at: self.called.map(time), end: self.reached() })
+    }
+
+    /// What came of calling a person outside.
+    fn reached(&self) -> Option<CallbackEnd> {
+        match self.answers.is_empty() {
             false => Some(CallbackEnd::Reached),
             true => self.ended.map(|_| called_back::in_vain(self.in_vain)),
-        };
-        Some(CalledBack { entry, agent, called_at: self.called.map(time), end })
+        }
+    }
+
+    fn made_by_agent(&self) -> Option<ByAgent> {
+        Some(match self.by_agent()?.clone() {
+            AgentsCall::Internal { agent, to } => {
+                ByAgent { agent, to: Some(to), called_at: None, end: None, quota_ms: None }
+            }
+            AgentsCall::Outbound { agent, quota_ms } => {
+                ByAgent { agent, to: None, called_at: self.called.map(time), end: self.reached(), quota_ms }
+            }
+        })
     }
 
     fn quality(&self) -> Quality {

@@ -37,7 +37,7 @@ impl Machine {
             sip_call_id: "1@carrier".to_owned(),
             early_media: true,
             standing: crate::dialplan::reception::Standing::default(),
-            calls_back: None,
+            made: None,
         };
         let agents = Agents::new(hotline.agents.numbers.clone(), &Plans::default(), Random::from_number(1));
         let call = Call::new(id, RunId(1), moment(0), hotline, offer);

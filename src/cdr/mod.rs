@@ -5,6 +5,7 @@ mod after;
 mod attempts;
 mod called_back;
 mod fold;
+mod kind;
 pub mod ladder;
 mod owed;
 mod quality;
@@ -18,6 +19,7 @@ pub use after::Survey;
 pub use attempts::{Attempt, RingEnd};
 pub use called_back::{CallbackEnd, CalledBack};
 pub use fold::{Fold, Phase};
+pub use kind::{ByAgent, CallKind};
 pub use owed::{Owed, Why as WhyOwed};
 pub(crate) use record::words;
 pub use record::{
@@ -37,6 +39,8 @@ mod callback_tests;
 mod feature_tests;
 #[cfg(test)]
 mod holder_tests;
+#[cfg(test)]
+mod internal_tests;
 #[cfg(test)]
 mod machine_tests;
 #[cfg(test)]

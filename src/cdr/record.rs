@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::after::Survey;
 use super::called_back::CalledBack;
+use super::kind::{ByAgent, CallKind};
 use super::owed::Owed;
 use super::{Added, Attempt, Fold, Supervised};
 use crate::call::fact::{ClosedWhy, Fact, PausedBy, RecordedPart, RecordingStatus, RingSource, StepKind};
@@ -47,6 +48,9 @@ pub struct Record {
     /// The parts that targets had: one to whom the caller was handed on, or who took the call in an agent's place.
     #[serde(default)]
     pub target_segments: Vec<TargetSegment>,
+    /// Only offered calls are counted as a hotline's.
+    #[serde(default)]
+    pub kind: CallKind,
     /// Null while the call is in progress.
     pub outcome: Option<Outcome>,
     pub reason: Option<Reason>,
@@ -108,6 +112,9 @@ pub struct Record {
     /// moment of the order then, and what waits and rings of a caller are told by is null.
     #[serde(default)]
     pub called_back: Option<CalledBack>,
+    /// An agent made the call; null: no agent did. Of a call to a number outside, waits and rings are null and `caller` is that number.
+    #[serde(default)]
+    pub by_agent: Option<ByAgent>,
     /// Who listened to the call, whispered or broke in.
     #[serde(default)]
     pub supervised: Vec<Supervised>,

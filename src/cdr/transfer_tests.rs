@@ -444,7 +444,7 @@ fn refer_to_consulted(to: &str, tag: &str) -> String {
 }
 
 #[test]
-fn agents_call_each_other_without_a_record_and_are_not_rung_meanwhile() {
+fn agents_call_each_other_and_are_not_rung_meanwhile() {
     let mut switch = Switch::with(settings_of_two(), plans());
     let (nine, tag) = consult(&mut switch, "9", NINE);
     assert_eq!(nine.raw_uri, "sip:9@10.0.0.4");
@@ -516,6 +516,8 @@ fn an_attended_transfer_joins_the_caller_to_the_one_who_was_consulted() {
     let segments: Vec<_> = record.segments.iter().map(|s| (s.agent.as_str(), s.talk_ms, s.hold_ms)).collect();
     assert_eq!(segments, [("8", Some(5_000), Some(3_000)), ("9", Some(10_000), Some(0))]);
     assert_eq!((record.outcome, record.agent), (Some(Outcome::Answered), Some("8".into())));
+    let consultation = Record::from_facts(&case.switch.agents_calls).unwrap();
+    assert_eq!((consultation.reason, consultation.talk_ms), (Some(Reason::MovedOver), Some(3_000)));
 }
 
 #[test]

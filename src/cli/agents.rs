@@ -90,7 +90,8 @@ impl Known {
             let Some(mut fold) = Fold::begin(first) else { continue };
             rest.iter().for_each(|fact| fold.push(fact));
             let ringing = fold.ringing_agents().map(|agent| (agent.clone(), PhoneDoes::Ringing));
-            let talking = fold.talking_agent().map(|agent| (agent.clone(), PhoneDoes::Talking));
+            let talking = fold.talking_agent().into_iter().chain(fold.calling_agent());
+            let talking = talking.map(|agent| (agent.clone(), PhoneDoes::Talking));
             known.phones.extend(ringing.chain(talking).map(|(agent, does)| (agent, (does, first.call))));
         }
         Ok(known)

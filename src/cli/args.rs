@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use crate::cdr::CallKind;
 use crate::report::{Format, Per};
 
 /// A telephony gateway and call-quality monitor for customer-service hotlines.
@@ -88,6 +89,9 @@ pub(super) enum Command {
         /// Calls in progress instead.
         #[arg(long)]
         live: bool,
+        /// Of another kind, which no figure counts: callbacks, agents' calls to each other, or to numbers outside.
+        #[arg(long, default_value = "offered")]
+        kind: KindWord,
         /// Offered since: a time like 2026-11-21T10:00:00+08:00 or a duration like 2h.
         #[arg(long, value_name = "T")]
         since: Option<String>,
@@ -220,6 +224,25 @@ pub(super) enum ReportWord {
     Tally,
     /// Walks the chain of closed reports and computes each again from the ledger.
     Verify,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum KindWord {
+    Offered,
+    Callback,
+    Internal,
+    Outbound,
+}
+
+impl From<KindWord> for CallKind {
+    fn from(word: KindWord) -> CallKind {
+        match word {
+            KindWord::Offered => CallKind::Offered,
+            KindWord::Callback => CallKind::Callback,
+            KindWord::Internal => CallKind::Internal,
+            KindWord::Outbound => CallKind::Outbound,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -97,11 +97,12 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
             }
             Ok(route_test::explain(&loaded, to, from.as_deref(), (at, now), &mut out)?)
         }
-        Command::Calls { json, live, since, limit } => {
+        Command::Calls { json, live, kind, since, limit } => {
             let now = RunClock::start().now().wall;
             let since = since.as_deref().map(|since| reading::parse_since(since, now)).transpose()?;
             let which = if *live { Which::Live } else { Which::Ended };
-            Ok(reading::calls(&reader(&settings(file)?)?, which, since, *limit, style(*json), &mut out)?)
+            let asked = ((*kind).into(), which);
+            Ok(reading::calls(&reader(&settings(file)?)?, asked, since, *limit, style(*json), &mut out)?)
         }
         Command::Agents { json } => show_agents(file, style(*json), &mut out),
         Command::Call { id, json, numbers } => {

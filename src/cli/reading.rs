@@ -10,7 +10,7 @@ use super::{choices, ladder, rules, sound};
 use crate::call::fact::{Fact, What};
 use crate::call::reason::{Class, Reason};
 use crate::cdr::ladder::masked;
-use crate::cdr::{LegQuality, QualityStatus, Record, Time, Word as _};
+use crate::cdr::{ByAgent, CallKind, LegQuality, QualityStatus, Record, Time, Word as _};
 use crate::clock::Wall;
 use crate::ids::CallId;
 use crate::ledger::codec::{self, CodecError};
@@ -55,16 +55,16 @@ pub enum Style {
     Json,
 }
 
-/// `hotline calls [--json] [--live] [--since T] [--limit N]`: newest first.
+/// `hotline calls [--json] [--live] [--kind KIND] [--since T] [--limit N]`: newest first.
 pub fn calls(
     reader: &Reader,
-    which: Which,
+    (kind, which): (CallKind, Which),
     since: Option<Wall>,
     limit: usize,
     style: Style,
     out: &mut dyn Write,
 ) -> Result<(), ReadingError> {
-    let records = reader.calls(which, since, limit)?;
+    let records = reader.calls_of(kind, which, since, limit)?;
     match style {
         Style::Json => records.iter().try_for_each(|record| json_line(record, out)),
         Style::Text => table(&records, out),
@@ -115,8 +115,8 @@ pub fn report(
     let (from, to) = zones.span(period)?;
     let records = reader.records_between(None, from, to)?;
     let (presence, runs) = (reader.presence_between(from, to)?, reader.runs(now)?);
-    let (callbacks, called_back) = (reader.callbacks(from, Some(to), now)?, reader.called_back_between(from, to)?);
-    let material = Material { records, presence, runs, callbacks, called_back };
+    let (callbacks, apart) = (reader.callbacks(from, Some(to), now)?, reader.apart_between(from, to)?);
+    let material = Material { records, presence, runs, callbacks, apart };
     Ok(Report::new(period, zones, &material)?.write(format, per, out)?)
 }
 
@@ -245,6 +245,10 @@ fn summary(call: &Call, out: &mut dyn Write) -> Result<(), ReadingError> {
     writeln!(out, "call {}", record.id)?;
     writeln!(out, "  hotline    {}, trunk {}, called {}", record.hotline, record.trunk, record.called)?;
     writeln!(out, "  people     caller {caller}, agent {agent}")?;
+    if let Some(ByAgent { agent, to, .. }) = &record.by_agent {
+        let to = to.as_ref().map_or_else(|| "a number outside".to_owned(), ToString::to_string);
+        writeln!(out, "  kind       {}: agent {agent} called {to}", record.kind)?;
+    }
     writeln!(out, "  outcome    {}", outcome(record))?;
     for (name, time) in [
         ("offered", Some(record.offered_at)),

@@ -38,7 +38,7 @@ fn written(write: impl FnOnce(&mut dyn Write) -> Result<(), ReadingError>) -> St
 #[test]
 fn calls_as_a_table_and_as_json_lines() {
     let (_dir, reader) = store();
-    let text = written(|out| calls(&reader, Which::Ended, None, 20, Style::Text, out));
+    let text = written(|out| calls(&reader, (CallKind::Offered, Which::Ended), None, 20, Style::Text, out));
     assert_eq!(text.lines().count(), 2);
     let row = text.lines().nth(1).unwrap();
     let cells: Vec<&str> = row.split_whitespace().collect();
@@ -46,11 +46,14 @@ fn calls_as_a_table_and_as_json_lines() {
     let expected =
         ["2026-11-21T02:00:00.000Z", "property", "13900000001", "8", "answered", "1", "4.000", "5.000", "caller", &id];
     assert_eq!(cells, expected);
-    let json = written(|out| calls(&reader, Which::Ended, None, 20, Style::Json, out));
+    let json = written(|out| calls(&reader, (CallKind::Offered, Which::Ended), None, 20, Style::Json, out));
     let record: serde_json::Value = serde_json::from_str(json.trim()).unwrap();
     assert_eq!((&record["caller"], &record["id"]), (&"13900000001".into(), &id.into()));
-    assert_eq!(written(|out| calls(&reader, Which::Live, None, 20, Style::Text, out)), "no calls\n");
-    assert_eq!(written(|out| calls(&reader, Which::Live, None, 20, Style::Json, out)), "");
+    assert_eq!(
+        written(|out| calls(&reader, (CallKind::Offered, Which::Live), None, 20, Style::Text, out)),
+        "no calls\n"
+    );
+    assert_eq!(written(|out| calls(&reader, (CallKind::Offered, Which::Live), None, 20, Style::Json, out)), "");
 }
 
 #[test]

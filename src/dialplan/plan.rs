@@ -121,7 +121,8 @@ pub struct Recording {
 }
 
 impl Recording {
-    pub const ALL: Recording = Recording { percent: 100, blank_digits: None, opt_out_key: None, beep: None };
+    pub const ALL: Recording = Recording { percent: 100, ..Recording::NONE };
+    pub const NONE: Recording = Recording { percent: 0, blank_digits: None, opt_out_key: None, beep: None };
 
     /// Drawn by the last bits of the call's id, which are random: the same for the same call whoever asks.
     pub fn wants(self, call: CallId) -> bool {

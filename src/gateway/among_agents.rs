@@ -1,5 +1,5 @@
-//! Agents' calls to each other and to targets: plain calls, which are not offered to a hotline. They have no record, no recording
-//! and no facts; who is in one is not rung for a caller.
+//! Agents' calls to each other and to targets: calls of their own kind, which are offered to no hotline. They have facts and a record,
+//! and a recording if the configuration says so; who is in one is not rung for a caller. Of a code that is dialled nothing is told.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -7,15 +7,18 @@ use std::time::Duration;
 
 use super::Gateway;
 use super::book::{CallerLeg, Entry, Link, Role};
-use crate::call::leg::Callee;
-use crate::call::{Call, Offer};
+use crate::call::fact::AgentsCall;
+use crate::call::leg::{Callee, Input};
+use crate::call::{Call, Made, Offer};
 use crate::clock::Now;
-use crate::dialplan::plan::{Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Ringback, Step, Strategy};
+use crate::dialplan::plan::{
+    Agents, Answer, Cadence, Duty, Greeting, Hotline, Next, Recording, Ringback, Step, Strategy,
+};
 use crate::dialplan::reception::Standing;
-use crate::ids::{AgentNo, CallId, SubjectId};
+use crate::ids::{AgentNo, CallId, Side, SubjectId};
 use crate::media::negotiate::Peer;
 use crate::protocol::sip::address::Address;
-use crate::protocol::sip::endpoint::{Flow, Leash, MAX_FORWARDS, SessionId};
+use crate::protocol::sip::endpoint::{Flow, Label, Leash, MAX_FORWARDS, Seen, SessionId};
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
 
@@ -48,7 +51,25 @@ impl Callers {
     }
 }
 
+/// What holds for the calls that agents make by themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AgentsCalls {
+    /// Those to colleagues and targets are recorded.
+    pub record: bool,
+}
+
+impl AgentsCalls {
+    fn recording(&self) -> Recording {
+        if self.record { Recording::ALL } else { Recording::NONE }
+    }
+}
+
 impl Gateway {
+    /// Other rules than that nothing is recorded.
+    pub fn use_agents_calls(&mut self, rules: AgentsCalls) {
+        self.agents_calls = rules;
+    }
+
     /// An INVITE of an agent's phone to somebody whom agents may call; `None`: it is something else.
     pub(super) fn agents_own_call(&self, flow: &Flow, request: &Request) -> Option<(AgentNo, Callee)> {
         let to = self.listed(request.uri.as_ref()?)?;
@@ -80,10 +101,13 @@ impl Gateway {
         (agent, to): (AgentNo, Callee),
     ) {
         tracing::info!(from = %agent, %to, "an agent calls");
-        self.begin_own_call(now, at, (session, flow), request, (agent, to.to_string()), plan_for(&to));
+        let own = (agent.clone(), to.to_string());
+        let plan = plan_for(&to, self.agents_calls.recording());
+        let made = Some(AgentsCall::Internal { agent, to });
+        self.begin_own_call(now, at, (session, flow), request, own, (plan, made));
     }
 
-    /// A call of an agent, which goes by this plan.
+    /// A call of an agent, which goes by this plan; nothing is told of one that is not said to be `made`.
     pub(super) fn begin_own_call(
         &mut self,
         now: Now,
@@ -91,7 +115,7 @@ impl Gateway {
         (session, flow): (SessionId, Flow),
         request: &Request,
         (agent, called): (AgentNo, String),
-        plan: Arc<Hotline>,
+        (plan, made): (Arc<Hotline>, Option<AgentsCall>),
     ) {
         let (peer, refusal) = self.media_of(request);
         if let Some(why) = self.refusal().or(refusal) {
@@ -101,7 +125,7 @@ impl Gateway {
         let id = CallId::new(at.wall, &mut self.random);
         let (caller, trunk) = (SubjectId::new(&mut self.random), "".into());
         let early_media = peer.as_ref().is_some_and(Peer::hears);
-        let sip_call_id = String::new();
+        let sip_call_id = call_id(request);
         let (called_received, caller_received) = (None, None);
         let offer = Offer {
             trunk,
@@ -112,7 +136,7 @@ impl Gateway {
             sip_call_id,
             early_media,
             standing: Standing::default(),
-            calls_back: None,
+            made: made.map(Made::ByAgent),
         };
         let call = Call::among_agents(id, self.settings.run, at, plan, offer);
         let max_forwards = request.max_forwards().unwrap_or(MAX_FORWARDS).saturating_sub(1);
@@ -129,9 +153,15 @@ impl Gateway {
         };
         self.agents.engage(&agent, id);
         self.callers.begin(session, agent, id);
-        self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
+        self.calls.insert(id, Entry::new(id, call, caller));
         self.by_session
             .insert(session, Link { call: id, role: Role::Caller, terminated: false, unwritten: VecDeque::new() });
+        self.note_reporter(session, id, Side::Caller);
+        let seen = Box::new(Seen::of_request(request, flow.remote));
+        self.note_received(id, &Role::Caller, at, &Label::Request(request.method.clone()), Some(seen));
+        if self.ledger_failing {
+            self.inputs.push_back((id, at, Input::LedgerDelayed));
+        }
         self.obey(now, id);
     }
 
@@ -151,20 +181,26 @@ impl Gateway {
     }
 }
 
+/// As it goes into the ledger: a real one has 20 to 80 characters.
+pub(super) fn call_id(request: &Request) -> String {
+    request.headers.text(&Name::CALL_ID).unwrap_or_default().chars().take(256).collect()
+}
+
 /// One callee, no greeting.
-fn plan_for(to: &Callee) -> Arc<Hotline> {
+fn plan_for(to: &Callee, recording: Recording) -> Arc<Hotline> {
     let (numbers, nobody) = match to {
         Callee::Agent(agent) => (vec![agent.clone()], Next::BusyTone),
         Callee::Target(target) => (Vec::new(), Next::Target(target.clone())),
     };
-    plan_of(numbers, nobody, Next::Agents, Vec::new())
+    let plan = plan_of(numbers, nobody, Next::Agents, Vec::new());
+    Arc::new(Hotline { recording, ..Arc::unwrap_or_clone(plan) })
 }
 
 /// Nobody's plan: without a greeting, and nobody has a duty.
 pub(super) fn plan_of(numbers: Vec<AgentNo>, nobody: Next, start: Next, steps: Vec<Step>) -> Arc<Hotline> {
     let cadence = Cadence { name: "cn".to_owned(), burst: Duration::from_secs(1), period: Duration::from_secs(5) };
     Arc::new(Hotline {
-        recording: crate::dialplan::plan::Recording::ALL,
+        recording: Recording::NONE,
         scripts: crate::dialplan::scripts::Scripts::default(),
         id: "".into(),
         org: String::new(),

@@ -17,6 +17,8 @@ pub(super) struct Entry {
     pub(super) call: Call,
     pub(super) caller: CallerLeg,
     pub(super) attempts: BTreeMap<u32, Attempt>,
+    /// What is logged about the call stands in it: made once, since a call acts fifty times and more.
+    pub(super) span: tracing::Span,
 }
 
 #[derive(Debug)]
@@ -129,6 +131,10 @@ pub(super) struct Said<'a> {
 }
 
 impl Entry {
+    pub(super) fn new(id: CallId, call: Call, caller: CallerLeg) -> Entry {
+        Entry { call, caller, attempts: BTreeMap::new(), span: tracing::info_span!("switch", call = %id) }
+    }
+
     /// Where the SIP of a leg comes from.
     pub(super) fn signalling(&self, role: &Role) -> Option<IpAddr> {
         match role {

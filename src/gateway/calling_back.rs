@@ -16,7 +16,7 @@ use super::{Gateway, Output};
 use crate::call::agent::State;
 use crate::call::fact::{CallsBack, RingResult, What};
 use crate::call::leg::Input;
-use crate::call::{Call, Offer};
+use crate::call::{Call, Made, Offer};
 use crate::clock::Now;
 use crate::dialplan::reception::Standing;
 use crate::ids::{AgentNo, CallId, HotlineId, Side, TrunkName};
@@ -133,7 +133,7 @@ impl Gateway {
             sip_call_id,
             early_media: false,
             standing: Standing::default(),
-            calls_back: Some(CallsBack { entry, agent }),
+            made: Some(Made::CallsBack(CallsBack { entry, agent })),
         };
         let call = Call::calling_back(id, self.settings.run, now, plan, offer);
         let caller = CallerLeg {
@@ -148,7 +148,7 @@ impl Gateway {
             max_forwards: MAX_FORWARDS,
             acknowledged: true,
         };
-        self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
+        self.calls.insert(id, Entry::new(id, call, caller));
         self.calling_back.0.insert(id, Back { entry, by });
         if self.ledger_failing {
             self.inputs.push_back((id, now, Input::LedgerDelayed));

@@ -72,7 +72,14 @@ impl Gateway {
             Some(Asked::Park) => match self.park(at, &agent) {
                 Ok(slot) => {
                     let own = (agent, dialled.to_owned());
-                    return self.begin_own_call(now, at, (session, flow), request, own, saying(slot, Next::HangUp));
+                    return self.begin_own_call(
+                        now,
+                        at,
+                        (session, flow),
+                        request,
+                        own,
+                        (saying(slot, Next::HangUp), None),
+                    );
                 }
                 Err(status) => status,
             },
@@ -116,7 +123,7 @@ impl Gateway {
             from,
             request,
             (agent, dialled.to_owned()),
-            saying(self::tones(tones), Next::HangUp),
+            (saying(self::tones(tones), Next::HangUp), None),
         );
     }
 
@@ -191,7 +198,7 @@ impl Gateway {
     /// The caller's call that rings at this agent, and its attempt.
     fn ring_of(&self, agent: &AgentNo) -> Option<(CallId, u32)> {
         let Some(State::Rung { call }) = self.agents.state(agent) else { return None };
-        let entry = self.calls.get(call).filter(|entry| entry.call.is_kept())?;
+        let entry = self.calls.get(call).filter(|entry| entry.call.is_hotlines())?;
         let of_agent = |callee: &Callee| matches!(callee, Callee::Agent(number) if number == agent);
         let rings = |(attempt, a): &(&u32, &super::book::Attempt)| {
             of_agent(&a.agent) && !a.released && !a.moves && entry.call.rings(**attempt)

@@ -52,6 +52,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use among_agents::AgentsCalls;
 use book::{Entry, Link, PortLink, Role};
 pub use calling_back::{CallBack, NotCalled};
 pub use reload::Reload;
@@ -332,6 +333,7 @@ pub struct Gateway {
     ports: Ports,
     calls: BTreeMap<CallId, Entry>,
     callers: among_agents::Callers,
+    agents_calls: AgentsCalls,
     calling_back: calling_back::CallingBack,
     /// Of a consultation that is to become part of a call: whose, and which attempt.
     consulted: BTreeMap<CallId, (CallId, u32)>,
@@ -382,6 +384,7 @@ impl Gateway {
             random,
             calls: BTreeMap::new(),
             callers: among_agents::Callers::default(),
+            agents_calls: AgentsCalls::default(),
             calling_back: calling_back::CallingBack::default(),
             consulted: BTreeMap::new(),
             reports: reports::Reports::default(),
@@ -485,7 +488,7 @@ impl Gateway {
 
     /// Those of them that are not agents' own.
     pub fn live_calls_of_hotlines(&self) -> usize {
-        self.calls.values().filter(|entry| entry.call.is_kept()).count()
+        self.calls.values().filter(|entry| entry.call.is_hotlines()).count()
     }
 
     /// Whether this call is not sealed yet.
@@ -622,7 +625,7 @@ impl Gateway {
     /// Lets a call act, then does what it orders. A panic ends that call, not the process.
     fn with_call(&mut self, now: Now, id: CallId, act: impl FnOnce(&mut crate::call::Call, &mut Agents)) {
         let Some(entry) = self.calls.get_mut(&id) else { return };
-        let _span = tracing::info_span!("switch", call = %id).entered();
+        let _span = entry.span.clone().entered();
         let (call, agents) = (&mut entry.call, &mut self.agents);
         call.note_disk(self.disk_full);
         if catch_unwind(AssertUnwindSafe(|| act(call, agents))).is_err() {

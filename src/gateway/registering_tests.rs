@@ -502,6 +502,7 @@ fn reload(switch: &mut Switch, accounts: &[(&str, &str)], realm: &str) {
         targets: Vec::new(),
         accounts: registrar::Settings { realm: realm.into(), algorithms: Algorithm::ALL.to_vec(), accounts },
         supervisors: BTreeMap::new(),
+        agents_calls: crate::gateway::AgentsCalls::default(),
         plans: Arc::new(plans()),
     };
     switch.gateway.handle(switch.now, Input::Reload(Box::new(reload)));

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{CallTarget, Gateway, NamedPhone, Phone, Supervisor, Trunk};
+use super::{AgentsCalls, CallTarget, Gateway, NamedPhone, Phone, Supervisor, Trunk};
 use crate::clock::Now;
 use crate::dialplan::plan::Plans;
 use crate::ids::AgentNo;
@@ -23,18 +23,20 @@ pub struct Reload {
     pub accounts: registrar::Settings,
     /// Supervisors and their PINs.
     pub supervisors: BTreeMap<AgentNo, Supervisor>,
+    pub agents_calls: AgentsCalls,
     pub plans: Arc<Plans>,
 }
 
 impl Gateway {
     pub(super) fn reload(&mut self, now: Now, reload: Reload) {
-        let Reload { trunks, phones, named_phones, targets, accounts, supervisors, plans } = reload;
+        let Reload { trunks, phones, named_phones, targets, accounts, supervisors, agents_calls, plans } = reload;
         let named = named_phones.iter().map(|p| &p.agent);
         let registering = accounts.accounts.keys();
         let numbers: BTreeSet<_> = phones.iter().map(|p| &p.agent).chain(named).chain(registering).cloned().collect();
         self.agents.renew(&numbers, &plans, now);
         self.renew_accounts(now, accounts);
         self.use_supervisors(supervisors);
+        self.use_agents_calls(agents_calls);
         self.renew_reaching(now.mono);
         self.phones = phones.iter().map(|p| (p.agent.clone(), p.clone())).collect();
         let old = std::mem::replace(&mut self.settings.trunks, trunks);

@@ -1,9 +1,10 @@
 //! SIP events become call inputs; new INVITEs become calls.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::among_agents::call_id;
 use super::book::{CallerLeg, Entry, Link, Role};
 use super::{Gateway, Output, Rejected};
 use crate::call::fact::KeyPath;
@@ -20,7 +21,6 @@ use crate::media::negotiate::Peer;
 use crate::peer::identity::Number;
 use crate::protocol::sip::dtmf::Key;
 use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, MAX_FORWARDS, Seen, SessionId};
-use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Request;
 use crate::protocol::sip::reason::Reason as Cause;
 use crate::protocol::sip::replaces::Replaces;
@@ -111,8 +111,7 @@ impl Gateway {
         let caller_received = caller.number.received.clone().map(|number| self.subject(number));
         let trunk = self.settings.trunks[line].name.clone();
         let (peer, refusal) = self.media_of(request);
-        // It goes into the ledger: a real one has 20 to 80 characters.
-        let sip_call_id = request.headers.text(&Name::CALL_ID).unwrap_or_default().chars().take(256).collect();
+        let sip_call_id = call_id(request);
         let early_media = peer.as_ref().is_some_and(Peer::hears);
         let standing = hotline.reception.standing(&caller.known_as());
         let Number { kept: called, received: called_received } = called;
@@ -125,7 +124,7 @@ impl Gateway {
             sip_call_id,
             early_media,
             standing,
-            calls_back: None,
+            made: None,
         };
         tracing::info!(call = %id, hotline = %hotline.id, trunk = %offer.trunk, "call offered");
         tracing::debug!(%id, caller = %caller.number.kept, "caller");
@@ -146,7 +145,7 @@ impl Gateway {
             max_forwards,
             acknowledged: false,
         };
-        self.calls.insert(id, Entry { call, caller, attempts: BTreeMap::new() });
+        self.calls.insert(id, Entry::new(id, call, caller));
         self.by_session
             .insert(session, Link { call: id, role: Role::Caller, terminated: false, unwritten: VecDeque::new() });
         self.invited_from(id, request);

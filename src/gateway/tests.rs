@@ -25,6 +25,8 @@ pub(crate) struct Switch {
     /// In the order of their opening.
     pub(crate) legs: Vec<(CallId, LegId)>,
     pub(crate) facts: Vec<Fact>,
+    /// Those of calls that agents make.
+    pub(crate) agents_calls: Vec<Fact>,
     pub(crate) agent_facts: Vec<AgentFact>,
     pub(crate) numbers: Vec<String>,
     pub(crate) asked_for: Vec<Destination>,
@@ -117,6 +119,7 @@ impl Switch {
             remotes: Vec::new(),
             legs,
             facts: Vec::new(),
+            agents_calls: Vec::new(),
             agent_facts: Vec::new(),
             numbers: Vec::new(),
             asked_for,
@@ -171,7 +174,7 @@ impl Switch {
                 Output::CallingBack { result, .. } => self.calling_back.push(result),
                 Output::CalledBack { result, .. } => self.called_back.push(result),
                 Output::Rejected(Rejected::WrongPin) => self.wrong_pins += 1,
-                Output::Fact(fact) => self.facts.push(fact),
+                Output::Fact(fact) => self.tell_fact(fact),
                 Output::AgentFact(fact) => self.agent_facts.push(fact),
                 Output::Subject { number, .. } => self.numbers.push(number),
                 Output::Resolve(destination) => self.asked_for.push(destination),
@@ -187,6 +190,15 @@ impl Switch {
             }
         }
         sent
+    }
+
+    fn tell_fact(&mut self, fact: Fact) {
+        let begins = matches!(&fact.what, What::Offered(offered) if offered.by_agent.is_some());
+        if begins || self.agents_calls.iter().any(|known| known.call == fact.call) {
+            self.agents_calls.push(fact);
+        } else {
+            self.facts.push(fact);
+        }
     }
 
     pub(crate) fn pass(&mut self, d: Duration) -> Vec<Message> {

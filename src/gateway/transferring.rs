@@ -5,7 +5,7 @@ use super::book::{Attempt, Entry, Role};
 use crate::call::fact::{RefusedTransfer, RingResult};
 use crate::call::leg::{Callee, Consulted, Input};
 use crate::clock::Now;
-use crate::ids::{AgentNo, CallId, Side};
+use crate::ids::{AgentNo, CallId};
 use crate::media::negotiate;
 use crate::protocol::sip::endpoint::{EventKind, SessionId};
 use crate::protocol::sip::refer::Refer;
@@ -85,7 +85,7 @@ impl Gateway {
 
     fn take_consulted(&mut self, now: Now, id: CallId, attempt: u32) -> Option<()> {
         let (from, old) = self.consulted.remove(&id)?;
-        let Entry { call, caller, attempts } = self.calls.get_mut(&from)?;
+        let Entry { call, caller, attempts, .. } = self.calls.get_mut(&from)?;
         let (rings, by) = (call.rings(old), caller.session);
         let there = attempts.get_mut(&old).filter(|a| !a.released)?;
         // What is left there is a leg that is about to be closed.
@@ -105,7 +105,7 @@ impl Gateway {
             by.into_iter().for_each(|by| self.endpoint.reject(now, by, 487, None));
             self.inputs.push_back((from, now, Input::CallerLeft));
         } else {
-            self.inputs.push_back((from, now, Input::HungUp { side: Side::Agent }));
+            self.inputs.push_back((from, now, Input::CalleeMoved));
         }
         let local = moved.forks.taken_by().and_then(|session| self.endpoint.local_of(session));
         let mut media = local.and_then(|local| self.open_leg(now, id, &role, local));

@@ -1,13 +1,16 @@
-//! The listener: a thread that hears recordings once they are closed, one after another, far from the media threads.
+//! The listener: threads that hear recordings once they are closed, a recording at a time each, far from the media threads.
+//!
+//! One second of a call costs them more than carrying it did, so there are as many of them as cores: they work when nobody else does.
 //!
 //! It hears the file, not the call: what it says can be computed again by anybody who has the recording and the facts. The file's
 //! right channel is mixed, so the times of prompts are left out of what is said of the agent ([`crate::cdr::scene`]).
 
 use std::io;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -29,20 +32,29 @@ const LOOKS: u32 = 100;
 /// Two channels of 16 bits.
 const FRAME_BYTES: u64 = 4;
 
-/// The thread. When it is dropped it ends after the call that it is at.
+/// The threads. When it is dropped they end after the calls that they are at.
 #[derive(Debug)]
 pub struct Listener {
     orders: Option<SyncSender<CallId>>,
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// Where calls are ordered to be heard.
 #[derive(Debug, Clone)]
 pub struct Orders(SyncSender<CallId>);
 
+/// What the threads share.
+struct Desk<F> {
+    directory: PathBuf,
+    vault: Vault,
+    inbox: Mutex<Receiver<CallId>>,
+    stop: Arc<AtomicBool>,
+    listened: Mutex<F>,
+}
+
 impl Listener {
-    /// `listened` is called on its thread, once for each order that was taken.
+    /// `listened` is called on one of its threads at a time, once for each order that was taken.
     /// `vault`: for recordings that are sealed.
     pub fn start(
         directory: PathBuf,
@@ -51,11 +63,14 @@ impl Listener {
     ) -> io::Result<Self> {
         let (orders, inbox) = mpsc::sync_channel(MOST_WAITING);
         let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = thread::Builder::new()
-            .name("listener".into())
-            .spawn(move || run((&directory, &vault), &inbox, &stopped, listened))?;
-        Ok(Listener { orders: Some(orders), stop, thread: Some(thread) })
+        let (inbox, listened) = (Mutex::new(inbox), Mutex::new(listened));
+        let desk = Arc::new(Desk { directory, vault, inbox, stop: Arc::clone(&stop), listened });
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = (0..cores).map(|_| {
+            let desk = Arc::clone(&desk);
+            thread::Builder::new().name("listener".into()).spawn(move || desk.work())
+        });
+        Ok(Listener { orders: Some(orders), stop, threads: threads.collect::<io::Result<_>>()? })
     }
 
     /// `None` once it is being stopped.
@@ -79,37 +94,42 @@ impl Drop for Listener {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         self.orders = None;
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             thread.thread().unpark();
             if thread.join().is_err() {
-                tracing::error!("the listener's thread panicked");
+                tracing::error!("a listener's thread panicked");
             }
         }
     }
 }
 
-fn run(
-    (directory, vault): (&Path, &Vault),
-    inbox: &Receiver<CallId>,
-    stop: &AtomicBool,
-    mut listened: impl FnMut(CallId, Listened) + Send,
-) {
-    super::priority::last();
-    let mut reader = None;
-    while let Ok(call) = inbox.recv() {
-        if stop.load(Ordering::Acquire) {
-            break;
+impl<F: FnMut(CallId, Listened)> Desk<F> {
+    fn work(&self) {
+        super::priority::last();
+        let mut reader = None;
+        while let Some(call) = self.next() {
+            let result = heard((&self.directory, &self.vault), &mut reader, call, &self.stop);
+            if self.stop.load(Ordering::Acquire) && result.is_err() {
+                // Nothing is wrong with it: whoever starts next hears it.
+                break;
+            }
+            if let Err(reason) = &result {
+                tracing::warn!(%call, reason, "a recording was not listened to");
+            }
+            held(&self.listened)(call, result);
         }
-        let result = heard((directory, vault), &mut reader, call, stop);
-        if stop.load(Ordering::Acquire) && result.is_err() {
-            // Nothing is wrong with it: whoever starts next hears it.
-            break;
-        }
-        if let Err(reason) = &result {
-            tracing::warn!(%call, reason, "a recording was not listened to");
-        }
-        listened(call, result);
     }
+
+    /// Waits for an order; `None` when there will be none. Whoever holds the inbox waits for all.
+    fn next(&self) -> Option<CallId> {
+        let call = held(&self.inbox).recv().ok()?;
+        (!self.stop.load(Ordering::Acquire)).then_some(call)
+    }
+}
+
+/// What a thread left that panicked is whole: nothing is half done while it is held.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn heard(

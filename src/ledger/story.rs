@@ -53,6 +53,7 @@ impl Story {
             callback: None,
             internal: false,
             calls_back: None,
+            by_agent: None,
         };
         Story { facts: vec![Fact { call, n: 0, at, what: What::Offered(Box::new(offered)) }], offered: at }
     }

@@ -11,7 +11,7 @@ use super::staffing::{Engaged, Staffing};
 use super::table::{AgentCall, CallState, Id};
 use crate::call::fact::{Fact, RecordingStatus, RingResult, SurveyEnd, What};
 use crate::call::presence::AgentFact;
-use crate::cdr::{Fold, Outcome, Phase, QualityStatus, Record, Word};
+use crate::cdr::{CallKind, Fold, Outcome, Phase, QualityStatus, Record, Word};
 use crate::clock::{Instant, Stamp};
 use crate::ids::{AgentNo, CallId, HotlineId, Side};
 use crate::protocol::rtp::Received;
@@ -34,9 +34,9 @@ pub struct CallMetrics {
     families: Families,
     sets: Sets,
     whole: Whole,
-    live: BTreeMap<CallId, Case>,
+    live: BTreeMap<CallId, Box<Case>>,
     /// Ended calls whose recording is still open: the oldest give way, unjudged.
-    unsealed: BTreeMap<CallId, Case>,
+    unsealed: BTreeMap<CallId, Box<Case>>,
     pack: Arc<Pack>,
     /// The rules that have series.
     counted: BTreeSet<String>,
@@ -46,8 +46,8 @@ pub struct CallMetrics {
     unrated: BTreeMap<CallId, Fold>,
     /// Since when each attempt rings, and whose phone.
     rings: BTreeMap<(CallId, u32), (AgentNo, Stamp)>,
-    /// Live calls to callers who are called back: no hotline's offered calls.
-    callbacks: BTreeMap<CallId, Fold>,
+    /// Live calls of other kinds than a hotline's offered ones.
+    apart: BTreeMap<CallId, Fold>,
     staffing: Staffing,
 }
 
@@ -67,7 +67,7 @@ impl CallMetrics {
             watches: Watches::default(),
             unrated,
             rings,
-            callbacks: BTreeMap::new(),
+            apart: BTreeMap::new(),
             staffing,
         }
     }
@@ -80,7 +80,7 @@ impl CallMetrics {
 
         let whole = self.whole.clone();
         let _held = whole.hold();
-        if self.take_callback(fact) {
+        if self.take_apart(fact) {
             return;
         }
         self.count_at_once(fact);
@@ -90,11 +90,13 @@ impl CallMetrics {
         self.seal(fact);
         let Some(mut case) = self.live.remove(&fact.call).or_else(|| self.begin(fact)) else { return };
         self.count_transfer(case.fold(), &fact.what);
-        let before = Engaged::of(case.fold());
-        self.shift_state(case.fold(), -1);
+        let (phase, engaged) = (case.fold().phase(), Engaged::of(case.fold()));
         case.push(fact);
-        self.shift_state(case.fold(), 1);
-        self.staffing.moved(&before, &Engaged::of(case.fold()));
+        if case.fold().phase() != phase {
+            self.shift_state(case.fold().hotline(), phase, -1);
+            self.shift_state(case.fold().hotline(), case.fold().phase(), 1);
+        }
+        self.staffing.moved(&engaged, &Engaged::of(case.fold()));
         if case.fold().phase() == Phase::Ended {
             self.count_ended(case.fold());
             self.await_rating(case.fold().clone());
@@ -132,16 +134,16 @@ impl CallMetrics {
     }
 
     /// A new call, counted as offered; its contribution to the gauges is withdrawn again by the caller.
-    fn begin(&mut self, fact: &Fact) -> Option<Case> {
+    fn begin(&mut self, fact: &Fact) -> Option<Box<Case>> {
         let case = Case::begin(fact)?;
         let fold = case.fold();
         self.families.add(Id::CallsOffered, &[fold.hotline().as_str(), fold.trunk().as_str()], 1);
-        self.shift_state(fold, 1);
-        Some(case)
+        self.shift_state(fold.hotline(), fold.phase(), 1);
+        Some(Box::new(case))
     }
 
     /// Verdicts are final when the call is sealed.
-    fn await_seal(&mut self, case: Case) {
+    fn await_seal(&mut self, case: Box<Case>) {
         if case.fold().is_closed() {
             self.count_verdicts(&case);
             return;
@@ -338,10 +340,10 @@ impl CallMetrics {
         }
     }
 
-    /// Whether the fact is one of a live callback: of those only the sound is counted with that of other calls.
-    fn take_callback(&mut self, fact: &Fact) -> bool {
-        let begun = || matches!(&fact.what, What::Offered(offered) if offered.calls_back.is_some());
-        let fold = self.callbacks.remove(&fact.call);
+    /// Whether the fact is one of a live call that no caller made: of those only the sound is counted with that of other calls.
+    fn take_apart(&mut self, fact: &Fact) -> bool {
+        let begun = || matches!(&fact.what, What::Offered(offered) if offered.is_apart());
+        let fold = self.apart.remove(&fact.call);
         let Some(mut fold) = fold.or_else(|| begun().then(|| Fold::begin(fact)).flatten()) else { return false };
         if !matches!(fact.what, What::AgentReleased { .. }) {
             self.count_at_once(fact);
@@ -350,14 +352,28 @@ impl CallMetrics {
         fold.push(fact);
         self.staffing.moved(&before, &Engaged::of(&fold));
         if fold.phase() == Phase::Ended {
-            if let Some(end) = fold.record().called_back.and_then(|back| back.end) {
-                self.families.add(Id::CallbacksMade, &[end.word()], 1);
-            }
+            self.count_apart(&fold.record());
             self.await_rating(fold);
         } else {
-            self.callbacks.insert(fact.call, fold);
+            self.apart.insert(fact.call, fold);
         }
         true
+    }
+
+    fn count_apart(&self, record: &Record) {
+        let by_agent = record.by_agent.as_ref();
+        if let Some(end) = record.called_back.as_ref().and_then(|back| back.end) {
+            self.families.add(Id::CallbacksMade, &[end.word()], 1);
+        }
+        if let Some(end) = by_agent.and_then(|by| by.end) {
+            self.families.add(Id::OutboundCalls, &[end.word()], 1);
+            self.families.add_ms(Id::OutboundTalk, &[], record.talk_ms.unwrap_or(0));
+        }
+        if record.kind == CallKind::Internal
+            && let Some(outcome) = record.outcome
+        {
+            self.families.add(Id::InternalCalls, &[outcome.word()], 1);
+        }
     }
 
     fn observe(&self, id: Id, hotline: &str, ms: Option<u64>, of: Seen) {
@@ -366,15 +382,15 @@ impl CallMetrics {
         }
     }
 
-    fn shift_state(&self, fold: &Fold, by: i64) {
-        let state = match fold.phase() {
+    fn shift_state(&self, hotline: &HotlineId, phase: Phase, by: i64) {
+        let state = match phase {
             Phase::Ringing => CallState::Ringing,
             Phase::Greeting => CallState::Greeting,
             Phase::Talking => CallState::Talking,
             Phase::Hold => CallState::Hold,
             Phase::Ended => return,
         };
-        self.families.shift(Id::CallsActive, &[fold.hotline().as_str(), state.word()], by);
+        self.families.shift(Id::CallsActive, &[hotline.as_str(), state.word()], by);
     }
 }
 

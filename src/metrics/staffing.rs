@@ -13,7 +13,7 @@ use crate::ids::AgentNo;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Engaged {
     ringing: Vec<AgentNo>,
-    talking: Option<AgentNo>,
+    talking: Vec<AgentNo>,
 }
 
 #[derive(Debug)]
@@ -32,7 +32,8 @@ pub(super) struct Staffing {
 
 impl Engaged {
     pub(super) fn of(fold: &Fold) -> Engaged {
-        Engaged { ringing: fold.ringing_agents().cloned().collect(), talking: fold.talking_agent().cloned() }
+        let talking = fold.talking_agent().into_iter().chain(fold.calling_agent()).cloned().collect();
+        Engaged { ringing: fold.ringing_agents().cloned().collect(), talking }
     }
 
     fn agents(&self) -> impl Iterator<Item = &AgentNo> {

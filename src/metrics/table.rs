@@ -429,4 +429,10 @@ metrics! {
         "Shifts for which an agent had not logged in as early as the dialplan asks; agents' facts tell whose.";
     CallbacksMade "hotline_callbacks_made_total" Counter [CALLBACK_END] None
         "Calls to callers of the list of callbacks, which are no offered calls, by what came of them.";
+    InternalCalls "hotline_internal_calls_total" Counter [OUTCOME] None
+        "Calls of agents to colleagues and targets, which are no offered calls, by how they ended.";
+    OutboundCalls "hotline_outbound_calls_total" Counter [CALLBACK_END] None
+        "Calls of agents to numbers outside, which are no offered calls, by what came of them.";
+    OutboundTalk "hotline_outbound_talk_seconds_total" Counter [] None
+        "Talk in such calls.";
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::duty::{Duty, OnDuty, is_none};
-use super::{Share, Summary};
+use super::{Share, Summary, colleagues};
 use crate::call::reason::EndedBy;
-use crate::cdr::{Outcome, Record, RingEnd, Word as _};
+use crate::cdr::{CallKind, Outcome, Record, RingEnd, Word as _};
+use crate::clock::Wall;
 use crate::ids::AgentNo;
 
 /// One agent's share of the calls of a period.
@@ -36,10 +37,23 @@ pub struct AgentFigures {
     pub called_back: u64,
     #[serde(skip_serializing_if = "is_none")]
     pub called_back_ms: u64,
+    /// Numbers outside that this agent called, with an answer or not, and the talk with those who answered. Absent: none.
+    #[serde(skip_serializing_if = "is_none")]
+    pub outbound: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    pub outbound_ms: u64,
+    /// What is left of the month's talk; absent: no bound, or no such call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outbound_left_ms: Option<u64>,
+    /// Calls with colleagues and targets that this agent made or answered, and the time in them. Absent: none.
+    #[serde(skip_serializing_if = "is_none")]
+    pub internal: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    pub internal_ms: u64,
     /// Null: nothing is known of this agent's presence.
     pub duty: Option<Duty>,
-    /// (talk + hold + wrap-up, of callbacks too) / (ready + wrap-up) over the whole period; null where there were calls of which it is not known
-    /// whether the agent was on duty.
+    /// (talk + hold + wrap-up, of callbacks and calls that agents make too, each moment once) / (ready + wrap-up) over the whole period; null
+    /// where there were calls of which it is not known whether the agent was on duty.
     pub occupancy: Option<f64>,
 }
 
@@ -64,6 +78,15 @@ struct Sums {
     hold: Vec<u64>,
     called_back: u64,
     called_back_ms: u64,
+    outbound: u64,
+    outbound_ms: u64,
+    /// The newest bound.
+    quota_ms: Option<u64>,
+    internal: u64,
+    internal_ms: u64,
+    /// When this agent was with a caller or called back, or in a call with a colleague.
+    with_callers: Vec<(Wall, Wall)>,
+    with_colleagues: Vec<(Wall, Wall)>,
     /// A call outside the time that the agent's duty is known of.
     unknown: bool,
 }
@@ -71,28 +94,31 @@ struct Sums {
 /// Each agent who was rung, had a call or was on duty.
 pub(super) fn by_agent(
     records: &[&Record],
-    called_back: &[&Record],
+    apart: &[&Record],
     duties: &BTreeMap<AgentNo, OnDuty>,
 ) -> BTreeMap<AgentNo, AgentFigures> {
-    let mut sums: BTreeMap<&AgentNo, Sums> = duties.keys().map(|agent| (agent, Sums::default())).collect();
+    let mut sums: BTreeMap<AgentNo, Sums> = duties.keys().map(|agent| (agent.clone(), Sums::default())).collect();
     for record in records {
         for attempt in &record.attempts {
             let Some(agent) = &attempt.agent else { continue };
-            let sum = sums.entry(agent).or_default();
+            let sum = sums.entry(agent.clone()).or_default();
             sum.rung += 1;
             if let Some(end) = attempt.end {
                 *sum.ring_ends.entry(end).or_default() += 1;
             }
         }
         for segment in &record.segments {
-            let sum = sums.entry(&segment.agent).or_default();
+            let sum = sums.entry(segment.agent.clone()).or_default();
             sum.had += 1;
             sum.unknown |= !duties.get(&segment.agent).is_some_and(|on_duty| on_duty.knows(record.offered_at.0));
             sum.talk.extend(segment.talk_ms);
             sum.hold.extend(segment.hold_ms);
         }
+        for (agent, from, to) in record.talks() {
+            sums.entry(agent).or_default().with_callers.push((from, to));
+        }
         if let Some(agent) = record.agent.as_ref().filter(|_| record.outcome == Some(Outcome::Answered)) {
-            let sum = sums.entry(agent).or_default();
+            let sum = sums.entry(agent.clone()).or_default();
             sum.answered += 1;
             sum.in_time += u64::from(record.answered_within_target == Some(true));
             let alone = record.segments.len() == 1;
@@ -100,26 +126,66 @@ pub(super) fn by_agent(
             sum.hung_up += u64::from(alone && record.ended_by == Some(EndedBy::Agent));
         }
     }
-    for record in called_back {
-        for segment in &record.segments {
-            let sum = sums.entry(&segment.agent).or_default();
-            sum.called_back += 1;
-            sum.called_back_ms += segment.talk_ms.unwrap_or(0) + segment.hold_ms.unwrap_or(0);
-            sum.unknown |= !duties.get(&segment.agent).is_some_and(|on_duty| on_duty.knows(record.offered_at.0));
+    for record in apart {
+        match record.kind {
+            CallKind::Internal => add_internal(&mut sums, record),
+            CallKind::Offered | CallKind::Callback | CallKind::Outbound => add_outside(&mut sums, record, duties),
         }
     }
     sums.into_iter()
-        .map(|(agent, sum)| (agent.clone(), sum.figures(duties.get(agent).map(|on_duty| on_duty.duty))))
+        .map(|(agent, sum)| {
+            let figures = sum.figures(duties.get(&agent));
+            (agent, figures)
+        })
         .collect()
 }
 
+/// A call with a colleague or a target.
+fn add_internal(sums: &mut BTreeMap<AgentNo, Sums>, record: &Record) {
+    for (agent, (from, to)) in colleagues::stretches(record) {
+        let sum = sums.entry(agent).or_default();
+        sum.internal += 1;
+        sum.internal_ms += u64::try_from((to.as_micros() - from.as_micros()) / 1_000).unwrap_or(0);
+        sum.with_colleagues.push((from, to));
+    }
+}
+
+/// A call to somebody of the list of callbacks, or to another number outside.
+fn add_outside(sums: &mut BTreeMap<AgentNo, Sums>, record: &Record, duties: &BTreeMap<AgentNo, OnDuty>) {
+    let outbound = record.by_agent.as_ref();
+    if let Some(by) = outbound {
+        let sum = sums.entry(by.agent.clone()).or_default();
+        sum.outbound += 1;
+        sum.quota_ms = by.quota_ms;
+    }
+    for segment in &record.segments {
+        let sum = sums.entry(segment.agent.clone()).or_default();
+        let ms = segment.talk_ms.unwrap_or(0) + segment.hold_ms.unwrap_or(0);
+        match outbound {
+            Some(_) => sum.outbound_ms += ms,
+            None => {
+                sum.called_back += 1;
+                sum.called_back_ms += ms;
+            }
+        }
+        sum.unknown |= !duties.get(&segment.agent).is_some_and(|on_duty| on_duty.knows(record.offered_at.0));
+    }
+    for (agent, from, to) in record.talks() {
+        sums.entry(agent).or_default().with_callers.push((from, to));
+    }
+}
+
 impl Sums {
-    fn figures(self, duty: Option<Duty>) -> AgentFigures {
+    fn figures(self, on_duty: Option<&OnDuty>) -> AgentFigures {
+        let duty = on_duty.map(|on_duty| on_duty.duty);
         let ended = |end: RingEnd| self.ring_ends.get(&end).copied().unwrap_or(0);
         let passed_by = ended(RingEnd::NoAnswer) + ended(RingEnd::Declined);
         let own = passed_by + ended(RingEnd::Answered);
         let handling: Vec<u64> = self.talk.iter().zip(&self.hold).map(|(talk, hold)| talk + hold).collect();
-        let busy_ms = handling.iter().sum::<u64>() + self.called_back_ms;
+        let ready = on_duty.map_or(&[][..], |on_duty| &on_duty.ready);
+        let with_colleagues_ms = colleagues::alone_ms(&self.with_colleagues, ready, &self.with_callers);
+        let outside_ms = self.called_back_ms + self.outbound_ms;
+        let busy_ms = handling.iter().sum::<u64>() + outside_ms + with_colleagues_ms;
         let known = duty.filter(|_| !self.unknown);
         AgentFigures {
             passed_by: Share::new(passed_by, own),
@@ -135,6 +201,11 @@ impl Sums {
             handling_ms: Summary::of(handling),
             called_back: self.called_back,
             called_back_ms: self.called_back_ms,
+            outbound: self.outbound,
+            outbound_ms: self.outbound_ms,
+            outbound_left_ms: self.quota_ms.map(|quota_ms| quota_ms.saturating_sub(self.outbound_ms)),
+            internal: self.internal,
+            internal_ms: self.internal_ms,
             duty,
         }
     }

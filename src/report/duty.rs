@@ -38,6 +38,8 @@ pub struct OnDuty {
     pub duty: Duty,
     /// The parts of the period that `duty` tells of.
     pub known: Vec<(Wall, Wall)>,
+    /// When the agent was free, rung or talking.
+    pub ready: Vec<(Wall, Wall)>,
 }
 
 impl OnDuty {
@@ -85,6 +87,9 @@ pub(super) fn duties(facts: &[AgentFact], runs: &[Run], (from, to): (Wall, Wall)
         let states = states(&told, run, from);
         for (kind, since, until) in &states {
             on_duty.duty.add(*kind, within(*since, *until, (from, to)));
+            if *kind == Kind::Ready {
+                on_duty.ready.push((since.wall().max(from), until.wall().min(to)));
+            }
         }
         for (began, over) in shifts(&told, run) {
             on_duty.duty.rostered_ms += within(began, over, (from, to));

@@ -2,6 +2,7 @@
 
 mod agents;
 pub mod callbacks;
+mod colleagues;
 mod duty;
 mod figures;
 mod format;
@@ -70,8 +71,8 @@ pub struct Material {
     pub runs: Vec<Run>,
     /// Callers who were owed a call.
     pub callbacks: Vec<callbacks::Row>,
-    /// Records of calls that were made to them: of those nothing counts but the agent's time.
-    pub called_back: Vec<Record>,
+    /// Records of calls of other kinds than the offered ones: of those nothing counts but the agents' time.
+    pub apart: Vec<Record>,
 }
 
 impl Zones {
@@ -129,9 +130,9 @@ impl Report {
         }
         let day = period.bounds(&zones.otherwise)?;
         let in_day = |record: &&Record| (day.0..day.1).contains(&record.offered_at.0);
-        let called_back: Vec<&Record> = material.called_back.iter().filter(in_day).collect();
+        let apart: Vec<&Record> = material.apart.iter().filter(in_day).collect();
         let mut back_of: BTreeMap<&HotlineId, Vec<&Record>> = BTreeMap::new();
-        for record in &called_back {
+        for record in apart.iter().filter(|record| record.called_back.is_some()) {
             back_of.entry(&record.hotline).or_default().push(record);
         }
         Ok(Report {
@@ -139,7 +140,7 @@ impl Report {
             hotlines,
             total: Figures::of(&all),
             hours: hours::by_hour(all.iter().map(|record| (*record, zones.of(&record.hotline)))),
-            agents: agents::by_agent(&all, &called_back, &duties),
+            agents: agents::by_agent(&all, &apart, &duties),
             surveys,
             surveys_after_callbacks: surveyed(&back_of),
             classes,

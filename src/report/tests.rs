@@ -223,14 +223,14 @@ fn a_callback_is_the_agents_time_and_no_call_of_the_hotline() {
     let calls_back = CallsBack { entry: facts[0].call, agent: agent() };
     let What::Offered(offered) = &mut facts[0].what else { panic!("no call") };
     offered.calls_back = Some(calls_back);
-    let called_back = vec![Record::from_facts(&facts).unwrap()];
+    let apart = vec![Record::from_facts(&facts).unwrap()];
     let at = Stamp { run: RunId(1), mono_ns: 0, wall_us: MORNING.as_micros() };
     let presence = vec![
         AgentFact { agent: agent(), n: 0, at, what: Told::LoggedIn { by: By::Phone } },
         AgentFact { agent: agent(), n: 1, at, what: Told::Ready { by: By::Phone } },
     ];
     let runs = vec![Run { id: RunId(1), began: MORNING, until: MORNING + Duration::from_secs(200) }];
-    let material = Material { called_back, presence, runs, ..Material::default() };
+    let material = Material { apart, presence, runs, ..Material::default() };
     let report = Report::new(day(), &zones(), &material).unwrap();
     let eight = &report.agents[&agent()];
     assert_eq!((eight.called_back, eight.called_back_ms, eight.occupancy), (1, 50_000, Some(0.25)));

@@ -12,7 +12,7 @@ use crate::call::fact::{
 use crate::call::leg::Callee;
 use crate::call::reason::{EndedBy, Reason};
 use crate::call::script::{Cue, Deed, Script};
-use crate::cdr::{Fold, Record, Verdict, Word as _};
+use crate::cdr::{CallKind, Fold, Record, Verdict, Word as _};
 use crate::clock::Stamp;
 use crate::ids::{AgentNo, Side};
 use crate::media::{OneWayBy, Play};
@@ -206,9 +206,9 @@ impl Case {
         if self.is_judged() { self.judge(&self.fold.record(), pack).collect() } else { Vec::new() }
     }
 
-    /// The rules are for callers who call: a callback is judged by none.
+    /// The rules are for callers who call: a call of another kind is judged by none.
     fn is_judged(&self) -> bool {
-        self.fold.is_closed() && self.fold.calls_back().is_none()
+        self.fold.is_closed() && self.fold.kind() == CallKind::Offered
     }
 
     pub fn verdict(&self, rule: &Rule, judged: &Judged) -> Verdict {

@@ -91,10 +91,10 @@ struct Talking {
 }
 
 impl Watch {
-    /// Begins a call by the parameters of `pack`; `None` if `first` is not `offered`, or nobody called.
+    /// Begins a call by the parameters of `pack`; `None` if `first` is not `offered`, or no caller called.
     pub fn begin(first: &Fact, pack: &Pack) -> Option<Watch> {
         let What::Offered(offered) = &first.what else { return None };
-        if offered.calls_back.is_some() {
+        if offered.is_apart() {
             return None;
         }
         let ms = |rule: &str, name: &str| {

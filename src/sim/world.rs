@@ -34,6 +34,7 @@ pub struct World {
     /// All agents' phones behind one address.
     pub agents: Phone,
     pub facts: Vec<Fact>,
+    apart: BTreeSet<CallId>,
     /// Facts of agents.
     pub agent_facts: Vec<AgentFact>,
     pub numbers: BTreeMap<SubjectId, String>,
@@ -115,6 +116,7 @@ impl World {
             trunk: Phone::new(address(TRUNK), idle, split()),
             agents: Phone::new(address(AGENTS), idle, split()),
             facts: Vec::new(),
+            apart: BTreeSet::new(),
             agent_facts: Vec::new(),
             numbers: BTreeMap::new(),
             wire_log: Vec::new(),
@@ -215,6 +217,7 @@ impl World {
             targets: Vec::new(),
             accounts: crate::peer::registrar::Settings::default(),
             supervisors: BTreeMap::new(),
+            agents_calls: crate::gateway::AgentsCalls::default(),
             plans: Arc::new(plans),
         })));
     }
@@ -394,7 +397,13 @@ impl World {
             Output::Media(command) => self.carry_sound(command),
             Output::Fact(fact) => {
                 self.media.read(&fact);
-                self.facts.push(fact);
+                // Agents' consultations are no calls of the scenario.
+                if matches!(&fact.what, What::Offered(offered) if offered.is_apart()) {
+                    self.apart.insert(fact.call);
+                }
+                if !self.apart.contains(&fact.call) {
+                    self.facts.push(fact);
+                }
             }
             Output::AgentFact(fact) => self.agent_facts.push(fact),
             Output::Subject { id, number } => {

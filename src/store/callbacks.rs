@@ -12,7 +12,7 @@ use super::audit::{self, Deed as Audit};
 use super::qa::By;
 use super::told::Told;
 use super::{StoreError, sqlite};
-use crate::cdr::{CalledBack, Fold, Record, Time, WhyOwed, Word};
+use crate::cdr::{Fold, Record, Time, WhyOwed, Word};
 use crate::clock::Wall;
 use crate::ids::{CallId, HotlineId};
 use crate::report::callbacks::{self, Code, Deed, Did, Entry, Made, Row};
@@ -220,7 +220,7 @@ fn deeds(db: &Connection, call: CallId) -> Result<Vec<Deed>, StoreError> {
 /// The calls that were made for an entry, oldest first.
 fn calls(db: &Connection, entry: CallId) -> Result<Vec<Made>, StoreError> {
     let mut query = db.prepare_cached(
-        "SELECT id, offered_wall_us, json_extract(record, '$.called_back.end') FROM callback_call WHERE entry = ?1
+        "SELECT id, offered_wall_us, json_extract(record, '$.called_back.end') FROM call_apart WHERE entry = ?1
          ORDER BY offered_wall_us, id",
     )?;
     let found = query.query_map([sqlite::id(entry)], |row| {
@@ -247,26 +247,6 @@ pub(super) fn write(db: &Connection, fold: &Fold, record: &Record) -> Result<(),
     )?;
     let (hotline, why, due) = (record.hotline.as_str(), owed.why.word(), owed.due_at.0.as_micros());
     replace.execute((sqlite::id(fold.call()), hotline, why, ended.wall_us, due, owed.attempts))?;
-    Ok(())
-}
-
-/// The row of a call that the gateway makes, whether it has ended or not.
-pub(super) fn write_call(db: &Connection, fold: &Fold, record: &Record, back: &CalledBack) -> Result<(), StoreError> {
-    let mut replace = db.prepare_cached(
-        "INSERT OR REPLACE INTO callback_call (id, entry, hotline, subject, offered_wall_us, ended_wall_us, outcome, closed, record)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )?;
-    replace.execute((
-        sqlite::id(fold.call()),
-        sqlite::id(back.entry),
-        record.hotline.as_str(),
-        fold.subject().0.as_bytes(),
-        fold.offered_at().wall_us,
-        fold.ended_at().map(|at| at.wall_us),
-        record.outcome.map(|outcome| outcome.word()),
-        fold.is_closed(),
-        serde_json::to_string(record)?,
-    ))?;
     Ok(())
 }
 

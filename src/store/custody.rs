@@ -299,10 +299,7 @@ fn same_person(db: &Connection, hash: &[u8; 32]) -> Result<Vec<[u8; 16]>, StoreE
 
 /// The calls of these callers, and whether each is closed.
 fn calls_of(db: &Connection, subjects: &[[u8; 16]]) -> Result<Vec<(CallId, bool)>, StoreError> {
-    let mut query = db.prepare(
-        "SELECT id, closed FROM call WHERE subject = ?1
-         UNION ALL SELECT id, closed FROM callback_call WHERE subject = ?1 ORDER BY id",
-    )?;
+    let mut query = db.prepare("SELECT id, closed FROM any_call WHERE subject = ?1 ORDER BY id")?;
     let mut found = Vec::new();
     for subject in subjects {
         let rows = query.query_map([subject], |row| Ok((sqlite::call_id(row.get(0)?), row.get(1)?)))?;

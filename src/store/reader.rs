@@ -8,7 +8,7 @@ use super::audit::{self, Audited, Chain, Hash};
 use super::{Filter, Kept, Page, Place, Since, StoreError, listing, recordings, sqlite, transcripts};
 use crate::call::fact::Fact;
 use crate::call::presence::AgentFact;
-use crate::cdr::Record;
+use crate::cdr::{CallKind, Record, Word as _};
 use crate::clock::{RunId, Wall};
 use crate::ids::{CallId, HotlineId, SubjectId};
 use crate::ledger::codec;
@@ -48,9 +48,9 @@ pub struct Nuisance {
 const COLUMNS: &str = "SELECT call.id, call.ended_wall_us, call.record, subject.number FROM call
     LEFT JOIN subject ON subject.id = call.subject";
 
-/// The same of calls to callers who were called back.
-fn of_callbacks(sql: &str) -> String {
-    sql.replacen("FROM call", "FROM callback_call AS call", 1)
+/// The same of calls of other kinds, or of whatever kind.
+fn of(table: &str, sql: &str) -> String {
+    sql.replacen("FROM call", &format!("FROM {table} AS call"), 1)
 }
 
 impl Reader {
@@ -60,30 +60,39 @@ impl Reader {
 
     /// Calls offered at or after `since`, newest (by *offered*) first, at most `limit`.
     pub fn calls(&self, which: Which, since: Option<Wall>, limit: usize) -> Result<Vec<Record>, StoreError> {
+        self.calls_of(CallKind::Offered, which, since, limit)
+    }
+
+    /// The same of another kind.
+    pub fn calls_of(
+        &self,
+        kind: CallKind,
+        which: Which,
+        since: Option<Wall>,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
         let ended = match which {
             Which::Ended => "IS NOT NULL",
             Which::Live => "IS NULL",
         };
+        let (select, and) = match kind {
+            CallKind::Offered => (COLUMNS.to_owned(), String::new()),
+            _ => (of("call_apart", COLUMNS), format!("AND call.kind = '{}'", kind.word())),
+        };
         let sql = format!(
-            "{COLUMNS} WHERE call.ended_wall_us {ended} AND call.offered_wall_us >= ?1
+            "{select} WHERE call.ended_wall_us {ended} AND call.offered_wall_us >= ?1 {and}
              ORDER BY call.offered_wall_us DESC, call.id DESC LIMIT ?2"
         );
         let since = since.map_or(i64::MIN, Wall::as_micros);
         self.records(&sql, &[&since, &i64::try_from(limit).unwrap_or(i64::MAX)])
     }
 
-    /// Of a caller, or to one who was called back.
+    /// Of whatever kind.
     pub fn call(&self, call: CallId) -> Result<Option<Call>, StoreError> {
         // One transaction, so that record and facts are of the same moment.
         let moment = self.db.unchecked_transaction()?;
-        let sql = format!("{COLUMNS} WHERE call.id = ?1");
-        let of_caller = moment.query_row(&sql, [sqlite::id(call)], columns).optional()?;
-        let back = of_callbacks(&sql);
-        let row = match of_caller {
-            None => moment.query_row(&back, [sqlite::id(call)], columns).optional()?,
-            found => found,
-        };
-        let Some(row) = row else { return Ok(None) };
+        let sql = of("any_call", &format!("{COLUMNS} WHERE call.id = ?1"));
+        let Some(row) = moment.query_row(&sql, [sqlite::id(call)], columns).optional()? else { return Ok(None) };
         Ok(Some(Call { record: record(&moment, row)?, facts: sqlite::facts_of(&moment, call)? }))
     }
 
@@ -102,10 +111,10 @@ impl Reader {
         self.records(&sql, &[&from.as_micros(), &to.as_micros(), &hotline])
     }
 
-    /// Calls to callers who were called back, as [`Reader::records_between`] gives those of callers.
-    pub fn called_back_between(&self, from: Wall, to: Wall) -> Result<Vec<Record>, StoreError> {
-        let sql =
-            of_callbacks(COLUMNS) + " WHERE call.offered_wall_us >= ?1 AND call.offered_wall_us < ?2 ORDER BY call.id";
+    /// Calls of other kinds than the offered ones, as [`Reader::records_between`] gives those.
+    pub fn apart_between(&self, from: Wall, to: Wall) -> Result<Vec<Record>, StoreError> {
+        let sql = of("call_apart", COLUMNS)
+            + " WHERE call.offered_wall_us >= ?1 AND call.offered_wall_us < ?2 ORDER BY call.id";
         self.records(&sql, &[&from.as_micros(), &to.as_micros()])
     }
 
@@ -155,10 +164,7 @@ impl Reader {
     /// The facts of every call in progress.
     pub fn live_facts(&self) -> Result<Vec<Vec<Fact>>, StoreError> {
         let moment = self.db.unchecked_transaction()?;
-        let mut query = moment.prepare_cached(
-            "SELECT id FROM call WHERE ended_wall_us IS NULL AND closed = 0
-             UNION ALL SELECT id FROM callback_call WHERE ended_wall_us IS NULL AND closed = 0",
-        )?;
+        let mut query = moment.prepare_cached("SELECT id FROM any_call WHERE ended_wall_us IS NULL AND closed = 0")?;
         let calls = query.query_map([], |row| row.get(0).map(sqlite::call_id))?.collect::<Result<Vec<_>, _>>()?;
         calls.into_iter().map(|call| sqlite::facts_of(&moment, call)).collect()
     }
@@ -202,9 +208,7 @@ impl Reader {
 
     /// Whether this call is known and not closed: its recording may still be written. `None`: there is no such call.
     pub fn is_open(&self, call: CallId) -> Result<Option<bool>, StoreError> {
-        let mut find = self.db.prepare_cached(
-            "SELECT closed = 0 FROM call WHERE id = ?1 UNION ALL SELECT closed = 0 FROM callback_call WHERE id = ?1",
-        )?;
+        let mut find = self.db.prepare_cached("SELECT closed = 0 FROM any_call WHERE id = ?1")?;
         Ok(find.query_row([sqlite::id(call)], |row| row.get(0)).optional()?)
     }
 

@@ -189,12 +189,9 @@ pub(super) fn row(db: &Connection, call: CallId) -> Result<Option<Kept>, StoreEr
 
 pub(super) fn unrecorded(db: &Connection, since: Wall) -> Result<Vec<CallId>, StoreError> {
     let mut query = db.prepare_cached(
-        "SELECT id FROM call WHERE closed = 1 AND offered_wall_us >= ?1
+        "SELECT id FROM any_call WHERE closed = 1 AND offered_wall_us >= ?1
          AND json_extract(record, '$.connected_at') IS NOT NULL
-         AND NOT EXISTS (SELECT 1 FROM recording WHERE recording.call = call.id)
-         UNION ALL SELECT id FROM callback_call AS back WHERE closed = 1 AND offered_wall_us >= ?1
-         AND json_extract(record, '$.connected_at') IS NOT NULL
-         AND NOT EXISTS (SELECT 1 FROM recording WHERE recording.call = back.id) ORDER BY id",
+         AND NOT EXISTS (SELECT 1 FROM recording WHERE recording.call = any_call.id) ORDER BY id",
     )?;
     let calls = query.query_map([since.as_micros()], |row| row.get(0).map(sqlite::call_id))?;
     Ok(calls.collect::<Result<_, _>>()?)

@@ -47,8 +47,8 @@ pub fn whole(dir: &Path, period: Period, zones: &Zones, now: Wall) -> Result<Who
     }
     // What becomes of callbacks goes on after the period: a closed report does not tell of them.
     let (presence, runs) = (reader.presence_between(from, to)?, reader.runs(now)?);
-    let called_back = reader.called_back_between(from, to)?;
-    let material = Material { records: within, presence, runs, callbacks: Vec::new(), called_back };
+    let apart = reader.apart_between(from, to)?;
+    let material = Material { records: within, presence, runs, callbacks: Vec::new(), apart };
     let report = Report::new(period, zones, &material).map_err(no_date)?;
     let (from, to) = period.bounds(&zones.otherwise).map_err(no_date)?;
     let months = [from, to].map(|at| crate::notes::day(at, &zones.otherwise).strftime("%Y-%m").to_string());

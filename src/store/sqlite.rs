@@ -31,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0013_targeting.sql"),
     include_str!("migrations/0014_callback_calls.sql"),
     include_str!("migrations/0015_drawn.sql"),
+    include_str!("migrations/0016_calls_apart.sql"),
 ];
 
 /// How long one statement waits for another process's lock. Short: the ledger's thread retries by itself, and meanwhile

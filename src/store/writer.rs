@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior, params, params_from_iter};
 use sha2::Sha256;
 
 use super::{StoreError, SubjectKey, callbacks, listing, recordings, sqlite, transcripts};
 use crate::call::fact::Fact;
 use crate::call::presence::AgentFact;
-use crate::cdr::{Fold, Record, Word as _};
+use crate::cdr::{CallKind, Fold, Record, Word as _};
 use crate::clock::{RunId, Wall};
 use crate::ids::CallId;
 use crate::ledger::Subject;
@@ -89,9 +89,7 @@ impl Writer {
 
     /// Calls that an earlier run left open (or whose recording it did), with their facts: what recovery closes.
     pub fn unfinished(&self) -> Result<Vec<(CallId, Vec<Fact>)>, StoreError> {
-        let mut query = self.db.prepare(
-            "SELECT id FROM call WHERE closed = 0 UNION ALL SELECT id FROM callback_call WHERE closed = 0 ORDER BY id",
-        )?;
+        let mut query = self.db.prepare("SELECT id FROM any_call WHERE closed = 0 ORDER BY id")?;
         let calls = query.query_map([], |row| row.get(0).map(sqlite::call_id))?.collect::<Result<Vec<_>, _>>()?;
         calls.into_iter().map(|call| Ok((call, sqlite::facts_of(&self.db, call)?))).collect()
     }
@@ -100,7 +98,7 @@ impl Writer {
     pub fn rebuild(&mut self) -> Result<usize, StoreError> {
         let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         work.execute("DELETE FROM call", [])?;
-        work.execute("DELETE FROM callback_call", [])?;
+        work.execute("DELETE FROM call_apart", [])?;
         work.execute("DELETE FROM recording", [])?;
         work.execute("DELETE FROM listed", [])?;
         work.execute("DELETE FROM owed", [])?;
@@ -181,33 +179,44 @@ pub(super) fn case_of(db: &Connection, call: CallId) -> Result<Option<Case>, Sto
 }
 
 fn has_row(db: &Connection, call: CallId) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM call WHERE id = ?1 UNION ALL SELECT 1 FROM callback_call WHERE id = ?1";
-    Ok(db.prepare_cached(sql)?.exists([sqlite::id(call)])?)
+    Ok(db.prepare_cached("SELECT 1 FROM any_call WHERE id = ?1")?.exists([sqlite::id(call)])?)
 }
 
 pub(super) fn write_call(db: &Connection, call: CallId, case: &Case, pack: &Pack) -> Result<(), StoreError> {
     let (fold, record) = (case.fold(), case.record(pack));
-    if let Some(back) = &record.called_back {
-        callbacks::write_call(db, fold, &record, back)?;
-        return recordings::write(db, fold, &record);
+    write_row(db, call, fold, &record)?;
+    if record.kind == CallKind::Offered {
+        listing::write(db, fold, &record)?;
+        callbacks::write(db, fold, &record)?;
     }
-    let mut replace = db.prepare_cached(
-        "INSERT OR REPLACE INTO call (id, hotline, subject, offered_wall_us, ended_wall_us, outcome, closed, record)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?;
-    replace.execute((
+    recordings::write(db, fold, &record)
+}
+
+/// Offered calls stand in `call`, those of other kinds in `call_apart`, with what they are beside.
+fn write_row(db: &Connection, call: CallId, fold: &Fold, record: &Record) -> Result<(), StoreError> {
+    const COLUMNS: &str = "id, hotline, subject, offered_wall_us, ended_wall_us, outcome, closed, record";
+    let sql = match record.kind {
+        CallKind::Offered => format!("INSERT OR REPLACE INTO call ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"),
+        CallKind::Callback | CallKind::Internal | CallKind::Outbound => format!(
+            "INSERT OR REPLACE INTO call_apart ({COLUMNS}, kind, entry) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+        ),
+    };
+    let subject = fold.subject();
+    let common = params![
         sqlite::id(call),
         record.hotline.as_str(),
-        fold.subject().0.as_bytes(),
+        subject.0.as_bytes(),
         fold.offered_at().wall_us,
         fold.ended_at().map(|at| at.wall_us),
         record.outcome.map(|outcome| outcome.word()),
         fold.is_closed(),
-        written(fold, &record)?,
-    ))?;
-    listing::write(db, fold, &record)?;
-    callbacks::write(db, fold, &record)?;
-    recordings::write(db, fold, &record)
+        written(fold, record)?,
+    ];
+    let entry = record.called_back.as_ref().map(|back| sqlite::id(back.entry));
+    let beside = params![record.kind.word(), entry];
+    let beside = if record.kind == CallKind::Offered { &[] } else { beside };
+    db.prepare_cached(&sql)?.execute(params_from_iter(common.iter().chain(beside)))?;
+    Ok(())
 }
 
 /// The record of a call that has ended. One in progress is read from its facts: only what an erasure looks for stands in its row.

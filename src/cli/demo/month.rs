@@ -193,6 +193,7 @@ impl Demo<'_> {
             callback: None,
             internal: false,
             calls_back: None,
+            by_agent: None,
         };
         let mut told = Told { call: id, run, begin, at, facts: Vec::new() };
         told.push(0, What::Offered(Box::new(offered)));
