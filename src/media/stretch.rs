@@ -13,7 +13,7 @@
 
 use super::SAMPLE_RATE_HZ;
 use super::level::dbov;
-use crate::quality::speech::{Detector, Envelope, FRAME_MS, Steady};
+use crate::quality::speech::{Detector, Envelope, FRAME_MS, Steady, VOICE};
 
 /// Frames of a second, the last one cut.
 const SECOND: usize = 62;
@@ -163,7 +163,7 @@ impl Ear {
         let before = std::mem::replace(&mut self.open, sounds);
         if (sounds || before) && self.asked < ASKED {
             self.asked += 1;
-            self.row = if self.detector.ask(frame) && before { self.row + 1 } else { 0 };
+            self.row = if self.detector.ask(frame) >= VOICE && before { self.row + 1 } else { 0 };
             if self.row >= SURE {
                 (self.voice, self.row) = (SURE, 0);
             }

@@ -1,4 +1,4 @@
-//! Whether what is heard right now is a voice, asked as seldom as will do: one answer costs as much as some relayed packets.
+//! Whether what is heard is a voice, asked as seldom as will do: one answer costs as much as some relayed packets.
 
 use super::FRAME_SAMPLES;
 use crate::protocol::audio::resample::Doubler;
@@ -6,7 +6,7 @@ use crate::protocol::audio::resample::Doubler;
 /// Frames that are heard before the first one that is asked about after a pause: the detector's window (48 ms).
 const PRIMING: usize = 3;
 /// From here on the detector says voice: its author's own bound.
-const VOICE: f32 = 0.5;
+pub(crate) const VOICE: f32 = 0.5;
 
 /// Hears one channel of 8 or 16 kHz, frame by frame of 16 ms.
 pub(crate) struct Detector {
@@ -29,7 +29,7 @@ impl Detector {
     pub(crate) fn new(rate_hz: u32) -> Detector {
         let wide = rate_hz == 16_000;
         let before = vec![0; PRIMING * length(wide)];
-        Detector { inner: earshot::Detector::default_boxed(), wide, doubler: Doubler::default(), before, asleep: true }
+        Detector { inner: earshot::Detector::default_boxed(), wide, doubler: Doubler::default(), before, asleep: false }
     }
 
     /// Samples of a frame.
@@ -43,8 +43,8 @@ impl Detector {
         self.keep(frame);
     }
 
-    /// Whether the frame before this one is a voice: the detector looks back so far.
-    pub(crate) fn ask(&mut self, frame: &[i16]) -> bool {
+    /// How sure it is, up to 1, that the frame before this one is a voice: the detector looks back so far.
+    pub(crate) fn ask(&mut self, frame: &[i16]) -> f32 {
         if std::mem::replace(&mut self.asleep, false) {
             self.inner.reset();
             let before = std::mem::take(&mut self.before);
@@ -54,7 +54,7 @@ impl Detector {
             self.before = before;
         }
         self.keep(frame);
-        self.judge(frame) >= VOICE
+        self.judge(frame)
     }
 
     fn keep(&mut self, frame: &[i16]) {

@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-use earshot::Detector;
-
 use super::active_level::{Envelope, Stretch};
+use super::detector::Detector;
 use super::keypad::{Keypad, Pressed};
 use super::tonality::{LASTING, Tonality};
-use super::{FRAME_MS, FRAME_SAMPLES};
-use crate::protocol::audio::resample::{Doubler, Halver};
+use super::{FRAME_MS, FRAME_SAMPLES, QUIETEST};
+use crate::protocol::audio::resample::Halver;
 
 /// Nothing is heard beyond: 10 h. A recording of ours ends before.
 pub const LONGEST_S: u64 = 36_000;
@@ -26,8 +25,8 @@ const CLIPS_RUN: u32 = 3;
 const TONE_PEAKS: u8 = 3;
 /// The detector looks back: its answer to a frame is that of so many frames before.
 const LOOKS_BACK: usize = 1;
-/// What it looks at: 48 ms.
-const WINDOW_FRAMES: u32 = 3;
+/// So long it is asked on when a channel is quieter than any voice: a pause within an utterance (ITU-T P.59), 192 ms.
+const PAUSE_FRAMES: u32 = 12;
 
 /// What is kept of 16 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -54,11 +53,9 @@ pub struct Ear {
     wide: bool,
     waiting: Vec<i16>,
     samples: u64,
-    detector: Box<Detector>,
-    /// Frames without any sound in a row; the detector was not asked about the last ones.
+    detector: Detector,
+    /// Frames in a row that are quieter than any voice.
     still: u32,
-    asleep: bool,
-    doubler: Doubler,
     halver: Halver,
     envelope: Envelope,
     keypad: Keypad,
@@ -93,10 +90,8 @@ impl Ear {
             wide,
             waiting: Vec::new(),
             samples: 0,
-            detector: Detector::default_boxed(),
+            detector: Detector::new(rate_hz),
             still: 0,
-            asleep: false,
-            doubler: Doubler::default(),
             halver: Halver::default(),
             envelope: Envelope::new(if wide { 16_000 } else { 8_000 }),
             keypad: Keypad::new(),
@@ -156,8 +151,8 @@ impl Ear {
             frame.clipped = self.clipped(samples);
         }
         self.envelope.hear(samples);
-        let (narrow, wide) = self.both_rates(samples);
-        let sure = self.voice(&wide, frame.flat);
+        let sure = self.voice(samples, frame.power);
+        let narrow = self.narrow(samples);
         self.keypad.hear(&narrow, &mut self.heard.keys);
         let peaks = self.tonality.hear(&narrow, frame.power);
         (frame.peaks, frame.lasting) = (peaks.all, peaks.lasting);
@@ -168,21 +163,15 @@ impl Ear {
         }
     }
 
-    /// How sure the detector is of a voice, of 255. It is not asked about a channel without any sound: most of what it costs would go
-    /// into pauses of phones that send none, and into the time before the agent is there.
-    fn voice(&mut self, wide: &[i16; 2 * FRAME_SAMPLES], flat: bool) -> u8 {
-        self.still = if flat { self.still.saturating_add(1) } else { 0 };
-        if self.still > WINDOW_FRAMES {
-            self.asleep = true;
+    /// How sure the detector is of a voice, of 255. It is not asked about a channel that is quieter than any voice: most of what it
+    /// costs would go into the times in which the other side speaks, and into that before the agent is there.
+    fn voice(&mut self, samples: &[i16], power: f32) -> u8 {
+        self.still = if power < QUIETEST { self.still.saturating_add(1) } else { 0 };
+        if self.still > PAUSE_FRAMES {
+            self.detector.pass(samples);
             return 0;
         }
-        if std::mem::take(&mut self.asleep) {
-            self.detector.reset();
-            for _ in 0..WINDOW_FRAMES {
-                self.detector.predict_i16(&[0; 2 * FRAME_SAMPLES]);
-            }
-        }
-        (self.detector.predict_i16(wide) * 255.0) as u8
+        (self.detector.ask(samples) * 255.0) as u8
     }
 
     /// What this frame tells of those before it.
@@ -198,16 +187,14 @@ impl Ear {
         }
     }
 
-    fn both_rates(&mut self, samples: &[i16]) -> ([i16; FRAME_SAMPLES], [i16; 2 * FRAME_SAMPLES]) {
-        let (mut narrow, mut wide) = ([0; FRAME_SAMPLES], [0; 2 * FRAME_SAMPLES]);
+    fn narrow(&mut self, samples: &[i16]) -> [i16; FRAME_SAMPLES] {
+        let mut narrow = [0; FRAME_SAMPLES];
         if self.wide {
-            wide.copy_from_slice(samples);
             self.halver.push_all(samples, &mut narrow);
         } else {
             narrow.copy_from_slice(samples);
-            self.doubler.push_all(samples, &mut wide);
         }
-        (narrow, wide)
+        narrow
     }
 
     /// Samples that belong to three or more at the edge; a run may have begun in the frame before.

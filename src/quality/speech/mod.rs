@@ -20,7 +20,7 @@ mod together;
 mod tonality;
 
 pub(crate) use active_level::Envelope;
-pub(crate) use detector::Detector;
+pub(crate) use detector::{Detector, VOICE};
 pub use ear::{Ear, Heard, LONGEST_S};
 pub use figures::{
     Cause, Cut, Key, Listening, Quiet, Responses, Scene, SegmentFigures, SideFigures, Slam, TogetherFigures, VERSION,
@@ -35,6 +35,8 @@ pub(crate) use steady::Steady;
 pub const FRAME_MS: u64 = 16;
 /// Samples of a frame at 8 kHz.
 const FRAME_SAMPLES: usize = 128;
+/// Nothing quieter is a voice: −60 dBov, as a mean square.
+const QUIETEST: f32 = 1_074.0;
 
 /// Mean square of 16-bit samples as dBov.
 fn decibels(power: f64) -> f64 {

@@ -3,12 +3,10 @@
 use super::ear::{Frame, Heard, SLOT_FRAMES};
 use super::keypad::Pressed;
 use super::span::{Span, merged, shared, total_ms, without};
-use super::{FRAME_MS, active_level::Stretch, decibels};
+use super::{FRAME_MS, QUIETEST, active_level::Stretch, decibels};
 
 /// From here on the detector says voice: its author's own bound, one half.
 const VOICE: u8 = 128;
-/// Nothing quieter is a voice: −60 dBov.
-const QUIETEST: f32 = 1_074.0;
 /// Pauses within an utterance: 200 ms (ITU-T P.59).
 pub(super) const PAUSE_MS: u64 = 200;
 /// Shorter is a click: 64 ms.
