@@ -148,12 +148,12 @@ fn who_is_called_back_is_asked_too_when_the_agent_has_hung_up() {
     switch.tell(CARRIER, &ok(&invite, SDP));
     switch.pass(Duration::from_secs(30));
     switch.tell(PHONE, &bye(&ring, "10.0.0.3"));
-    assert!(went(&mut switch, CARRIER, "BYE").is_empty(), "the caller stays");
+    assert!(went(&mut switch, PHONE, "BYE").is_empty(), "the caller, whose Contact is that of the test's phone, stays");
     let (call, leg, at) = (switch.facts[0].call, switch.legs[1].1, switch.now);
     let duration = Duration::from_millis(100);
     switch.gateway.handle(at, Input::Media(media::Event::Key { call, leg, key: '2', duration, at }));
     switch.settle();
-    let parting = went(&mut switch, CARRIER, "BYE").remove(0);
+    let parting = went(&mut switch, PHONE, "BYE").remove(0);
     switch.tell(CARRIER, &ok(&parting, ""));
     let record = record(&mut switch);
     assert_eq!(record.survey.as_ref().map(|survey| survey.grades.clone()), Some(vec![Some(2)]));

@@ -134,10 +134,7 @@ async fn a_report_is_shown_closed_and_computed_again() {
         let facts = facts.answered(4_000).ended(64_000, Reason::CallerHungUp, EndedBy::Caller).facts();
         house.write(&facts);
     }
-    let text = include_str!("../../dialplans/scorecards/appraisal.toml");
-    let form = crate::qa::form::read("form", text.as_bytes(), |_| true).0.unwrap();
-    let by = crate::store::qa::By { who: "test", at: now().wall };
-    crate::store::qa::Inspection::open(house.directory.path()).unwrap().publish(&form, text, by).unwrap();
+    publish_form(&house);
     let lead = house.session("lead");
     let get = |path: &str, secret: &Secret| request(&Method::GET, path, Some(secret), "");
     for (path, status) in [
@@ -174,10 +171,19 @@ async fn a_report_is_shown_closed_and_computed_again() {
     );
 }
 
+/// A report tells of its items.
+fn publish_form(house: &House) {
+    let text = include_str!("../../dialplans/scorecards/appraisal.toml");
+    let form = crate::qa::form::read("form", text.as_bytes(), |_| true).0.unwrap();
+    let by = crate::store::qa::By { who: "test", at: now().wall };
+    crate::store::qa::Inspection::open(house.directory.path()).unwrap().publish(&form, text, by).unwrap();
+}
+
 #[tokio::test]
 async fn who_was_there_of_rostered_time_stands_in_the_report_and_a_refusal_in_the_readers_language() {
     let house = house(false);
     house.add("lead", "lead", None);
+    publish_form(&house);
     let lead = house.session("lead");
     let content = serde_json::json!({ "calls": { "agents": {
         "8": { "duty": { "rostered_ms": 7_200_000, "rostered_there_ms": 5_400_000 } },

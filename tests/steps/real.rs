@@ -116,6 +116,48 @@ fn is_open(gateway: &Gateway, number: &str) -> bool {
     open
 }
 
+/// Three of the plans, with phones and targets of their own.
+#[test]
+fn route_test_tells_the_way_of_a_call_in_words() {
+    let house = tempfile::tempdir().expect("a directory");
+    let (plans, config) = (house.path().join("dialplans"), house.path().join("hotline.toml"));
+    std::fs::create_dir_all(plans.join("calendars")).expect("a directory");
+    let of = ["S04-university-logistics.toml", "S09-hr-services.toml", "S16-operators-room.toml", "calendars/cn.toml"];
+    for part in of {
+        let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/dialplans")).join(part);
+        std::fs::copy(shipped, plans.join(part)).expect("a dialplan");
+    }
+    let mut text = "[[trunk]]\nname = \"carrier\"\npeers = [\"127.0.0.1\"]\nserver = \"sip:127.0.0.1\"\n".to_owned();
+    for agent in ["41", "42", "45", "46", "47", "91", "92", "161", "162"] {
+        text += &format!("[[agent]]\nnumber = \"{agent}\"\ncontact = \"sip:{agent}@127.0.0.1:5070\"\n");
+    }
+    for target in ["logistics_duty", "logistics_head", "logistics_deputy", "general_manager"] {
+        text += &format!("[[target]]\nname = \"{target}\"\ntrunk = \"carrier\"\nnumber = \"13900000100\"\n");
+    }
+    std::fs::write(&config, text).expect("a file");
+    let told = |number: &str, at: &str, phrases: &[&str]| {
+        let config = config.to_str().expect("a path in UTF-8");
+        let shown = hotline(&["route-test", "--to", number, "--at", at, "--config", config]);
+        let text = String::from_utf8(shown.stdout).expect("text");
+        for phrase in phrases {
+            assert!(text.contains(phrase), "no \"{phrase}\" in: {text}");
+        }
+    };
+    // A Monday and a Sunday.
+    let (monday, sunday) = ("2026-11-23T10:00:00+08:00", "2026-11-22T10:00:00+08:00");
+    let logistics = [
+        "It is open, and begins: step \"class\"",
+        "key 3: step \"booking\"",
+        "the target \"logistics_duty\", 13900000100 over the trunk carrier,",
+        "whoever picks up takes the call by key 1 within 15 s",
+        "你好，后勤服务热线",
+    ];
+    told("4008000104", monday, &logistics);
+    told("4008000109", monday, &["the caller waits up to 60 s", "key 1: step \"leave\"", "after 3 rings = 15000 ms"]);
+    told("4008000116", sunday, &["In Asia/Shanghai it is 2026-11-22 10:00", "Closed: step \"closed\""]);
+    told("4000000000", monday, &["no dialplan owns this number"]);
+}
+
 #[test]
 fn one_call_each_over_sip() {
     let (numbers, agents) = shipped();
