@@ -28,7 +28,12 @@ pub struct Call {
     pub call_id: String,
     pub from: String,
     pub to: String,
-    pub offered: Instant,
+    /// Its first message in the capture.
+    pub seen: Instant,
+    /// Next to know: its INVITE came before the capture began.
+    pub offered: Option<Instant>,
+    /// It was answered before the capture began, or too early in it to tell when.
+    pub in_progress: bool,
     pub rung: Option<Instant>,
     pub answered: Option<Instant>,
     pub ended: Option<Instant>,
@@ -36,6 +41,19 @@ pub struct Call {
     pub status: Option<u16>,
     /// What phones say of it (RFC 6035).
     pub reports: Vec<Report>,
+}
+
+impl Call {
+    pub(super) fn was_answered(&self) -> bool {
+        self.answered.is_some() || self.in_progress
+    }
+}
+
+/// What the first message of a Call-ID tells of the call.
+enum Beginning {
+    Offered,
+    Ringing,
+    InProgress,
 }
 
 /// A payload type's meaning by SDP: encoding name and clock rate.
@@ -52,6 +70,8 @@ pub(super) struct Calls {
     calls: Vec<Call>,
     by_id: HashMap<String, usize>,
     ends: HashMap<SocketAddr, Announced>,
+    /// Grows when an address gets another meaning.
+    announcements: u64,
     left_out: u64,
 }
 
@@ -82,6 +102,15 @@ impl Calls {
         (!over).then(|| (announced.call, Arc::clone(&announced.formats)))
     }
 
+    pub(super) fn announcements(&self) -> u64 {
+        self.announcements
+    }
+
+    /// Whether one call was over when the other one began.
+    pub(super) fn is_after(&self, later: usize, earlier: usize) -> bool {
+        self.calls[earlier].ended.is_some_and(|ended| ended <= self.calls[later].seen)
+    }
+
     pub(super) fn get(&self, call: usize) -> &Call {
         &self.calls[call]
     }
@@ -91,15 +120,12 @@ impl Calls {
         (self.calls, self.left_out)
     }
 
-    /// Only an INVITE begins a call.
     fn call(&mut self, at: Instant, message: &Message, headers: &Headers) -> Option<usize> {
         let call_id = headers.text(&Name::CALL_ID)?.trim();
         if let Some(known) = self.by_id.get(call_id) {
             return Some(*known);
         }
-        if !matches!(message, Message::Request(request) if request.method == Method::INVITE) {
-            return None;
-        }
+        let beginning = beginning(message, headers)?;
         if self.calls.len() >= CALLS {
             self.left_out += 1;
             return None;
@@ -112,7 +138,9 @@ impl Calls {
             call_id,
             from,
             to,
-            offered: at,
+            seen: at,
+            offered: matches!(beginning, Beginning::Offered).then_some(at),
+            in_progress: matches!(beginning, Beginning::InProgress),
             rung: None,
             answered: None,
             ended: None,
@@ -131,7 +159,7 @@ impl Calls {
             Message::Request(_) => {}
             Message::Response(response) => {
                 let of = response.headers.text(&Name::CSEQ).and_then(cseq).map(|(_, method)| method);
-                if of != Some(Method::INVITE) || call.answered.is_some() {
+                if of != Some(Method::INVITE) || call.was_answered() {
                     return;
                 }
                 match response.status {
@@ -146,13 +174,19 @@ impl Calls {
     }
 
     fn announce(&mut self, call: usize, description: &Description) {
-        for media in description.media.iter().filter(|media| media.kind == "audio" && media.port != 0) {
+        // Video too: its packets belong to the call.
+        for media in description.media.iter().filter(|media| media.protocol.contains("RTP/") && media.port != 0) {
             let Some(Host::Ip(ip)) = description.connection_of(media) else { continue };
             let end = SocketAddr::new(*ip, media.port);
             if self.ends.len() >= ENDS && !self.ends.contains_key(&end) {
                 self.left_out += 1;
                 continue;
             }
+            let known = self.ends.get(&end);
+            if known.is_some_and(|known| known.call == call && *known.formats == media.maps) {
+                continue;
+            }
+            self.announcements += 1;
             self.ends.insert(end, Announced { call, formats: Arc::new(media.maps.clone()) });
         }
     }
@@ -167,6 +201,28 @@ impl Calls {
             Some(call) if call.reports.contains(&report) => {}
             Some(call) => call.reports.push(report),
             None => self.left_out += 1,
+        }
+    }
+}
+
+/// `None`: not of a call, or too little to tell one.
+fn beginning(message: &Message, headers: &Headers) -> Option<Beginning> {
+    match message {
+        // Within a dialog both have tags (RFC 3261 section 12.2.1.1).
+        Message::Request(request) if request.method == Method::INVITE => {
+            let within = headers.text(&Name::TO).is_some_and(|to| to.to_ascii_lowercase().contains(";tag="));
+            Some(if within { Beginning::InProgress } else { Beginning::Offered })
+        }
+        Message::Request(request) => (request.method == Method::BYE).then_some(Beginning::InProgress),
+        Message::Response(response) => {
+            let of = headers.text(&Name::CSEQ).and_then(cseq).map(|(_, method)| method);
+            match response.status {
+                _ if of != Some(Method::INVITE) => None,
+                180..=183 => Some(Beginning::Ringing),
+                // Of the first INVITE or of a later one: nothing tells.
+                200..=299 => Some(Beginning::InProgress),
+                _ => None,
+            }
         }
     }
 }

@@ -27,8 +27,12 @@ const TIME_OFFSET: u16 = 14;
 pub enum CaptureError {
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
+    #[error("is empty")]
+    Empty,
     #[error("is neither pcap nor pcapng")]
     Format,
+    #[error("is compressed ({0}): unpack it first")]
+    Compressed(&'static str),
     #[error("is damaged at byte {at}: {what}")]
     Damaged { at: u64, what: &'static str },
 }
@@ -87,14 +91,14 @@ impl<R: Read> Reader<R> {
             unstamped: 0,
         };
         if !reader.fill(4)? {
-            return Err(CaptureError::Format);
+            return Err(if reader.end == 0 { CaptureError::Empty } else { CaptureError::Format });
         }
         let magic = [0, 1, 2, 3].map(|n| reader.buffer[n]);
         let resolution = match u32::from_le_bytes(magic) {
             SECTION => return Ok(reader),
             0xa1b2_c3d4 | 0xd4c3_b2a1 => 1_000_000,
             0xa1b2_3c4d | 0x4d3c_b2a1 => 1_000_000_000,
-            _ => return Err(CaptureError::Format),
+            _ => return Err(compressed(magic).map_or(CaptureError::Format, CaptureError::Compressed)),
         };
         reader.format = Format::Pcap;
         reader.big_endian = magic[0] == 0xa1;
@@ -297,6 +301,17 @@ impl<R: Read> Reader<R> {
     }
 }
 
+fn compressed(magic: [u8; 4]) -> Option<&'static str> {
+    match magic {
+        [0x1f, 0x8b, ..] => Some("gzip"),
+        [b'B', b'Z', b'h', _] => Some("bzip2"),
+        [0xfd, b'7', b'z', b'X'] => Some("xz"),
+        [0x28, 0xb5, 0x2f, 0xfd] => Some("zstd"),
+        [4, 0x22, 0x4d, 0x18] => Some("lz4"),
+        _ => None,
+    }
+}
+
 struct Found {
     at: Instant,
     link: Link,
@@ -373,7 +388,8 @@ mod tests {
     #[test]
     fn what_is_no_capture_is_said_to_be_none() {
         assert!(matches!(frames(b"RIFF"), Err(CaptureError::Format)));
-        assert!(matches!(frames(b""), Err(CaptureError::Format)));
+        assert!(matches!(frames(b""), Err(CaptureError::Empty)));
+        assert!(matches!(frames(b"\x1f\x8b\x08\x00"), Err(CaptureError::Compressed("gzip"))));
         let mut long = pcap(u32::to_le_bytes, 0xa1b2_c3d4);
         long[24 + 8..24 + 12].fill(0xff);
         assert!(matches!(frames(&long), Err(CaptureError::Damaged { at: 24, .. })));

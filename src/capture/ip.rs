@@ -1,7 +1,7 @@
 //! IPv4 (RFC 791), IPv6 (RFC 8200), UDP and TCP heads; fragments put together within bounds.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -14,6 +14,12 @@ const LONGEST: usize = 65_535;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+/// RFC 4302: it says what follows it; nothing is hidden.
+const AUTHENTICATION: u8 = 51;
+
+/// Datagrams that became whole a moment ago: a port that is mirrored twice brings their pieces again.
+const DONE: usize = 64;
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What a packet carries to a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +72,7 @@ struct Pieces {
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
     open: BTreeMap<Key, Pieces>,
+    done: VecDeque<(Key, Instant)>,
     /// Datagrams that were never whole, or whose pieces contradict one another.
     lost: u64,
 }
@@ -97,6 +104,9 @@ impl Fragments {
             self.open.remove(&oldest);
         }
         self.lost += before.saturating_sub(self.open.len()) as u64;
+        if self.done.iter().any(|(done, when)| *done == key && at.since(*when) < AGAIN) {
+            return None;
+        }
         let end = fragment.offset + payload.len();
         let pieces =
             self.open.entry(key).or_insert_with(|| Pieces { since: at, pieces: BTreeMap::new(), length: None });
@@ -119,6 +129,10 @@ impl Fragments {
             return None;
         }
         let pieces = self.open.remove(&key)?;
+        self.done.push_back((key, at));
+        if self.done.len() > DONE {
+            self.done.pop_front();
+        }
         Some(pieces.pieces.into_values().flatten().collect())
     }
 }
@@ -147,11 +161,15 @@ fn parse_v4(bytes: &[u8]) -> Option<Packet<'_>> {
     let flags = half(bytes, 6)?;
     let (more, offset) = (flags & 0x2000 != 0, usize::from(flags & 0x1fff) * 8);
     let fragment = (more || offset > 0).then_some(Fragment { id: u32::from(half(bytes, 4)?), offset, last: !more });
+    let (mut protocol, mut at) = (*bytes.get(9)?, head.max(20));
+    if protocol == AUTHENTICATION && fragment.is_none() {
+        (protocol, at) = behind_authentication(bytes, at)?;
+    }
     Some(Packet {
         source: IpAddr::V4(Ipv4Addr::from(word(bytes, 12)?)),
         target: IpAddr::V4(Ipv4Addr::from(word(bytes, 16)?)),
-        protocol: bytes[9],
-        payload: bytes.get(head.max(20)..end)?,
+        protocol,
+        payload: bytes.get(at..end)?,
         fragment,
     })
 }
@@ -162,13 +180,14 @@ fn parse_v6(bytes: &[u8]) -> Option<Packet<'_>> {
     let address = |at: usize| Some(IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(bytes.get(at..at + 16)?).ok()?)));
     let (source, target) = (address(8)?, address(24)?);
     let (mut next, mut at, mut fragment) = (*bytes.get(6)?, 40, None);
-    // Hop-by-hop, routing, destination options, fragment: at most one of each makes sense.
+    // Hop-by-hop, routing, destination options, fragment, authentication: at most one of each makes sense.
     for _ in 0..8 {
         match next {
             0 | 43 | 60 => {
                 next = *bytes.get(at)?;
                 at += (usize::from(*bytes.get(at + 1)?) + 1) * 8;
             }
+            AUTHENTICATION => (next, at) = behind_authentication(bytes, at)?,
             44 => {
                 let flags = half(bytes, at + 2)?;
                 let offset = usize::from(flags & 0xfff8);
@@ -184,12 +203,18 @@ fn parse_v6(bytes: &[u8]) -> Option<Packet<'_>> {
     Some(Packet { source, target, protocol: next, payload: bytes.get(at..end)?, fragment })
 }
 
+/// What follows an authentication header, and where (its length is in words of four octets, less two).
+fn behind_authentication(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+    Some((*bytes.get(at)?, at + (usize::from(*bytes.get(at + 1)?) + 2) * 4))
+}
+
 fn transport(source: IpAddr, target: IpAddr, protocol: u8, bytes: Cow<'_, [u8]>) -> Option<Segment<'_>> {
     let source = SocketAddr::new(source, half(&bytes, 0)?);
     let target = SocketAddr::new(target, half(&bytes, 2)?);
     let (from, to, kind) = if protocol == UDP {
+        // A length of 0 is a jumbogram of IPv6 (RFC 2675), and nothing in IPv4: no host takes it.
         let length = usize::from(half(&bytes, 4)?);
-        let end = if length == 0 { bytes.len() } else { length };
+        let end = if length == 0 && source.is_ipv6() { bytes.len() } else { length };
         (8, end.min(bytes.len()), Kind::Udp { missing: end.saturating_sub(bytes.len()) })
     } else {
         let flags = *bytes.get(13)?;
@@ -255,6 +280,10 @@ mod tests {
                 made = fragments.segment(Instant::START, &packet).map(|s| s.payload.into_owned());
             }
             assert_eq!(made.as_deref(), Some(&text[..]), "{order:?}");
+            for (from, to) in pieces {
+                let again = v4(9, from, to < whole.len(), &whole[from..to]);
+                assert_eq!(fragments.segment(Instant::START, &again), None, "a mirrored port brings it twice");
+            }
             assert_eq!(fragments.lost(), 0);
         }
     }
@@ -287,12 +316,37 @@ mod tests {
         assert_eq!((segment.target, &*segment.payload), ("[::2]:5061".parse().unwrap(), &b"x"[..]));
     }
 
+    #[test]
+    fn behind_an_authentication_header() {
+        let (payload, ah) = (udp(b"x"), [[UDP, 4].as_slice(), &[0; 22]].concat());
+        let mut four = v4(1, 0, false, &[&ah[..], &payload].concat());
+        four[9] = AUTHENTICATION;
+        let mut six = vec![0x60, 0, 0, 0, 0, (ah.len() + payload.len()) as u8, AUTHENTICATION, 64];
+        six.extend([0; 32]);
+        six.extend([&ah[..], &payload].concat());
+        for packet in [four, six] {
+            let segment = Fragments::default().segment(Instant::START, &packet).unwrap();
+            assert_eq!((segment.target.port(), &*segment.payload), (5_061, &b"x"[..]));
+        }
+    }
+
+    #[test]
+    fn a_length_of_nothing_is_a_jumbogram_or_a_lie() {
+        let mut payload = udp(b"x");
+        payload[4..6].fill(0);
+        assert_eq!(Fragments::default().segment(Instant::START, &v4(1, 0, false, &payload)), None);
+        let mut six = vec![0x60, 0, 0, 0, 0, payload.len() as u8, UDP, 64];
+        six.extend([0; 32]);
+        six.extend(&payload);
+        assert_eq!(&*Fragments::default().segment(Instant::START, &six).unwrap().payload, b"x");
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(mut bytes in proptest::collection::vec(any::<u8>(), 1..120), six: bool) {
             bytes[0] = if six { 0x60 } else { 0x45 };
             if let Some(protocol) = bytes.get_mut(if six { 6 } else { 9 }) {
-                *protocol = [TCP, UDP, 44, 0][usize::from(*protocol) % 4];
+                *protocol = [TCP, UDP, 44, 0, AUTHENTICATION][usize::from(*protocol) % 5];
             }
             let mut fragments = Fragments::default();
             let _ = fragments.segment(Instant::START, &bytes);

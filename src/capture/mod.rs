@@ -9,7 +9,10 @@ mod link;
 mod plot;
 mod streams;
 mod tcp;
+#[cfg(test)]
+mod tests;
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,6 +54,8 @@ pub struct StreamResult {
     pub intervals: Vec<Interval>,
     pub plot: Plot,
     pub reported: Option<VoipMetrics>,
+    /// Longest time between two packets of a talkspurt.
+    pub longest_delta: Duration,
 }
 
 #[derive(Debug)]
@@ -67,6 +72,10 @@ pub struct Analysis {
     pub unstamped: u64,
     pub unassembled: u64,
     pub unknown_link: u64,
+    /// Connections that are TLS: what SIP they carry cannot be seen.
+    pub tls: u64,
+    /// SIP messages that cannot be read, cut by the capture or not.
+    pub unreadable: u64,
     /// Calls, addresses, reports and streams beyond the bounds.
     pub left_out: u64,
     /// Why reading ended early.
@@ -95,6 +104,7 @@ struct Desk {
     first: Option<Instant>,
     last: Option<Instant>,
     unknown_link: u64,
+    unreadable: u64,
     fragments: Fragments,
     flows: Flows,
     calls: Calls,
@@ -120,18 +130,20 @@ impl Desk {
         let payload = &*segment.payload;
         match segment.kind {
             Kind::Tcp { sequence, opens, closes } => {
-                let calls = &mut self.calls;
+                let (calls, unreadable) = (&mut self.calls, &mut self.unreadable);
                 self.flows.segment(at, ends, (sequence, opens, closes), payload, |frame| {
-                    if let Ok(parsed) = message::parse_framed(&frame.head, &frame.body) {
-                        calls.message(at, &parsed);
+                    match message::parse_framed(&frame.head, &frame.body) {
+                        Ok(parsed) => calls.message(at, &parsed),
+                        Err(_) => *unreadable += 1,
                     }
                 });
             }
             Kind::Udp { missing } => match payload.first() {
                 Some(0x80..=0xbf) => self.streams.datagram(at, ends, payload, missing, &self.calls),
                 Some(b'A'..=b'Z') if tcp::begins_message(payload) => {
-                    if let Ok(parsed) = message::parse_datagram(payload) {
-                        self.calls.message(at, &parsed);
+                    match message::parse_datagram(&as_far_as_whole(payload, missing)) {
+                        Ok(parsed) => self.calls.message(at, &parsed),
+                        Err(_) => self.unreadable += 1,
                     }
                 }
                 _ => {}
@@ -153,6 +165,8 @@ impl Desk {
             unstamped: 0,
             unassembled: self.fragments.lost(),
             unknown_link: self.unknown_link,
+            tls: self.flows.tls(),
+            unreadable: self.unreadable,
             left_out: left_out + self.streams.left_out,
             damaged: None,
         }
@@ -166,7 +180,7 @@ impl Desk {
         // Both halves of the way; one alone is that to the nearer end.
         let round_trip = stream.beyond.zip(back.and_then(|back| back.beyond)).map(|(there, here)| there + here);
         let status = status(&Seen {
-            answered: call.is_none_or(|call| call.answered.is_some()),
+            answered: call.is_none_or(Call::was_answered),
             lasted_ms: u64::try_from(stream.latest.since(stream.first).as_millis()).unwrap_or(u64::MAX),
             packets: measured.packets,
             other: back.map(|back| back.meter.received().packets()),
@@ -191,6 +205,19 @@ impl Desk {
             intervals: stream.intervals.clone(),
             plot: stream.plot.clone(),
             reported: stream.reported,
+            longest_delta: stream.meter.longest_delta(),
         }
     }
+}
+
+/// A message whose end the capture cut off: its whole lines, and empty ones in the place of what is missing, so that
+/// its length is right and half a port is none.
+fn as_far_as_whole(payload: &[u8], missing: usize) -> Cow<'_, [u8]> {
+    if missing == 0 {
+        return Cow::Borrowed(payload);
+    }
+    let lines = payload.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let mut whole = payload[..lines].to_vec();
+    whole.resize(payload.len() + missing, b'\n');
+    Cow::Owned(whole)
 }

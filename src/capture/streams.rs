@@ -25,7 +25,11 @@ const NEAR: u16 = 32;
 const STREAMS: usize = 100_000;
 const CANDIDATES: usize = 4_096;
 const SENDERS: usize = 100_000;
-const REPORTS: usize = 4;
+const REPORTS: usize = 8;
+/// Streams of one SSRC among which the one that a report means is looked for.
+const SAME_SSRC: usize = 16;
+/// Octets of a header without contributing sources.
+const HEADER_OCTETS: usize = 12;
 /// Payload types of one stream that are told apart.
 const TYPES: usize = 8;
 
@@ -40,6 +44,8 @@ pub(super) struct Stream {
     pub(super) key: Key,
     pub(super) call: Option<usize>,
     formats: Option<Arc<Formats>>,
+    /// The count of announcements when its call was looked up.
+    announcements: u64,
     pub(super) meter: StreamMeter,
     /// `None`: a dynamic payload type that nothing explains, so that time cannot be told from timestamps.
     pub(super) clock_rate_hz: Option<u32>,
@@ -67,13 +73,21 @@ pub struct Interval {
 pub(super) struct Streams {
     pub(super) streams: Vec<Stream>,
     by_key: HashMap<Key, usize>,
-    by_ssrc: HashMap<u32, usize>,
+    by_ssrc: HashMap<u32, Vec<usize>>,
     by_ends: HashMap<(SocketAddr, SocketAddr), Vec<usize>>,
     candidates: HashMap<Key, Vec<Seen>>,
     order: VecDeque<Key>,
-    /// The last sender reports of an SSRC: the middle of its time, and when it passed.
-    senders: HashMap<u32, [(u32, Instant); REPORTS]>,
+    /// The last sender reports of an SSRC.
+    senders: HashMap<u32, VecDeque<Sent>>,
     pub(super) left_out: u64,
+}
+
+/// A sender report: the middle of its time, when it passed and where it came from.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    middle: u32,
+    at: Instant,
+    source: SocketAddr,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -95,21 +109,30 @@ impl Streams {
     ) {
         if bytes.len() > 1 && (200..=207).contains(&bytes[1]) {
             if let Ok(compound) = Compound::parse(bytes) {
-                self.control(at, &compound);
+                self.control(at, (source, target), &compound);
             }
             return;
         }
-        let Ok(packet) = Packet::parse(bytes) else { return };
-        let seen = Seen { at, header: packet.header, octets: packet.payload.len() + missing };
-        let key = (source, target, packet.header.ssrc);
-        if let Some(&number) = self.by_key.get(&key) {
+        // What cannot be read to its end (cut by the capture, encrypted padding, longer than any of ours) came all the
+        // same.
+        let (header, octets) = match Packet::parse(bytes) {
+            Ok(packet) => (packet.header, packet.payload.len()),
+            Err(_) => match Header::of(bytes) {
+                Some(header) => (header, bytes.len() - HEADER_OCTETS),
+                None => return,
+            },
+        };
+        let seen = Seen { at, header, octets: octets + missing };
+        let key = (source, target, header.ssrc);
+        if let Some(&number) = self.by_key.get(&key)
+            && self.streams[number].stays(at, calls)
+        {
             self.streams[number].packet(seen);
-            return;
-        }
-        // SDP says where its author receives; most send from there as well.
-        if let Some((call, formats)) = calls.owner(at, target).or_else(|| calls.owner(at, source)) {
-            self.open(key, Some(call), Some(formats), &[seen]);
-        } else if may_be_rtp(source, target, &packet.header) {
+        } else if let Some((call, formats)) = owner(at, &key, calls) {
+            let mut packets = self.waiting(&key);
+            packets.push(seen);
+            self.open(key, Some((call, formats, calls.announcements())), &packets);
+        } else if may_be_rtp(source, target, &header) {
             self.consider(key, seen);
         }
     }
@@ -130,50 +153,70 @@ impl Streams {
         }
         before.push(seen);
         if before.len() >= PROOF {
-            let proved = self.candidates.remove(&key).unwrap_or_default();
-            self.order.retain(|other| *other != key);
-            self.open(key, None, None, &proved);
+            let proved = self.waiting(&key);
+            self.open(key, None, &proved);
         }
     }
 
-    fn open(&mut self, key: Key, call: Option<usize>, formats: Option<Arc<Formats>>, packets: &[Seen]) {
+    /// The packets that waited for proof, which are none any more.
+    fn waiting(&mut self, key: &Key) -> Vec<Seen> {
+        let packets = self.candidates.remove(key);
+        if packets.is_some() {
+            self.order.retain(|other| other != key);
+        }
+        packets.unwrap_or_default()
+    }
+
+    fn open(&mut self, key: Key, announced: Option<(usize, Arc<Formats>, u64)>, packets: &[Seen]) {
         let Some(first) = packets.first() else { return };
         if self.streams.len() >= STREAMS {
             self.left_out += 1;
             return;
         }
-        let mut stream = Stream::new(key, call, formats, first);
+        let mut stream = Stream::new(key, announced, first);
         packets.iter().for_each(|seen| stream.packet(*seen));
         self.by_key.insert(key, self.streams.len());
-        self.by_ssrc.insert(key.2, self.streams.len());
+        self.by_ssrc.entry(key.2).or_default().push(self.streams.len());
         self.by_ends.entry((key.0, key.1)).or_default().push(self.streams.len());
         self.streams.push(stream);
     }
 
-    fn control(&mut self, at: Instant, compound: &Compound<'_>) {
+    fn control(&mut self, at: Instant, ends: (SocketAddr, SocketAddr), compound: &Compound<'_>) {
         for report in compound.reports() {
             if let Some(info) = report.sender
                 && (self.senders.len() < SENDERS || self.senders.contains_key(&report.ssrc))
             {
-                let sent = self.senders.entry(report.ssrc).or_insert([(0, Instant::START); REPORTS]);
-                sent.rotate_left(1);
-                sent[REPORTS - 1] = (rtcp::middle(info.ntp), at);
+                let sent = self.senders.entry(report.ssrc).or_default();
+                sent.truncate(REPORTS - 1);
+                sent.push_front(Sent { middle: rtcp::middle(info.ntp), at, source: ends.0 });
             }
             for block in report.blocks().filter(|block| block.last_report != 0) {
-                let passed = self.senders.get(&block.ssrc).and_then(|sent| {
-                    sent.iter().rev().find(|(middle, _)| *middle == block.last_report).map(|(_, at)| *at)
-                });
-                let back = passed.and_then(|passed| at.since(passed).checked_sub(block.delay()));
-                if let (Some(back), Some(&number)) = (back, self.by_ssrc.get(&block.ssrc)) {
-                    self.streams[number].beyond = Some(back);
+                let sent = self.senders.get(&block.ssrc).and_then(|sent| answered(sent, block.last_report, ends.1));
+                let back = sent.and_then(|sent| at.since(sent.at).checked_sub(block.delay()));
+                if let (Some(back), Some(stream)) = (back, self.reported_on(block.ssrc, ends)) {
+                    stream.beyond = Some(back);
                 }
             }
         }
         for metrics in xr::voip_metrics(compound) {
-            if let Some(&number) = self.by_ssrc.get(&metrics.ssrc) {
-                self.streams[number].reported = Some(metrics);
+            if let Some(stream) = self.reported_on(metrics.ssrc, ends) {
+                stream.reported = Some(metrics);
             }
         }
+    }
+
+    /// The stream of this SSRC that the author of a report receives: one that a switch passes on is on both its legs.
+    /// RTCP is at the port of RTP or one above it (RFC 3550 section 11, RFC 5761).
+    fn reported_on(&mut self, ssrc: u32, (author, reader): (SocketAddr, SocketAddr)) -> Option<&mut Stream> {
+        let at = |rtp: SocketAddr, rtcp: SocketAddr| {
+            u8::from(rtp.ip() == rtcp.ip()) * (1 + u8::from((0..=1).contains(&rtcp.port().wrapping_sub(rtp.port()))))
+        };
+        let near = |number: &usize| {
+            let (source, target, _) = self.streams[*number].key;
+            at(target, author) + at(source, reader)
+        };
+        let number = self.by_ssrc.get(&ssrc)?.iter().rev().take(SAME_SSRC).rev().copied().max_by_key(near)?;
+        Some(&mut self.streams[number])
     }
 
     /// The latest stream the other way.
@@ -185,12 +228,17 @@ impl Streams {
 }
 
 impl Stream {
-    fn new(key: Key, call: Option<usize>, formats: Option<Arc<Formats>>, first: &Seen) -> Stream {
+    fn new(key: Key, announced: Option<(usize, Arc<Formats>, u64)>, first: &Seen) -> Stream {
+        let (call, formats, announcements) = match announced {
+            Some((call, formats, announcements)) => (Some(call), Some(formats), announcements),
+            None => (None, None, 0),
+        };
         let clock_rate_hz = meaning(formats.as_deref(), first.header.payload_type).map(|(_, clock)| clock);
         Stream {
             key,
             call,
             formats,
+            announcements,
             meter: StreamMeter::new(clock_rate_hz.unwrap_or_default()),
             clock_rate_hz,
             first: first.at,
@@ -204,11 +252,29 @@ impl Stream {
         }
     }
 
+    /// Looks its call up again if addresses got other meanings. False: they are another call's now, as is what comes.
+    fn stays(&mut self, at: Instant, calls: &Calls) -> bool {
+        if std::mem::replace(&mut self.announcements, calls.announcements()) == calls.announcements() {
+            return true;
+        }
+        let Some((call, formats)) = owner(at, &self.key, calls) else { return true };
+        match self.call {
+            Some(before) if before != call => !calls.is_after(call, before),
+            _ => {
+                (self.call, self.formats) = (Some(call), Some(formats));
+                true
+            }
+        }
+    }
+
     fn packet(&mut self, seen: Seen) {
         if seen.at.since(self.interval_from) >= INTERVAL {
             self.end_interval(seen.at);
         }
         let kind = self.kind(&seen);
+        if kind == Kind::Audio {
+            self.follow_clock(seen.header.payload_type);
+        }
         self.meter.handle(seen.at, &seen.header, kind, seen.octets);
         self.plot.note(seen.at, &self.meter);
         self.latest = self.latest.max(seen.at);
@@ -227,6 +293,14 @@ impl Stream {
             self.intervals.push(Interval { from: self.interval_from, to, measured: self.meter.interval() });
         }
         self.interval_from = to;
+    }
+
+    fn follow_clock(&mut self, payload_type: u8) {
+        let clock = meaning(self.formats.as_deref(), payload_type).map(|(_, clock)| clock);
+        if let Some(clock) = clock.filter(|clock| Some(*clock) != self.clock_rate_hz) {
+            self.meter.change_clock(clock);
+            self.clock_rate_hz = Some(clock);
+        }
     }
 
     fn kind(&self, seen: &Seen) -> Kind {
@@ -264,6 +338,17 @@ impl Stream {
 fn meaning(formats: Option<&Formats>, payload_type: u8) -> Option<(&str, u32)> {
     let mapped = formats.and_then(|formats| formats.iter().find(|(number, ..)| *number == payload_type));
     mapped.map(|(_, name, clock)| (name.as_str(), *clock)).or_else(|| of_payload_type(payload_type))
+}
+
+/// SDP says where its author receives; most send from there as well.
+fn owner(at: Instant, (source, target, _): &Key, calls: &Calls) -> Option<(usize, Arc<Formats>)> {
+    calls.owner(at, *target).or_else(|| calls.owner(at, *source))
+}
+
+/// The sender report that a block answers; of several that a switch passed on, the one from where the answer goes.
+fn answered(sent: &VecDeque<Sent>, last_report: u32, to: SocketAddr) -> Option<&Sent> {
+    let same = || sent.iter().filter(|sent| sent.middle == last_report);
+    same().find(|sent| sent.source == to).or_else(|| same().next())
 }
 
 fn may_be_rtp(source: SocketAddr, target: SocketAddr, header: &Header) -> bool {

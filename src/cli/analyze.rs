@@ -47,7 +47,8 @@ fn print_json(analysis: &Analysis, out: &mut dyn Write) -> io::Result<()> {
         "kind": "capture", "frames": analysis.frames, "calls": analysis.calls.len(), "streams": analysis.streams.len(),
         "first_at": analysis.first.map(date), "last_at": analysis.last.map(date), "truncated": analysis.truncated,
         "damaged": analysis.damaged, "unstamped": analysis.unstamped, "unassembled": analysis.unassembled,
-        "unknown_link": analysis.unknown_link, "left_out": analysis.left_out,
+        "unknown_link": analysis.unknown_link, "tls": analysis.tls, "unreadable": analysis.unreadable,
+        "left_out": analysis.left_out,
     });
     writeln!(out, "{capture}")
 }
@@ -55,7 +56,8 @@ fn print_json(analysis: &Analysis, out: &mut dyn Write) -> io::Result<()> {
 fn call_json(number: usize, call: &Call) -> Value {
     json!({
         "kind": "call", "call": number, "call_id": call.call_id, "from": call.from, "to": call.to, "status": call.status,
-        "offered_at": date(call.offered), "rung_at": call.rung.map(date), "answered_at": call.answered.map(date),
+        "offered_at": call.offered.map(date), "in_progress": call.in_progress,
+        "rung_at": call.rung.map(date), "answered_at": call.answered.map(date),
         "ended_at": call.ended.map(date), "reports": call.reports,
     })
 }
@@ -65,11 +67,15 @@ fn stream_json(stream: &StreamResult) -> Value {
         "kind": "stream", "call": stream.call, "source": stream.source, "target": stream.target,
         "ssrc": format!("{:08x}", stream.ssrc), "payload_type": stream.payload_type,
         "first_at": date(stream.first), "last_at": date(stream.latest), "status": stream.status,
+        "longest_delta_ms": stream.longest_delta.as_secs_f64() * 1e3,
         "round_trip_ms": stream.round_trip.map(|d| d.as_secs_f64() * 1e3), "reported": stream.reported,
         "intervals": stream.intervals.iter().map(|i| interval_json(stream, i)).collect::<Vec<_>>(),
     });
-    if let (Value::Object(line), Ok(Value::Object(figures))) = (&mut line, serde_json::to_value(figures(stream))) {
+    let figures = Figures::of(&stream.measured, stream.codec.as_deref(), stream.score.as_ref());
+    if let (Value::Object(line), Ok(Value::Object(figures))) = (&mut line, serde_json::to_value(figures)) {
         line.extend(figures);
+        let untold = TIMED.iter().filter(|_| stream.clock_rate_hz.is_none());
+        line.extend(untold.map(|name| ((*name).to_owned(), Value::Null)));
     }
     line
 }
@@ -85,11 +91,26 @@ fn interval_json(stream: &StreamResult, interval: &Interval) -> Value {
     })
 }
 
-/// Without a clock rate a timestamp says nothing of time.
-fn figures(stream: &StreamResult) -> Figures {
-    let figures = Figures::of(&stream.measured, stream.codec.as_deref(), stream.score.as_ref());
-    if stream.clock_rate_hz.is_some() { figures } else { Figures { jitter_ms: None, more: None, ..figures } }
-}
+/// Without a clock rate a timestamp says nothing of time, and these are unknown.
+const TIMED: [&str; 17] = [
+    "jitter_ms",
+    "jitter_mean_ms",
+    "jitter_max_ms",
+    "packet_ms",
+    "drift_ppm",
+    "timestamp_jumps",
+    "bursts",
+    "burst_density",
+    "burst_ms",
+    "gap_density",
+    "gap_ms",
+    "discarded_fixed_50",
+    "discarded_fixed_200",
+    "discarded_adaptive_500",
+    "outages",
+    "outage_ms",
+    "longest_loss_ms",
+];
 
 fn date(at: Instant) -> String {
     Wall::from_micros((at.as_nanos() / 1_000) as i64).to_string()
@@ -108,6 +129,8 @@ fn print_text(analysis: &Analysis, out: &mut dyn Write) -> io::Result<()> {
         (analysis.unstamped, "frames have no time and were passed over"),
         (analysis.unassembled, "fragmented datagrams were not complete"),
         (analysis.unknown_link, "frames are of a link type that is not known"),
+        (analysis.tls, "connections are TLS; what SIP they carry cannot be seen"),
+        (analysis.unreadable, "SIP messages cannot be read"),
         (analysis.left_out, "calls, addresses, reports or streams found no room or belong to nothing"),
     ];
     for (count, what) in notes.iter().filter(|(count, _)| *count > 0) {
@@ -128,14 +151,19 @@ fn print_text(analysis: &Analysis, out: &mut dyn Write) -> io::Result<()> {
 fn print_call(call: &Call, out: &mut dyn Write) -> io::Result<()> {
     let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     writeln!(out, "\nCall {} → {}  {}", or_dash(&call.from), or_dash(&call.to), call.call_id)?;
-    write!(out, "  offered {}", date(call.offered))?;
-    let after = |at: Instant| at.since(call.offered).as_secs_f64();
+    let from = call.offered.unwrap_or(call.seen);
+    match call.offered {
+        Some(offered) => write!(out, "  offered {}", date(offered))?,
+        None => write!(out, "  offered before the capture began; first seen {}", date(from))?,
+    }
+    let after = |at: Instant| at.since(from).as_secs_f64();
     if let Some(rung) = call.rung {
         write!(out, ", rang after {:.3} s", after(rung))?;
     }
     match (call.answered, call.status) {
         (Some(answered), _) => write!(out, ", answered after {:.3} s", after(answered))?,
         (None, Some(status)) => write!(out, ", refused with {status}")?,
+        (None, None) if call.in_progress => write!(out, ", in progress")?,
         (None, None) => write!(out, ", not answered")?,
     }
     if let Some(ended) = call.ended {

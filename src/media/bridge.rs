@@ -523,9 +523,10 @@ impl Bridge {
         };
         playout.wake(now.mono);
         while let Some(frame) = playout.frame(now.mono) {
+            let prompted = playout.wide(&frame).filter(|_| !cue);
             let to_caller = find(&mut self.sessions, joined.caller).filter(|_| !cue);
             if let Some(caller) = to_caller {
-                let wide = playout.wide(&frame).filter(|_| caller.is_wideband());
+                let wide = prompted.filter(|_| caller.is_wideband());
                 let heard = match &wide {
                     Some(wide) => caller.send_sound(frame.at, wide, &mut self.scratch.outbox),
                     None => caller.play(frame.at, &frame.caller, &mut self.scratch.outbox),
@@ -537,10 +538,14 @@ impl Bridge {
                 }
             }
             if let Some(conference) = joined.conference.as_mut().filter(|_| !cue) {
-                conference.prompted(&frame.caller);
+                conference.prompted(&frame.caller, prompted.as_ref());
             }
             if let Some(to_agent) = find(&mut self.sessions, joined.agent) {
-                to_agent.play(frame.at, &frame.agent, &mut self.scratch.outbox);
+                let wide = if to_agent.is_wideband() { playout.agent_wide(&frame) } else { None };
+                match wide {
+                    Some(wide) => to_agent.send_sound(frame.at, &wide, &mut self.scratch.outbox),
+                    None => to_agent.play(frame.at, &playout.agent(&frame), &mut self.scratch.outbox),
+                };
             }
         }
         if playout.is_over(now.mono) {

@@ -127,6 +127,29 @@ fn who_speaks_wideband_hears_the_upper_band_of_a_prompt_and_others_its_lower_one
     }
 }
 
+/// The agent hears it 12 dB down and the caller's voice with it, each in the band that it has.
+#[test]
+fn who_answers_in_wideband_hears_the_upper_band_of_a_prompt_too() {
+    let hz = |n: usize, hz: f64| 6_000.0 * (n as f64 * hz * std::f64::consts::TAU / 16_000.0).sin();
+    let clip = Clip::wideband((0..16_000).map(|n| hz(n, 5_600.0) as i16).collect());
+    let mut bench = wide_and_narrow();
+    let wide = Remote { codec: Codec::G722, payload_type: 9, ..remote(AGENT) };
+    bench.order(0, Command::Remote { leg: AGENT, remote: wide });
+    bench.order(0, Command::Play { call: call(), play: Play::Greeting, audio: clip });
+    for (n, part) in wide_tone(1_000.0, 8_000).chunks(160).enumerate() {
+        let header = Header { payload_type: 9, ..audio(n as u16, 1) };
+        bench.packet(n as u64 * 20_000 + 1_000, CALLER, header, part);
+    }
+    let mut decoder = g722::Decoder::default();
+    let coded: Vec<u8> = bench.sent_to(AGENT).flat_map(|s| s.4.clone()).collect();
+    let heard: Vec<i16> = coded.iter().flat_map(|code| decoder.decode(*code)).collect();
+    let middle = &heard[4_000..12_000];
+    let (voice, prompt) = (purity(middle, 1_000.0, 16_000.0), purity(middle, 5_600.0, 16_000.0));
+    // 8,000 against 6,000 less 12 dB.
+    let expected = (1_507.0_f64 / 8_000.0).powi(2) / (1.0 + (1_507.0_f64 / 8_000.0).powi(2));
+    assert!(voice > 0.93 && (prompt / expected - 1.0).abs() < 0.25, "{voice} {prompt}, not {expected}");
+}
+
 #[test]
 fn each_leg_gets_packets_of_the_length_that_it_wishes() {
     for (comes, wished) in [(20u16, 30u8), (30, 20), (60, 10), (10, 60)] {

@@ -22,7 +22,7 @@ const WIDE: usize = 2 * FRAME;
 /// Steps of the jitter buffer in a frame.
 const STEPS: usize = 2;
 /// Most of a prompt that waits for this clock: 60 ms.
-const PROMPT: usize = 3 * FRAME;
+const PROMPT: usize = 3 * WIDE;
 
 /// Who of caller and agent hears somebody who takes part beside them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(super) struct Conference {
     voices: Vec<Voice>,
     /// What single ones are told.
     told: Vec<Told>,
-    /// What the caller is played; whoever takes part hears that too.
+    /// What the caller is played, at 16 kHz; whoever takes part hears that too.
     prompt: VecDeque<i16>,
     doubler: Doubler,
     /// Of what is recorded of the third ones.
@@ -158,9 +158,12 @@ impl Conference {
         }
     }
 
-    /// What the caller is being played.
-    pub(super) fn prompted(&mut self, samples: &[i16]) {
-        self.prompt.extend(samples);
+    /// What the caller is being played, at 8 kHz and at 16 kHz if there is that.
+    pub(super) fn prompted(&mut self, narrow: &[i16; FRAME], wide: Option<&[i16; WIDE]>) {
+        match wide {
+            Some(wide) => self.prompt.extend(wide),
+            None => narrow.iter().for_each(|sample| self.prompt.extend(self.doubler.push(*sample))),
+        }
         let over = self.prompt.len().saturating_sub(PROMPT);
         self.prompt.drain(..over);
     }
@@ -180,11 +183,8 @@ impl Conference {
         self.due = if now.since(next) > burst { now } else { next };
         self.voices.iter_mut().for_each(|voice| voice.take(at));
         let mut prompt = [0; WIDE];
-        if !self.prompt.is_empty() {
-            for pair in prompt.chunks_exact_mut(2) {
-                pair.copy_from_slice(&self.doubler.push(self.prompt.pop_front().unwrap_or(0)));
-            }
-        }
+        let waiting = self.prompt.len().min(WIDE);
+        prompt.iter_mut().zip(self.prompt.drain(..waiting)).for_each(|(place, sample)| *place = sample);
         Some((at, prompt))
     }
 

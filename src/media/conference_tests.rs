@@ -205,6 +205,22 @@ fn a_wideband_caller_hears_the_mix_in_his_own_band() {
 }
 
 #[test]
+fn a_wideband_third_hears_the_upper_band_of_a_prompt() {
+    let mut bench = three();
+    let wide = Remote { codec: Codec::G722, payload_type: 9, ..remote(THIRD) };
+    bench.order(0, Command::Remote { leg: THIRD, remote: wide });
+    admit(&mut bench, 0, Audible::Nobody);
+    let sample = |n: u32| (6_000.0 * (f64::from(n) * 5_600.0 * std::f64::consts::TAU / 16_000.0).sin()) as i16;
+    let audio = Clip::wideband((0..48_000).map(sample).collect());
+    bench.order(0, Command::Play { call: call(), play: Play::Greeting, audio });
+    talk(&mut bench, 0, 2_000, &[CALLER]);
+    let mut decoder = g722::Decoder::default();
+    let coded: Vec<u8> = bench.sent_to(THIRD).flat_map(|s| s.4.clone()).collect();
+    let heard: Vec<i16> = coded.iter().flat_map(|code| decoder.decode(*code)).collect();
+    assert!(purity(&heard[8_000..24_000], 5_600.0, 16_000.0) > 0.2, "beside the caller");
+}
+
+#[test]
 fn the_keys_of_a_call_with_three_are_passed_on_and_those_of_the_third_are_not() {
     let mut bench = three();
     admit(&mut bench, 0, Audible::All);

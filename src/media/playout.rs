@@ -11,7 +11,7 @@ use super::{Clip, Codec, Play};
 use crate::clock::Instant;
 use crate::protocol::audio::g722::Decoder;
 use crate::protocol::audio::mix::{self, Gain};
-use crate::protocol::audio::resample::Halver;
+use crate::protocol::audio::resample::{Doubler, Halver};
 
 /// Samples of a frame: 20 ms.
 pub(super) const FRAME: usize = 160;
@@ -38,16 +38,18 @@ pub(super) struct Playout {
     fifo: VecDeque<i16>,
     /// Of a caller who speaks wideband.
     wide: Option<(Box<Decoder>, Box<Halver>)>,
+    /// Of the caller's voice toward an agent who does.
+    doubler: Option<Box<Doubler>>,
     overflowed: u64,
     slipped: u64,
 }
 
-/// One tick: what each of the two people hears for 20 ms from `at`.
+/// One tick: what each of the two people hears for 20 ms from `at`, the agent a voice and the prompt below it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) at: Instant,
     pub(super) caller: [i16; FRAME],
-    pub(super) agent: [i16; FRAME],
+    voice: [i16; FRAME],
     /// Which one it is of the prompt.
     number: u64,
 }
@@ -62,6 +64,7 @@ impl Playout {
             gain: Gain::from_db(PROMPT_GAIN_DB),
             fifo: VecDeque::with_capacity(FIFO_SAMPLES),
             wide: None,
+            doubler: None,
             overflowed: 0,
             slipped: 0,
         }
@@ -99,10 +102,10 @@ impl Playout {
             return None;
         }
         let from = self.sent as usize * FRAME;
-        let mut frame = Frame { at, caller: [0; FRAME], agent: [0; FRAME], number: self.sent };
-        for (n, (caller, agent)) in frame.caller.iter_mut().zip(&mut frame.agent).enumerate() {
+        let mut frame = Frame { at, caller: [0; FRAME], voice: [0; FRAME], number: self.sent };
+        for (n, (caller, voice)) in frame.caller.iter_mut().zip(&mut frame.voice).enumerate() {
             *caller = self.audio.get(from + n).copied().unwrap_or(0);
-            *agent = mix::add(self.fifo.pop_front().unwrap_or(0), self.gain.apply(*caller));
+            *voice = self.fifo.pop_front().unwrap_or(0);
         }
         self.sent += 1;
         Some(frame)
@@ -114,6 +117,23 @@ impl Playout {
         let sound = self.audio.wide()?.iter().skip(from);
         let mut wide = [0; 2 * FRAME];
         wide.iter_mut().zip(sound).for_each(|(place, sample)| *place = *sample);
+        Some(wide)
+    }
+
+    /// What the agent hears of a frame.
+    pub(super) fn agent(&self, frame: &Frame) -> [i16; FRAME] {
+        std::array::from_fn(|n| mix::add(frame.voice[n], self.gain.apply(frame.caller[n])))
+    }
+
+    /// The same at 16 kHz, if the prompt has it; to be asked of every frame or of none. The voice keeps the band that it
+    /// was heard in.
+    pub(super) fn agent_wide(&mut self, frame: &Frame) -> Option<[i16; 2 * FRAME]> {
+        let mut wide = self.wide(frame)?;
+        let doubler = self.doubler.get_or_insert_default();
+        for (pair, voice) in wide.chunks_exact_mut(2).zip(frame.voice) {
+            let voice = doubler.push(voice);
+            pair.iter_mut().zip(voice).for_each(|(sample, voice)| *sample = mix::add(voice, self.gain.apply(*sample)));
+        }
         Some(wide)
     }
 
@@ -205,6 +225,8 @@ mod tests {
         assert_eq!(playout.overflowed(), 120);
         let frame = playout.frame(Instant::from_millis(1_000)).unwrap();
         assert_eq!(frame.caller, [100; FRAME]);
-        assert_eq!((frame.agent[0], frame.agent[159]), (120 + 25, 279 + 25));
+        let agent = playout.agent(&frame);
+        assert_eq!((agent[0], agent[159]), (120 + 25, 279 + 25));
+        assert_eq!(playout.agent_wide(&frame), None, "the prompt has no more");
     }
 }

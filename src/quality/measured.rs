@@ -15,7 +15,8 @@ pub struct Measured {
     pub octets: u64,
     /// Expected by sequence number and never received (of an interval: given up in it).
     pub lost: u64,
-    /// RFC 3550 A.3: expected less received, duplicates included; negative after many of them.
+    /// RFC 3550 A.3: expected from the first packet that came, less received, duplicates included; negative after many
+    /// of them.
     pub cumulative_lost: i64,
     pub duplicates: u64,
     /// Packets with a number below one that had come before.

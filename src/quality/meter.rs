@@ -1,5 +1,7 @@
 //! The meter of one direction: packet by packet, without allocation.
 
+use std::time::Duration;
+
 use super::buffer::{ADAPTIVE_MAX_MS, Buffer, FIXED_LONG_MS, FIXED_SHORT_MS};
 use super::drift;
 use super::jitter::{Jitter, Transit};
@@ -163,6 +165,19 @@ impl StreamMeter {
         self.jitter.now_ns()
     }
 
+    /// Longest time between two packets of a talkspurt (neither marker, comfort noise nor what follows it).
+    pub fn longest_delta(&self) -> Duration {
+        Duration::from_nanos(self.jitter.longest_delta_ns())
+    }
+
+    /// The sender goes on in units of another clock: what comes next is compared with nothing before.
+    pub fn change_clock(&mut self, clock_rate_hz: u32) {
+        self.clock_rate_hz = clock_rate_hz;
+        self.jitter.cut();
+        self.packet.last = None;
+        self.time_line = TimeLine::default();
+    }
+
     /// The whole time until now; nothing that is missing is waited for.
     pub fn result(&self) -> Measured {
         let mut ended = self.clone();
@@ -188,7 +203,7 @@ impl StreamMeter {
         let packets = self.receiver.packets();
         let losses = self.losses.counts();
         let expected = packets + self.receiver.lost();
-        let received = packets + self.receiver.duplicates();
+        let received = packets + self.receiver.duplicates() + self.receiver.before_first();
         Measured {
             packets,
             octets: self.octets,
@@ -222,7 +237,7 @@ impl StreamMeter {
     /// Jitter and transit; true if the packet's time has nothing to do with the one before.
     fn time(&mut self, arrival: Instant, header: &Header, kind: Kind) -> bool {
         if kind == Kind::Event {
-            self.jitter.pass();
+            self.jitter.pass(arrival, !header.marker);
             return false;
         }
         if let Some(by_ms) = self.time_line.handle(arrival, header, self.clock_rate_hz) {
@@ -231,7 +246,8 @@ impl StreamMeter {
             self.drift.cut();
         }
         let noise = kind == Kind::ComfortNoise;
-        let shown = !header.marker && !noise && !std::mem::replace(&mut self.follows_noise, noise);
+        let follows_noise = std::mem::replace(&mut self.follows_noise, noise);
+        let shown = !header.marker && !noise && !follows_noise;
         match self.jitter.handle(arrival, header.timestamp, self.clock_rate_hz, shown) {
             Transit::Step(step) => {
                 self.transit = self.transit.saturating_add(step);

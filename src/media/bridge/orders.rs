@@ -86,7 +86,7 @@ impl Bridge {
             while let Some(frame) = playout.frame(now.mono) {
                 let session = find(&mut self.sessions, hearer);
                 // Whoever hears is the agent of a playout; the caller's half is the tone alone.
-                let heard = session.is_some_and(|s| s.play(frame.at, &frame.agent, &mut self.scratch.outbox));
+                let heard = session.is_some_and(|s| s.play(frame.at, &playout.agent(&frame), &mut self.scratch.outbox));
                 if let (true, true, Some(tap)) = (heard, hearer == *caller, tap.as_mut()) {
                     tap.played(frame.at, &frame.caller);
                 }

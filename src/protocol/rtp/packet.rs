@@ -69,6 +69,17 @@ impl<'a> Packet<'a> {
     }
 }
 
+impl Header {
+    /// The header alone, of a packet whose end is not there or cannot be read (a capture that cut it, encrypted padding),
+    /// as long as it may be. `None`: no RTP version 2, or RTCP.
+    pub fn of(bytes: &[u8]) -> Option<Header> {
+        let mut fixed = *bytes.first_chunk::<HEADER_BYTES>()?;
+        // What contributing sources, extension and padding would say of the octets that follow.
+        fixed[0] &= 0xc0;
+        Packet::parse(&fixed).ok().map(|packet| packet.header)
+    }
+}
+
 /// RTCP packet types 192 to 223 read as RTP payload types 64 to 95 (RFC 5761 section 4); no profile of ours uses these.
 fn is_rtcp_range(payload_type: u8) -> bool {
     (64..=95).contains(&payload_type)
@@ -116,6 +127,17 @@ mod tests {
         (padded[0], padded[1], padded[31]) = (0xa0, 8, 200);
         assert_eq!(Packet::parse(&padded), Err(Malformed::Padding));
         assert_eq!(Packet::parse(&[0x80; 1_501]), Err(Malformed::Long));
+    }
+
+    #[test]
+    fn a_header_is_read_where_its_packet_cannot_be() {
+        let mut bytes = vec![0xb3, 0x88, 0, 1, 0, 0, 0, 160, 0, 0, 0, 9];
+        let header = Header { payload_type: 8, marker: true, sequence: 1, timestamp: 160, ssrc: 9 };
+        assert_eq!((Packet::parse(&bytes), Header::of(&bytes)), (Err(Malformed::Short), Some(header)));
+        bytes.resize(6_000, 0xff);
+        assert_eq!(Header::of(&bytes), Some(header));
+        assert_eq!(Header::of(&bytes[..11]), None);
+        assert_eq!((Header::of(&[0; 12]), Header::of(&[&[0x80, 200], &[0; 26][..]].concat())), (None, None));
     }
 
     #[test]

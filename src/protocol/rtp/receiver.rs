@@ -12,6 +12,12 @@ const MAX_DROPOUT: i64 = 3_000;
 /// A step back that is still reordering, in packets (RFC 3550 A.1, MAX_MISORDER).
 const MIN_STEP: i64 = -100;
 
+/// A longer step forward is loss too if the sender's time went on as the receiver's did, within an eighth and this, and
+/// with packets of these lengths: an outage of minutes. Its rate is known once it was heard for so long.
+const OUTAGE_DOUBT: Duration = Duration::from_secs(2);
+const PACKET: std::ops::RangeInclusive<Duration> = Duration::from_micros(2_500)..=Duration::from_millis(200);
+const RATE_KNOWN: Duration = Duration::from_secs(1);
+
 /// How long the present SSRC must have been silent, or have been the present one, before another takes its place.
 const SSRC_QUIET: Duration = Duration::from_millis(200);
 
@@ -46,6 +52,7 @@ pub struct Receiver {
     duplicates: u64,
     strays: u64,
     restarts: u64,
+    before_first: u64,
     /// The SSRCs before the present one, the latest last.
     left: [Option<u32>; LEFT],
     /// Sixteen times the estimate, in nanoseconds.
@@ -62,6 +69,9 @@ struct Stream {
     /// Lowest and highest extended sequence number; reordering at the very start moves `base` down.
     base: i64,
     highest: i64,
+    /// Those of the first packet that came.
+    first: i64,
+    first_timestamp: u32,
     /// Bit `n`: `highest - n` was received.
     seen: u128,
     packets: u64,
@@ -88,8 +98,9 @@ impl Receiver {
     pub fn handle(&mut self, header: &Header, arrival: Instant, timed: bool) -> Sequenced {
         let result = match &mut self.stream {
             Some(stream) if stream.ssrc == header.ssrc => {
+                let step = stream.handle(header, arrival);
                 stream.heard = arrival.max(stream.heard);
-                stream.handle(header.sequence)
+                step
             }
             Some(stream) if !stream.gives_way(arrival, self.left.contains(&Some(header.ssrc))) => Step::Stray,
             _ => Step::Restart(1),
@@ -136,6 +147,11 @@ impl Receiver {
         self.restarts
     }
 
+    /// Packets whose numbers are below that of the first of their stream that came: A.3 does not expect them.
+    pub fn before_first(&self) -> u64 {
+        self.before_first + self.stream.map_or(0, |s| s.before_first())
+    }
+
     /// The extended number of a packet of the present stream with this sequence number.
     pub fn position(&self, sequence: u16) -> Option<i64> {
         let highest = self.stream?.highest;
@@ -171,6 +187,7 @@ impl Receiver {
         if let Some(old) = self.stream.take() {
             self.packets += old.packets;
             self.lost += old.lost();
+            self.before_first += old.before_first();
             self.restarts += 1;
             // The packet that announced a restart within an SSRC was a stray until now.
             self.strays = self.strays.saturating_sub(packets - 1);
@@ -217,6 +234,8 @@ impl Stream {
             heard,
             base,
             highest,
+            first: base,
+            first_timestamp: header.timestamp,
             seen,
             packets,
             restart: None,
@@ -230,7 +249,8 @@ impl Stream {
         arrival.since(self.heard) >= SSRC_QUIET || (!left && arrival.since(self.since) >= SSRC_QUIET)
     }
 
-    fn handle(&mut self, sequence: u16) -> Step {
+    fn handle(&mut self, header: &Header, arrival: Instant) -> Step {
+        let sequence = header.sequence;
         let step = i64::from(sequence.wrapping_sub(self.highest as u16) as i16);
         if self.restart.take() == Some(sequence) {
             return Step::Restart(2);
@@ -248,6 +268,10 @@ impl Stream {
                 self.seen |= bit;
                 self.base = self.base.min(self.highest + step);
             }
+            MAX_DROPOUT.. if self.goes_on(step, header.timestamp, arrival) => {
+                self.seen = 1;
+                self.highest += step;
+            }
             _ => {
                 self.restart = Some(sequence.wrapping_add(1));
                 return Step::Stray;
@@ -255,6 +279,23 @@ impl Stream {
         }
         self.packets += 1;
         Step::New
+    }
+
+    /// Whether so many numbers further on the sender is where its time line leads.
+    fn goes_on(&self, step: i64, timestamp: u32, arrival: Instant) -> bool {
+        let Some(last) = self.last else { return false };
+        let (known, silent) = (last.arrival.since(self.since), arrival.since(last.arrival));
+        let sampled = f64::from(last.timestamp.wrapping_sub(self.first_timestamp));
+        if known < RATE_KNOWN || sampled == 0.0 || !PACKET.contains(&(silent / step as u32)) {
+            return false;
+        }
+        let stepped_s = f64::from(timestamp.wrapping_sub(last.timestamp)) * known.as_secs_f64() / sampled;
+        let silent_s = silent.as_secs_f64();
+        (stepped_s - silent_s).abs() <= silent_s / 8.0 + OUTAGE_DOUBT.as_secs_f64()
+    }
+
+    fn before_first(&self) -> u64 {
+        (self.first - self.base) as u64
     }
 
     fn expected(&self) -> u64 {
@@ -313,6 +354,35 @@ mod tests {
         assert_eq!(feed(&mut receiver, 40_001), Sequenced::New);
         assert_eq!(feed(&mut receiver, 40_003), Sequenced::New);
         assert_eq!((receiver.packets(), receiver.lost()), (14, 1));
+    }
+
+    /// 64 s and 500 s without a packet while the sender went on; then numbers that no time explains.
+    #[test]
+    fn an_outage_of_minutes_is_loss_and_a_jump_is_none() {
+        let mut receiver = Receiver::new();
+        let mut send = |n: u64, number: u64| {
+            let header = header(number as u16, (n as u32).wrapping_mul(160).wrapping_add(u32::MAX - 9_000));
+            receiver.handle(&header, Instant::from_millis(n * 20), true);
+            (receiver.packets(), receiver.lost(), receiver.restarts())
+        };
+        for n in 0..100 {
+            send(n, n);
+        }
+        assert_eq!(send(3_300, 3_300), (101, 3_200, 0));
+        assert_eq!(send(28_300, 28_300), (102, 28_199, 0));
+        assert_eq!(send(28_301, 28_301), (103, 28_199, 0));
+        send(28_302, 40_000);
+        assert_eq!(send(28_303, 40_001), (105, 28_199, 1));
+    }
+
+    /// A.3 begins at the first that came; what is unique is counted from the first that was sent.
+    #[test]
+    fn what_was_sent_before_the_first_was_not_expected() {
+        let mut receiver = Receiver::new();
+        for n in [10, 9, 7, 11] {
+            feed(&mut receiver, n);
+        }
+        assert_eq!((receiver.packets(), receiver.lost(), receiver.before_first()), (4, 1, 3));
     }
 
     #[test]
