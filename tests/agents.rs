@@ -172,6 +172,9 @@ fn who_left_is_called_back() {
     assert_eq!(post("01900000-0000-7000-8000-000000000000", "call", "{\"by\": \"8\"}").0, 409, "on no list");
     let (status, body) = post(&id, "call", "{\"by\": \"8\", \"number\": \"00442012345678\"}");
     assert_eq!(status, 422, "nobody names a number: {body}");
+    let (status, body) = post(&id, "call", "{\"by\": \"99\"}");
+    assert!(status == 409 && body["error"]["message"] == "this agent does not serve that hotline", "{status} {body}");
+    assert_eq!(callbacks(&gateway, false)[0].text("state"), "open", "nobody waits for whom nobody is called");
     assert_eq!(post(&id, "call", "{\"by\": \"8\"}").0, 200);
 
     let ring = agent.expect("INVITE ", seconds(3));
@@ -189,7 +192,7 @@ fn who_left_is_called_back() {
     let row = until("the result", seconds(3), || {
         callbacks(&gateway, true).into_iter().find(|row| row.text("state") == "reached")
     });
-    assert_eq!((row.number("tries"), row.text("deeds.1.by")), (1, "api:8"));
+    assert_eq!((row.number("tries"), row.text("deeds.3.by")), (1, "api:8"));
     assert_eq!(callbacks(&gateway, false).len(), 0);
     assert_eq!(post(&id, "call", "{\"by\": \"8\"}").0, 409, "it is done");
     let bye = of_the_called(&called, (caller.address(), "called"), ("BYE", 1), "Content-Length: 0\n\n");

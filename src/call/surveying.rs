@@ -72,7 +72,8 @@ impl Call {
         let with_agent = matches!((&talking.stage, &talking.callee), (TalkingStage::Connected, Callee::Agent(_)));
         with_agent
             && self.is_hotlines()
-            && self.made.is_none()
+            // Of the calls that the gateway makes those to callers who are called back: colleagues are asked nothing.
+            && self.made.as_ref().is_none_or(|made| made.calls_back().is_some())
             && self.hotline.after.survey.as_ref().is_some_and(|s| !s.questions.is_empty())
     }
 

@@ -8,12 +8,13 @@ use super::{CallbackEnd, Record};
 use crate::call::fact::{RingResult, What};
 use crate::call::reason::Reason;
 use crate::clock::Wall;
-use crate::dialplan::after::Callback;
+use crate::dialplan::after::{Callback, Survey};
 use crate::dialplan::hours::{Span, Week};
-use crate::dialplan::plan::Hotline;
+use crate::dialplan::plan::{Hotline, Prompt};
 use crate::gateway::tests::{PHONE, SDP, Switch, TRUNK, ok, plans, requests, settings};
 use crate::gateway::{CallBack, Input, NotCalled, Settings, Trunk};
 use crate::ids::{CallId, Random, Side};
+use crate::media;
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Message, Request};
 use crate::protocol::sip::uri::Uri;
@@ -23,9 +24,14 @@ const NUMBER: &str = "13912345678";
 
 /// Agent 8 serves the hotline 400, which calls people back at any hour.
 fn switch() -> Switch {
+    surveying(None)
+}
+
+fn surveying(survey: Option<Survey>) -> Switch {
     let mut plans = plans();
     let mut hotline = Hotline::clone(&plans.hotlines[0]);
     let hours = Week(vec![Span::parse("daily 00:00-24:00").unwrap()]);
+    hotline.after.survey = survey;
     hotline.after.callback = Some(Callback { within: Duration::from_secs(1_800), attempts: 3, hours, abroad: false });
     let hotline = Arc::new(hotline);
     plans.by_number.insert("400".into(), Arc::clone(&hotline));
@@ -131,6 +137,28 @@ fn a_caller_who_is_reached_has_a_talk_like_any_other_and_nobody_is_counted_as_wa
     assert!(record.recording.path.is_some());
     let told = switch.facts.iter().any(|fact| format!("{:?}", fact.what).contains(NUMBER));
     assert!(!told, "no fact holds the number");
+}
+
+#[test]
+fn who_is_called_back_is_asked_too_when_the_agent_has_hung_up() {
+    let question = Prompt { text: "?".to_owned(), files: Vec::new(), audio: media::beep().into() };
+    let wait = Duration::from_secs(5);
+    let mut switch = surveying(Some(Survey { questions: vec![question], thanks: None, wait, tries: 1, key: '0' }));
+    let (ring, invite) = calling(&mut switch);
+    switch.tell(CARRIER, &ok(&invite, SDP));
+    switch.pass(Duration::from_secs(30));
+    switch.tell(PHONE, &bye(&ring, "10.0.0.3"));
+    assert!(went(&mut switch, CARRIER, "BYE").is_empty(), "the caller stays");
+    let (call, leg, at) = (switch.facts[0].call, switch.legs[1].1, switch.now);
+    let duration = Duration::from_millis(100);
+    switch.gateway.handle(at, Input::Media(media::Event::Key { call, leg, key: '2', duration, at }));
+    switch.settle();
+    let parting = went(&mut switch, CARRIER, "BYE").remove(0);
+    switch.tell(CARRIER, &ok(&parting, ""));
+    let record = record(&mut switch);
+    assert_eq!(record.survey.as_ref().map(|survey| survey.grades.clone()), Some(vec![Some(2)]));
+    assert_eq!((record.talk_ms, record.reason), (Some(30_000), Some(Reason::SurveyOver)), "the survey is no talk");
+    assert_eq!(record.called_back.and_then(|back| back.end), Some(CallbackEnd::Reached));
 }
 
 #[test]

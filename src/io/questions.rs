@@ -130,6 +130,24 @@ pub struct Asking {
     pub data_directory: PathBuf,
 }
 
+impl Asking {
+    /// The entry is taken: asks the switch to call its caller.
+    fn dial_taken(&self, row: Row, agent: AgentNo, by: &str) -> Result<Answer<Result<(), NotCalled>>, StoreError> {
+        let refused = |why: &str| StoreError::Refused(why.to_owned());
+        let entry = row.call;
+        let number = row.caller.ok_or_else(|| refused("the caller's number is not known"))?;
+        let record =
+            Reader::open(&self.data_directory)?.call(entry)?.ok_or_else(|| refused("there is no such call"))?;
+        let (sender, answer) = oneshot::channel();
+        let ticket =
+            self.questions.ask(Waiting::CallBack(sender)).ok_or_else(|| refused("too much is asked at once"))?;
+        let (hotline, trunk, by) = (row.hotline, record.record.trunk, by.to_owned());
+        let order = CallBack { entry, agent, by, hotline, trunk, number };
+        self.mailbox.event(Input::CallBack { ticket, order });
+        Ok(answer)
+    }
+}
+
 impl Backend for Asking {
     fn now(&self) -> Instant {
         self.clock.now().mono
@@ -169,18 +187,13 @@ impl Backend for Asking {
     }
 
     fn dial(&self, entry: CallId, agent: AgentNo, by: &str) -> Result<Answer<Result<(), NotCalled>>, StoreError> {
-        let refused = |why: &str| StoreError::Refused(why.to_owned());
         let row = self.call_back(&callbacks::Order::Take { call: entry }, by)?;
-        let number = row.caller.ok_or_else(|| refused("the caller's number is not known"))?;
-        let record =
-            Reader::open(&self.data_directory)?.call(entry)?.ok_or_else(|| refused("there is no such call"))?;
-        let (sender, answer) = oneshot::channel();
-        let ticket =
-            self.questions.ask(Waiting::CallBack(sender)).ok_or_else(|| refused("too much is asked at once"))?;
-        let (hotline, trunk, by) = (row.hotline, record.record.trunk, by.to_owned());
-        let order = CallBack { entry, agent, by, hotline, trunk, number };
-        self.mailbox.event(Input::CallBack { ticket, order });
-        Ok(answer)
+        self.dial_taken(row, agent, by).inspect_err(|why| {
+            let order = callbacks::Order::GiveBack { call: entry, why: why.to_string() };
+            if let Err(error) = self.call_back(&order, by) {
+                tracing::warn!(%entry, %error, "an entry of the list of callbacks stays taken in vain");
+            }
+        })
     }
 
     fn call_back(&self, order: &callbacks::Order, by: &str) -> Result<Row, StoreError> {

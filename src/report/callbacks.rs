@@ -67,6 +67,8 @@ pub struct Deed {
 #[serde(tag = "did", rename_all = "snake_case")]
 pub enum Did {
     Taken,
+    /// Nobody could be called for whoever had taken it: the note tells why.
+    GivenBack,
     /// An attempt and what came of it; with [`Code::Later`] when to try again.
     Tried {
         code: Code,
@@ -174,7 +176,7 @@ impl Row {
             Did::Taken if now < deed.at.0 + TAKEN => {
                 (self.state, self.taken_by) = (State::Taken, Some(deed.by.clone()));
             }
-            Did::Taken => self.state = State::Open,
+            Did::Taken | Did::GivenBack => self.state = State::Open,
             Did::Tried { code, until } => {
                 self.tries += 1;
                 self.first_tried.get_or_insert(deed.at);

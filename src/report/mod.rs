@@ -53,6 +53,9 @@ pub struct Report {
     pub agents: BTreeMap<AgentNo, AgentFigures>,
     /// Of hotlines whose callers were asked.
     pub surveys: BTreeMap<HotlineId, Surveys>,
+    /// Of hotlines whose callers were asked after a callback: those stand in none of the figures of offered calls.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub surveys_after_callbacks: BTreeMap<HotlineId, Surveys>,
     /// Ended calls by class; of hotlines where some call has one.
     pub classes: BTreeMap<HotlineId, BTreeMap<String, Sums>>,
     /// Of hotlines with callers who were owed a call in the period.
@@ -112,7 +115,7 @@ impl Report {
                 all.push(record);
             }
         }
-        let surveys = by_hotline.iter().filter_map(|(id, calls)| Some(((*id).clone(), Surveys::of(calls)?))).collect();
+        let surveys = surveyed(&by_hotline);
         let classes = by_hotline.iter().filter_map(|(id, calls)| Some(((*id).clone(), tally::by_class(calls)?)));
         let classes = classes.collect();
         let hotlines = by_hotline.into_iter().map(|(hotline, calls)| (hotline.clone(), Figures::of(&calls))).collect();
@@ -128,6 +131,10 @@ impl Report {
         let day = period.bounds(&zones.otherwise)?;
         let in_day = |record: &&Record| (day.0..day.1).contains(&record.offered_at.0);
         let apart: Vec<&Record> = material.apart.iter().filter(in_day).collect();
+        let mut back_of: BTreeMap<&HotlineId, Vec<&Record>> = BTreeMap::new();
+        for record in apart.iter().filter(|record| record.called_back.is_some()) {
+            back_of.entry(&record.hotline).or_default().push(record);
+        }
         Ok(Report {
             period,
             hotlines,
@@ -135,10 +142,15 @@ impl Report {
             hours: hours::by_hour(all.iter().map(|record| (*record, zones.of(&record.hotline)))),
             agents: agents::by_agent(&all, &apart, &duties),
             surveys,
+            surveys_after_callbacks: surveyed(&back_of),
             classes,
             callbacks: owed.into_iter().map(|(hotline, rows)| (hotline, Callbacks::of(rows))).collect(),
         })
     }
+}
+
+fn surveyed(calls: &BTreeMap<&HotlineId, Vec<&Record>>) -> BTreeMap<HotlineId, Surveys> {
+    calls.iter().filter_map(|(id, calls)| Some(((*id).clone(), Surveys::of(calls)?))).collect()
 }
 
 #[cfg(test)]

@@ -86,14 +86,18 @@ pub(super) fn surveys(report: &Report) -> Table {
         "poor",
         "1 or 2",
         "mean",
+        "after",
     ];
-    let rows = report.surveys.iter().flat_map(|(hotline, surveys)| {
-        surveys.questions.iter().zip(1..).map(|(question, number): (_, u32)| {
+    let calls = report.surveys.iter().map(|(hotline, surveys)| (hotline, surveys, "call"));
+    let callbacks = report.surveys_after_callbacks.iter().map(|(hotline, surveys)| (hotline, surveys, "callback"));
+    let rows = calls.chain(callbacks).flat_map(|(hotline, surveys, after)| {
+        surveys.questions.iter().zip(1..).map(move |(question, number): (_, u32)| {
             let mut row = vec![hotline.to_string(), surveys.asked.to_string(), interval(surveys.returned)];
             row.extend([number.to_string(), question.n.to_string()]);
             row.extend(question.grades.map(|count| count.to_string()));
             row.push(interval(question.satisfied));
             row.push(question.mean.map(|mean| format!("{mean:.2}")).unwrap_or_default());
+            row.push(after.to_owned());
             row
         })
     });

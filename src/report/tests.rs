@@ -204,7 +204,7 @@ fn each_agent_has_the_rings_the_calls_and_the_time_on_duty() {
 
 #[test]
 fn a_callback_is_the_agents_time_and_no_call_of_the_hotline() {
-    use crate::call::fact::CallsBack;
+    use crate::call::fact::{CallsBack, SurveyBy, SurveyEnd};
     use crate::call::presence::{AgentFact, By, What as Told};
     use crate::clock::{RunId, Stamp};
     let agent = || "8".into();
@@ -214,7 +214,11 @@ fn a_callback_is_the_agents_time_and_no_call_of_the_hotline() {
         .at(3_001, What::CallerInvited)
         .at(20_000, What::CallerAnswered { attempt: 1, agent: agent() })
         .at(20_000, What::Connected)
-        .ended(70_000, Reason::AgentHungUp, EndedBy::Agent)
+        .at(70_000, What::AgentLeft { attempt: 1, agent: agent() })
+        .at(70_000, What::SurveyStarted { questions: 1, by: SurveyBy::HangUp })
+        .at(75_000, What::SurveyGraded { question: 1, grade: 2 })
+        .at(75_000, What::SurveyEnded { by: SurveyEnd::Complete })
+        .ended(76_000, Reason::SurveyOver, EndedBy::Gateway)
         .facts();
     let calls_back = CallsBack { entry: facts[0].call, agent: agent() };
     let What::Offered(offered) = &mut facts[0].what else { panic!("no call") };
@@ -231,4 +235,8 @@ fn a_callback_is_the_agents_time_and_no_call_of_the_hotline() {
     let eight = &report.agents[&agent()];
     assert_eq!((eight.called_back, eight.called_back_ms, eight.occupancy), (1, 50_000, Some(0.25)));
     assert_eq!((eight.rung, eight.answered, eight.had, report.total.offered), (0, 0, 0, 0));
+    let asked = &report.surveys_after_callbacks[&"property".into()];
+    assert_eq!((asked.asked, asked.questions[0].grades, report.surveys.len()), (1, [0, 1, 0, 0], 0));
+    let text = written(&report, Format::Text);
+    assert!(text.lines().any(|line| line.contains("property") && line.trim_end().ends_with("callback")), "{text}");
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::audit::{self, Deed as Audit};
 use super::qa::By;
+use super::told::Told;
 use super::{StoreError, sqlite};
 use crate::cdr::{Fold, Record, Time, WhyOwed, Word};
 use crate::clock::Wall;
@@ -22,6 +23,9 @@ const KEPT: Duration = Duration::from_secs(31 * 24 * 3_600);
 /// Attempts at a promised call: the rule book's most.
 const PROMISED_ATTEMPTS: u32 = 5;
 
+/// Stands where the code of an attempt does.
+const GIVEN_BACK: &str = "given_back";
+
 /// Longest note, in characters.
 const NOTE: usize = 500;
 
@@ -30,6 +34,7 @@ const NOTE: usize = 500;
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Order {
     Take { call: CallId },
+    GiveBack { call: CallId, why: String },
     Tried { call: CallId, code: Code, until: Option<Time>, note: String },
     Promise { call: CallId, due: Time, note: String },
 }
@@ -52,6 +57,10 @@ impl CallbackList {
                 write_deed(&work, *call, Did::Taken, "", by)?;
                 *call
             }
+            Order::GiveBack { call, why } => {
+                write_deed(&work, *call, Did::GivenBack, why, by)?;
+                *call
+            }
             Order::Tried { call, code, until, note } => {
                 write_deed(&work, *call, Did::Tried { code: *code, until: *until }, note, by)?;
                 *call
@@ -61,22 +70,19 @@ impl CallbackList {
                 *call
             }
         };
-        let row = find(&work, call, by.at)?.ok_or_else(|| not_listed(call))?;
+        let row = find(&work, call, by.at)?.ok_or(Told::NotListed)?;
         work.commit()?;
         Ok(row)
     }
 }
 
-fn not_listed(call: CallId) -> StoreError {
-    StoreError::Refused(format!("call {call} is not on the list of callbacks"))
-}
-
 fn write_deed(work: &Connection, call: CallId, did: Did, note: &str, by: By<'_>) -> Result<(), StoreError> {
-    let row = find(work, call, by.at)?.ok_or_else(|| not_listed(call))?;
-    row.admits(did, by.who, by.at).map_err(|why| StoreError::Refused(why.to_string()))?;
+    let row = find(work, call, by.at)?.ok_or(Told::NotListed)?;
+    row.admits(did, by.who, by.at).map_err(Told::from)?;
     let note = short(note)?;
     let (code, until) = match did {
         Did::Taken => (None, None),
+        Did::GivenBack => (Some(GIVEN_BACK), None),
         Did::Tried { code, until } => (Some(code.word()), until),
     };
     work.execute(
@@ -86,6 +92,8 @@ fn write_deed(work: &Connection, call: CallId, did: Did, note: &str, by: By<'_>)
     )?;
     let (what, details) = match code {
         None => ("callback.taken", serde_json::Value::Null),
+        // The reason is one of ours, and names nobody.
+        Some(GIVEN_BACK) => ("callback.given_back", json!({ "why": note })),
         Some(code) => ("callback.tried", json!({ "code": code, "until": until })),
     };
     tell(work, what, call, &details, by)
@@ -124,7 +132,7 @@ fn tell(
 fn short(note: &str) -> Result<&str, StoreError> {
     match note.chars().count() {
         0..=NOTE => Ok(note),
-        n => Err(StoreError::Refused(format!("the note has {n} characters, and {NOTE} are kept"))),
+        n => Err(Told::LongNote { n, most: NOTE }.into()),
     }
 }
 
@@ -200,9 +208,9 @@ fn deeds(db: &Connection, call: CallId) -> Result<Vec<Deed>, StoreError> {
     let found = query.query_map([sqlite::id(call)], |row| {
         let code: Option<String> = row.get(2)?;
         let until = row.get::<_, Option<i64>>(3)?.map(time);
-        let did = match code.as_deref().and_then(word) {
-            Some(code) => Did::Tried { code, until },
-            None => Did::Taken,
+        let did = match code.as_deref() {
+            Some(GIVEN_BACK) => Did::GivenBack,
+            code => code.and_then(word).map_or(Did::Taken, |code| Did::Tried { code, until }),
         };
         Ok(Deed { at: time(row.get(0)?), by: row.get(1)?, did, note: row.get(4)? })
     })?;

@@ -77,6 +77,24 @@ fn from_an_abandoned_call_to_a_caller_who_was_reached() {
 }
 
 #[test]
+fn an_entry_that_is_given_back_is_free_at_once_and_why_is_in_the_audit_log() {
+    let mut house = house();
+    let call = append(&mut house.writer, &abandoned(1, 0), "13900000001");
+    house.order(&Order::Take { call }, "li", 60).expect("taken");
+    let back = Order::GiveBack { call, why: "the agent's phone is not free".to_owned() };
+    assert_eq!(house.order(&back, "wang", 61).expect_err("li's"), "li has taken this entry");
+    let row = house.order(&back, "li", 62).expect("given back");
+    assert_eq!((row.state, row.taken_by, row.tries), (State::Open, None, 0), "no attempt");
+    let row = house.order(&Order::Take { call }, "wang", 63).expect("free");
+    assert_eq!((row.state, row.deeds[1].did), (State::Taken, Did::GivenBack));
+    let db = sqlite::open_beside(house.directory.path()).expect("a database");
+    let told: String = db
+        .query_row("SELECT details FROM audit WHERE what = 'callback.given_back'", [], |row| row.get(0))
+        .expect("a row");
+    assert!(told.contains("the agent's phone is not free"), "{told}");
+}
+
+#[test]
 fn who_calls_again_and_is_answered_is_called_by_nobody() {
     let mut house = house();
     append(&mut house.writer, &abandoned(1, 0), "13900000001");

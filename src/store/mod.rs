@@ -21,6 +21,7 @@ pub mod reports;
 mod retention;
 pub mod session;
 mod sqlite;
+mod told;
 mod transcripts;
 mod writer;
 
@@ -31,6 +32,7 @@ pub use people::People;
 pub use reader::{Call, Nuisance, Reader, Which};
 pub use recordings::{Cause, Kept, KeptFile, Removed};
 pub use retention::{Class, Retention};
+pub use told::Told;
 pub use writer::{Appended, Writer};
 
 /// Kinds of agents' facts that tell no presence.
@@ -94,6 +96,9 @@ pub enum StoreError {
     NoBeginning(crate::ids::CallId),
     #[error("{0}")]
     Refused(String),
+    /// The same in words that pages can say in their own language.
+    #[error(transparent)]
+    Told(#[from] Told),
     #[error("run {} cannot be kept in the database", .0.0)]
     Run(RunId),
 }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, TransactionBeh
 use serde_json::{Value, json};
 
 use super::audit::{self, Deed};
+use super::told::Told;
 use super::{People, StoreError, sqlite};
 use crate::cdr::{Time, Word as _};
 use crate::clock::Wall;
@@ -129,7 +130,7 @@ impl People {
             let there: Option<String> =
                 work.query_row(sql, (sqlite::id(call), new.agent.as_str()), |row| row.get(0)).optional()?;
             if let Some(number) = there {
-                return Err(StoreError::Refused(format!("this call is noted already: {number}")));
+                return Err(Told::Noted { number }.into());
             }
         }
         let sql = "SELECT coalesce(max(serial), 0) + 1 FROM note WHERE day = ?1 AND agent = ?2";
@@ -243,8 +244,8 @@ impl People {
     /// `text`: why, or what came of it.
     pub fn change_note(&mut self, id: i64, change: &Change, text: &str, by: &str, at: Wall) -> Result<(), StoreError> {
         let before = self.call_note(id)?.ok_or_else(gone)?;
-        expect(!before.erased, "the caller asked to be forgotten: nothing is added to this note")?;
-        expect(before.is_open() != matches!(change, Change::Reopen), "this note is settled already, or open already")?;
+        expect(!before.erased, Told::Forgotten)?;
+        expect(before.is_open() != matches!(change, Change::Reopen), Told::NoteSettled)?;
         let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let now = at.as_micros();
         let details = match change {
@@ -270,7 +271,7 @@ impl People {
                 json!({ "to": to })
             }
             Change::CallBack(call) => {
-                expect(before.owes_callback(), "no callback was promised, or it was made")?;
+                expect(before.owes_callback(), Told::NoCallbackOwed)?;
                 work.execute("UPDATE note SET called_back_wall_us = ?2 WHERE id = ?1", (id, now))?;
                 json!({ "call": call, "in_time": before.words.promised_us.is_some_and(|until| now <= until) })
             }
@@ -392,12 +393,12 @@ fn note(row: &SqlRow<'_>) -> rusqlite::Result<Note> {
     })
 }
 
-fn expect(it: bool, otherwise: &str) -> Result<(), StoreError> {
-    if it { Ok(()) } else { Err(StoreError::Refused(otherwise.to_owned())) }
+fn expect(it: bool, otherwise: Told) -> Result<(), Told> {
+    if it { Ok(()) } else { Err(otherwise) }
 }
 
 fn gone() -> StoreError {
-    StoreError::Refused("there is no such note".to_owned())
+    Told::NoNote.into()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::audit::{self, Deed};
+use super::told::Told;
 use super::{StoreError, sqlite};
 use crate::cdr::words;
 use crate::clock::Wall;
@@ -171,7 +172,7 @@ impl People {
         let name = plain(&new.name);
         let odd = |c: char| c.is_control() || c.is_whitespace();
         if name.is_empty() || name.chars().count() > NAME || name.contains(odd) || name.contains(':') {
-            return Err(refused(format!("`{name}` is no name to log in by: 1 to {NAME} letters, no blanks, no colon")));
+            return Err(Told::NoName { name, most: NAME }.into());
         }
         let roles = roles_of(&new.roles)?;
         let shown = if new.shown.trim().is_empty() { name.as_str() } else { new.shown.trim() };
@@ -180,7 +181,7 @@ impl People {
         let work = begin(&mut self.db)?;
         let there: bool = work.query_row("SELECT EXISTS (SELECT 1 FROM person WHERE name = ?1)", [&name], get)?;
         if there {
-            return Err(refused(format!("there is somebody of the name {name} already")));
+            return Err(Told::NameTaken { name }.into());
         }
         let sql = "INSERT INTO person (name, shown, roles, agent, password, since_wall_us)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -197,7 +198,7 @@ impl People {
         let details = json!({ "roles": roles.to_string() });
         let work = begin(&mut self.db)?;
         let is_last = !roles.has(Role::Admin) && is_last_admin(&work, &plain(name))?;
-        expect(!is_last, "nobody else is an admin")?;
+        expect(!is_last, Told::LastAdmin)?;
         let changed = work.execute("UPDATE person SET roles = ?2 WHERE name = ?1", (plain(name), roles.to_string()))?;
         finish(work, changed, Deed { at, who: by, what: "person.roles", about: &plain(name), details: &details })
     }
@@ -237,7 +238,7 @@ impl People {
         let what = if disabled { "person.disabled" } else { "person.enabled" };
         let work = begin(&mut self.db)?;
         let is_last = disabled && is_last_admin(&work, &plain(name))?;
-        expect(!is_last, "nobody else is an admin")?;
+        expect(!is_last, Told::LastAdmin)?;
         let changed = work.execute("UPDATE person SET disabled = ?2 WHERE name = ?1", (plain(name), disabled))?;
         if disabled {
             end_sessions(&work, &plain(name))?;
@@ -292,7 +293,7 @@ impl People {
         }
         let count = "SELECT count(*) FROM saved_view WHERE person = ?1 AND name <> ?2";
         let there: i64 = self.db.query_row(count, (person, name), get)?;
-        expect(there < MOST, "there are fifty views already")?;
+        expect(there < MOST, Told::NoMoreViews)?;
         let sql = "INSERT OR REPLACE INTO saved_view (person, name, query) VALUES (?1, ?2, ?3)";
         self.db.execute(sql, (person, name, query))?;
         Ok(())
@@ -314,12 +315,12 @@ fn roles_of(text: &str) -> Result<Roles, StoreError> {
     use crate::cdr::Word as _;
     let known = || Role::ALL.iter().map(|role| role.word()).collect::<Vec<_>>().join(", ");
     let roles = Roles::parse(text).map_err(|word| refused(format!("`{word}` is no role: {}", known())))?;
-    expect(!roles.is_empty(), "somebody without a role could do nothing")?;
+    expect(!roles.is_empty(), Told::NoRole)?;
     Ok(roles)
 }
 
-fn expect(it: bool, otherwise: &str) -> Result<(), StoreError> {
-    if it { Ok(()) } else { Err(refused(otherwise.to_owned())) }
+fn expect(it: bool, otherwise: Told) -> Result<(), Told> {
+    if it { Ok(()) } else { Err(otherwise) }
 }
 
 fn refused(why: String) -> StoreError {
@@ -332,7 +333,7 @@ fn begin(db: &mut Connection) -> Result<Transaction<'_>, StoreError> {
 
 /// Notes the deed if it changed somebody.
 fn finish(work: Transaction<'_>, changed: usize, deed: Deed<'_>) -> Result<(), StoreError> {
-    expect(changed > 0, "there is nobody of that name")?;
+    expect(changed > 0, Told::Nobody)?;
     audit::append(&work, deed)?;
     Ok(work.commit()?)
 }

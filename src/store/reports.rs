@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::audit::{self, Break, Chain, Deed, Hash, NOTHING};
 use super::qa::{Inspection, Review};
+use super::told::Told;
 use super::{People, Reader, StoreError, sqlite};
 use crate::cdr::Time;
 use crate::clock::Wall;
@@ -141,12 +142,12 @@ impl People {
         at: Wall,
     ) -> Result<Frozen, StoreError> {
         if at < over {
-            return Err(refused(&format!("{period} is not over")));
+            return Err(Told::NotOver { period }.into());
         }
         let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let open = unsealed(&work, period, over)?;
         if open > 0 {
-            return Err(refused(&format!("{open} calls before the end of {period} are not sealed yet")));
+            return Err(Told::NotSealed { n: open, period }.into());
         }
         let last: Option<(i64, Hash)> = work
             .query_row("SELECT n, hash FROM report ORDER BY n DESC LIMIT 1", [], |row| {
@@ -163,7 +164,7 @@ impl People {
             (n, at.as_micros(), by, span, &first, &row.content, row.hash.0),
         )?;
         if made == 0 {
-            return Err(refused(&format!("the report of {period} is closed already")));
+            return Err(Told::ReportClosed { period }.into());
         }
         let details = json!({ "n": n, "sha256": row.hash });
         audit::append(

@@ -226,11 +226,12 @@ async fn call_back(State(api): State<Api>, Path((id, order)): Path<(String, Stri
     }
     let call: CallId = id.parse().map_err(|_| not_paused(NotPaused::NoCall))?;
     if order == "call" {
-        let agent = AgentNo::from(by.as_str());
-        let answer = blocking(move || api.backend.dial(call, agent, &format!("api:{by}"))).await?;
-        let conflict = |why: NotCalled| Fault::new(StatusCode::CONFLICT, "not_called", why.to_string());
-        wait(Some(answer)).await?.map_err(conflict)?;
-        return Ok(json(&json!({ "id": call, "calling": true })));
+        let (agent, by) = (AgentNo::from(by.as_str()), format!("api:{by}"));
+        let (backend, who) = (Arc::clone(&api.backend), by.clone());
+        let answer = blocking(move || backend.dial(call, agent, &who)).await?;
+        let Err(why) = wait(Some(answer)).await? else { return Ok(json(&json!({ "id": call, "calling": true }))) };
+        blocking(move || give_back(&*api.backend, call, why, &by)).await?;
+        return Err(Fault::new(StatusCode::CONFLICT, "not_called", why.to_string()));
     }
     let order = match (order.as_str(), code) {
         ("take", None) => callbacks::Order::Take { call },
@@ -244,12 +245,19 @@ async fn call_back(State(api): State<Api>, Path((id, order)): Path<(String, Stri
     Ok(json(&row))
 }
 
+/// Nobody could be called for `by`: others need not wait until the entry is free again. Blocks.
+pub(super) fn give_back(backend: &dyn Backend, call: CallId, why: NotCalled, by: &str) -> Result<Row, StoreError> {
+    backend.call_back(&callbacks::Order::GiveBack { call, why: why.to_string() }, by)
+}
+
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Fault> {
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(StoreError::Refused(why))) => Err(Fault::new(StatusCode::CONFLICT, "refused", why)),
+        Ok(Err(why @ (StoreError::Refused(_) | StoreError::Told(_)))) => {
+            Err(Fault::new(StatusCode::CONFLICT, "refused", why.to_string()))
+        }
         Ok(Err(why)) => Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "store", why.to_string())),
         Err(error) => Err(Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", error.to_string())),
     }

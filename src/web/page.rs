@@ -18,9 +18,9 @@ use super::desk::Desk;
 use super::words::{LANGUAGES, Words};
 use crate::cdr::Time;
 use crate::clock::Wall;
-use crate::store::StoreError;
 use crate::store::people::{Person, Roles};
 use crate::store::session::Secret;
+use crate::store::{StoreError, Told};
 
 /// A page, or why there is none.
 pub type Reply = Result<Response, Refusal>;
@@ -320,7 +320,9 @@ pub enum Refusal {
     Forbidden,
     /// What was sent cannot be: a word of ours that says why.
     Told(&'static str),
-    /// The same in the store's words.
+    /// The same, with what is filled in.
+    Store(Told),
+    /// What has no word of ours.
     Refused(String),
     /// Too much is asked at once.
     Busy,
@@ -335,7 +337,7 @@ impl Refusal {
         match self {
             Refusal::NotFound => StatusCode::NOT_FOUND,
             Refusal::Forbidden => StatusCode::FORBIDDEN,
-            Refusal::Told(_) | Refusal::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Refusal::Told(_) | Refusal::Store(_) | Refusal::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::LockedOut => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -347,6 +349,7 @@ impl Refusal {
             Refusal::NotFound => words.say("refusal-not-found"),
             Refusal::Forbidden => words.say("refusal-forbidden"),
             Refusal::Told(key) => words.say(key),
+            Refusal::Store(told) => words.with_all(told.word(), &told.values()),
             Refusal::Refused(why) => why.clone(),
             Refusal::Busy => words.say("refusal-busy"),
             Refusal::LockedOut => words.say("refusal-locked-out"),
@@ -358,6 +361,7 @@ impl Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Refusal {
         match error {
+            StoreError::Told(told) => Refusal::Store(told),
             StoreError::Refused(why) => Refusal::Refused(why),
             other => Refusal::Fault(other.to_string()),
         }

@@ -174,6 +174,36 @@ async fn a_report_is_shown_closed_and_computed_again() {
     );
 }
 
+#[tokio::test]
+async fn who_was_there_of_rostered_time_stands_in_the_report_and_a_refusal_in_the_readers_language() {
+    let house = house(false);
+    house.add("lead", "lead", None);
+    let lead = house.session("lead");
+    let content = serde_json::json!({ "calls": { "agents": {
+        "8": { "duty": { "rostered_ms": 7_200_000, "rostered_there_ms": 5_400_000 } },
+        "9": { "duty": { "ready_ms": 7_200_000 } },
+    } } });
+    let day = crate::report::Period::holding(crate::report::Span::Day, "2026-11-19".parse().unwrap()).unwrap();
+    let over = Wall::from_micros(now().wall.as_micros() - 1);
+    let mut people = People::open(house.directory.path()).unwrap();
+    people.close_report(day, over, content.to_string(), "lead", now().wall).unwrap();
+    let asked = |method: &Method, language: &str| {
+        let path = if *method == Method::POST { "/reports/day/2026-11-19/close" } else { "/reports/day/2026-11-19" };
+        let mut asked = request(method, path, Some(&lead), "");
+        asked.headers_mut().insert(header::ACCEPT_LANGUAGE, language.parse().unwrap());
+        asked
+    };
+    for (language, head, again) in [
+        ("zh-CN", "出勤率", "2026-11-19 的报表已经封存"),
+        ("en", "Attendance", "The report of 2026-11-19 is closed already"),
+    ] {
+        let (_, _, page) = house.ask(asked(&Method::GET, language)).await;
+        assert!(page.contains(head) && page.matches("75.0 % (2:00:00)").count() == 1, "{page}");
+        let (status, _, page) = house.ask(asked(&Method::POST, language)).await;
+        assert!(status == StatusCode::UNPROCESSABLE_ENTITY && page.contains(again), "{status} {page}");
+    }
+}
+
 fn key_of(page: &str) -> String {
     page.split("/link?key=").nth(1).and_then(|rest| rest.get(..64)).expect("a link").to_owned()
 }

@@ -105,7 +105,7 @@ fn s04_a_class_by_key_and_the_number_for_bookings() {
         assert_eq!(called.said()[0], "你好，后勤服务热线，投诉请按一，咨询请按二，预订请按三，求助请按四。");
     }
     let booking = call_as(OPEN, "13912345678", "4008000104", &[answers(1.0)], Some('3'));
-    assert_eq!(booking.said()[1], "预订请拨打，88000104", "R-138");
+    assert_eq!(booking.said()[1], "预订请拨打电话，88000104", "R-138");
     assert_eq!((booking.agent(), booking.record.class.as_deref()), ("41", Some("预订")));
     // No key, and nobody at the main line: everybody at the auxiliary lines at once.
     let auxiliary = call(OPEN, "4008000104", &[ignore(), ignore(), ignore(), ignore(), answers(2.0)]);
@@ -120,7 +120,7 @@ fn s04_a_farewell_and_the_number_for_bookings_by_the_operators_keys() {
     booking.agent_presses(['3', '*']);
     booking.agent_presses(['*', '4']);
     booking.hears(8, silence());
-    assert_eq!(heard(&booking.world).last(), Some(&"预订请拨打，88000104"), "R-138");
+    assert_eq!(heard(&booking.world).last(), Some(&"预订请拨打电话，88000104"), "R-138");
     assert_eq!(classed("4008000104", '1'), (Some("投诉".to_owned()), Some(Limit::Hours(24))), "R-238");
 }
 

@@ -8,6 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use serde::Serialize;
 use serde_json::json;
 
+use super::super::told::Told;
 use super::super::{StoreError, sqlite};
 use super::{By, Inspection, Month, note, refused, rows};
 use crate::cdr::{Time, Word as _};
@@ -242,17 +243,16 @@ impl Inspection {
             verified.parts.iter().flat_map(|drawn| &drawn.parts).find(|part| part.agent == *agent && part.n == n);
         let pick = verified.picks.iter().find(|pick| pick.agent == *agent && pick.n == n);
         let (Some(part), Some(pick)) = (part, pick) else {
-            return Err(refused(format!("{} has no pick {n} of agent {agent}", bounds.period)));
+            return Err(Told::NoPick { period: bounds.period.clone(), n, agent: agent.clone() }.into());
         };
         let own: Vec<&Replaced> =
             verified.replaced.iter().filter(|found| found.agent == *agent && found.n == n).collect();
         if own.iter().any(|found| !found.stands()) {
-            return Err(refused("another person's consent is waited for".to_owned()));
+            return Err(Told::ConsentIsWaitedFor.into());
         }
         let used: BTreeSet<CallId> = own.iter().map(|found| found.call).chain([pick.call]).collect();
         let current = own.last().map_or(pick.call, |found| found.call);
-        let next = replace::next(&seed, &part.calls, &pick.stratum, &used)
-            .ok_or_else(|| refused("no other call could take its place".to_owned()))?;
+        let next = replace::next(&seed, &part.calls, &pick.stratum, &used).ok_or(Told::NoOtherCall)?;
         let needs = replace::needs_consent(verified.replaced.len() as u64, verified.picks.len() as u64);
         let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         work.execute(
@@ -283,9 +283,9 @@ impl Inspection {
     /// Another person's consent to a replacement that waits for it.
     pub fn consent(&mut self, period: &str, agent: &AgentNo, n: u32, by: By<'_>) -> Result<CallId, StoreError> {
         let waiting = self.replacements(period)?.into_iter().find(|r| r.agent == *agent && r.n == n && !r.stands());
-        let waiting = waiting.ok_or_else(|| refused("no replacement waits for consent".to_owned()))?;
+        let waiting = waiting.ok_or(Told::NothingWaits)?;
         if waiting.asked_by == by.who {
-            return Err(refused(format!("{} asked for it: another person must consent", by.who)));
+            return Err(Told::OwnConsent { who: by.who.to_owned() }.into());
         }
         let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         work.execute(
@@ -393,7 +393,7 @@ fn swap(work: &Connection, replaced: CallId, call: CallId, agent: &AgentNo, at: 
         |row| row.get(0),
     )?;
     if submitted > 0 {
-        return Err(refused("it has been scored already".to_owned()));
+        return Err(Told::Scored.into());
     }
     work.execute(
         "UPDATE qa_review SET call = ?3, draft = NULL, filled = NULL, changed_wall_us = ?4

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use serde_json::{Value, json};
 
+use super::super::told::Told;
 use super::super::{StoreError, sqlite};
 use super::{By, Inspection, Task, note, refused, rows};
 use crate::cdr::{Time, Word as _};
@@ -151,13 +152,13 @@ impl Inspection {
     pub fn give(&mut self, id: i64, scorer: &str, reason: Handing, by: By<'_>) -> Result<(), StoreError> {
         let review = self.expect(id)?;
         if review.state != State::Draft {
-            return Err(refused("it has been scored already".to_owned()));
+            return Err(Told::Scored.into());
         }
         if review.scorer.as_deref() == Some(scorer) {
-            return Err(refused(format!("{scorer} has it already")));
+            return Err(Told::HasIt { who: scorer.to_owned() }.into());
         }
         if self.hearers_of(review.call, &review.agent, review.pool)?.iter().any(|name| name == scorer) {
-            return Err(refused(format!("{scorer} has the other hearing of this call")));
+            return Err(Told::HasTheOther { who: scorer.to_owned() }.into());
         }
         let work = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         work.execute(

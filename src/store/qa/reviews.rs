@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, TransactionBeh
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::super::told::Told;
 use super::super::{StoreError, sqlite};
 use super::forms::keep;
 use super::{By, Inspection, note, refused};
@@ -232,7 +233,7 @@ impl Inspection {
              WHERE id = ?1 AND state = 'draft' AND form IS NOT NULL AND scorer = ?4",
             (id, serde_json::to_string(sheet)?, by.at.as_micros(), by.who),
         )?;
-        if saved == 0 { Err(refused("it is no draft of yours".to_owned())) } else { Ok(()) }
+        if saved == 0 { Err(Told::NoDraft.into()) } else { Ok(()) }
     }
 
     /// The sheet becomes the first revision, whatever a draft that was saved beside it says. Whether it is whole is for the caller to
@@ -350,7 +351,7 @@ fn past(step: Step) -> &'static str {
 }
 
 fn allowed(review: &Review, wanted: Step, by: Option<&Person>, why: &str, at: Wall) -> Result<State, StoreError> {
-    step(&review.standing(), wanted, by, why, at).map_err(|refusal| refused(refusal.to_string()))
+    Ok(step(&review.standing(), wanted, by, why, at).map_err(Told::from)?)
 }
 
 fn revise(

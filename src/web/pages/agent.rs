@@ -1,5 +1,7 @@
 //! An agent's own desk: state, the call in hand, what to say.
 
+use std::collections::BTreeMap;
+
 use axum::extract::Path;
 
 use super::calls::caller;
@@ -110,12 +112,29 @@ fn held_since(facts: &[Fact]) -> Option<Time> {
     hold.flatten()
 }
 
+/// A text that ends with others, each behind a mark of its own: they are said one after the other, and written without one.
+fn parted(text: &str, ends: &[&str]) -> String {
+    let cut = |end: &&str| {
+        let before = text.strip_suffix(*end).filter(|before| before.len() < text.len())?;
+        before.chars().next_back().filter(|last| last.is_alphanumeric()).map(|last| (before.len(), last))
+    };
+    let cuts: BTreeMap<usize, char> = ends.iter().filter_map(cut).collect();
+    let mut parted = text.to_owned();
+    // From the last on: the others keep their places.
+    for (at, last) in cuts.into_iter().rev() {
+        parted.insert_str(at, if last.is_ascii() { ", " } else { "，" });
+    }
+    parted
+}
+
 pub(in crate::web) async fn page(asked: Asked) -> Reply {
     let it = state_now(&asked).await?;
     let of = |hotline: &Hotline| {
         let greeting = hotline.greeting.by_agent.get(&it.agent);
+        let notice = hotline.greeting.notice.as_ref().map_or("", |notice| notice.prompt.text.as_str());
         let texts = greeting.into_iter().flat_map(|greeting| {
-            [("agent-greeting", greeting.normal.text.clone()), ("agent-late", greeting.late.text.clone())]
+            let normal = parted(&greeting.normal.text, &[notice]);
+            [("agent-greeting", normal), ("agent-late", parted(&greeting.late.text, &[&greeting.normal.text, notice]))]
         });
         (hotline.org.clone(), texts.collect())
     };
@@ -152,4 +171,25 @@ pub(in crate::web) async fn order(asked: Asked, Path(order): Path<String>) -> Re
         })
     })?;
     Ok(go("/agent"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parted;
+
+    #[test]
+    fn texts_that_are_said_one_after_the_other_are_shown_with_a_mark_between_them() {
+        let (normal, notice) = ("您好，物业为您服务本次通话将被录音。", "本次通话将被录音。");
+        assert_eq!(parted(normal, &[notice]), "您好，物业为您服务，本次通话将被录音。");
+        let late = format!("不好意思,让您久等了{normal}");
+        let shown = "不好意思,让您久等了，您好，物业为您服务，本次通话将被录音。";
+        assert_eq!(parted(&late, &[normal, notice]), shown);
+        for whole in ["您好", "Sorry. Hello", ""] {
+            assert_eq!(parted(whole, &["Hello", "您好", ""]), whole, "nothing before it, or a mark already");
+        }
+        assert_eq!(
+            parted("This is eightThis call is recorded", &["This call is recorded"]),
+            "This is eight, This call is recorded"
+        );
+    }
 }

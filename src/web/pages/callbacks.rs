@@ -7,11 +7,13 @@ use axum::extract::Path;
 use crate::cdr::ladder::masked;
 use crate::cdr::{Time, Word as _};
 use crate::clock::Wall;
+use crate::gateway::NotCalled;
 use crate::ids::CallId;
 use crate::limits::API_PATIENCE;
 use crate::report::callbacks::{Code, Row};
 use crate::store::callbacks::{CallbackList, Order};
 use crate::store::qa::By;
+use crate::web::api::give_back;
 use crate::web::page::{Asked, Page, Refusal, Reply, go};
 use crate::web::routes::SEES_NUMBERS;
 
@@ -78,11 +80,28 @@ async fn dial(asked: &Asked, call: CallId) -> Reply {
     let person = asked.person()?;
     let (agent, by) = (person.agent.clone().ok_or(Refusal::Told("agent-no-number"))?, person.name.clone());
     let backend = Arc::clone(asked.desk().backend());
-    let work = tokio::task::spawn_blocking(move || backend.dial(call, agent, &by));
+    let (asking, who) = (Arc::clone(&backend), by.clone());
+    let work = tokio::task::spawn_blocking(move || asking.dial(call, agent, &who));
     let answer = work.await.map_err(|_| Refusal::Busy)??;
     let answer = tokio::time::timeout(API_PATIENCE, answer).await.map_err(|_| Refusal::Busy)?;
-    answer.map_err(|_| Refusal::Busy)?.map_err(|why| Refusal::Refused(why.to_string()))?;
-    Ok(go("/callbacks"))
+    let Err(why) = answer.map_err(|_| Refusal::Busy)? else { return Ok(go("/callbacks")) };
+    let work = tokio::task::spawn_blocking(move || give_back(&*backend, call, why, &by));
+    work.await.map_err(|_| Refusal::Busy)??;
+    Err(Refusal::Told(told(why)))
+}
+
+fn told(why: NotCalled) -> &'static str {
+    match why {
+        NotCalled::NoCallbacks => "not-called-no-callbacks",
+        NotCalled::RestHours => "not-called-rest-hours",
+        NotCalled::NoAgent => "not-called-no-agent",
+        NotCalled::AgentBusy => "not-called-agent-busy",
+        NotCalled::NoPhone => "not-called-no-phone",
+        NotCalled::NoTrunk => "not-called-no-trunk",
+        NotCalled::NoNumber => "not-called-no-number",
+        NotCalled::Abroad => "not-called-abroad",
+        NotCalled::Overloaded => "not-called-overloaded",
+    }
 }
 
 fn until(text: &str) -> Result<Option<Time>, Refusal> {

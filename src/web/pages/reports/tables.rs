@@ -99,6 +99,14 @@ fn share(p: &Page, value: &Value) -> String {
     if n == 0 { "–".to_owned() } else { format!("{} ({count}/{n})", p.percent(count, n)) }
 }
 
+/// The share of rostered time in which the agent was logged in, and that time; nothing of who was on no shift.
+fn attendance(p: &Page, duty: &Value) -> String {
+    match number(&duty["rostered_ms"]) {
+        0 => "–".to_owned(),
+        rostered => format!("{} ({})", p.percent(number(&duty["rostered_there_ms"]), rostered), p.minutes(rostered)),
+    }
+}
+
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
@@ -201,6 +209,7 @@ fn agents(p: &Page, calls: &Value) -> Grid {
             cell(p, &of["hold_ms"], Shown::Times),
             share(p, &of["ended_by_agent"]),
             occupancy,
+            attendance(p, &of["duty"]),
             strokes(answered),
         ];
         row(agent.clone(), cells)
@@ -215,11 +224,12 @@ fn agents(p: &Page, calls: &Value) -> Grid {
         "report-hold",
         "report-hung-up",
         "report-occupancy",
+        "report-attendance",
         "report-tally",
     ];
     Grid {
         title: p.say("report-agents"),
-        note: String::new(),
+        note: p.say("report-agents-note"),
         head: words(p, &head),
         rows: calls["agents"].as_object().into_iter().flatten().map(line).collect(),
     }
