@@ -22,6 +22,7 @@ use hotline::ids::Random;
 use hotline::limits;
 use hotline::media::negotiate;
 use hotline::protocol::sdp::Description;
+use hotline::protocol::sip::digest::{Algorithm, Challenge, Covered, Guard, Ha1, Secrets, Verdict};
 use hotline::protocol::sip::endpoint::{
     ConnectionId, Endpoint, EventKind, Flow, OutgoingInvite, SessionId, Settings, Transport,
 };
@@ -29,6 +30,7 @@ use hotline::protocol::sip::framing::{Frame, Framer, FramingLost};
 use hotline::protocol::sip::header::Name;
 use hotline::protocol::sip::message::{Message, Parsed, Request, parse_datagram, parse_framed};
 use hotline::protocol::sip::uri::Uri;
+use hotline::protocol::sip::vocabulary::Method;
 use hotline::sim::phone::{Conduct, Patience, Then};
 use hotline::sim::world::{AGENTS, GATEWAY, TRUNK, World};
 use proptest::prelude::*;
@@ -262,6 +264,37 @@ fn every_response_to_an_accepted_invite_is_well_formed() {
         let bye = agent.sent.iter().find(|b| b.starts_with(b"BYE ")).unwrap();
         assert_eq!(verdict(bye), "request", "{}: {}", case.name, String::from_utf8_lossy(bye));
     }
+}
+
+/// Whoever measures how long a refusal takes must not learn which users there are.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "what is measured is the time that a stranger would see")]
+fn an_unknown_user_costs_the_time_of_a_wrong_password() {
+    let now = Instant::from_millis(1_000);
+    let source = "192.0.2.8".parse().unwrap();
+    let accounts = Secrets::of_password("8", "hotline", "secret");
+    let mut guard = Guard::new("hotline", Algorithm::ALL.to_vec(), &mut Random::from_number(1));
+    let challenge = Challenge::parse(guard.challenges(now, source, false, false)[0].as_bytes()).unwrap();
+    let guess = |user: &str| {
+        let covered = Covered { method: "REGISTER", uri: "sip:192.0.2.1", body: b"" };
+        let ha1 = Ha1::new(challenge.algorithm, user, &challenge.realm, "a guess");
+        let mut request = Request::new(Method::REGISTER, "sip:192.0.2.1");
+        request.headers.push(Name::AUTHORIZATION, challenge.answer(user, &ha1, &covered, "c", 1).unwrap());
+        request
+    };
+    let guesses = [guess("8"), guess("9")];
+    // The least of many: what else the machine does only adds to it.
+    let mut least = [Duration::MAX; 2];
+    for _ in 0..500 {
+        for (least, request) in least.iter_mut().zip(&guesses) {
+            let began = std::time::Instant::now();
+            let verdict = guard.judge(now, source, request, |user| (user == "8").then_some(&accounts));
+            *least = began.elapsed().min(*least);
+            assert_eq!(verdict, Verdict::Wrong);
+        }
+    }
+    let [known, unknown] = least.map(|d| d.as_secs_f64());
+    assert!((0.75..1.33).contains(&(unknown / known)), "known {known} s, unknown {unknown} s");
 }
 
 fn frames(bytes: &[u8], chunks: impl Iterator<Item = usize>) -> (Vec<Frame>, Option<FramingLost>) {

@@ -35,7 +35,7 @@ fn a_carrier_found_by_name_brings_calls_over_our_registration_and_takes_ours_aga
     let service = format!("_sip._udp.carrier.test,sbc.carrier.test,{carrier},10,10");
     let names = Names::start(&bench, &[service], "127.0.0.1 sbc.carrier.test\n");
     secret(bench.path(), "long live the carrier\n");
-    // Next is known by address: what comes, comes from where we are registered.
+    // Nobody is known by address: what comes, comes from where we are registered.
     bench.peers = "\"192.0.2.1\"".into();
     bench.trunk = "options_s = 1\nregister = { server = \"sip:carrier.test\", username = \"1000\", \
                    password_file = \"carrier.secret\" }"

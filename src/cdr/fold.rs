@@ -266,9 +266,9 @@ impl Fold {
         self.added.has(attempt)
     }
 
-    /// Agents whose phone rings for this call now.
+    /// Agents whose phone rings for this call now. With the call over it may still ring until its CANCEL is through, but for nobody.
     pub fn ringing_agents(&self) -> impl Iterator<Item = &AgentNo> {
-        self.ringing.values()
+        self.ringing.values().filter(|_| self.ended.is_none())
     }
 
     /// The agent who is in this call now.

@@ -15,7 +15,7 @@ use crate::peer::token::Token;
 use crate::protocol::sip::digest::{Algorithm, Ha1, Secrets};
 use crate::written::{At, Table};
 
-/// Next types a longer password, and a wrong path must not read a recording.
+/// Nobody types a longer password, and a wrong path must not read a recording.
 const LONGEST: u64 = 1_024;
 
 /// 64 bits, if each letter is worth four.

@@ -117,7 +117,7 @@ impl Gateway {
         (agent, called): (AgentNo, String),
         (plan, made): (Arc<Hotline>, Option<AgentsCall>),
     ) {
-        let (peer, refusal) = self.media_of(request);
+        let (peer, refusal) = self.media_of(&flow, request);
         if let Some(why) = self.refusal().or(refusal) {
             return self.endpoint.reject(now, session, why.status, why.retry_after_s);
         }

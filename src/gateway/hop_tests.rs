@@ -20,7 +20,7 @@ fn registering(server: &str) -> Trunk {
     Trunk { registration, server: Uri::parse(server), ..Trunk::of_peers("carrier", vec![TRUNK.parse().unwrap()]) }
 }
 
-/// Next of the agents is there, so that calls go to a target.
+/// Nobody of the agents is there, so that calls go to a target.
 fn switch(trunk: Trunk) -> Switch {
     let mut plans = plans();
     let mut hotline = (*plans.hotlines[0]).clone();

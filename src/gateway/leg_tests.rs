@@ -6,10 +6,12 @@ use std::time::Duration;
 use super::tests::{PHONE, SDP, Switch, TRUNK, ok, plans, requests, settings, tag, theirs};
 use super::*;
 use crate::call::fact::What;
+use crate::call::reason::Reason;
 use crate::dialplan::plan::Strategy;
 use crate::ids::Side;
 use crate::media::Event;
 use crate::protocol::rtp::Received;
+use crate::protocol::sip::message::Message;
 use crate::quality::Line;
 
 const OTHER_PHONE: &str = "10.0.0.4:5060";
@@ -46,7 +48,7 @@ fn what_the_phone_of_a_losing_agent_sent_is_not_the_winners() {
     let [(call, caller), (_, loser), (_, winner)] = switch.legs[..] else { panic!("{:?}", switch.legs) };
     let sent = switch.tell(OTHER_PHONE, &ok(&invites[1], SDP));
     let to_caller = sent.iter().find_map(|m| match m {
-        crate::protocol::sip::message::Message::Response(r) if r.status == 200 => Some(r.clone()),
+        Message::Response(r) if r.status == 200 => Some(r.clone()),
         _ => None,
     });
     switch.tell(TRUNK, &theirs("ACK", 1, &tag(&to_caller.unwrap()), ""));
@@ -93,7 +95,7 @@ fn what_the_phone_of_a_losing_agent_sent_is_not_the_winners() {
 /// The tag of our 200 to the caller.
 fn tag_of(switch: &Switch) -> String {
     let of_answer = |(_, m): &(SocketAddr, _)| match m {
-        crate::protocol::sip::message::Message::Response(r) if r.status == 200 && !r.body.is_empty() => Some(tag(r)),
+        Message::Response(r) if r.status == 200 && !r.body.is_empty() => Some(tag(r)),
         _ => None,
     };
     switch.sent.iter().find_map(of_answer).expect("200 to the caller")
@@ -150,15 +152,15 @@ fn the_requests_to_a_phone_stay_with_its_host_whatever_it_answers() {
         let answer = ok(&invite, SDP).replace("Contact: <sip:8@10.0.0.3>\n", &format!("{more}Contact: {contact}\n"));
         switch.tell(PHONE, &answer);
         let tag = switch.sent.iter().find_map(|(_, m)| match m {
-            crate::protocol::sip::message::Message::Response(r) if r.status == 200 => r.to_tag(),
+            Message::Response(r) if r.status == 200 => r.to_tag(),
             _ => None,
         });
         let tag = format!(";tag={}", tag.expect("200 to the caller"));
         switch.tell(TRUNK, &theirs("ACK", 1, &tag, ""));
         switch.tell(TRUNK, &theirs("BYE", 2, &tag, ""));
         let to_phone = switch.sent.iter().filter_map(|(to, m)| match m {
-            crate::protocol::sip::message::Message::Request(r) => Some((r.method.to_string(), *to)),
-            crate::protocol::sip::message::Message::Response(_) => None,
+            Message::Request(r) => Some((r.method.to_string(), *to)),
+            Message::Response(_) => None,
         });
         let to_phone: Vec<_> = to_phone.collect();
         let there = SocketAddr::new(PHONE.parse::<SocketAddr>().unwrap().ip(), port);
@@ -185,7 +187,7 @@ fn a_dead_phone_frees_its_agent_four_seconds_after_our_bye() {
     let invite = requests(switch.tell(TRUNK, &next)).remove(0);
     let sent = switch.tell(PHONE, &ok(&invite, SDP));
     let tag = sent.iter().find_map(|m| match m {
-        crate::protocol::sip::message::Message::Response(r) if r.status == 200 => Some(self::tag(r)),
+        Message::Response(r) if r.status == 200 => Some(self::tag(r)),
         _ => None,
     });
     switch.tell(TRUNK, &theirs("ACK", 1, &tag.unwrap(), "").replace("Call-ID: c", "Call-ID: next"));
@@ -233,7 +235,7 @@ fn the_number_dialled_is_that_of_the_request_uri() {
     let text = theirs("INVITE", 1, "", SDP).replacen("INVITE sip:400@10.0.0.1 SIP/2.0", foreign, 1);
     let sent = switch.tell(TRUNK, &text);
     let status = sent.iter().find_map(|m| match m {
-        crate::protocol::sip::message::Message::Response(r) if r.status >= 200 => Some(r.status),
+        Message::Response(r) if r.status >= 200 => Some(r.status),
         _ => None,
     });
     assert_eq!((status, switch.facts.len()), (Some(404), 0), "our number in To alone is no call of ours");
@@ -243,4 +245,34 @@ fn the_number_dialled_is_that_of_the_request_uri() {
     let mut switch = Switch::with(all, plans());
     switch.tell(TRUNK, &text);
     assert_eq!(switch.facts(|w| matches!(w, What::Offered(_))), 1);
+}
+
+/// A socket of one IP version reaches nobody by the other: such a call would be up, and silent.
+#[test]
+fn media_of_the_other_ip_version_is_spoken_where_we_have_such_an_address_and_refused_elsewhere() {
+    let v6 = SDP.replace("IN IP4 10.0.0.2", "IN IP6 2001:db8::2");
+    let last = |sent: Vec<Message>| match sent.into_iter().rfind(|m| matches!(m, Message::Response(_))) {
+        Some(Message::Response(response)) => response,
+        other => panic!("{other:?}"),
+    };
+    let mut switch = Switch::new();
+    assert_eq!(last(switch.tell(TRUNK, &theirs("INVITE", 1, "", &v6))).status, 488);
+    assert_eq!(switch.facts(|w| matches!(w, What::Ended { reason: Reason::NoCodec, .. })), 1);
+    // A phone that answers so has no media for us.
+    let mut switch = Switch::new();
+    let invite = requests(switch.tell(TRUNK, &theirs("INVITE", 1, "", SDP))).remove(0);
+    let sent = requests(switch.tell(PHONE, &ok(&invite, &v6)));
+    assert_eq!(sent.iter().map(|r| r.method.to_string()).collect::<Vec<_>>(), ["ACK", "BYE"]);
+    assert_eq!(switch.facts(|w| matches!(w, What::Connected)), 0);
+
+    let mut both = settings();
+    both.sip.listen.push((Transport::Udp, "[2001:db8::1]:5060".parse().unwrap()));
+    let mut switch = Switch::with(both, plans());
+    let invite = requests(switch.tell(TRUNK, &theirs("INVITE", 1, "", &v6))).remove(0);
+    let answer = last(switch.tell(PHONE, &ok(&invite, SDP)));
+    let description = String::from_utf8_lossy(&answer.body).into_owned();
+    assert!(answer.status == 200 && description.contains("c=IN IP6 2001:db8::1\r\n"), "{description}");
+    switch.tell(TRUNK, &theirs("ACK", 1, &tag(&answer), ""));
+    let moved = last(switch.tell(TRUNK, &theirs("INVITE", 2, &tag(&answer), SDP)));
+    assert_eq!(moved.status, 488, "its port is where it is");
 }

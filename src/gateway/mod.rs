@@ -70,7 +70,7 @@ use crate::clock::{Instant, Now, RunId};
 use crate::dialplan::plan::Plans;
 use crate::ids::{AgentNo, CallId, LegId, Random, SubjectId, TrunkName};
 use crate::media::keying::{Part, Policy};
-use crate::media::negotiate::{self, CODECS};
+use crate::media::negotiate::{self, CODECS, Local};
 use crate::media::{self, Codec, Ports};
 use crate::peer::known::{Known, Standing};
 use crate::peer::route::{Destination, Records};
@@ -120,6 +120,17 @@ impl MediaSettings {
     /// An offer or an answer of that leg's peer, with the codecs that we speak.
     fn read(&self, role: &Role, part: Part, body: &[u8]) -> Result<negotiate::Peer, negotiate::Refusal> {
         negotiate::read(body)?.with(&self.codecs)?.under(self.srtp(role), part)
+    }
+
+    /// The same, for a leg whose media is there already.
+    fn read_at(
+        &self,
+        ours: &Local,
+        role: &Role,
+        part: Part,
+        body: &[u8],
+    ) -> Result<negotiate::Peer, negotiate::Refusal> {
+        self.read(role, part, body)?.reached_from(ours.rtp.ip())
     }
 
     /// All codecs of ours, `first` ones first.

@@ -127,8 +127,9 @@ impl Gateway {
     }
 
     fn open_caller(&mut self, now: Now, id: CallId) {
-        let Some(listener) = self.calls.get(&id).map(|e| e.caller.flow.local) else { return };
-        let media = self.open_leg(now, id, &Role::Caller, listener);
+        let Some(caller) = self.calls.get(&id).map(|e| &e.caller) else { return };
+        let ours = self.media_address(caller.flow.local, caller.peer.as_ref());
+        let media = self.open_leg(now, id, &Role::Caller, ours);
         if media.is_none() {
             self.leg_not_ready(now, id, &Role::Caller);
         }

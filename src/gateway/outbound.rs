@@ -116,7 +116,9 @@ impl Gateway {
         let server = trunk.way_of_calls()?;
         let uri = Uri::parse(&format!("sip:{number}@{}", domain(&server)))?;
         let destination = Destination::of(&server)?;
-        let rest: VecDeque<Target> = self.trunks.targets_of_calls(line, &destination).into();
+        let mut rest: VecDeque<Target> = self.trunks.targets_of_calls(line, &destination).into();
+        // Those that no listener of ours leads to are no targets: a machine that has only an IPv6 address, or speaks only TLS.
+        rest.retain(|target| self.endpoint.listener_for(target.transport, target.address).is_some());
         if rest.is_empty() || !self.trunks.take_place(line, id) {
             return None;
         }

@@ -529,7 +529,7 @@ fn passwords_and_accounts_follow_a_reload() {
     assert_eq!(switch.register(OUTSIDE, "8", &with("secret", 1)).unwrap().status, 401);
     assert_eq!(switch.register(OUTSIDE, "8", &with("changed", 2)).unwrap().status, 200);
     assert_eq!(switch.sign_in(nine, "9", "nine", "Contact: <sip:9@10.0.0.9>\n").unwrap().status, 401);
-    // Next may register any more: silence, as before the first account.
+    // Nobody may register any more: silence, as before the first account.
     reload(&mut switch, &[], "hotline");
     assert_eq!((switch.gateway.registrations(), switch.gateway.serves_registrations()), ((0, 0), false));
     assert_eq!(switch.register(nine, "8", "").map(|r| r.status), None);

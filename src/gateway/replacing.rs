@@ -133,7 +133,9 @@ impl Gateway {
     /// The media of the leg goes where the new phone says, by the same port.
     fn answer_confirmed(&mut self, at: Now, place: &Place, flow: Flow, request: &Request) -> Result<Vec<u8>, u16> {
         let Place { call, role, .. } = place;
-        if !request.body.is_empty() && self.settings.media.read(role, Part::Offer, &request.body).is_err() {
+        let ours = self.calls.get_mut(call).and_then(|e| e.media_mut(role)).map(|media| media.local);
+        let read = |ours| self.settings.media.read_at(&ours, role, Part::Offer, &request.body);
+        if !request.body.is_empty() && ours.is_none_or(|ours| read(ours).is_err()) {
             return Err(488);
         }
         // The old phone knows the old key.

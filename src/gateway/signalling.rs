@@ -16,7 +16,6 @@ use crate::clock::Now;
 use crate::dialplan::plan::Hotline;
 use crate::ids::{CallId, Side, SubjectId};
 use crate::limits;
-use crate::media::keying::Part;
 use crate::media::negotiate::Peer;
 use crate::peer::identity::Number;
 use crate::protocol::sip::dtmf::Key;
@@ -110,7 +109,7 @@ impl Gateway {
         let subject = self.subject(caller.number.kept.clone());
         let caller_received = caller.number.received.clone().map(|number| self.subject(number));
         let trunk = self.settings.trunks[line].name.clone();
-        let (peer, refusal) = self.media_of(request);
+        let (peer, refusal) = self.media_of(&flow, request);
         let sip_call_id = call_id(request);
         let early_media = peer.as_ref().is_some_and(Peer::hears);
         let standing = hotline.reception.standing(&caller.known_as());
@@ -188,11 +187,11 @@ impl Gateway {
         Some(Refusal { reason, status: 503, retry_after_s: Some(10) })
     }
 
-    pub(super) fn media_of(&self, request: &Request) -> (Option<Peer>, Option<Refusal>) {
+    pub(super) fn media_of(&self, flow: &Flow, request: &Request) -> (Option<Peer>, Option<Refusal>) {
         if request.body.is_empty() {
             return (None, None);
         }
-        match self.settings.media.read(&Role::Caller, Part::Offer, &request.body) {
+        match self.offered(&Role::Caller, flow.local, &request.body).0 {
             Ok(peer) => (Some(peer), None),
             Err(refusal) => {
                 tracing::info!(%refusal, "offer refused");

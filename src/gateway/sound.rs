@@ -39,6 +39,26 @@ impl Gateway {
         Some(LegMedia { leg, local, failed_binds: 0, closing: false, awaits_answer: false, holds: 0 })
     }
 
+    /// Our address for the media of a leg: that of its signalling or, where SIP by one IP version describes media by the other, a
+    /// listening one of that.
+    pub(super) fn media_address(&self, signalling: SocketAddr, peer: Option<&Peer>) -> SocketAddr {
+        let others = self.settings.sip.listen.iter().map(|(_, address)| *address);
+        let fits = |ours: &SocketAddr| peer.is_none_or(|peer| peer.is_reached_from(ours.ip()));
+        std::iter::once(signalling).chain(others).find(fits).unwrap_or(signalling)
+    }
+
+    /// An offer that begins a leg, and our address for its media.
+    pub(super) fn offered(
+        &self,
+        role: &Role,
+        signalling: SocketAddr,
+        body: &[u8],
+    ) -> (Result<Peer, negotiate::Refusal>, SocketAddr) {
+        let read = self.settings.media.read(role, Part::Offer, body);
+        let ours = self.media_address(signalling, read.as_ref().ok());
+        (read.and_then(|peer| peer.reached_from(ours.ip())), ours)
+    }
+
     pub(super) fn handle_media(&mut self, now: Now, event: media::Event) {
         use media::Event as E;
         match event {
@@ -193,9 +213,10 @@ impl Gateway {
         let role = Role::Agent { attempt, agent };
         let locked = self.is_locked(id, &role);
         let Some(a) = self.calls.get_mut(&id).and_then(|e| e.attempts.get_mut(&attempt)) else { return false };
-        let agreed = self.settings.media.read(&role, Part::Answer, body).ok().and_then(|peer| {
+        let agreed = a.media.as_ref().map(|media| media.local).and_then(|local| {
+            let peer = self.settings.media.read_at(&local, &role, Part::Answer, body).ok()?;
             let (codec, _) = *peer.codecs.first()?;
-            Some((peer, codec, a.media.as_ref()?.local))
+            Some((peer, codec, local))
         });
         let Some((peer, codec, local)) = agreed else {
             tracing::warn!(call = %id, callee = %a.agent, "the phone answered without media that we can carry");
@@ -216,7 +237,7 @@ impl Gateway {
         let locked = self.is_locked(id, &Role::Caller);
         let Some(caller) = self.calls.get_mut(&id).map(|entry| &mut entry.caller) else { return false };
         let Some(media) = &caller.media else { return false };
-        let read = self.settings.media.read(&Role::Caller, Part::Answer, body).ok();
+        let read = self.settings.media.read_at(&media.local, &Role::Caller, Part::Answer, body).ok();
         let Some((peer, codec)) = read.and_then(|peer| peer.codecs.first().map(|(codec, _)| *codec).map(|c| (peer, c)))
         else {
             return false;
@@ -277,10 +298,11 @@ impl Gateway {
     /// without it (RFC 3261 section 13.2.2.4 says so for the other side); a re-INVITE leaves things as they were.
     pub(super) fn take_late_answer(&mut self, id: CallId, role: &Role, body: &[u8]) -> Option<Input> {
         let entry = self.calls.get_mut(&id)?;
-        if !std::mem::take(&mut entry.media_mut(role)?.awaits_answer) {
+        let media = entry.media_mut(role)?;
+        if !std::mem::take(&mut media.awaits_answer) {
             return None;
         }
-        match self.settings.media.read(role, Part::Answer, body) {
+        match self.settings.media.read_at(&media.local, role, Part::Answer, body) {
             Ok(peer) => self.change_peer(id, role, peer),
             Err(refusal) => {
                 tracing::warn!(call = %id, %refusal, "an ACK brought no usable media");
@@ -295,7 +317,8 @@ impl Gateway {
         if body.is_empty() {
             return None;
         }
-        match self.settings.media.read(role, Part::Answer, body) {
+        let ours = self.calls.get_mut(&id)?.media_mut(role)?.local;
+        match self.settings.media.read_at(&ours, role, Part::Answer, body) {
             Ok(peer) => self.change_peer(id, role, peer),
             Err(refusal) => {
                 tracing::warn!(call = %id, %refusal, "a 2xx brought no usable media; the call goes on as it was");
@@ -355,7 +378,7 @@ impl Gateway {
                 None,
             ));
         }
-        let peer = self.settings.media.read(role, Part::Offer, body).ok()?;
+        let peer = self.settings.media.read_at(&media.local, role, Part::Offer, body).ok()?;
         if peer.holds() && !held && media.holds >= limits::HOLDS {
             return None;
         }

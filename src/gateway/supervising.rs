@@ -18,7 +18,6 @@ use crate::call::leg::{Callee, Input};
 use crate::call::presence::{RefusedSupervision, What};
 use crate::clock::{Instant, Now};
 use crate::ids::{AgentNo, CallId, HotlineId};
-use crate::media::keying::Part;
 use crate::peer::lockout::{Deed, Lockout};
 use crate::peer::token::Token;
 use crate::protocol::sip::endpoint::{Flow, SessionId};
@@ -126,10 +125,8 @@ impl Gateway {
     ) -> Result<(), u16> {
         let callee = Callee::Agent(by.clone());
         let role = Role::Agent { attempt, agent: callee.clone() };
-        if request.body.is_empty() || self.settings.media.read(&role, Part::Offer, &request.body).is_err() {
-            return Err(488);
-        }
-        let media = self.open_leg(now, call, &role, flow.local).ok_or(503u16)?;
+        let (Ok(_), ours) = self.offered(&role, flow.local, &request.body) else { return Err(488) };
+        let media = self.open_leg(now, call, &role, ours).ok_or(503u16)?;
         let mut own = Attempt { beside: true, ..Attempt::new(callee, Some(media)) };
         own.forks.go_on_with(session);
         self.calls.get_mut(&call).ok_or(480u16)?.attempts.insert(attempt, own);

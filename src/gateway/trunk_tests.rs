@@ -13,6 +13,7 @@ use crate::peer::number::Numbering;
 use crate::peer::registration;
 use crate::peer::route::Server;
 use crate::protocol::rtp::event::strokes;
+use crate::protocol::sip::digest::{Challenge, Covered, Ha1};
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Message, Request};
 
@@ -208,6 +209,10 @@ fn numbers_are_kept_in_one_form_and_as_they_came() {
 
 /// A switch whose calls go to the target `duty` when no agent is left, over a trunk with two machines.
 fn overflowing(account: Option<Account>) -> Switch {
+    overflowing_to(account, &[CARRIER, SECOND])
+}
+
+fn overflowing_to(account: Option<Account>, machines: &[&str]) -> Switch {
     let mut plans = plans();
     let mut hotline = Hotline::clone(&plans.hotlines[0]);
     hotline.agents.nobody = Next::Target("duty".into());
@@ -219,7 +224,7 @@ fn overflowing(account: Option<Account>) -> Switch {
     let target = CallTarget { name, trunk: "carrier".into(), number, keys };
     let mut switch = Switch::with(Settings { trunks: vec![trunk], targets: vec![target], ..settings() }, plans);
     wake(&mut switch);
-    resolve(&mut switch, servers(&[CARRIER, SECOND], 3_600));
+    resolve(&mut switch, servers(machines, 3_600));
     let invite = requests(switch.tell(TRUNK, &theirs("INVITE", 1, "", SDP))).remove(0);
     switch.tell(PHONE, &answer(&invite, 486, ""));
     switch
@@ -286,6 +291,14 @@ fn a_silent_machine_is_passed_over_within_two_seconds() {
 }
 
 #[test]
+fn a_machine_that_no_listener_of_ours_leads_to_is_passed_over() {
+    let mut switch = overflowing_to(None, &["[2001:db8::9]:5060", SECOND]);
+    assert_eq!(went(&mut switch, SECOND, "INVITE").len(), 1);
+    let switch = overflowing_to(None, &["[2001:db8::9]:5060"]);
+    assert_eq!(ended(&switch), Some(Reason::AgentsBusy), "there is no way to the target at all");
+}
+
+#[test]
 fn a_machine_that_says_503_is_passed_over_at_once_and_with_the_last_the_caller_hears_480() {
     let mut switch = overflowing(None);
     let first = went(&mut switch, CARRIER, "INVITE").remove(0);
@@ -323,6 +336,59 @@ fn a_challenge_is_answered_in_the_same_call_and_only_where_it_was_asked() {
     let first = went(&mut switch, CARRIER, "INVITE").remove(0);
     switch.tell(PHONE, &answer(&first, 407, challenge));
     assert!(went(&mut switch, CARRIER, "INVITE").is_empty(), "a phone is not the carrier");
+}
+
+#[test]
+fn an_answer_by_auth_int_covers_the_offer_as_it_is_sent() {
+    let asks = "Digest realm=\"r\", nonce=\"n\", algorithm=SHA-256, qop=\"auth-int\"";
+    let mut switch = overflowing(Some(account()));
+    let first = went(&mut switch, CARRIER, "INVITE").remove(0);
+    switch.tell(CARRIER, &answer(&first, 401, &format!("WWW-Authenticate: {asks}\n")));
+    let second = went(&mut switch, CARRIER, "INVITE").remove(0);
+    let covered = |body| Covered { method: "INVITE", uri: &second.raw_uri, body };
+    assert!(!second.body.is_empty());
+    assert!(proves(&second, asks, ("1000", "secret"), &covered(&second.body)));
+    assert!(!proves(&second, asks, ("1000", "secret"), &covered(b"")), "the body is part of it");
+}
+
+/// Whether a request answers this challenge as this account would.
+fn proves(request: &Request, asks: &str, (user, password): (&str, &str), covered: &Covered<'_>) -> bool {
+    let proof = request.headers.text(&Name::AUTHORIZATION).unwrap();
+    let cnonce = proof.split("cnonce=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let challenge = Challenge::parse(asks.as_bytes()).unwrap();
+    let ha1 = Ha1::new(challenge.algorithm, user, &challenge.realm, password);
+    challenge.answer(user, &ha1, covered, cnonce, 1).as_deref() == Some(proof)
+}
+
+#[test]
+fn each_of_two_registrations_proves_itself_to_its_own_registrar_alone() {
+    let asks = "Digest realm=\"r\", nonce=\"n\", algorithm=SHA-256, qop=\"auth\"";
+    let challenge = format!("WWW-Authenticate: {asks}\n");
+    let accounts = [("one", "first"), ("two", "second")];
+    let registered = |(at, (user, password)): (&str, (&str, &str))| {
+        let account = Account { username: user.into(), password: password.into(), realm: None };
+        let server = Uri::parse(&format!("sip:{at}")).unwrap();
+        let registration = Some(registration::Settings { server, account, expires_s: 600 });
+        Trunk { registration, ..Trunk::of_peers(user, Vec::new()) }
+    };
+    let asked = || {
+        let trunks = [CARRIER, SECOND].into_iter().zip(accounts).map(registered).collect();
+        let mut switch = Switch::with(Settings { trunks, ..settings() }, plans());
+        wake(&mut switch);
+        let registers = [CARRIER, SECOND].map(|at| went(&mut switch, at, "REGISTER").remove(0));
+        (switch, registers)
+    };
+    let (mut switch, registers) = asked();
+    for ((at, register), account) in [CARRIER, SECOND].into_iter().zip(&registers).zip(accounts) {
+        switch.tell(at, &answer(register, 401, &challenge));
+        let proven = went(&mut switch, at, "REGISTER").remove(0);
+        let covered = Covered { method: "REGISTER", uri: &proven.raw_uri, body: b"" };
+        assert!(proves(&proven, asks, account, &covered), "{account:?}");
+    }
+    // The other's machine asks in its place, in the same realm.
+    let (mut switch, registers) = asked();
+    switch.tell(CARRIER, &answer(&registers[1], 401, &challenge));
+    assert!([CARRIER, SECOND].iter().all(|at| went(&mut switch, at, "REGISTER").is_empty()));
 }
 
 #[test]

@@ -460,7 +460,7 @@ impl<K: Keep> Desk<K> {
             if self.is_idle() || now() >= deadline {
                 break;
             }
-            // Next sends any more; wait for the database, but take what a late handle still sends.
+            // Nobody sends any more; wait for the database, but take what a late handle still sends.
             let _ = self.gather_all(receiver, self.backoff.min(deadline.saturating_duration_since(now())));
             self.backoff = (self.backoff * 2).min(BACKOFF_MOST);
         }

@@ -13,7 +13,7 @@ pub enum Readiness {
     Ready,
     /// It runs and takes no new calls, with its reasons.
     Not(Vec<String>),
-    /// Next answers, or nobody whom we understand.
+    /// Nobody answers, or nobody whom we understand.
     Silent(String),
 }
 

@@ -57,7 +57,7 @@ struct Shared {
 
 /// Why a connection ends.
 enum End {
-    /// Next's fault, or one that nothing follows from.
+    /// Nobody's fault, or one that nothing follows from.
     Quiet(&'static str),
     Refused(SipRejection, &'static str),
 }

@@ -1,6 +1,6 @@
 //! Offer and answer (RFC 3264) for one audio stream of G.711 or G.722 with telephone events.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::keying::{self, Part, Policy, Secured};
 use super::{Codec, Remote};
@@ -56,6 +56,8 @@ pub enum Refusal {
     Clear,
     #[error("the media address is a name or missing")]
     NoAddress,
+    #[error("the media address is of the other IP version than ours")]
+    OtherFamily,
 }
 
 /// Our side of one stream.
@@ -111,7 +113,7 @@ pub fn read(bytes: &[u8]) -> Result<Peer, Refusal> {
             Direction::RecvOnly | Direction::Inactive => Direction::Inactive,
         };
     }
-    let rtp = SocketAddr::new(*ip, media.port);
+    let rtp = SocketAddr::new(ip.to_canonical(), media.port);
     let packet_ms = packet_ms(media);
     let key = media.crypto.iter().find_map(|line| keying::parse(line));
     if is(media, SECURE) && key.is_none() {
@@ -165,6 +167,18 @@ impl Peer {
         }
         policy.admits(self.key.is_some())?;
         Ok(self)
+    }
+
+    /// Whether a packet from this address of ours can get there. Whoever only holds us asks for none.
+    pub fn is_reached_from(&self, ours: IpAddr) -> bool {
+        let theirs = self.rtp.ip();
+        // A socket on every address of IPv6 has those of IPv4 too.
+        let both = theirs.is_unspecified() || ours == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        both || theirs.is_ipv4() == ours.is_ipv4()
+    }
+
+    pub fn reached_from(self, ours: IpAddr) -> Result<Peer, Refusal> {
+        if self.is_reached_from(ours) { Ok(self) } else { Err(Refusal::OtherFamily) }
     }
 
     fn media(&self) -> &Media {
@@ -399,6 +413,24 @@ mod tests {
         let peer = read(b"v=0\r\nc=IN IP4 0.0.0.0\r\nm=audio 4000 RTP/AVP 8\r\n").unwrap();
         assert!(peer.holds());
         assert!(!peer.remote(Codec::Pcma, None).send);
+    }
+
+    #[test]
+    fn media_of_the_other_ip_version_cannot_be_reached() {
+        let read = |c: &str| read(format!("v=0\r\nc=IN {c}\r\nm=audio 4000 RTP/AVP 8\r\n").as_bytes()).unwrap();
+        let (v4, v6): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
+        for (c, ours, reached) in [
+            ("IP4 192.0.2.9", v4, true),
+            ("IP6 2001:db8::9", v6, true),
+            ("IP6 2001:db8::9", v4, false),
+            ("IP4 192.0.2.9", v6, false),
+            ("IP4 192.0.2.9", "::".parse().unwrap(), true),
+            ("IP6 ::ffff:192.0.2.9", v4, true),
+            ("IP4 0.0.0.0", v6, true),
+        ] {
+            let peer = read(c).reached_from(ours);
+            assert_eq!(peer.map(drop), if reached { Ok(()) } else { Err(Refusal::OtherFamily) }, "{c} from {ours}");
+        }
     }
 
     #[test]

@@ -149,6 +149,21 @@ fn a_ringing_agent_is_neither_available_nor_busy() {
 }
 
 #[test]
+fn whose_caller_leaves_is_not_ringing_for_ever() {
+    let metrics = metrics();
+    let mut fold = metrics.calls();
+    let (attempt, agent) = (1, agent("9"));
+    let ended = What::Ended { reason: Reason::CallerCancelled, by: EndedBy::Caller };
+    let released = What::AgentReleased { attempt, agent: agent.clone(), result: RingResult::CallerLeft, status: None };
+    let story = Story::new(1).at(10, What::AgentInvited { attempt, agent }).at(900, ended).at(901, released);
+    for (fact, ringing) in story.facts().iter().zip([0.0, 1.0, 0.0, 0.0]) {
+        fold.fact(fact);
+        assert_eq!(value(&metrics, r#"hotline_agents{state="ringing"}"#), Some(ringing), "{fact:?}");
+        assert_eq!(value(&metrics, r#"hotline_agents{state="available"}"#), Some(2.0 - ringing), "{fact:?}");
+    }
+}
+
+#[test]
 fn interrupted_calls_are_in_no_other_metric() {
     let metrics = metrics();
     metrics.calls().interrupted(&HotlineId::from("property"));

@@ -51,7 +51,7 @@ pub enum Order {
     Nothing,
     /// Send OPTIONS.
     Ask,
-    /// Next answered the last one: forget it, and wait for the next time-out.
+    /// Nobody answered the last one: forget it, and wait for the next time-out.
     GiveUp,
 }
 

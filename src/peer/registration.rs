@@ -34,9 +34,11 @@ pub struct Settings {
     pub expires_s: u32,
 }
 
-/// How long one target may take to answer; then the next is asked. UDP has repeated the request four times by then.
+/// How long the last target may take to answer, or one that has answered already. UDP has repeated the request four times by then.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// Next knows yet where the registrar is.
+/// With another one to ask: the request was repeated twice, and the next target has it within 2 s, as a call of ours would.
+const FAILOVER: Duration = Duration::from_millis(1_800);
+/// Nobody knows yet where the registrar is.
 const NO_TARGET: Duration = Duration::from_millis(500);
 /// RFC 5626 section 4.5: doubled with each failure in a row, drawn from its upper half.
 const BASE: Duration = Duration::from_secs(30);
@@ -314,7 +316,8 @@ impl Registration {
     fn next_target(&mut self, now: Instant, mut rest: VecDeque<(Target, String)>, random: &mut Random) -> Option<Ask> {
         let (target, contact) = rest.pop_front()?;
         self.seq += 1;
-        self.state = State::Asking(Asking { target, contact, rest, answered: 0, until: now + PATIENCE });
+        let until = now + if rest.is_empty() { PATIENCE } else { FAILOVER };
+        self.state = State::Asking(Asking { target, contact, rest, answered: 0, until });
         let proof = self.proof_for(target, random);
         self.ask(proof)
     }

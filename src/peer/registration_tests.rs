@@ -129,7 +129,8 @@ fn silence_and_503_lead_to_the_next_target_and_then_to_a_back_off_that_grows() {
     assert_eq!(address(line.answer(503, &[])), "192.0.2.2");
     let before = line.now;
     assert_eq!(address(line.next()), "192.0.2.3");
-    assert_eq!(line.now.since(before), PATIENCE);
+    assert_eq!(line.now.since(before), FAILOVER);
+    assert_eq!(line.registration.poll_timeout(), Some(line.now + PATIENCE), "nobody is left to ask");
     assert!(line.registration.handle_answer(line.now, None, &mut line.random).is_none());
     let mut waits = Vec::new();
     for _ in 0..8 {

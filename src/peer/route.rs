@@ -231,6 +231,12 @@ mod tests {
     fn the_same_place_is_tried_once() {
         let servers = [server(1, 1, "192.0.2.1:5060"), server(2, 1, "192.0.2.1:5060")];
         assert_eq!(order(&servers, &mut Random::from_number(1)).len(), 1);
+        let mixed = Server {
+            addresses: ["192.0.2.1", "2001:db8::1"].map(|a| a.parse().unwrap()).to_vec(),
+            ..server(1, 1, "192.0.2.1:5060")
+        };
+        let all = addresses(&order(&[mixed], &mut Random::from_number(1)));
+        assert_eq!(all, ["192.0.2.1:5060", "[2001:db8::1]:5060"], "each address of a host is a place");
         let zero = [server(1, 0, "192.0.2.1:1"), server(1, 0, "192.0.2.2:1")];
         assert_eq!(order(&zero, &mut Random::from_number(1)).len(), 2);
     }

@@ -144,7 +144,7 @@ fn percent(table: &mut Table<'_>, key: &'static str) -> Percent {
     whole(table, key, 0, 100, 0)
 }
 
-/// Next does two of these things.
+/// Nobody does two of these things.
 fn at_most_all(table: &mut Table<'_>, shares: &[Percent]) {
     let sum: Percent = shares.iter().sum();
     if sum > 100 {

@@ -150,7 +150,7 @@ impl World {
         self.sound.as_mut()?.take_heard(call)
     }
 
-    /// Next speaks and nothing is open any more.
+    /// Nobody speaks and nothing is open any more.
     pub fn is_silent(&self) -> bool {
         self.sound.as_ref().is_none_or(Sound::is_idle)
     }

@@ -40,10 +40,7 @@ impl Dialog {
         // RFC 2543 did without Contact: such a peer is called back at its From.
         let old = request.top_via()?.branch().is_none_or(|branch| !branch.starts_with(MAGIC_COOKIE));
         let contact = match request.headers.list(&Name::CONTACT).next() {
-            // Section 12.1.1: requests within the dialog go there, by SIP.
-            Some(contact) => {
-                Address::parse(contact).filter(|at| matches!(at.uri.scheme, Scheme::Sip | Scheme::Sips))?
-            }
+            Some(contact) => target(contact)?,
             None => Address::parse(from).filter(|_| old)?,
         };
         Some(Dialog {
@@ -66,7 +63,7 @@ impl Dialog {
     pub fn from_response(request: &Request, response: &Response) -> Option<Dialog> {
         let from = request.headers.first(&Name::FROM)?;
         let to = response.headers.first(&Name::TO)?;
-        let contact = response.headers.list(&Name::CONTACT).next().and_then(Address::parse);
+        let contact = response.headers.list(&Name::CONTACT).next().and_then(target);
         let mut route_set: Vec<Vec<u8>> = response.headers.list(&Name::RECORD_ROUTE).map(<[u8]>::to_vec).collect();
         route_set.reverse();
         Some(Dialog {
@@ -80,7 +77,7 @@ impl Dialog {
             local_seq: request.cseq()?,
             remote_seq: None,
             route_set,
-            // A 2xx without Contact breaks section 12.1.1; the address that we called is the best guess there is.
+            // A 2xx without such a Contact breaks section 12.1.1; the address that we called is the best guess there is.
             remote_target: contact.map_or_else(|| request.raw_uri.clone(), |c| c.uri.as_str().to_owned()),
         })
     }
@@ -143,7 +140,7 @@ impl Dialog {
 
     /// A re-INVITE or its 2xx may move the peer (target refresh, section 12.2.1.2).
     pub fn refresh_target(&mut self, contact: Option<&[u8]>) {
-        if let Some(address) = contact.and_then(Address::parse) {
+        if let Some(address) = contact.and_then(target) {
             self.remote_target = address.uri.as_str().to_owned();
         }
     }
@@ -156,6 +153,11 @@ impl Dialog {
     fn first_hop(&self) -> Option<Uri> {
         self.route_set.first().and_then(|r| Address::parse(r)).map(|a| a.uri)
     }
+}
+
+/// Where requests within the dialog go: they go there by SIP, whatever else a Contact may name (section 8.1.1.8).
+fn target(contact: &[u8]) -> Option<Address> {
+    Address::parse(contact).filter(|at| matches!(at.uri.scheme, Scheme::Sip | Scheme::Sips))
 }
 
 #[cfg(test)]
@@ -200,5 +202,16 @@ mod tests {
         let mut later = invite("");
         later.headers.replace_first(&Name::CSEQ, b"8 INVITE".to_vec());
         assert_eq!(dialog.accept(&later), Ok(()));
+    }
+
+    #[test]
+    fn a_contact_that_sip_does_not_lead_to_moves_nobody() {
+        let mut dialog = Dialog::from_request(&invite(""), "mine").unwrap();
+        for contact in ["*", "<tel:+8613900000001>", "<mailto:a@h>", "<sip:a@h", ""] {
+            dialog.refresh_target(Some(contact.as_bytes()));
+            assert_eq!(dialog.request(&Method::BYE).raw_uri, "sip:a@10.0.0.2:5066", "{contact}");
+        }
+        dialog.refresh_target(Some(b"<sips:a@10.0.0.3>"));
+        assert_eq!(dialog.request(&Method::BYE).raw_uri, "sips:a@10.0.0.3");
     }
 }

@@ -111,7 +111,7 @@ impl Endpoint {
         true
     }
 
-    /// Next answered a request that was asked. False if it belongs to somebody else.
+    /// Nobody answered a request that was asked. False if it belongs to somebody else.
     pub(super) fn give_up_asked(&mut self, tx: TxId, now: Now) -> bool {
         let Some(id) = self.asked.by_tx.remove(&tx) else { return false };
         self.note_silence(tx);

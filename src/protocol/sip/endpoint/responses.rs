@@ -46,7 +46,7 @@ impl Endpoint {
         response.body = session_description(&response.headers, &response.body).unwrap_or_default().to_vec();
         let key = TxKey::Client { branch: via.branch().unwrap_or_default().to_owned(), method: method.to_string() };
         let Some(id) = self.by_key.get(&key).copied() else {
-            // Next asked: from a stranger or long after (section 17.1.3 drops it).
+            // Nobody asked: from a stranger or long after (section 17.1.3 drops it).
             return self.counts.push_back(Count::Stray);
         };
         self.counts.push_back(Count::Response(response.status, method.clone()));
@@ -275,7 +275,7 @@ impl Endpoint {
             Machine::Client { method, .. } if *method == Method::CANCEL => self.give_up_cancelled(now, session),
             // Without its PRACK the INVITE fails at the other side, which tells us so.
             Machine::Client { method, .. } if *method == Method::PRACK => {}
-            // Next reads our reports: the session does not depend on it (RFC 5057 section 5.1).
+            // Nobody reads our reports: the session does not depend on it (RFC 5057 section 5.1).
             Machine::Client { method, .. } if *method == Method::NOTIFY => {}
             Machine::Client { .. } => self.lose(now, session),
             Machine::InviteClient { .. } | Machine::InviteServer { .. } | Machine::Server(_) => {}
