@@ -217,6 +217,60 @@ fn who_left_is_called_back() {
     assert_eq!(offered.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>(), 1.0);
 }
 
+/// What `hotline calls --kind KIND --json` lists.
+fn calls_of(gateway: &Gateway, kind: &str) -> Vec<Value> {
+    let config = gateway.config.to_str().expect("a path in UTF-8");
+    let listed = common::bench::hotline(&["calls", "--kind", kind, "--json", "--config", config]);
+    assert!(listed.status.success(), "{listed:?}");
+    let text = String::from_utf8(listed.stdout).expect("JSON");
+    text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect()
+}
+
+/// 8 calls 9, whose phone rings, is answered, and hangs up: a call of its own kind, recorded because the policy says so.
+#[test]
+fn agents_call_each_other() {
+    let mut bench = Bench::new();
+    let (eight, nine) = (bench.agent("8"), bench.agent("9"));
+    let (eight, nine) = (Phone::at("127.0.0.1", eight), Phone::at("127.0.0.1", nine));
+    bench.extra = "\n[agents_calls]\nrecord = true\n".into();
+    let gateway = bench.serve();
+    let here = gateway.bench.sip_address();
+    let call = invite(eight.address(), here, "9", "internal");
+    eight.send(&call, here);
+    let ring = nine.expect("INVITE ", seconds(3));
+    nine.send(&ring.response("180 Ringing", "nine", nine.address(), None), ring.from);
+    eight.expect("SIP/2.0 180", seconds(3));
+    nine.send(&ring.response("200 OK", "nine", nine.address(), Some(&pcma_at(9))), ring.from);
+    let answer = eight.expect("SIP/2.0 200", seconds(3));
+    eight.send(&follow(&call, "ACK", Some(&answer)), here);
+    nine.expect("ACK ", seconds(3));
+    let bye = of_the_called(&ring, (nine.address(), "nine"), ("BYE", 1), "Content-Length: 0\n\n");
+    nine.send(&bye, here);
+    nine.expect("SIP/2.0 200", seconds(3));
+    let bye = eight.expect("BYE ", seconds(3));
+    eight.send(&bye.response("200 OK", "eight", eight.address(), None), bye.from);
+    let record = until("the call's record", seconds(10), || {
+        let record = calls_of(&gateway, "internal").into_iter().next()?;
+        (record.text("recording.status") == "ok").then_some(record)
+    });
+    assert_eq!(
+        (record.text("kind"), record.text("by_agent.agent"), record.text("by_agent.to.agent")),
+        ("internal", "8", "9")
+    );
+    assert_eq!(
+        (record.text("outcome"), record.text("agent"), record.text("reason")),
+        ("answered", "9", "agent_hung_up")
+    );
+    assert_eq!(one_call(&gateway, record.text("id"))["kind"], "internal");
+    // No hotline's list or count has it.
+    assert_eq!(calls_of(&gateway, "offered"), [Value::Null; 0]);
+    let metrics = gateway.metrics();
+    let count = |series: &str| metrics.lines().find_map(|line| line.strip_prefix(series)?.trim().parse::<f64>().ok());
+    assert_eq!(count("hotline_internal_calls_total{outcome=\"answered\"} "), Some(1.0), "{metrics}");
+    let offered = metrics.lines().filter(|line| line.starts_with("hotline_calls_offered_total{"));
+    assert_eq!(offered.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>(), 0.0);
+}
+
 /// `hotline call ID --json`.
 fn one_call(gateway: &Gateway, id: &str) -> Value {
     let config = gateway.config.to_str().expect("a path in UTF-8");

@@ -13,7 +13,9 @@ use crate::ids::AgentNo;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Engaged {
     ringing: Vec<AgentNo>,
-    talking: Vec<AgentNo>,
+    talking: Option<AgentNo>,
+    /// Of a call with a colleague: who made it.
+    calling: Option<AgentNo>,
 }
 
 #[derive(Debug)]
@@ -32,12 +34,16 @@ pub(super) struct Staffing {
 
 impl Engaged {
     pub(super) fn of(fold: &Fold) -> Engaged {
-        let talking = fold.talking_agent().into_iter().chain(fold.calling_agent()).cloned().collect();
-        Engaged { ringing: fold.ringing_agents().cloned().collect(), talking }
+        let (talking, calling) = (fold.talking_agent().cloned(), fold.calling_agent().cloned());
+        Engaged { ringing: fold.ringing_agents().cloned().collect(), talking, calling }
+    }
+
+    fn busy(&self) -> impl Iterator<Item = &AgentNo> {
+        self.talking.iter().chain(&self.calling)
     }
 
     fn agents(&self) -> impl Iterator<Item = &AgentNo> {
-        self.ringing.iter().chain(&self.talking)
+        self.ringing.iter().chain(self.busy())
     }
 }
 
@@ -56,9 +62,9 @@ impl Staffing {
             return;
         }
         before.ringing.iter().for_each(|agent| leave(&mut self.ringing, agent));
-        before.talking.iter().for_each(|agent| leave(&mut self.busy, agent));
+        before.busy().for_each(|agent| leave(&mut self.busy, agent));
         after.ringing.iter().for_each(|agent| *self.ringing.entry(agent.clone()).or_default() += 1);
-        after.talking.iter().for_each(|agent| *self.busy.entry(agent.clone()).or_default() += 1);
+        after.busy().for_each(|agent| *self.busy.entry(agent.clone()).or_default() += 1);
         let sets = self.sets.clone();
         let sets = sets.read();
         before.agents().chain(after.agents()).for_each(|agent| self.show(agent, &sets));

@@ -1,5 +1,6 @@
--- Calls of kinds of their own: those that the gateway makes to callers of the list of callbacks, and those that agents make. As `call`,
--- and apart from it, for they are nobody's offered calls and stand in no figure of those. Computed from facts, so it may be rebuilt.
+-- Calls of kinds of their own: those that the gateway makes to callers of the list of callbacks, and those that agents make. As
+-- `call`, and apart from it, for they are nobody's offered calls and stand in no figure of those. Computed from facts, so it may be
+-- rebuilt.
 CREATE TABLE call_apart (
     id              BLOB    PRIMARY KEY,
     hotline         TEXT    NOT NULL,
@@ -16,7 +17,8 @@ CREATE TABLE call_apart (
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO call_apart (id, hotline, subject, offered_wall_us, ended_wall_us, outcome, closed, record, kind, entry)
-SELECT id, hotline, subject, offered_wall_us, ended_wall_us, outcome, closed, json_set(record, '$.kind', 'callback'), 'callback', entry
+SELECT id, hotline, subject, offered_wall_us, ended_wall_us, outcome, closed, json_set(record, '$.kind', 'callback'),
+       'callback', entry
 FROM callback_call;
 
 DROP TABLE callback_call;
