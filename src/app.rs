@@ -120,6 +120,7 @@ pub fn start(loaded: Loaded, observer: Option<Observer>) -> Result<Running> {
     gateway.use_supervisors(supervisors(&config));
     gateway.use_agents_calls(config.agents_calls.clone());
     gateway.restore_agents(clock.now(), &left.presences);
+    gateway.restore_outbound(talks::outside_this_month(&config, clock.now().wall)?);
     gateway.restore_talks(clock.now(), talks::since_yesterday(&config, &plans, clock.now().wall)?);
     let shared = Shared::new(&ledger.ledger());
     let tls = open_tls(&config, clock)?;

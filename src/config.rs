@@ -138,6 +138,8 @@ pub struct AgentSettings {
     pub supervisor: Option<Supervisor>,
     /// The hotlines in whose calls, as written; empty: in all.
     pub supervises: Vec<At<String>>,
+    /// Must be dialled before a number outside; `None`: need not.
+    pub outbound_pin: Option<Token>,
     /// What the agent can do, and how well.
     pub skills: BTreeMap<String, u32>,
 }
@@ -229,6 +231,7 @@ fn agents_of(plans: &Plans) -> Vec<AgentSettings> {
         secrets: None,
         supervisor: None,
         supervises: Vec::new(),
+        outbound_pin: None,
         skills: BTreeMap::new(),
     };
     numbers.into_iter().map(agent).collect()
@@ -285,6 +288,8 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
     let targets = trunks::targets(&mut root, &trunks);
     let Web { http_listen, http_is_asked, http_behind_tls, api_token, metrics_listen } =
         web(&mut root, &sip.listen, base);
+    let agents = agents.unwrap_or_default();
+    let agents_calls = agents_calls::read(&mut root.section("agents_calls"), &trunks, &agents);
     let mut rtp = root.section("rtp");
     let data = path(&mut root.section("data"), "directory").map_or_else(|| "data".to_owned(), |at| at.value);
     let data_directory = base.join(data);
@@ -301,10 +306,10 @@ fn read_document(document: &Document<'_>, base: &Path) -> Read {
         metrics_listen,
         dialplans,
         trunks,
-        agents: agents.unwrap_or_default(),
+        agents,
         targets,
         codes: features::read(&mut root.section("features")),
-        agents_calls: agents_calls::read(&mut root.section("agents_calls")),
+        agents_calls,
         dns_servers: trunks::dns_servers(&mut root.section("dns")),
         recordings: recordings::read(&mut root, base, &data_directory),
         data_directory,
@@ -563,6 +568,7 @@ fn agents(root: &mut Table<'_>, base: &Path, sip: &SipSettings) -> Option<Vec<Ag
             accounts::Account { base, realm: &sip.realm, number: number.as_ref().map(|at| at.value.as_str()) };
         let secrets = account.secrets(&mut section, has_contact);
         let (supervisor, supervises) = accounts::supervisor(&mut section, base);
+        let outbound_pin = accounts::pin(&mut section, "outbound_pin_file", base);
         let skills = section.counts("skills", 1..=HIGHEST_SKILL).map_or_else(BTreeMap::new, |at| at.value);
         let Some(At { value: number, line }) = number else { continue };
         if let Some((_, first)) = found.iter().find(|(a, _)| a.number.as_str() == number) {
@@ -572,7 +578,8 @@ fn agents(root: &mut Table<'_>, base: &Path, sip: &SipSettings) -> Option<Vec<Ag
         }
         let name = name.map_or_else(|| format!("Agent {number}"), |at| at.value);
         let number = AgentNo::from(number);
-        found.push((AgentSettings { number, name, contact, secrets, supervisor, supervises, skills }, line));
+        let agent = AgentSettings { number, name, contact, secrets, supervisor, supervises, outbound_pin, skills };
+        found.push((agent, line));
     }
     let found: Vec<AgentSettings> = found.into_iter().map(|(agent, _)| agent).collect();
     accounts::check_common(root, &sip.digest, &found);

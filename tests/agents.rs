@@ -271,6 +271,54 @@ fn agents_call_each_other() {
     assert_eq!(offered.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>(), 0.0);
 }
 
+/// 8 dials a number outside, which the dialplan lets agents call: a call of its own kind under the hotline's number.
+#[test]
+fn an_agent_calls_a_number_outside() {
+    let mut bench = Bench::new();
+    let port = bench.agent("8");
+    let trunk = bench.ports.one();
+    bench.peers = "\"127.0.0.2\"".into();
+    bench.trunk = format!("server = \"sip:127.0.0.2:{trunk}\"\noptions_s = 0");
+    bench.ringing += "\n[outbound]\nprefixes = [\"139\"]\nminutes_a_month = 5\n";
+    bench.extra = "\n[agents_calls]\noutbound_trunk = \"carrier\"\n".into();
+    let (agent, called) = (Phone::at("127.0.0.1", port), Phone::at("127.0.0.2", trunk));
+    let gateway = bench.serve();
+    let here = gateway.bench.sip_address();
+    let config = gateway.config.to_str().expect("a path in UTF-8");
+    let tested = common::bench::hotline(&["route-test", "--to", "13912345678", "--from", "8", "--config", config]);
+    let tested = String::from_utf8(tested.stdout).expect("text");
+    assert!(
+        tested.contains("allowed by [outbound] of the hotline \"property\"") && tested.contains("5 minutes"),
+        "{tested}"
+    );
+
+    let call = invite(agent.address(), here, "13912345678", "outside");
+    agent.send(&call, here);
+    let ring = called.expect("INVITE sip:13912345678@", seconds(3));
+    assert!(ring.headers(&["From"]).contains(HOTLINE_NUMBER), "{}", ring.text);
+    called.send(&ring.response("180 Ringing", "called", called.address(), None), ring.from);
+    agent.expect("SIP/2.0 180", seconds(3));
+    called.send(&ring.response("200 OK", "called", called.address(), Some(&pcma_at(11))), ring.from);
+    let answer = agent.expect("SIP/2.0 200", seconds(3));
+    agent.send(&follow(&call, "ACK", Some(&answer)), here);
+    called.expect("ACK ", seconds(3));
+    let bye = of_the_called(&ring, (called.address(), "called"), ("BYE", 1), "Content-Length: 0\n\n");
+    called.send(&bye, here);
+    called.expect("SIP/2.0 200", seconds(3));
+    let bye = agent.expect("BYE ", seconds(3));
+    agent.send(&bye.response("200 OK", "agent", agent.address(), None), bye.from);
+    let record = until("the call's record", seconds(10), || {
+        let record = calls_of(&gateway, "outbound").into_iter().next()?;
+        (record.text("recording.status") == "ok").then_some(record)
+    });
+    assert_eq!((record.text("by_agent.agent"), record.text("by_agent.end")), ("8", "reached"));
+    assert_eq!((record.text("caller"), record.text("reason")), ("13912345678", "caller_hung_up"));
+    assert_eq!(calls_of(&gateway, "offered"), [Value::Null; 0]);
+    let report = common::bench::hotline(&["report", "day", "--format", "json", "--config", config]);
+    let report = String::from_utf8(report.stdout).expect("JSON");
+    assert!(report.contains("\"outbound\":1") && report.contains("\"outbound_left_ms\":"), "{report}");
+}
+
 /// `hotline call ID --json`.
 fn one_call(gateway: &Gateway, id: &str) -> Value {
     let config = gateway.config.to_str().expect("a path in UTF-8");

@@ -10,6 +10,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -28,6 +29,9 @@ use nix::sched::{CloneFlags, unshare};
 const DEAR: &str = "00442012345678";
 const ELSEWHERE: &str = "203.0.113.66";
 const DUTY: &str = "13900000001";
+/// A number that the dialplan lets agents call, and the PIN that agent 9 must dial before.
+const ALLOWED: &str = "13812345678";
+const PIN: &str = "471147";
 
 /// From here on this test's thread and the programs that it starts have a network of their own.
 fn own_network() -> bool {
@@ -198,11 +202,16 @@ fn serve() -> (Gateway, Ends) {
     bench.sip_keys = "digest = [\"MD5\"]\n".into();
     bench.peers = "\"127.0.0.2\"".into();
     bench.trunk = format!("server = \"sip:{}\"\noptions_s = 0", trunk.address());
-    bench.ringing +=
-        "\nnobody = \"target:duty\"\n[answer]\nshort_abandon_ms = 0\n[callback]\nhours = [\"daily 00:00-24:00\"]";
+    bench.ringing += "\nnobody = \"target:duty\"\n[answer]\nshort_abandon_ms = 0\n[callback]\nhours = [\"daily 00:00-24:00\"]\n\
+         [outbound]\nprefixes = [\"138\"]";
     api::open(&mut bench);
+    let pin = bench.path().join("9.pin");
+    std::fs::write(&pin, format!("{PIN}\n")).expect("writing the PIN");
+    std::fs::set_permissions(&pin, std::fs::Permissions::from_mode(0o600)).expect("its mode");
+    // The first line is agent 9's.
     bench.extra = format!(
-        "\n[[target]]\nname = \"duty\"\ntrunk = \"carrier\"\nnumber = \"{DUTY}\"\n\n[dns]\nservers = [\"198.51.100.53\"]\n"
+        "outbound_pin_file = \"9.pin\"\n\n[agents_calls]\noutbound_trunk = \"carrier\"\n\n\
+         [[target]]\nname = \"duty\"\ntrunk = \"carrier\"\nnumber = \"{DUTY}\"\n\n[dns]\nservers = [\"198.51.100.53\"]\n"
     );
     let gateway = bench.serve();
     register(&registered, gateway.bench.sip_address());
@@ -300,6 +309,57 @@ fn attempts_in_a_call(gateway: &Gateway, ends: &Ends) -> usize {
     let ended = ends.fixed.expect("BYE ", seconds(5));
     ends.fixed.send(&ended.response("200 OK", "agent", own, None), here);
     2 * (number as usize - 1)
+}
+
+/// Agents' phones that dial what no line allows, and one that dials what is allowed: the trunk sends it elsewhere, and then its talk asks
+/// for more. Returns how many numbers were dialled.
+fn calls_outside(gateway: &Gateway, ends: &Ends) -> usize {
+    let here = gateway.bench.sip_address();
+    let mut count = 0;
+    let mut dial = |phone: &Phone, to: &str| {
+        count += 1;
+        let call = invite(phone.address(), here, to, &format!("outside{count}"));
+        phone.send(&call, here);
+        call
+    };
+    let strange = [DEAR, "+442012345678", "13712345678", "9138123456", "138x", "13", "138123456781381234567"];
+    for to in strange {
+        for (phone, to) in [(&ends.fixed, to.to_owned()), (&ends.registered, format!("*7{PIN}*{to}"))] {
+            let call = dial(phone, &to);
+            phone.expect("SIP/2.0 403", seconds(3));
+            phone.send(&follow(&call, "ACK", None), here);
+        }
+    }
+    for to in [ALLOWED.to_owned(), format!("*7*{ALLOWED}"), format!("*74712*{ALLOWED}")] {
+        let call = dial(&ends.registered, &to);
+        ends.registered.expect("SIP/2.0 403", seconds(3));
+        ends.registered.send(&follow(&call, "ACK", None), here);
+    }
+    for redirected in [true, false] {
+        let call = dial(&ends.registered, &format!("*7{PIN}*{ALLOWED}"));
+        let invited = ends.trunk.expect(&format!("INVITE sip:{ALLOWED}@"), seconds(3));
+        let at = ends.trunk.address();
+        if redirected {
+            let answer = invited.response("302 Moved Temporarily", "called", at, None);
+            ends.trunk.send(&answer.replace(&format!("<sip:{at}>"), &format!("<sip:{DEAR}@{ELSEWHERE}>")), here);
+            ends.registered.expect("SIP/2.0 480", seconds(3));
+            ends.registered.send(&follow(&call, "ACK", None), here);
+            continue;
+        }
+        ends.trunk.send(&invited.response("200 OK", "called", at, Some(&pcma_at(11))), here);
+        let answer = ends.registered.expect("SIP/2.0 200", seconds(3));
+        ends.registered.send(&follow(&call, "ACK", Some(&answer)), here);
+        for (number, to) in (2..).zip(referrals(here, at)) {
+            let refer = with(&follow(&call, "REFER", Some(&answer)), &format!("Refer-To: {to}"));
+            ends.registered.send(&refer.replace("CSeq: 1 ", &format!("CSeq: {number} ")).replace("REFER;", "R;"), here);
+            ends.registered.expect("SIP/2.0 ", seconds(3));
+        }
+        ends.registered.send(&follow(&call, "BYE", Some(&answer)).replace("CSeq: 2 ", "CSeq: 99 "), here);
+        ends.registered.expect("SIP/2.0 200", seconds(3));
+        let bye = ends.trunk.expect("BYE ", seconds(3));
+        ends.trunk.send(&bye.response("200 OK", "called", at, None), here);
+    }
+    count
 }
 
 /// Callers who would like to be called back elsewhere: each reaches nobody and leaves an entry.
@@ -424,9 +484,11 @@ fn no_message_of_anybody_makes_a_call_to_a_place_that_is_not_configured() {
         // Its own Contact stands in the Request-URI, but the call goes to where it registered from.
         format!("127.0.0.3\t{}\tsip:{DEAR}@{ELSEWHERE}", ends.registered.address().port()),
         format!("127.0.0.2\t{}\tsip:{DUTY}@{trunk}", trunk.port()),
+        format!("127.0.0.2\t{}\tsip:{ALLOWED}@{trunk}", trunk.port()),
     ]
     .into();
     let in_a_call = attempts_in_a_call(&gateway, &ends);
+    let outside = calls_outside(&gateway, &ends);
     let stop = Arc::new(AtomicBool::new(false));
     let answers = refusals(here, trunk);
     let sender = Phone::at("127.0.0.1", gateway.bench.ports.one());
@@ -462,7 +524,9 @@ fn no_message_of_anybody_makes_a_call_to_a_place_that_is_not_configured() {
         format!("tcp.flags.syn == 1 && tcp.flags.ack == 0 && tcp.dstport != {metrics} && tcp.dstport != {http}");
     assert_eq!(read(&file, sip, &others), [""; 0], "connections");
     assert!(gateway.alive());
-    say(&format!("{count} attempts, {in_a_call} more within a call, {refused:?} redirections: no INVITE elsewhere"));
+    say(&format!(
+        "{count} attempts, {in_a_call} more within a call, {outside} dialled by agents, {refused:?} redirections: no INVITE elsewhere"
+    ));
 }
 
 /// Whether `check` refuses the configuration with this in place of that.

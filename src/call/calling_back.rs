@@ -1,11 +1,13 @@
-//! A caller of the list of callbacks is called: the agent's phone rings first, then the caller's.
+//! A caller of the list of callbacks is called: the agent's phone rings first, then the caller's. Or an agent's phone has dialled a number
+//! outside: then it waits already.
 //!
 //! ```text
 //! Opening ─► AgentRings ─► Reaching ─► CallerRings ─► talking
-//!     └──────────┴─────────────┴────────────┴───────► the end
+//!   │ └──────────┴──────────▲──┴────────────┴───────► the end
+//!   └─── has dialled ───────┘
 //! ```
 //!
-//! The caller is the caller in every fact, on the recording and in what is measured, although the gateway calls.
+//! Whoever is called is the caller in every fact, on the recording and in what is measured, although the gateway calls.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -27,13 +29,22 @@ const AGENT_RING: Duration = Duration::from_secs(30);
 /// The caller's phone rings so long.
 const CALLER_RING: Duration = Duration::from_secs(60);
 
-/// The ring of the agent's phone: the first of the call.
-const FIRST: u32 = 1;
+/// The ring of the agent's phone, or the phone that has dialled: the first of the call.
+pub const FIRST: u32 = 1;
 
 #[derive(Debug)]
 pub(super) struct CallingBack {
     agent: AgentNo,
+    phone: Phone,
     stage: Stage,
+}
+
+/// How the agent's phone comes to the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phone {
+    IsRung,
+    /// Its INVITE has no final response until the other side answers.
+    HasDialled,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +83,14 @@ impl Call {
     pub(super) fn ring_agent_first(&mut self) {
         if let Some(agent) = self.made.as_ref().and_then(Made::calls_back).map(|back| back.agent.clone()) {
             self.actions.push_back(Action::OpenAgent { attempt: FIRST, agent: agent.clone() });
-            self.state = State::CallingBack(CallingBack { agent, stage: Stage::Opening });
+            self.state = State::CallingBack(CallingBack { agent, phone: Phone::IsRung, stage: Stage::Opening });
+        }
+    }
+
+    /// The port toward the agent's phone, which has dialled, is being opened.
+    pub(super) fn await_phone(&mut self) {
+        if let Some(agent) = self.made.as_ref().and_then(Made::by_agent).map(|call| call.agent().clone()) {
+            self.state = State::CallingBack(CallingBack { agent, phone: Phone::HasDialled, stage: Stage::Opening });
         }
     }
 
@@ -88,6 +106,9 @@ impl Call {
             (_, Input::Shutdown) => return self.give_up(now, at, Reason::Shutdown, EndedBy::Gateway),
             (_, Input::Media(Media::FirstPacket { side })) => self.fact(at, What::MediaArrived { leg: side }),
             (_, Input::Media(Media::Upset { side, upset })) => self.fact(at, What::MediaUpset { leg: side, upset }),
+            (Stage::Opening, Input::AgentReady { attempt: FIRST }) if calling.phone == Phone::HasDialled => {
+                self.reach(&mut calling, at, agents);
+            }
             (Stage::Opening, Input::AgentReady { attempt: FIRST }) => {
                 self.actions.push_back(Action::InviteAgent { attempt: FIRST, agent: calling.agent.clone() });
                 calling.stage = Stage::AgentRings { until: now + AGENT_RING };
@@ -104,12 +125,7 @@ impl Call {
             (Stage::AgentRings { .. }, Input::AgentRinging { attempt: FIRST }) => {
                 self.fact(at, What::AgentRinging { attempt: FIRST, agent: calling.agent.clone() });
             }
-            (Stage::AgentRings { .. }, Input::AgentAnswered { attempt: FIRST }) => {
-                self.fact(at, What::AgentWaits { attempt: FIRST, agent: calling.agent.clone() });
-                agents.engage(&calling.agent, self.id);
-                self.actions.push_back(Action::OpenCaller);
-                calling.stage = Stage::Reaching;
-            }
+            (Stage::AgentRings { .. }, Input::AgentAnswered { attempt: FIRST }) => self.reach(&mut calling, at, agents),
             (Stage::Opening | Stage::AgentRings { .. }, Input::AgentFailed { attempt: FIRST, result, status }) => {
                 return self.without_agent(&calling, now, at, (result, status));
             }
@@ -124,7 +140,7 @@ impl Call {
                 calling.stage = Stage::CallerRings { until: now + CALLER_RING, invited: false, rung: false };
             }
             (Stage::Reaching, Input::CallerNotReady) => {
-                return self.without_caller(now, at, (RingResult::Fault, None), EndedBy::Gateway);
+                return self.without_caller(&calling, now, at, (RingResult::Fault, None), EndedBy::Gateway);
             }
             (stage @ Stage::CallerRings { .. }, input) => {
                 return self.handle_calling_caller(calling, stage, now, at, &input, agents);
@@ -132,6 +148,14 @@ impl Call {
             _ => {}
         }
         State::CallingBack(calling)
+    }
+
+    /// The agent is there: now the other side.
+    fn reach(&mut self, calling: &mut CallingBack, at: Now, agents: &mut Agents) {
+        self.fact(at, What::AgentWaits { attempt: FIRST, agent: calling.agent.clone() });
+        agents.engage(&calling.agent, self.id);
+        self.actions.push_back(Action::OpenCaller);
+        calling.stage = Stage::Reaching;
     }
 
     fn handle_calling_caller(
@@ -153,15 +177,18 @@ impl Call {
                 self.fact(at, What::CallerRinging);
                 let cadence = &self.hotline.answer.cadence;
                 let (burst, period) = (cadence.burst, cadence.period);
-                self.actions.push_back(Action::RingInEar { attempt: FIRST, burst, period });
+                self.actions.push_back(match calling.phone {
+                    Phone::IsRung => Action::RingInEar { attempt: FIRST, burst, period },
+                    Phone::HasDialled => Action::RingPhone { attempt: FIRST },
+                });
                 calling.stage = Stage::CallerRings { until, invited, rung: true };
             }
-            Input::CallerAnswered => return self.caller_answers(calling.agent, at, agents),
+            Input::CallerAnswered => return self.caller_answers(calling, at, agents),
             Input::CallerFailed { result, status } => {
-                return self.without_caller(now, at, (*result, *status), EndedBy::Trunk);
+                return self.without_caller(&calling, now, at, (*result, *status), EndedBy::Trunk);
             }
             Input::Lost { side: Side::Caller } | Input::HungUp { side: Side::Caller } => {
-                return self.without_caller(now, at, (RingResult::Unreachable, None), EndedBy::Trunk);
+                return self.without_caller(&calling, now, at, (RingResult::Unreachable, None), EndedBy::Trunk);
             }
             _ => {}
         }
@@ -174,13 +201,17 @@ impl Call {
         }
         let in_vain = (RingResult::NoAnswer, None);
         match calling.stage {
-            Stage::CallerRings { .. } => self.without_caller(now.mono, now, in_vain, EndedBy::Gateway),
+            Stage::CallerRings { .. } => self.without_caller(&calling, now.mono, now, in_vain, EndedBy::Gateway),
             _ => self.without_agent(&calling, now.mono, now, in_vain),
         }
     }
 
     /// From now on it is a talk like any other. Nobody is greeted; but whoever is recorded is told so.
-    fn caller_answers(&mut self, agent: AgentNo, at: Now, agents: &mut Agents) -> State {
+    fn caller_answers(&mut self, calling: CallingBack, at: Now, agents: &mut Agents) -> State {
+        let CallingBack { agent, phone, .. } = calling;
+        if phone == Phone::HasDialled {
+            self.actions.push_back(Action::AcceptPhone { attempt: FIRST });
+        }
         self.fact(at, What::CallerAnswered { attempt: FIRST, agent: agent.clone() });
         agents.answered(&agent, self.id, self.hotline.duty.wrap_up, at);
         let callee = Callee::Agent(agent.clone());
@@ -200,18 +231,31 @@ impl Call {
         at: Now,
         (result, status): (RingResult, Option<u16>),
     ) -> State {
-        self.fact(at, What::AgentReleased { attempt: FIRST, agent: calling.agent.clone(), result, status });
+        // A phone that has dialled was never rung.
+        if calling.phone == Phone::IsRung {
+            self.fact(at, What::AgentReleased { attempt: FIRST, agent: calling.agent.clone(), result, status });
+        }
         self.give_up(now, at, reason_of(&BTreeSet::from([result])), EndedBy::Gateway)
     }
 
     fn without_caller(
         &mut self,
+        calling: &CallingBack,
         now: Instant,
         at: Now,
         (result, status): (RingResult, Option<u16>),
         by: EndedBy,
     ) -> State {
         self.fact(at, What::CallerReleased { result, status });
+        if calling.phone == Phone::HasDialled {
+            let status = match result {
+                RingResult::Busy => 486,
+                RingResult::Declined => 603,
+                RingResult::Fault => 503,
+                _ => 480,
+            };
+            self.actions.push_back(Action::RejectPhone { attempt: FIRST, status });
+        }
         self.give_up(now, at, Reason::CallerNotReached, by)
     }
 

@@ -25,6 +25,8 @@ pub enum Feature {
     PickUpParked,
     /// With the number of an agent or a target: calls them into the talk in which the agent is.
     Add,
+    /// With the agent's PIN, a star and a number outside.
+    Outside,
     /// With the number of an agent who talks, a star and the supervisor's PIN.
     Supervise(Supervision),
 }
@@ -42,6 +44,7 @@ pub const DEFAULTS: &[(&str, &str, Feature)] = &[
     ("park", "*48", Feature::Park),
     ("pick_up_parked", "*49", Feature::PickUpParked),
     ("pick_up", "*8", Feature::PickUp),
+    ("outside", "*7", Feature::Outside),
     ("listen", "*91", Feature::Supervise(Supervision::Listen)),
     ("whisper", "*92", Feature::Supervise(Supervision::Whisper)),
     ("barge", "*93", Feature::Supervise(Supervision::Barge)),
@@ -57,6 +60,7 @@ pub enum Asked {
     Park,
     PickUpParked { slot: u8 },
     Supervise { mode: Supervision, of: AgentNo, pin: String },
+    Outside { pin: String, number: String },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +110,10 @@ fn asked(feature: Feature, rest: &str) -> Option<Asked> {
             _ => None,
         },
         Feature::Add => (!rest.is_empty()).then(|| Asked::Add(rest.to_owned())),
+        Feature::Outside => {
+            let (pin, number) = rest.split_once(['*', '#'])?;
+            Some(Asked::Outside { pin: pin.to_owned(), number: number.to_owned() })
+        }
         Feature::Supervise(mode) => {
             let (of, pin) = rest.split_once(['*', '#'])?;
             (!of.is_empty()).then(|| Asked::Supervise { mode, of: AgentNo::from(of), pin: pin.to_owned() })

@@ -293,6 +293,15 @@ pub enum Action {
         burst: Duration,
         period: Duration,
     },
+    /// 180 to the phone of this attempt, which has dialled in.
+    RingPhone {
+        attempt: u32,
+    },
+    /// The final response to that phone when nobody was reached.
+    RejectPhone {
+        attempt: u32,
+        status: u16,
+    },
     /// The caller is called, through the trunk that the call came by.
     InviteCaller,
     /// The phone of this attempt, which has nobody yet, hears this ringing tone.

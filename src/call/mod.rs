@@ -15,7 +15,7 @@
 //!
 //! `route` leads a call from step to step of its dialplan: `hunting` rings agents, with `waiting` where there is a queue;
 //! `attending` is the gateway that speaks with the caller, `cascading` rings many in an emergency, `surveying` what it asks when the agent has left.
-//! A callback begins with `calling_back` and goes on with `talking`.
+//! A callback, and a call that an agent makes to a number outside, begin with `calling_back` and go on with `talking`.
 
 pub mod agent;
 pub mod choice;
@@ -56,6 +56,7 @@ use std::sync::Arc;
 use agent::Agents;
 use attending::Attending;
 use calling_back::CallingBack;
+pub use calling_back::FIRST as OUTBOUND_AGENT;
 use cascading::Cascading;
 use closing::Closing;
 pub(crate) use closing::heard;
@@ -159,7 +160,7 @@ enum State {
     Attending(Box<Attending>),
     /// An emergency: many are rung, and one is to confirm.
     Cascading(Box<Cascading>),
-    /// A caller is called back: first the agent's phone, then the caller's.
+    /// A number outside is called: for an agent whose phone is rung first, or has dialled it.
     CallingBack(CallingBack),
     /// A final failure is on its way to the caller.
     Rejecting {
@@ -213,6 +214,14 @@ impl Call {
         let mut call = Call::begin((id, true), run, at, hotline, offer);
         call.actions.retain(|action| !matches!(action, Action::OpenCaller));
         call.ring_agent_first();
+        call
+    }
+
+    /// A call of a hotline's agent to a number outside; the agent's phone has dialled in, as the attempt [`OUTBOUND_AGENT`].
+    pub fn outbound(id: CallId, run: RunId, at: Now, hotline: Arc<Hotline>, offer: Offer) -> Call {
+        let mut call = Call::begin((id, true), run, at, hotline, offer);
+        call.actions.retain(|action| !matches!(action, Action::OpenCaller));
+        call.await_phone();
         call
     }
 

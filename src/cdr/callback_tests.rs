@@ -19,7 +19,7 @@ use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::{Message, Request};
 use crate::protocol::sip::uri::Uri;
 
-const CARRIER: &str = "10.0.0.9:5060";
+pub(super) const CARRIER: &str = "10.0.0.9:5060";
 const NUMBER: &str = "13912345678";
 
 /// Agent 8 serves the hotline 400, which calls people back at any hour.
@@ -36,11 +36,13 @@ fn surveying(survey: Option<Survey>) -> Switch {
     let hotline = Arc::new(hotline);
     plans.by_number.insert("400".into(), Arc::clone(&hotline));
     plans.hotlines = vec![hotline];
-    let trunk =
-        Trunk { server: Uri::parse("sip:10.0.0.9"), ..Trunk::of_peers("carrier", vec![TRUNK.parse().unwrap()]) };
-    let mut switch = Switch::with(Settings { trunks: vec![trunk], ..settings() }, plans);
+    let mut switch = Switch::with(Settings { trunks: vec![carrier()], ..settings() }, plans);
     switch.pass(Duration::from_millis(1));
     switch
+}
+
+pub(super) fn carrier() -> Trunk {
+    Trunk { server: Uri::parse("sip:10.0.0.9"), ..Trunk::of_peers("carrier", vec![TRUNK.parse().unwrap()]) }
 }
 
 fn entry() -> CallId {
@@ -62,7 +64,7 @@ fn order(switch: &mut Switch) -> Result<(), NotCalled> {
 }
 
 /// Requests of this method that went there since the last look.
-fn went(switch: &mut Switch, to: &str, method: &str) -> Vec<Request> {
+pub(super) fn went(switch: &mut Switch, to: &str, method: &str) -> Vec<Request> {
     let to: SocketAddr = to.parse().unwrap();
     let wanted = |(at, message): &(SocketAddr, Message)| {
         *at == to && matches!(message, Message::Request(r) if r.method.to_string() == method)
@@ -72,13 +74,13 @@ fn went(switch: &mut Switch, to: &str, method: &str) -> Vec<Request> {
     requests(found.into_iter().map(|(_, message)| message).collect())
 }
 
-fn answer(request: &Request, status: u16) -> String {
+pub(super) fn answer(request: &Request, status: u16) -> String {
     let text = ok(request, "");
     text.replacen("200 OK", &format!("{status} X"), 1)
 }
 
 /// A request of whoever was invited by this, within the dialog.
-fn bye(invite: &Request, host: &str) -> String {
+pub(super) fn bye(invite: &Request, host: &str) -> String {
     let field = |name: Name| invite.headers.text(&name).unwrap().to_owned();
     format!(
         "BYE sip:x@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP {host};branch=z9hG4bKb\nFrom: {};tag=phone\nTo: {}\nCall-ID: {}\nCSeq: 1 BYE\n\n",

@@ -5,22 +5,21 @@ use std::collections::BTreeMap;
 use super::added::Guests;
 use super::after::After;
 use super::attempts::Attempts;
-use super::called_back::{self, CallbackEnd, CalledBack};
-use super::kind::{ByAgent, CallKind};
+use super::kind::CallKind;
 use super::owed::{self, Owed};
 use super::quality::{About, Leg};
 use super::record::{Blanked, Greeting, Outcome, Played, Quality, Record, Recording, Segment, TargetSegment, Time};
 use super::supervised::Stretches;
 use super::way::Way;
-use crate::call::fact::{
-    AgentsCall, AnswerRule, CallsBack, Fact, Offered, PausedBy, RecordingStatus, RingResult, What,
-};
+use crate::call::fact::{AnswerRule, Fact, Offered, PausedBy, RecordingStatus, RingResult, What};
 use crate::call::leg::Callee;
 use crate::call::reason::{Class, EndedBy, Reason};
 use crate::clock::{Stamp, Wall};
 use crate::ids::{AgentNo, CallId, HotlineId, Side, SubjectId};
 use crate::media::Play;
 use crate::quality::speech::Listening;
+
+mod apart;
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -174,38 +173,6 @@ impl Fold {
 
     pub fn hotline(&self) -> &HotlineId {
         &self.offered.hotline
-    }
-
-    /// Nobody called: the gateway calls a caller back. It is no offered call of the hotline.
-    pub fn calls_back(&self) -> Option<&CallsBack> {
-        self.offered.calls_back.as_ref()
-    }
-
-    /// An agent made it.
-    pub fn by_agent(&self) -> Option<&AgentsCall> {
-        self.offered.by_agent.as_ref()
-    }
-
-    pub fn kind(&self) -> CallKind {
-        match (self.calls_back(), self.by_agent()) {
-            (Some(_), _) => CallKind::Callback,
-            (None, Some(AgentsCall::Internal { .. })) => CallKind::Internal,
-            (None, Some(AgentsCall::Outbound { .. })) => CallKind::Outbound,
-            (None, None) => CallKind::Offered,
-        }
-    }
-
-    /// Whoever is the caller waited for the answer: of a call to a person outside, that person did not.
-    fn is_callers(&self) -> bool {
-        matches!(self.kind(), CallKind::Offered | CallKind::Internal)
-    }
-
-    /// The agent who made this call, as long as it goes on, and is not whom [`Fold::talking_agent`] tells.
-    pub fn calling_agent(&self) -> Option<&AgentNo> {
-        match self.by_agent()? {
-            AgentsCall::Internal { agent, .. } => Some(agent).filter(|_| self.ended.is_none()),
-            AgentsCall::Outbound { .. } => None,
-        }
     }
 
     pub fn trunk(&self) -> &crate::ids::TrunkName {
@@ -718,30 +685,6 @@ impl Fold {
         let due_us = i64::try_from(rule.within_ms * 1_000).unwrap_or(i64::MAX);
         let due_at = Time(Wall::from_micros(ended.at.wall_us.saturating_add(due_us)));
         Some(Owed { why, due_at, attempts: rule.attempts })
-    }
-
-    fn called_back(&self) -> Option<CalledBack> {
-        let CallsBack { entry, agent } = self.calls_back()?.clone();
-        Some(CalledBack { entry, agent, called_at: self.called.map(time), end: self.reached() })
-    }
-
-    /// What came of calling a person outside.
-    fn reached(&self) -> Option<CallbackEnd> {
-        match self.answers.is_empty() {
-            false => Some(CallbackEnd::Reached),
-            true => self.ended.map(|_| called_back::in_vain(self.in_vain)),
-        }
-    }
-
-    fn made_by_agent(&self) -> Option<ByAgent> {
-        Some(match self.by_agent()?.clone() {
-            AgentsCall::Internal { agent, to } => {
-                ByAgent { agent, to: Some(to), called_at: None, end: None, quota_ms: None }
-            }
-            AgentsCall::Outbound { agent, quota_ms } => {
-                ByAgent { agent, to: None, called_at: self.called.map(time), end: self.reached(), quota_ms }
-            }
-        })
     }
 
     fn quality(&self) -> Quality {

@@ -68,7 +68,7 @@ fn ring_answer_and_talk_are_told_and_who_hung_up() {
 #[test]
 fn a_policy_has_it_recorded() {
     let mut switch = switch();
-    switch.gateway.use_agents_calls(AgentsCalls { record: true });
+    switch.gateway.use_agents_calls(AgentsCalls { record: true, outbound: None });
     let (nine, _) = consult(&mut switch, "9", NINE);
     assert!(switch.joined[0].2);
     let bye = within(&nine, NINE, "BYE", 1, "");

@@ -44,6 +44,8 @@ mod internal_tests;
 #[cfg(test)]
 mod machine_tests;
 #[cfg(test)]
+mod outbound_tests;
+#[cfg(test)]
 mod parked_tests;
 #[cfg(test)]
 mod privacy_tests;

@@ -7,6 +7,7 @@ use crate::config::Loaded;
 use crate::dialplan::plan::{self, Hotline, Next, Ringback, Strategy};
 use crate::dialplan::reception::Shut;
 
+mod outside;
 mod steps;
 
 use steps::{Words, step};
@@ -19,9 +20,14 @@ pub(super) fn explain(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let instant = at.unwrap_or(now);
+    let calling = from;
     let from = from.map_or_else(String::new, |from| format!(" from {from}"));
     let at = at.map_or_else(String::new, |at| format!(" at {at}"));
-    let Some(hotline) = loaded.plans.by_number.get(to) else {
+    let owned = loaded.plans.by_number.get(to);
+    if owned.is_none() && outside::explain(loaded, to, calling, out)? {
+        return Ok(());
+    }
+    let Some(hotline) = owned else {
         writeln!(out, "A call to {to}{from}{at}: no dialplan owns this number.")?;
         writeln!(
             out,

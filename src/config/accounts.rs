@@ -71,7 +71,7 @@ pub(super) fn token(http: &mut Table<'_>, base: &Path) -> Option<Token> {
 /// `[[agent]] supervisor_pin_file`, and `supervises`: the hotlines in whose calls the PIN is good; all of them if it is left out.
 /// With them as they are written.
 pub(super) fn supervisor(agent: &mut Table<'_>, base: &Path) -> (Option<Supervisor>, Vec<At<String>>) {
-    let pin = supervisor_pin(agent, base);
+    let pin = pin(agent, "supervisor_pin_file", base);
     let has_pin = agent.line_of("supervisor_pin_file").is_some();
     let supervises = agent.strings("supervises");
     if let Some(written) = supervises.as_ref().filter(|_| !has_pin) {
@@ -94,9 +94,9 @@ pub(super) fn unknown_hotlines(shown: &str, agents: &[AgentSettings], plans: &Pl
     unknown.map(fault).collect()
 }
 
-/// `[[agent]] supervisor_pin_file`: one line of four to twelve digits.
-fn supervisor_pin(agent: &mut Table<'_>, base: &Path) -> Option<Token> {
-    let written = path(agent, "supervisor_pin_file")?;
+/// A key of `[[agent]]` that names a file with a PIN: one line of four to twelve digits.
+pub(super) fn pin(agent: &mut Table<'_>, key: &'static str, base: &Path) -> Option<Token> {
+    let written = path(agent, key)?;
     let pin = read(&base.join(&written.value)).and_then(|text| {
         let pin = text.trim_end_matches(['\n', '\r']);
         let right = (4..=12).contains(&pin.len()) && pin.bytes().all(|b| b.is_ascii_digit());
@@ -105,8 +105,7 @@ fn supervisor_pin(agent: &mut Table<'_>, base: &Path) -> Option<Token> {
             (what, "write the PIN alone into it: it is dialled on a phone".to_owned())
         })
     });
-    let key = "agent.supervisor_pin_file";
-    pin.map_err(|(what, hint)| agent.fault(written.line, format!("{key} {what}"), hint)).ok()
+    pin.map_err(|(what, hint)| agent.fault(written.line, format!("{} {what}", agent.path(key)), hint)).ok()
 }
 
 impl Account<'_> {

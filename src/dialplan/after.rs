@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::hours::Week;
+use super::outbound::Outbound;
 use super::plan::Prompt;
 use crate::clock::Wall;
 
@@ -14,6 +15,8 @@ use crate::clock::Wall;
 pub struct After {
     /// `[callback]`; `None`: nobody is called back.
     pub callback: Option<Callback>,
+    /// `[outbound]`; `None`: agents call nobody outside.
+    pub outbound: Option<Outbound>,
     /// `[survey]`; `None`: nobody is asked.
     pub survey: Option<Survey>,
     /// `[classes]`: what the agent's `*8` and a digit make of a call.

@@ -9,6 +9,7 @@ mod cut;
 pub mod hours;
 mod join;
 pub mod notes;
+pub mod outbound;
 pub mod plan;
 pub mod prompt;
 pub mod reception;

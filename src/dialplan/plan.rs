@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::after::After;
 use super::notes::{self, Class};
+use super::outbound::{NotAllowed, Outbound};
 use super::reception::Reception;
 use super::scripts::{By, Scripts};
 use super::shifts::Shift;
@@ -25,6 +26,25 @@ pub struct Plans {
 }
 
 impl Plans {
+    /// The first dialplan whose `[outbound]` allows this agent this number; else why the nearest one does not.
+    pub fn outbound(
+        &self,
+        agent: &AgentNo,
+        kept: &str,
+        abroad: bool,
+    ) -> Result<(&Arc<Hotline>, &Outbound), NotAllowed> {
+        let mut why = NotAllowed::Agent;
+        for plan in &self.hotlines {
+            let Some(outbound) = &plan.after.outbound else { continue };
+            match outbound.allows(agent, kept, abroad) {
+                Ok(()) => return Ok((plan, outbound)),
+                Err(NotAllowed::Agent) => {}
+                Err(other) => why = other,
+            }
+        }
+        Err(why)
+    }
+
     /// Something depends on the calls of late: who has talked least today, or how long callers will wait.
     pub fn look_back(&self) -> bool {
         let estimates = |agents: &Agents| agents.queue.as_ref().is_some_and(|queue| !queue.estimate.is_empty());

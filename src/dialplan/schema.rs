@@ -5,6 +5,7 @@ pub(super) mod callers;
 pub(super) mod courtesies;
 mod duty;
 pub(super) mod hours;
+pub(super) mod outbound;
 mod recording;
 pub(super) mod scripts;
 pub(super) mod steps;
@@ -52,6 +53,7 @@ pub(super) struct Written {
     pub(super) start: Option<At<String>>,
     pub(super) steps: Vec<steps::Step>,
     pub(super) callback: Option<Callback>,
+    pub(super) outbound: Option<outbound::Outbound>,
     pub(super) survey: Option<after::Survey>,
     pub(super) classes: BTreeMap<char, At<String>>,
     /// Calls of an agent that are heard in a month.
@@ -149,6 +151,7 @@ pub(super) fn read(document: &Document<'_>) -> Written {
         start: hotline.string("start"),
         steps,
         callback: after::callback(root.section("callback")),
+        outbound: outbound::outbound(root.section("outbound")),
         survey,
         classes,
         quota: after::quota(&mut root.section("qa")),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Gateway;
 use super::book::{CallerLeg, Entry, Link, Role};
+use super::calling_out::WayOut;
 use crate::call::fact::AgentsCall;
 use crate::call::leg::{Callee, Input};
 use crate::call::{Call, Made, Offer};
@@ -56,6 +57,8 @@ impl Callers {
 pub struct AgentsCalls {
     /// Those to colleagues and targets are recorded.
     pub record: bool,
+    /// How numbers outside are reached; `None`: not at all.
+    pub outbound: Option<WayOut>,
 }
 
 impl AgentsCalls {

@@ -18,6 +18,7 @@ use crate::call::fact::{CallsBack, RingResult, What};
 use crate::call::leg::Input;
 use crate::call::{Call, Made, Offer};
 use crate::clock::Now;
+use crate::dialplan::outbound::is_number;
 use crate::dialplan::reception::Standing;
 use crate::ids::{AgentNo, CallId, HotlineId, Side, TrunkName};
 use crate::media::Command;
@@ -59,12 +60,6 @@ pub enum NotCalled {
     Overloaded,
 }
 
-/// Digits, and a `+` before them: nothing that a URI or a carrier would read otherwise.
-fn is_number(written: &str) -> bool {
-    let digits = written.strip_prefix('+').unwrap_or(written);
-    (3..=20).contains(&digits.len()) && digits.chars().all(|c| c.is_ascii_digit())
-}
-
 /// The live calls of this kind.
 #[derive(Debug, Default)]
 pub(super) struct CallingBack(BTreeMap<CallId, Back>);
@@ -77,10 +72,6 @@ struct Back {
 }
 
 impl CallingBack {
-    pub(super) fn has(&self, call: CallId) -> bool {
-        self.0.contains_key(&call)
-    }
-
     pub(super) fn forget(&mut self, call: CallId) {
         self.0.remove(&call);
     }
@@ -156,6 +147,10 @@ impl Gateway {
         tracing::info!(call = %id, %entry, "a caller is called back: the agent's phone is rung");
         self.obey(now, id);
         Ok(())
+    }
+
+    pub(super) fn calls_the_caller(&self, id: CallId) -> bool {
+        self.calls.get(&id).is_some_and(|entry| entry.call.calls_the_caller())
     }
 
     /// The agent, who waits for the caller, hears that it rings there.

@@ -71,15 +71,8 @@ impl Gateway {
             }
             Some(Asked::Park) => match self.park(at, &agent) {
                 Ok(slot) => {
-                    let own = (agent, dialled.to_owned());
-                    return self.begin_own_call(
-                        now,
-                        at,
-                        (session, flow),
-                        request,
-                        own,
-                        (saying(slot, Next::HangUp), None),
-                    );
+                    let (own, plan) = ((agent, dialled.to_owned()), saying(slot, Next::HangUp));
+                    return self.begin_own_call(now, at, (session, flow), request, own, (plan, None));
                 }
                 Err(status) => status,
             },
@@ -93,6 +86,9 @@ impl Gateway {
                 Ok(()) => return self.confirm(now, at, (session, flow), request, (agent, dialled), 2),
                 Err(status) => status,
             },
+            Some(Asked::Outside { pin, number }) => {
+                return self.call_out(now, at, (session, flow), request, (agent, &number, Some(&pin)));
+            }
             Some(Asked::Order(order)) => {
                 let tones = if order == Order::Ready { 1 } else { 2 };
                 match self.agents.order(&agent, order, By::Phone, now) {

@@ -62,8 +62,10 @@ fn signal(role: &Role, sent: bool, label: &Label, seen: Option<Seen>) -> Signal 
         None => (label.to_string(), None, None::<SocketAddr>, false),
     };
     // The Contact that the trunk gave us is where our requests go, and often it names the caller.
-    let message = if sent && *role == Role::Caller { without_number(message) } else { message };
     let message = if sent { message } else { without_code(message) };
+    // So does what an agent's phone dials.
+    let is_of_caller = sent == (*role == Role::Caller);
+    let message = if is_of_caller { without_number(message) } else { message };
     Signal { leg: role.side(), sent, message, attempt, again, peer, body }
 }
 

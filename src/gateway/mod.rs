@@ -8,12 +8,13 @@
 //! actions → SIP, media, recorder), `sound` (media events, ports), `trunks` (where they are, health, registration, limits),
 //! `outbound` (calls of ours through them), `registering` (phones that register), `forks` (several phones of one agent), `reload`
 //! (another configuration), `reports` (voice quality, as peers tell it), `ladder` (what is kept of each message), `transferring` (REFER), `replacing` (Replaces), `among_agents` (calls that agents make),
-//! `calling_back` (callers of our own list), `parting` (when an agent is free again), `presence` (whether agents are there for callers), `features` (codes that they dial), `reaching` (whether their phones are there), `supervising` (who may listen to whom),
+//! `calling_back` (callers of our own list), `calling_out` (numbers outside), `parting` (when an agent is free again), `presence` (whether agents are there for callers), `features` (codes that they dial), `reaching` (whether their phones are there), `supervising` (who may listen to whom),
 //! `conferring` (whoever takes part beside caller and agent), `parking` (callers who are parked).
 
 mod among_agents;
 mod book;
 mod calling_back;
+mod calling_out;
 mod conferring;
 mod features;
 mod forks;
@@ -55,6 +56,7 @@ use std::time::Duration;
 pub use among_agents::AgentsCalls;
 use book::{Entry, Link, PortLink, Role};
 pub use calling_back::{CallBack, NotCalled};
+pub use calling_out::WayOut;
 pub use reload::Reload;
 pub use supervising::Supervisor;
 use trunks::Trunks;
@@ -323,7 +325,7 @@ pub enum Rejected {
     WrongPassword,
     /// From a source that has guessed too often.
     LockedOut,
-    /// The code of a supervisor with a wrong PIN, or from a source with too many of them.
+    /// The code of a supervisor, or of a call outside, with a wrong PIN, or from a source with too many of them.
     WrongPin,
 }
 
@@ -346,6 +348,7 @@ pub struct Gateway {
     callers: among_agents::Callers,
     agents_calls: AgentsCalls,
     calling_back: calling_back::CallingBack,
+    calling_out: calling_out::CallingOut,
     /// Of a consultation that is to become part of a call: whose, and which attempt.
     consulted: BTreeMap<CallId, (CallId, u32)>,
     reports: reports::Reports,
@@ -397,6 +400,7 @@ impl Gateway {
             callers: among_agents::Callers::default(),
             agents_calls: AgentsCalls::default(),
             calling_back: calling_back::CallingBack::default(),
+            calling_out: calling_out::CallingOut::default(),
             consulted: BTreeMap::new(),
             reports: reports::Reports::default(),
             by_session: BTreeMap::new(),

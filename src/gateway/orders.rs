@@ -24,6 +24,8 @@ impl Gateway {
         match action {
             Action::Fact(fact) => self.tell_fact(id, fact),
             Action::InviteCaller => self.invite_caller(now, id),
+            Action::RingPhone { attempt } => self.ring_phone(now, id, attempt),
+            Action::RejectPhone { attempt, status } => self.reject_phone(now, id, attempt, status),
             Action::RingInEar { attempt, burst, period } => self.ring_in_ear(id, attempt, burst, period),
             Action::OpenCaller => self.open_caller(now, id),
             Action::OpenAgent { attempt, agent } => self.open_agent(now, id, attempt, agent),
@@ -95,6 +97,7 @@ impl Gateway {
             tracing::info!(call = %id, %reason, by = by.as_str(), "call ended");
         }
         self.note_called_back(id, &fact.what);
+        self.note_calling_out(id, &fact);
         self.outputs.push_back(Output::Fact(fact));
     }
 

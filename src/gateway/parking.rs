@@ -49,7 +49,7 @@ impl Gateway {
             return Err(486);
         }
         let attempt = entry.call.seat_for_parked().ok_or(486u16)?;
-        self.seat(now, (id, attempt, agent), request, (session, &flow))?;
+        self.seat(now, (id, attempt, agent), request, (session, &flow), true)?;
         self.agents.take(agent, id);
         self.inputs.push_back((id, at, Input::TakeParked { attempt, agent: agent.clone() }));
         tracing::info!(call = %id, %agent, slot, "a parked caller is picked up");

@@ -62,7 +62,7 @@ impl Gateway {
         let sent = match (role, label) {
             (Role::Caller, Label::Response(180, _)) => Sent::Ring,
             (Role::Caller, Label::Response(200, Method::INVITE)) => Sent::Answer,
-            (Role::Caller, Label::Request(Method::INVITE)) if self.calling_back.has(id) => Sent::CallerInvite,
+            (Role::Caller, Label::Request(Method::INVITE)) if self.calls_the_caller(id) => Sent::CallerInvite,
             (Role::Caller, Label::Response(300.., Method::INVITE)) => Sent::Rejection,
             (Role::Agent { attempt, .. }, Label::Request(Method::INVITE)) if self.is_first_invite(id, attempt) => {
                 Sent::Invite { attempt }
@@ -90,6 +90,9 @@ impl Gateway {
         }
         if let Some(who) = self.agents_own_call(&flow, request) {
             return self.begin_agents_call(now, at, (session, flow), request, who);
+        }
+        if let Some((agent, number)) = self.number_outside(&flow, request) {
+            return self.call_out(now, at, (session, flow), request, (agent, &number, None));
         }
         self.begin_call(now, at, session, flow, request);
     }
@@ -249,11 +252,12 @@ impl Gateway {
     fn agent_event(&mut self, now: Now, id: CallId, session: SessionId, role: &Role, kind: EventKind) -> Option<Input> {
         let Role::Agent { attempt, .. } = *role else { return None };
         let a = self.calls.get(&id)?.attempts.get(&attempt)?;
-        let (released, lost, moves, beside) = (a.released, a.forks.has_lost(session), a.moves, a.beside);
+        let (released, lost, moves) = (a.released, a.forks.has_lost(session), a.moves);
         Some(match kind {
             EventKind::Refer(refer) => return self.referred(now, id, session, role, &refer),
             EventKind::Explained { reason, retry_after_s } => explained(Side::Agent, reason, retry_after_s),
-            EventKind::Cancelled if beside => Input::HungUp { side: Side::Agent },
+            // A phone that has dialled in, and gives up before it was answered.
+            EventKind::Cancelled => Input::HungUp { side: Side::Agent },
             kind if moves && !released && !lost => return self.moving_event(now, id, session, role, kind),
             // A phone that lost the race and hangs up by itself ends no call of others.
             _ if released => return None,
@@ -280,7 +284,6 @@ impl Gateway {
             EventKind::Received { .. }
             | EventKind::Invite { .. }
             | EventKind::Challenged { .. }
-            | EventKind::Cancelled
             | EventKind::EarlyAnswer { .. }
             | EventKind::ReofferFailed { .. }
             | EventKind::Terminated => return None,

@@ -108,26 +108,28 @@ impl Gateway {
         }
         let entry = self.calls.get_mut(&call).ok_or(480u16)?;
         let attempt = entry.call.seat_for_supervisor(wish.of).ok_or(486u16)?;
-        self.seat(now, (call, attempt, by), request, (session, &flow))?;
+        self.seat(now, (call, attempt, by), request, (session, &flow), true)?;
         self.agents.engage(by, call);
         tracing::info!(%call, %by, of = %wish.of, mode = ?wish.mode, "a supervisor dials in");
         self.inputs.push_back((call, at, Input::Supervise { attempt, by: by.clone(), mode: wish.mode }));
         Ok(())
     }
 
-    /// A leg of that call for the phone that has dialled in. It is answered when its port is open.
+    /// A leg of that call for the phone that has dialled in, `beside` caller and agent or as the agent's. It is answered when its port is
+    /// open, or when the call says so.
     pub(super) fn seat(
         &mut self,
         now: Now,
         (call, attempt, by): (CallId, u32, &AgentNo),
         request: &Request,
         (session, flow): (SessionId, &Flow),
+        beside: bool,
     ) -> Result<(), u16> {
         let callee = Callee::Agent(by.clone());
         let role = Role::Agent { attempt, agent: callee.clone() };
         let (Ok(_), ours) = self.offered(&role, flow.local, &request.body) else { return Err(488) };
         let media = self.open_leg(now, call, &role, ours).ok_or(503u16)?;
-        let mut own = Attempt { beside: true, ..Attempt::new(callee, Some(media)) };
+        let mut own = Attempt { beside, ..Attempt::new(callee, Some(media)) };
         own.forks.go_on_with(session);
         self.calls.get_mut(&call).ok_or(480u16)?.attempts.insert(attempt, own);
         self.agent_answer(call, attempt, &request.body, flow.remote);

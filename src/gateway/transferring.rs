@@ -206,7 +206,7 @@ impl Gateway {
     }
 
     /// The session of the phone that took this attempt.
-    fn phone_of(&self, id: CallId, attempt: u32) -> Option<SessionId> {
+    pub(super) fn phone_of(&self, id: CallId, attempt: u32) -> Option<SessionId> {
         self.calls.get(&id)?.attempts.get(&attempt)?.forks.taken_by()
     }
 }

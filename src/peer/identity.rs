@@ -120,6 +120,13 @@ impl Identity {
         self.numbering.as_ref()?.e164(number)
     }
 
+    /// A number that somebody here dials, as it is kept, and whether it is one of another country.
+    pub fn kept_of(&self, dialled: &str) -> (String, bool) {
+        let kept = self.normal(dialled).unwrap_or_else(|| dialled.to_owned());
+        let abroad = self.is_abroad(&kept);
+        (kept, abroad)
+    }
+
     /// Whether a number, as it is kept, is one of another country. Without `numbers` the country is China.
     pub fn is_abroad(&self, kept: &str) -> bool {
         let numbering = self.numbering.clone().unwrap_or_else(|| Numbering::new("86"));

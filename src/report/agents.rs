@@ -37,7 +37,7 @@ pub struct AgentFigures {
     pub called_back: u64,
     #[serde(skip_serializing_if = "is_none")]
     pub called_back_ms: u64,
-    /// Numbers outside that this agent called, with an answer or not, and the talk with those who answered. Absent: none.
+    /// Calls to numbers outside that this agent made, and the time from their answer to their end. Absent: none.
     #[serde(skip_serializing_if = "is_none")]
     pub outbound: u64,
     #[serde(skip_serializing_if = "is_none")]
@@ -78,6 +78,8 @@ struct Sums {
     hold: Vec<u64>,
     called_back: u64,
     called_back_ms: u64,
+    /// With people outside, whoever had called them.
+    outside_ms: u64,
     outbound: u64,
     outbound_ms: u64,
     /// The newest bound.
@@ -156,17 +158,17 @@ fn add_outside(sums: &mut BTreeMap<AgentNo, Sums>, record: &Record, duties: &BTr
     if let Some(by) = outbound {
         let sum = sums.entry(by.agent.clone()).or_default();
         sum.outbound += 1;
+        // The line is paid for whoever talks.
+        sum.outbound_ms += record.talk_ms.unwrap_or(0) + record.hold_ms.unwrap_or(0);
         sum.quota_ms = by.quota_ms;
     }
     for segment in &record.segments {
         let sum = sums.entry(segment.agent.clone()).or_default();
         let ms = segment.talk_ms.unwrap_or(0) + segment.hold_ms.unwrap_or(0);
-        match outbound {
-            Some(_) => sum.outbound_ms += ms,
-            None => {
-                sum.called_back += 1;
-                sum.called_back_ms += ms;
-            }
+        sum.outside_ms += ms;
+        if outbound.is_none() {
+            sum.called_back += 1;
+            sum.called_back_ms += ms;
         }
         sum.unknown |= !duties.get(&segment.agent).is_some_and(|on_duty| on_duty.knows(record.offered_at.0));
     }
@@ -184,8 +186,7 @@ impl Sums {
         let handling: Vec<u64> = self.talk.iter().zip(&self.hold).map(|(talk, hold)| talk + hold).collect();
         let ready = on_duty.map_or(&[][..], |on_duty| &on_duty.ready);
         let with_colleagues_ms = colleagues::alone_ms(&self.with_colleagues, ready, &self.with_callers);
-        let outside_ms = self.called_back_ms + self.outbound_ms;
-        let busy_ms = handling.iter().sum::<u64>() + outside_ms + with_colleagues_ms;
+        let busy_ms = handling.iter().sum::<u64>() + self.outside_ms + with_colleagues_ms;
         let known = duty.filter(|_| !self.unknown);
         AgentFigures {
             passed_by: Share::new(passed_by, own),

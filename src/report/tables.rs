@@ -131,6 +131,10 @@ pub(super) fn agents(report: &Report) -> Table {
         "tally",
         "rostered s",
         "attendance",
+        "outbound",
+        "outbound s",
+        "outbound left s",
+        "internal s",
     ];
     let rows = report.agents.iter().map(|(agent, figures)| agent_row(agent.as_str(), figures)).collect();
     Table { name: "agents", columns, rows }
@@ -165,6 +169,10 @@ fn agent_row(agent: &str, figures: &AgentFigures) -> Vec<String> {
             .and_then(|duty| duty.attendance())
             .map(|ratio| format!("{:.1} %", ratio * 100.0))
             .unwrap_or_default(),
+        figures.outbound.to_string(),
+        seconds(figures.outbound_ms),
+        figures.outbound_left_ms.map(seconds).unwrap_or_default(),
+        seconds(figures.internal_ms),
     ]
 }
 

@@ -240,3 +240,47 @@ fn a_callback_is_the_agents_time_and_no_call_of_the_hotline() {
     let text = written(&report, Format::Text);
     assert!(text.lines().any(|line| line.contains("property") && line.trim_end().ends_with("callback")), "{text}");
 }
+
+#[test]
+fn a_call_with_a_colleague_is_no_waiting_and_one_outside_is_told_with_what_is_left() {
+    use crate::call::fact::AgentsCall;
+    use crate::call::leg::Callee;
+    use crate::call::presence::{AgentFact, By, What as Told};
+    use crate::clock::{RunId, Stamp};
+    let by_agent = |mut facts: Vec<crate::call::fact::Fact>, made: AgentsCall| {
+        let What::Offered(offered) = &mut facts[0].what else { panic!("no call") };
+        offered.by_agent = Some(made);
+        Record::from_facts(&facts).unwrap()
+    };
+    // 8 calls 9, who answers after 10 s and talks for 30 s.
+    let internal = Story::new(1)
+        .at(0, What::AgentInvited { attempt: 1, agent: "9".into() })
+        .at(10_000, What::AgentAnswered { attempt: 1, agent: "9".into() })
+        .at(10_000, What::Connected)
+        .ended(40_000, Reason::CallerHungUp, EndedBy::Caller)
+        .facts();
+    let internal = by_agent(internal, AgentsCall::Internal { agent: "8".into(), to: Callee::Agent("9".into()) });
+    let outbound = Story::offered(2, MORNING + Duration::from_secs(100), "property")
+        .at(0, What::AgentWaits { attempt: 1, agent: "8".into() })
+        .at(1, What::CallerInvited)
+        .at(5_000, What::CallerAnswered { attempt: 1, agent: "8".into() })
+        .at(5_000, What::Connected)
+        .ended(25_000, Reason::AgentHungUp, EndedBy::Agent)
+        .facts();
+    let outbound = by_agent(outbound, AgentsCall::Outbound { agent: "8".into(), quota_ms: Some(60_000) });
+    let at = Stamp { run: RunId(1), mono_ns: 0, wall_us: MORNING.as_micros() };
+    let ready = |agent: &str, n| AgentFact { agent: agent.into(), n, at, what: Told::Ready { by: By::Phone } };
+    let login = |agent: &str, n| AgentFact { agent: agent.into(), n, at, what: Told::LoggedIn { by: By::Phone } };
+    let presence = vec![login("8", 0), ready("8", 1), login("9", 2), ready("9", 3)];
+    let runs = vec![Run { id: RunId(1), began: MORNING, until: MORNING + Duration::from_secs(200) }];
+    let material = Material { apart: vec![internal, outbound], presence, runs, ..Material::default() };
+    let report = Report::new(day(), &zones(), &material).unwrap();
+    let (eight, nine) = (&report.agents[&"8".into()], &report.agents[&"9".into()]);
+    assert_eq!((eight.internal, eight.internal_ms, nine.internal, nine.internal_ms), (1, 40_000, 1, 30_000));
+    assert_eq!((eight.outbound, eight.outbound_ms, eight.outbound_left_ms), (1, 20_000, Some(40_000)));
+    assert_eq!((nine.outbound, nine.outbound_left_ms), (0, None));
+    assert_eq!((eight.occupancy, nine.occupancy), (Some(0.3), Some(0.15)), "40 s and 20 s, 30 s, of 200 s");
+    assert_eq!((eight.rung, nine.rung, nine.answered, report.total.offered), (0, 0, 0, 0));
+    let text = written(&report, Format::Text);
+    assert!(text.contains("outbound left s") && text.contains("40.000"), "{text}");
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::speaker::Speaker;
 use crate::dialplan::after::{After, Survey};
+use crate::dialplan::outbound::Outbound;
 use crate::dialplan::schema::{self, after as written};
 use crate::written::At;
 
@@ -15,7 +16,24 @@ pub(super) fn compile(file: &schema::Written, speaker: &mut Speaker<'_, '_>) -> 
         }
         said(survey, speaker)
     });
-    After { callback: file.callback.clone(), survey, classes: classes(&file.classes), quota: file.quota }
+    let outbound = file.outbound.as_ref().map(|written| outbound(written, file, speaker));
+    After { callback: file.callback.clone(), outbound, survey, classes: classes(&file.classes), quota: file.quota }
+}
+
+/// Whoever serves the hotline, or those of them who are named.
+fn outbound(written: &schema::outbound::Outbound, file: &schema::Written, speaker: &Speaker<'_, '_>) -> Outbound {
+    let everybody = schema::everybody(file);
+    for stranger in written.agents.iter().filter(|agent| !everybody.iter().any(|own| own.value == agent.value)) {
+        let what = format!("outbound.agents: {} does not serve this hotline", stranger.value);
+        speaker.document.fault(stranger.line, what, "name agents whom this dialplan rings, or leave the key out");
+    }
+    let named = if written.agents.is_empty() { everybody } else { written.agents.iter().collect() };
+    Outbound {
+        agents: named.into_iter().map(|agent| agent.value.as_str().into()).collect(),
+        prefixes: written.prefixes.clone(),
+        quota: written.quota,
+        abroad: written.abroad,
+    }
 }
 
 /// A question without its recording has its fault; nobody runs the plan then.

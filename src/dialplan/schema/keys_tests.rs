@@ -8,7 +8,7 @@ use super::*;
 const ALL: &str = "[hours]\n[[hours.season]]\n[outage]\n\
                    [silent]\n[noise]\n[low_volume]\n[hold]\n[length]\n[closing]\n[nuisance]\n[wrong_number]\n[emergency]\n\
                    [person_sought]\n[transfer]\n[[shift]]\n\
-                   [priority]\n[callback]\n[survey]\n[classes]\n[notes]\n[qa]\n[queue]\n[agents]\n[step.a]\ndo = \"ring\"\n\
+                   [priority]\n[callback]\n[outbound]\n[survey]\n[classes]\n[notes]\n[qa]\n[queue]\n[agents]\n[step.a]\ndo = \"ring\"\n\
                    [step.b]\ndo = \"call\"\n[step.c]\ndo = \"say\"\n[step.d]\ndo = \"menu\"\n[step.e]\ndo = \"message\"\n\
                    [step.f]\ndo = \"cascade\"\n";
 
