@@ -17,7 +17,7 @@ use crate::peer::account::Challenged;
 use crate::peer::registration::host_of;
 use crate::peer::route::{Destination, Target};
 use crate::protocol::sip::digest::Covered;
-use crate::protocol::sip::endpoint::{Event, EventKind, Flow, Label, OutgoingInvite, SessionId, Way};
+use crate::protocol::sip::endpoint::{ByeChallenged, Event, EventKind, Flow, Label, OutgoingInvite, SessionId, Way};
 use crate::protocol::sip::header::Name;
 use crate::protocol::sip::message::Response;
 use crate::protocol::sip::uri::Uri;
@@ -301,6 +301,18 @@ impl Gateway {
         let covered = Covered { method: "INVITE", uri: leg.uri.as_str(), body: &leg.offer };
         let challenged = Challenged { covered, from_asked, answered: leg.answered };
         leg.authorization = credentials.answer(response, challenged, random);
+    }
+
+    /// A carrier that challenges our BYE keeps the call, and whoever pays for it, until it knows whose the BYE is.
+    pub(super) fn prove_bye(&mut self, at: Now, session: SessionId, bye: &ByeChallenged) {
+        let of_phone = |link: &Link| matches!(&link.role, Role::Agent { agent: Callee::Agent(_), .. });
+        let line = self.trunk_of(&bye.asked).filter(|_| !self.by_session.get(&session).is_some_and(of_phone));
+        let credentials = line.and_then(|line| self.trunks.lines[line].credentials.as_mut());
+        let from_asked = bye.asked.remote.ip().to_canonical() == bye.source.ip().to_canonical();
+        let covered = Covered { method: "BYE", uri: &bye.uri, body: b"" };
+        let challenged = Challenged { covered, from_asked, answered: bye.answered };
+        let proof = credentials.and_then(|own| own.answer(&bye.response, challenged, &mut self.random));
+        self.endpoint.bye_again(at, session, proof);
     }
 
     /// True if the INVITE goes out again: with an answer to the challenge, or elsewhere.

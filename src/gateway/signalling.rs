@@ -27,6 +27,9 @@ use crate::protocol::sip::vocabulary::Method;
 
 impl Gateway {
     pub(super) fn handle_sip(&mut self, now: Now, event: Event) {
+        if let EventKind::ByeChallenged(challenged) = &event.kind {
+            return self.prove_bye(event.at, event.session, challenged);
+        }
         let Some(Event { session, at, kind, seen }) = self.on_the_way(now, event) else { return };
         if let EventKind::Invite { request, flow } = kind {
             return self.handle_invite(now, at, session, flow, &request);
@@ -227,6 +230,7 @@ impl Gateway {
             | EventKind::CrossedAnswer
             | EventKind::Progress { .. }
             | EventKind::Challenged { .. }
+            | EventKind::ByeChallenged(_)
             | EventKind::Terminated => return None,
         })
     }
@@ -284,6 +288,7 @@ impl Gateway {
             EventKind::Received { .. }
             | EventKind::Invite { .. }
             | EventKind::Challenged { .. }
+            | EventKind::ByeChallenged(_)
             | EventKind::EarlyAnswer { .. }
             | EventKind::ReofferFailed { .. }
             | EventKind::Terminated => return None,

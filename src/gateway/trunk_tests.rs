@@ -338,6 +338,50 @@ fn a_challenge_is_answered_in_the_same_call_and_only_where_it_was_asked() {
     assert!(went(&mut switch, CARRIER, "INVITE").is_empty(), "a phone is not the carrier");
 }
 
+/// A carrier that wants our BYE proved goes on with the call, and counts its minutes, until it is.
+#[test]
+fn a_bye_is_proved_to_the_carrier_once_and_to_nobody_else() {
+    let asks = "Digest realm=\"r\", nonce=\"n\", algorithm=SHA-256, qop=\"auth\"";
+    let challenge = format!("WWW-Authenticate: {asks}\n");
+    let open = |switch: &Switch| switch.gateway.by_session.values().filter(|link| !link.terminated).count();
+    let ending = |account| {
+        let mut switch = overflowing(account);
+        let invite = went(&mut switch, CARRIER, "INVITE").remove(0);
+        let sent = switch.tell(CARRIER, &ok(&invite, SDP).replace("10.0.0.3", "10.0.0.9"));
+        let answered = sent.iter().find_map(|m| match m {
+            Message::Response(r) if r.status == 200 => Some(r.clone()),
+            _ => None,
+        });
+        let tag = tag(&answered.unwrap());
+        switch.tell(TRUNK, &theirs("ACK", 1, &tag, ""));
+        switch.tell(TRUNK, &theirs("BYE", 2, &tag, ""));
+        let bye = went(&mut switch, CARRIER, "BYE").remove(0);
+        (switch, bye)
+    };
+    let (mut switch, bye) = ending(Some(account()));
+    assert!(bye.headers.text(&Name::AUTHORIZATION).is_none());
+    switch.tell(CARRIER, &answer(&bye, 401, &challenge));
+    let proven = went(&mut switch, CARRIER, "BYE").remove(0);
+    let covered = Covered { method: "BYE", uri: &proven.raw_uri, body: b"" };
+    assert!(proves(&proven, asks, ("1000", "secret"), &covered));
+    assert_eq!(proven.headers.text(&Name::CALL_ID), bye.headers.text(&Name::CALL_ID));
+    assert_eq!(proven.headers.text(&Name::REASON), bye.headers.text(&Name::REASON));
+    assert_eq!(proven.cseq(), bye.cseq().map(|seq| seq + 1));
+    let before = open(&switch);
+    // Wrong after all: no third time.
+    switch.tell(CARRIER, &answer(&proven, 401, &challenge));
+    assert!(went(&mut switch, CARRIER, "BYE").is_empty());
+    assert_eq!(open(&switch), before - 1);
+
+    for account in [None, Some(Account { realm: Some("another".into()), ..account() })] {
+        let (mut switch, bye) = ending(account);
+        let before = open(&switch);
+        switch.tell(CARRIER, &answer(&bye, 401, &challenge));
+        assert!(went(&mut switch, CARRIER, "BYE").is_empty());
+        assert_eq!(open(&switch), before - 1);
+    }
+}
+
 #[test]
 fn an_answer_by_auth_int_covers_the_offer_as_it_is_sent() {
     let asks = "Digest realm=\"r\", nonce=\"n\", algorithm=SHA-256, qop=\"auth-int\"";

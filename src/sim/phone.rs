@@ -395,6 +395,7 @@ impl Phone {
             EventKind::Failed { status } => self.happened.push_back((session, at, Happened::Refused { status })),
             EventKind::Refer(_) => self.endpoint.answer_refer(now.mono, session, 603),
             EventKind::Reoffer { body } => self.move_over(now, session, &body),
+            EventKind::ByeChallenged(_) => self.endpoint.bye_again(at, session, None),
             EventKind::Cancelled
             | EventKind::NotAcknowledged
             | EventKind::CrossedAnswer

@@ -179,6 +179,19 @@ pub struct Event {
     pub seen: Option<Box<Seen>>,
 }
 
+/// A BYE of ours that is to be proved.
+#[derive(Debug)]
+pub struct ByeChallenged {
+    pub response: super::message::Response,
+    /// Where it went, and where the response came from.
+    pub asked: Flow,
+    pub source: SocketAddr,
+    /// Request-URI of the next one.
+    pub uri: String,
+    /// Proofs that this peer has had.
+    pub answered: u32,
+}
+
 #[derive(Debug)]
 pub enum EventKind {
     /// A new INVITE. 100 has been sent. Answer with `ring`, `accept` or `reject`.
@@ -199,6 +212,8 @@ pub enum EventKind {
     CrossedAnswer,
     /// 401 or 407 to our INVITE; [`EventKind::Failed`] follows. `source` is where it came from.
     Challenged { response: Box<super::message::Response>, source: SocketAddr },
+    /// 401 or 407 to our BYE: the peer goes on until it knows whose it is (RFC 3261 section 22.2). Answer with `bye_again` at once.
+    ByeChallenged(Box<ByeChallenged>),
     /// Final failure of our INVITE; `None`: nobody answered (timer B) or nothing could be sent.
     Failed { status: Option<u16> },
     /// An offer within the session (re-INVITE, UPDATE, PRACK); an empty body asks for our offer. Answer with `accept_reoffer`

@@ -312,11 +312,7 @@ impl Endpoint {
 
     pub(super) fn send_bye(&mut self, now: Instant, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(dialog) = session.dialog.as_mut() else { return };
-        let mut bye = dialog.request(&Method::BYE);
-        if let Some(why) = session.why.take() {
-            bye.headers.push(Name::REASON, why.to_string());
-        }
+        let Some(bye) = session.bye() else { return };
         session.phase = Phase::Ending;
         session.unacked = None;
         session.change = None;
@@ -325,12 +321,31 @@ impl Endpoint {
             self.wakes.set(wake, None);
         }
         self.answer_their_offer(now, id, 500, Vec::new());
+        self.send_to_the_end(now, id, bye);
+    }
+
+    fn send_to_the_end(&mut self, now: Instant, id: SessionId, bye: Request) {
         let Some(session) = self.sessions.get(&id) else { return };
         let flow = match &session.dialog {
             Some(dialog) => self.way_within(id, dialog, session.flow, session.flow),
             None => session.flow,
         };
         self.send_request(now, bye, flow, Some(id));
+    }
+
+    /// Our BYE was challenged: once more with this header, which proves whose it is; `None`: it is not to be proved, and the session
+    /// ends as it is.
+    pub fn bye_again(&mut self, now: Now, id: SessionId, proof: Option<(Name, String)>) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        match (session.next_bye.take(), proof) {
+            (Some(mut bye), Some((name, value))) => {
+                session.proved += 1;
+                bye.headers.push(name, value);
+                self.send_to_the_end(now.mono, id, bye);
+            }
+            (Some(_), None) => self.terminate_session(id, now),
+            (None, _) => {}
+        }
     }
 
     /// Section 9.1: same Request-URI, Via, From, To, Call-ID and number as the INVITE.

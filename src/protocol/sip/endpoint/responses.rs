@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::session::{Cancel, Phase, Repeat};
-use super::{Count, Endpoint, EventKind, Flow, Label, Machine, Seen, SentAck, SessionId, TxId, TxKey, Wake};
+use super::{
+    ByeChallenged, Count, Endpoint, EventKind, Flow, Label, Machine, Seen, SentAck, SessionId, TxId, TxKey, Wake,
+};
 use crate::clock::{Instant, Now};
 use crate::protocol::sip::address::Address;
 use crate::protocol::sip::body::session_description;
@@ -103,6 +105,7 @@ impl Endpoint {
             (true, 101..=199) => self.handle_progress(heard, session),
             (true, status) => self.handle_failure(heard, session, status),
             (false, 100..=199) => {}
+            (false, 401 | 407) if *method == Method::BYE => self.handle_bye_challenged(heard, session),
             (false, status) => self.handle_in_dialog_response(at, session, method, status),
         }
     }
@@ -133,6 +136,20 @@ impl Endpoint {
         self.explain(id, heard.at, Reason::of(h), retry_after_s(h));
         self.event(id, heard.at, EventKind::Failed { status: Some(status) });
         self.terminate_session(id, heard.at);
+    }
+
+    /// The session waits for `bye_again`.
+    fn handle_bye_challenged(&mut self, heard: &Heard<'_>, id: SessionId) {
+        let asked = self.transactions.get(&heard.tx).map(|tx| tx.flow);
+        let next = self.sessions.get_mut(&id).and_then(|session| {
+            session.next_bye = session.bye();
+            let uri = session.next_bye.as_ref()?.raw_uri.clone();
+            Some((uri, session.proved))
+        });
+        let (Some(asked), Some((uri, answered))) = (asked, next) else { return self.terminate_session(id, heard.at) };
+        let (response, source) = (heard.response.clone(), heard.flow.remote);
+        let challenged = ByeChallenged { response, asked, source, uri, answered };
+        self.event(id, heard.at, EventKind::ByeChallenged(Box::new(challenged)));
     }
 
     fn handle_in_dialog_response(&mut self, at: Now, session: SessionId, method: &Method, status: u16) {

@@ -11,9 +11,11 @@ use super::{Flow, TxId};
 use crate::clock::Instant;
 use crate::protocol::sip::dialog::Dialog;
 use crate::protocol::sip::header::{Headers, Name};
+use crate::protocol::sip::message::Request;
 use crate::protocol::sip::reason::Reason;
 use crate::protocol::sip::session_timer::TIMER;
 use crate::protocol::sip::timers::{GIVE_UP, T1, T2};
+use crate::protocol::sip::vocabulary::Method;
 
 #[derive(Debug)]
 pub(super) struct Session {
@@ -47,6 +49,10 @@ pub(super) struct Session {
     pub(super) referred: Option<Referred>,
     /// What our BYE or CANCEL says of its cause.
     pub(super) why: Option<Reason>,
+    /// Our BYE was challenged: the next one, as long as nobody has said whether it goes out.
+    pub(super) next_bye: Option<Request>,
+    /// BYEs that were proved.
+    pub(super) proved: u32,
 }
 
 impl Session {
@@ -70,12 +76,23 @@ impl Session {
             exchanges: 0,
             referred: None,
             why: None,
+            next_bye: None,
+            proved: 0,
         }
     }
 
     /// A change of ours is under way.
     pub(super) fn is_changing(&self) -> bool {
         self.owed_ack.is_some() || self.change.as_ref().is_some_and(Change::blocks)
+    }
+
+    /// The next BYE of ours; `None`: there is no dialog to end.
+    pub(super) fn bye(&mut self) -> Option<Request> {
+        let mut bye = self.dialog.as_mut()?.request(&Method::BYE);
+        if let Some(why) = &self.why {
+            bye.headers.push(Name::REASON, why.to_string());
+        }
+        Some(bye)
     }
 
     /// The dialog that a request with this tag of the peer's belongs to.

@@ -139,6 +139,7 @@ pub(super) fn kinds(side: &Side) -> Vec<&'static str> {
             EventKind::Answered { .. } => "answered",
             EventKind::CrossedAnswer => "crossed",
             EventKind::Challenged { .. } => "challenged",
+            EventKind::ByeChallenged(_) => "bye challenged",
             EventKind::Failed { .. } => "failed",
             EventKind::Reoffer { .. } => "reoffer",
             EventKind::Refer(_) => "refer",
