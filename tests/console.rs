@@ -52,8 +52,8 @@ fn set_up(console: &Console, browser: &Browser) {
 fn listen(console: &Console, browser: &Browser, language: &str) {
     console.visit(browser, "/calls?outcome=answered", &format!("calls-{language}"));
     browser.follow("#rows a");
-    browser.until("document.querySelector('#wave').dataset.ready");
-    browser.until("document.querySelector('[data-curves]').dataset.ready");
+    browser.until("document.querySelector('#wave')?.dataset.ready");
+    browser.until("document.querySelector('[data-curves]')?.dataset.ready");
     console.look(browser, &format!("call-{language}"));
     // Whoever stops before it has begun is told of no fault.
     browser.run("for (const _ of [1, 2]) document.querySelector('#play').click();");

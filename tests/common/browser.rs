@@ -103,7 +103,9 @@ impl Browser {
     /// Polls until the expression is true.
     pub(crate) fn until(&self, what: &str) {
         let deadline = Instant::now() + PATIENCE;
-        while self.run(&format!("return Boolean({what});")) != Value::Bool(true) {
+        // A page that is still coming has not all that is asked about.
+        let asked = format!("try {{ return Boolean({what}); }} catch (missing) {{ return false; }}");
+        while self.run(&asked) != Value::Bool(true) {
             assert!(Instant::now() < deadline, "never: {what} on {}\n{}\n{:?}", self.url(), self.text(), self.log());
             beat();
         }
