@@ -1,6 +1,6 @@
 //! The listener: threads that hear recordings once they are closed, a recording at a time each, far from the media threads.
 //!
-//! One second of a call costs them more than carrying it did, so there are as many of them as cores: they work when nobody else does.
+//! One second of a call costs them about as much as carrying it did, so there are as many of them as cores: they work when nobody else does.
 //!
 //! It hears the file, not the call: what it says can be computed again by anybody who has the recording and the facts. The file's
 //! right channel is mixed, so the times of prompts are left out of what is said of the agent ([`crate::cdr::scene`]).
