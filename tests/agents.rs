@@ -201,7 +201,7 @@ fn who_left_is_called_back() {
     let bye = agent.expect("BYE ", seconds(3));
     agent.send(&bye.response("200 OK", "back", agent.address(), None), bye.from);
     let made = row.text("calls.0.call").to_owned();
-    let made = until("the call's record", seconds(10), || {
+    let made = until("the call's record", seconds(30), || {
         let record = one_call(&gateway, &made);
         (record.text("recording.status") == "ok").then_some(record)
     });
@@ -249,7 +249,7 @@ fn agents_call_each_other() {
     nine.expect("SIP/2.0 200", seconds(3));
     let bye = eight.expect("BYE ", seconds(3));
     eight.send(&bye.response("200 OK", "eight", eight.address(), None), bye.from);
-    let record = until("the call's record", seconds(10), || {
+    let record = until("the call's record", seconds(30), || {
         let record = calls_of(&gateway, "internal").into_iter().next()?;
         (record.text("recording.status") == "ok").then_some(record)
     });
@@ -307,7 +307,7 @@ fn an_agent_calls_a_number_outside() {
     called.expect("SIP/2.0 200", seconds(3));
     let bye = agent.expect("BYE ", seconds(3));
     agent.send(&bye.response("200 OK", "agent", agent.address(), None), bye.from);
-    let record = until("the call's record", seconds(10), || {
+    let record = until("the call's record", seconds(30), || {
         let record = calls_of(&gateway, "outbound").into_iter().next()?;
         (record.text("recording.status") == "ok").then_some(record)
     });

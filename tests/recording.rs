@@ -146,7 +146,7 @@ fn who_spoke_and_for_how_long_is_what_was_played() {
     calling.finish();
     answering.finish();
 
-    let record = until("what the listener heard", seconds(10), || {
+    let record = until("what the listener heard", seconds(60), || {
         let record = gateway.record();
         (!record["listening"].is_null()).then_some(record)
     });
@@ -271,7 +271,7 @@ fn every_command_on_recordings_works_beside_the_server_and_without_it() {
     answering.finish();
     // What is heard in them is known too: then their rows are written.
     let sealed = |record: &Value| record["rule_pack"].is_string();
-    let records = until("all calls sealed", seconds(20), || {
+    let records = until("all calls sealed", seconds(60), || {
         Some(gateway.records(CALLS)).filter(|records| records.iter().all(sealed))
     });
 
@@ -497,7 +497,7 @@ fn words_of_a_recogniser(gateway: &Gateway, id: &str, token: &str) {
     };
     let head = r#"{"transcript": 1, "recogniser": "paraformer", "version": "2.0.4", "language": "zh-CN"}"#;
     let said = r#"{"channel": "agent", "from_ms": 3000, "to_ms": 4000, "text": "您好"}"#;
-    let taken = until("the machine to have listened", seconds(10), || {
+    let taken = until("the machine to have listened", seconds(60), || {
         let taken = take(id, &format!("{head}\n{said}\n"));
         (!taken.contains("is not closed yet")).then_some(taken)
     });
