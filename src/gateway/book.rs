@@ -9,7 +9,7 @@ use crate::call::leg::Callee;
 use crate::ids::{CallId, LegId, Side};
 use crate::media::Codec;
 use crate::media::negotiate::{Local, Peer};
-use crate::protocol::sip::endpoint::{Flow, Label, Seen, SessionId};
+use crate::protocol::sip::endpoint::{Flow, Label, MAX_FORWARDS, Seen, SessionId};
 use crate::quality::Heard;
 
 #[derive(Debug)]
@@ -128,6 +128,23 @@ pub(super) struct Said<'a> {
     pub(super) codec: &'a mut Option<Codec>,
     /// It holds us.
     pub(super) held: &'a mut bool,
+}
+
+impl CallerLeg {
+    /// Of whoever is called by us and stands as the caller; the agent sees the number.
+    pub(super) fn called(flow: Flow, number: String) -> CallerLeg {
+        CallerLeg {
+            session: None,
+            flow,
+            shown_number: Some(number),
+            peer: None,
+            codec: None,
+            media: None,
+            held: false,
+            max_forwards: MAX_FORWARDS,
+            acknowledged: true,
+        }
+    }
 }
 
 impl Entry {

@@ -22,7 +22,7 @@ use crate::dialplan::outbound::is_number;
 use crate::dialplan::reception::Standing;
 use crate::ids::{AgentNo, CallId, HotlineId, Side, TrunkName};
 use crate::media::Command;
-use crate::protocol::sip::endpoint::{MAX_FORWARDS, SessionId};
+use crate::protocol::sip::endpoint::SessionId;
 
 /// Whom to call, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,18 +127,7 @@ impl Gateway {
             made: Some(Made::CallsBack(CallsBack { entry, agent })),
         };
         let call = Call::calling_back(id, self.settings.run, now, plan, offer);
-        let caller = CallerLeg {
-            session: None,
-            flow,
-            // The agent sees who is called.
-            shown_number: Some(number),
-            peer: None,
-            codec: None,
-            media: None,
-            held: false,
-            max_forwards: MAX_FORWARDS,
-            acknowledged: true,
-        };
+        let caller = CallerLeg::called(flow, number);
         self.calls.insert(id, Entry::new(id, call, caller));
         self.calling_back.0.insert(id, Back { entry, by });
         if self.ledger_failing {

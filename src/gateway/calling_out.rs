@@ -29,7 +29,7 @@ use crate::dialplan::reception::Standing;
 use crate::ids::{AgentNo, CallId, Side, TrunkName};
 use crate::peer::lockout::{Deed, Lockout};
 use crate::peer::token::Token;
-use crate::protocol::sip::endpoint::{Flow, Label, MAX_FORWARDS, Seen, SessionId};
+use crate::protocol::sip::endpoint::{Flow, Label, Seen, SessionId};
 use crate::protocol::sip::message::Request;
 
 /// How agents reach numbers outside.
@@ -213,17 +213,7 @@ impl Gateway {
             made: Some(Made::ByAgent(AgentsCall::Outbound { agent: agent.clone(), quota_ms })),
         };
         let call = Call::outbound(id, self.settings.run, at, plan, offer);
-        let caller = CallerLeg {
-            session: None,
-            flow: way,
-            shown_number: Some(number),
-            peer: None,
-            codec: None,
-            media: None,
-            held: false,
-            max_forwards: MAX_FORWARDS,
-            acknowledged: true,
-        };
+        let caller = CallerLeg::called(way, number);
         self.calls.insert(id, Entry::new(id, call, caller));
         let attempt = crate::call::OUTBOUND_AGENT;
         if let Err(status) = self.seat(now, (id, attempt, agent), request, (session, &flow), false) {
