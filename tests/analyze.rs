@@ -5,15 +5,20 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
-use std::process::Command;
+use std::process;
 use std::time::{Duration, Instant};
 
 use common::capture::Capture;
-use common::impaired::{Impairment, Truth, frame, rtp, stream, write_pcap};
+use common::impaired::{Impairment, Packet, Truth, frame, rtp, stream, write_pcap};
 use common::voice::Voice;
 use common::{Bench, Sipp, seconds};
+use hotline::capture::analyze;
+use hotline::clock::{Now, Wall};
+use hotline::ids::{CallId, LegId, Random, Side};
+use hotline::media::{self, Bridge, Codec, Command, Remote};
+use hotline::quality::Heard;
 use serde_json::Value;
 
 /// By name: what is done to 60 s of packets.
@@ -39,7 +44,7 @@ fn cases() -> Vec<(&'static str, Impairment)> {
 }
 
 fn analyzed(file: &Path) -> Vec<Value> {
-    let output = Command::new(env!("CARGO_BIN_EXE_hotline")).args(["analyze", "--json"]).arg(file).output();
+    let output = process::Command::new(env!("CARGO_BIN_EXE_hotline")).args(["analyze", "--json"]).arg(file).output();
     let output = output.expect("the program runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).expect("UTF-8");
@@ -56,7 +61,7 @@ struct Row {
 }
 
 fn tshark(file: &Path, ports: impl IntoIterator<Item = u16>) -> BTreeMap<u32, Row> {
-    let mut command = Command::new("tshark");
+    let mut command = process::Command::new("tshark");
     command.args(["-q", "-z", "rtp,streams", "-r"]).arg(file);
     for port in ports {
         command.args(["-d", &format!("udp.port=={port},rtp")]);
@@ -145,6 +150,85 @@ fn against_tshark(name: &str, how: &Impairment, truth: &Truth, row: Row, line: &
     }
     near(name, &line["jitter_mean_ms"], row.mean_ms, 0.01);
     near(name, &line["jitter_max_ms"], row.max_ms, 0.01);
+}
+
+/// The same packets, at the same moments, once to the media of a call and once in a capture: every figure is the same, whatever the
+/// codec, the length of the packets, and what the network did to them.
+#[test]
+fn a_call_measures_what_its_capture_says() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("call.pcap");
+    for (codec, payload_type, packet_ms) in [(Codec::Pcma, 8, 20), (Codec::Pcmu, 0, 10), (Codec::G722, 9, 40)] {
+        // A capture takes another SSRC for another stream.
+        for (name, how) in cases().into_iter().filter(|(_, how)| how.other_ssrc_from.is_none()) {
+            let how = Impairment { payload_type: Some(payload_type), packet_ms: Some(packet_ms), ..how };
+            let (packets, truth) = stream(u64::from(packet_ms), 0xabcd_0000, 1_800, &how);
+            let frames: Vec<_> = packets.iter().map(|packet| (packet.at_ns, frame(4_000, &rtp(packet)))).collect();
+            write_pcap(&file, &frames);
+            let captured = analyze(std::fs::File::open(&file).expect("the capture")).expect("a capture");
+            let [stream] = &captured.streams[..] else { panic!("{name}: {} streams", captured.streams.len()) };
+            let heard = heard_live(&packets, codec);
+            let what = format!("{name}, {} of {packet_ms} ms", heard.codec);
+            assert_eq!((heard.measured.packets, heard.measured.lost), (truth[0].packets, truth[0].lost), "{what}");
+            assert_eq!(Some(&heard.codec), stream.codec.as_ref(), "{what}");
+            assert_eq!(heard.measured, stream.measured, "{what}");
+        }
+    }
+}
+
+/// What the media of a call says at its end of the caller who sent these packets.
+fn heard_live(packets: &[Packet], codec: Codec) -> Heard {
+    let (call, caller, agent) = (CallId(uuid::Uuid::from_u128(1)), LegId(1), LegId(2));
+    let phone = |leg: LegId| SocketAddr::from(([10, 0, 0, leg.0 as u8], 4_000));
+    let at = |ns: u64| {
+        Now { mono: hotline::clock::Instant::from_millis(5_000), wall: Wall::from_micros(1_767_225_600_000_000) }
+            .after(Duration::from_nanos(ns))
+    };
+    let mut bridge = Bridge::new(call, Random::from_number(7));
+    for (leg, side) in [(caller, Side::Caller), (agent, Side::Agent)] {
+        bridge.handle(at(0), Command::Open { call, leg, side, local: phone(leg) });
+        let remote = Remote {
+            rtp: phone(leg),
+            allowed: vec![phone(leg).ip()],
+            codec,
+            payload_type: packets[0].payload_type,
+            srtp: None,
+            packet_ms: None,
+            comfort_noise: Some(13),
+            telephone_event: None,
+            send: true,
+            receive: true,
+        };
+        bridge.handle(at(0), Command::Remote { leg, remote });
+    }
+    bridge.handle(at(0), Command::Bridge { call, caller, agent, connected: at(0), record: true });
+    for packet in packets {
+        fire(&mut bridge, at(packet.at_ns), at(0));
+        bridge.handle_rtp(at(packet.at_ns), caller, phone(caller), at(packet.at_ns), &rtp(packet));
+        drain(&mut bridge);
+    }
+    let end = at(packets[packets.len() - 1].at_ns + 1_000_000);
+    bridge.handle(end, Command::CloseCall { call, ended: end });
+    let mut events = std::iter::from_fn(|| bridge.poll_event());
+    let measured = events.find_map(|event| match event {
+        media::Event::Measured { leg, heard, .. } if leg == caller => Some(*heard),
+        _ => None,
+    });
+    measured.expect("what was heard of the caller")
+}
+
+/// Lets the timers fire that are due until then.
+fn fire(bridge: &mut Bridge, until: Now, zero: Now) {
+    while let Some((due, _)) = bridge.poll_timeout().filter(|(due, _)| *due <= until.mono) {
+        bridge.handle_timeout(zero.after(due.since(zero.mono)));
+        drain(bridge);
+    }
+}
+
+fn drain(bridge: &mut Bridge) {
+    while bridge.poll_transmit().is_some() {}
+    while bridge.poll_event().is_some() {}
+    while bridge.poll_recorded().is_some() {}
 }
 
 /// What the gateway measured while the call was live is what its capture says afterwards. The caller's phone is a bad one:

@@ -14,9 +14,13 @@ pub(crate) struct Packet {
     pub(crate) octets: usize,
 }
 
-/// What was done to a stream; all else is as sent: 20 ms of G.711, one packet after the other.
+/// What was done to a stream; all else is as sent: one packet after the other.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Impairment {
+    /// Of its sound, whose RTP clock is 8 kHz and which has 8 octets a millisecond; `None`: PCMA.
+    pub(crate) payload_type: Option<u8>,
+    /// `None`: 20.
+    pub(crate) packet_ms: Option<u32>,
     /// Each packet is lost with this chance.
     pub(crate) loss: f64,
     /// Chances to enter and to leave a state in which half of the packets are lost.
@@ -77,6 +81,8 @@ impl Dice {
 /// A stream of `count` packets, as it arrives, and what is true of it. The first and the last of an SSRC are never lost.
 pub(crate) fn stream(seed: u64, ssrc: u32, count: u64, how: &Impairment) -> (Vec<Packet>, Vec<Truth>) {
     let mut dice = Dice(seed);
+    let packet_ms = how.packet_ms.unwrap_or(20);
+    let units = 8 * packet_ms;
     let (mut arrived, mut truths) = (Vec::new(), vec![Truth { ssrc, ..Truth::default() }]);
     let (mut bad, mut run, mut last_at, mut wait_until) = (false, 0, 0_u64, 0_f64);
     let (mut clock, mut spoke) = (0_u64, 0);
@@ -88,16 +94,16 @@ pub(crate) fn stream(seed: u64, ssrc: u32, count: u64, how: &Impairment) -> (Vec
         let edge = n == 0 || n + 1 == count || how.other_ssrc_from.is_some_and(|from| n + 1 == from || n == from);
         let noise = how.silence && spoke == 100;
         let marker = n == 0 || how.silence && spoke == 0;
-        let sent_ns = (clock as f64 * 20e6 / (1.0 + how.drift_ppm / 1e6)) as u64;
+        let sent_ns = (clock as f64 * f64::from(packet_ms) * 1e6 / (1.0 + how.drift_ppm / 1e6)) as u64;
         let cut = if how.time_cut_at.is_some_and(|at| n >= at) { 3_600 * 8_000 } else { 0 };
         let packet = Packet {
             at_ns: 0,
-            payload_type: if noise { 13 } else { 8 },
+            payload_type: if noise { 13 } else { how.payload_type.unwrap_or(8) },
             marker,
             sequence: (n as u16).wrapping_add(how.first_sequence).wrapping_add(if changed { 7_777 } else { 0 }),
-            timestamp: (clock as u32).wrapping_mul(160).wrapping_add(how.first_timestamp).wrapping_add(cut),
+            timestamp: (clock as u32).wrapping_mul(units).wrapping_add(how.first_timestamp).wrapping_add(cut),
             ssrc: ssrc + u32::from(changed),
-            octets: if noise { 1 } else { 160 },
+            octets: if noise { 1 } else { units as usize },
         };
         (clock, spoke) = if noise { (clock + 50, 0) } else { (clock + 1, spoke + 1) };
         if let Some((enter, leave)) = how.bursty {
