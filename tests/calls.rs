@@ -642,3 +642,17 @@ fn a_port_that_cannot_be_opened_for_a_call_that_is_over_is_not_tried_again() {
     assert!(world.run_to_rest());
     assert!(world.gateway.is_idle(), "{} ports are used", world.gateway.ports_used());
 }
+
+/// Under load all agents were "rung" within one instant, each in vain, and the caller was told to be busy.
+#[test]
+fn without_a_port_for_a_phone_nobody_else_is_bothered() {
+    let mut world = world([]);
+    world.call(NUMBER, patience(60.0, None));
+    assert!(world.step(), "the INVITE arrives, and the caller's port is ordered");
+    world.troubles.unbound_permille = 1_000;
+    let (world, record) = one(world);
+    assert_eq!(ring_ends(&world), [(1, Some(RingResult::Fault))]);
+    assert_eq!(record.reason, Some(hotline::call::reason::Reason::Fault));
+    let refused = world.wire_log.iter().filter(|(_, _, line)| line.starts_with("SIP/2.0 503")).count();
+    assert_eq!(refused, 1, "the carrier may take the call elsewhere");
+}

@@ -275,7 +275,7 @@ impl Call {
         match input {
             Input::AgentReady { attempt } if hunting.is_current(attempt) => self.invite(hunting, attempt, now),
             Input::AgentNotReady { attempt } if hunting.is_current(attempt) => {
-                self.attempt_failed(hunting, attempt, now, at, (RingResult::Fault, None), agents)
+                self.no_port(hunting, attempt, now, at, agents)
             }
             Input::Sent(Sent::Invite { attempt }) if hunting.is_current(attempt) => {
                 // The same call sent once more (a longer session timer, another transport, a digest answer, the trunk's next
@@ -448,6 +448,16 @@ impl Call {
     ) -> State {
         self.release(&mut hunting, number, at, how);
         self.hunt_on(hunting, now, at, agents)
+    }
+
+    /// There is no port for this phone, and there would be none for another one: nobody else is bothered in vain. A caller in a queue
+    /// waits on until somebody may be rung again.
+    fn no_port(&mut self, mut hunting: Hunting, number: u32, now: Instant, at: Now, agents: &mut Agents) -> State {
+        let hotline = Arc::clone(&self.hotline);
+        if let Some(plan) = hunting.place.agents(&hotline) {
+            hunting.tried.extend(plan.numbers.iter().cloned());
+        }
+        self.attempt_failed(hunting, number, now, at, (RingResult::Fault, None), agents)
     }
 
     /// The next agents' turn comes when no phone rings any more.

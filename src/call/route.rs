@@ -183,6 +183,8 @@ impl Call {
             return self.leave(route, now, at, reason, EndedBy::Gateway);
         }
         let status = match reason {
+            // The carrier may take the call elsewhere.
+            Reason::Fault => return self.reject(reason, 503, Some(10)),
             _ if self.is_hotlines() => status,
             // The caller is a colleague and may know why.
             Reason::AgentsBusy => 486,

@@ -121,7 +121,7 @@ impl Gateway {
         (plan, made): (Arc<Hotline>, Option<AgentsCall>),
     ) {
         let (peer, refusal) = self.media_of(&flow, request);
-        if let Some(why) = self.refusal().or(refusal) {
+        if let Some(why) = self.refusal(now).or(refusal) {
             return self.endpoint.reject(now, session, why.status, why.retry_after_s);
         }
         self.leash_phone(session, &flow);

@@ -98,7 +98,7 @@ impl Gateway {
             return Err(NotCalled::Abroad);
         }
         let (plan, own_number) = (Arc::clone(plan), plan.numbers.first().cloned());
-        if self.refusal().is_some() {
+        if self.refusal(now).is_some() {
             return Err(NotCalled::Overloaded);
         }
         if self.agents.state(&agent) != Some(&State::Available) {

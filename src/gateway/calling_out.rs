@@ -163,7 +163,7 @@ impl Gateway {
             tracing::info!(%agent, hotline = %plan.id, "a call outside is refused: this month's minutes are used up");
             return Err(of_phone(403));
         }
-        if let Some(refusal) = self.refusal() {
+        if let Some(refusal) = self.refusal(now) {
             return Err(of_phone(refusal.status));
         }
         if self.agents.state(agent) != Some(&State::Available) {

@@ -133,7 +133,7 @@ impl Gateway {
         };
         tracing::info!(call = %id, hotline = %hotline.id, trunk = %offer.trunk, "call offered");
         tracing::debug!(%id, caller = %caller.number.kept, "caller");
-        let call = match self.refusal().or(refusal).or_else(|| self.admit(now, line, id)) {
+        let call = match self.refusal(now).or(refusal).or_else(|| self.admit(now, line, id)) {
             Some(why) => Call::refused(id, self.settings.run, at, hotline, offer, why),
             None => Call::new(id, self.settings.run, at, hotline, offer),
         };
@@ -184,10 +184,12 @@ impl Gateway {
         id
     }
 
-    pub(super) fn refusal(&self) -> Option<Refusal> {
+    pub(super) fn refusal(&self, now: Now) -> Option<Refusal> {
         let reason = match () {
             () if self.draining => Reason::Draining,
             () if self.ledger_full || self.calls.len() >= limits::CALLS => Reason::Overloaded,
+            // One pair for whoever calls and one for whoever is rung: a call without the second would reach nobody.
+            () if !self.ports.has_room(2, now.mono) => Reason::Overloaded,
             () => return None,
         };
         Some(Refusal { reason, status: 503, retry_after_s: Some(10) })

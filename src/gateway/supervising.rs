@@ -103,7 +103,7 @@ impl Gateway {
         if self.agents.state(by) != Some(&State::Available) {
             return Err(486);
         }
-        if let Some(refusal) = self.refusal() {
+        if let Some(refusal) = self.refusal(now) {
             return Err(refusal.status);
         }
         let entry = self.calls.get_mut(&call).ok_or(480u16)?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::call::fact::What;
+use crate::call::reason::Reason;
 use crate::clock::Wall;
 use crate::dialplan::plan::{
     Answer, Cadence, Cascade, Does, Duty, Greeting, Hotline, Next, Prompt, Ringback, Step, StepNo, Strategy,
@@ -347,6 +348,23 @@ fn a_draining_switch_tells_those_who_ask() {
     for (method, seq) in [("OPTIONS", 1), ("INVITE", 2)] {
         let sent = switch.tell(TRUNK, &theirs(method, seq, "", ""));
         assert!(matches!(sent.last(), Some(Message::Response(r)) if r.status == 503), "{method} {sent:?}");
+    }
+}
+
+/// One pair of ports is the caller's, the other that of the phone that is rung.
+#[test]
+fn a_call_without_ports_for_both_legs_is_refused_before_a_phone_rings() {
+    for (last, status) in [(20_003, 100), (20_001, 503)] {
+        let mut switch = Switch::with(Settings { rtp_ports: 20_000..=last, ..settings() }, plans());
+        let sent = switch.tell(TRUNK, &theirs("INVITE", 1, "", SDP));
+        let answer = sent.iter().rev().find_map(|m| match m {
+            Message::Response(r) => Some((r.status, r.headers.text(&Name::RETRY_AFTER).is_some())),
+            Message::Request(_) => None,
+        });
+        assert_eq!(answer, Some((status, status == 503)), "ports to {last}");
+        assert_eq!(requests(sent).is_empty(), status == 503, "ports to {last}");
+        let overloaded = |w: &What| matches!(w, What::Ended { reason: Reason::Overloaded, .. });
+        assert_eq!(switch.facts(overloaded) == 1, status == 503, "ports to {last}");
     }
 }
 

@@ -41,6 +41,12 @@ impl Ports {
         Some(port)
     }
 
+    /// Whether so many pairs can be taken now.
+    pub fn has_room(&self, pairs: usize, now: Instant) -> bool {
+        let rested = self.resting.iter().take_while(|(freed, _)| now.since(*freed) >= SHORT_QUARANTINE);
+        self.ready.len() + rested.take(pairs).count() >= pairs
+    }
+
     /// Gives a pair back; one that is not in use is left alone.
     pub fn free(&mut self, port: u16, now: Instant) {
         if self.used.remove(&port) {
@@ -91,7 +97,9 @@ mod tests {
         ports.free(first, s(0));
         let second = ports.take(s(1)).unwrap();
         assert_ne!(first, second);
+        assert!(!ports.has_room(1, s(1)));
         assert_eq!(ports.take(s(1)), None);
+        assert!(ports.has_room(1, s(2)) && !ports.has_room(2, s(2)));
         assert_eq!(ports.take(s(2)), Some(first), "the range would run dry");
         ports.free(second, s(3));
         ports.free(first, s(4));
