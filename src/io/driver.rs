@@ -212,6 +212,7 @@ impl Driver {
         while let Some(output) = self.gateway.poll_output() {
             self.carry_out(output);
         }
+        self.wires.media.wake();
     }
 
     /// Whether agents may register can change with the configuration.
@@ -228,7 +229,7 @@ impl Driver {
     fn carry_out(&mut self, output: Output) {
         match output {
             Output::Transmit(transmit) => self.transmit(&transmit),
-            Output::Media(command) => self.wires.media.order(command),
+            Output::Media(command) => self.wires.media.queue(command),
             Output::Record { call, path } => {
                 self.wires.recorder.begin(call, self.wires.data_directory.join(path));
             }

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -34,6 +34,8 @@ pub struct MediaThreads {
 struct Thread {
     /// `None` once it is told to end.
     orders: Option<Sender<Command>>,
+    /// There are orders that it was not woken for.
+    waiting: AtomicBool,
     wake: Arc<EventFd>,
     counters: Arc<Counters>,
     thread: Option<JoinHandle<()>>,
@@ -88,14 +90,25 @@ impl MediaThreads {
         Ok(MediaThreads { threads: threads?, routes: Mutex::default() })
     }
 
-    /// Gives an order to the thread of its call. Never blocks for long; an order for an unknown leg is dropped.
+    /// Gives an order to the thread of its call, at once. Never blocks for long; an order for an unknown leg is dropped.
     pub fn order(&self, command: Command) {
+        self.queue(command);
+        self.wake();
+    }
+
+    /// The same, for the next [`MediaThreads::wake`]: whoever has several orders wakes the threads once, not before each is written.
+    pub fn queue(&self, command: Command) {
         let call = self.routes.lock().unwrap_or_else(PoisonError::into_inner).route(&command);
         if let Some(call) = call {
             // The low half of a UUIDv7 is random.
             let number = call.0.as_u128() as u64 % self.threads.len() as u64;
-            self.threads[number as usize].order(command);
+            self.threads[number as usize].queue(command);
         }
+    }
+
+    /// Every thread that has orders looks at them.
+    pub fn wake(&self) {
+        self.threads.iter().filter(|thread| thread.waiting.swap(false, Ordering::AcqRel)).for_each(Thread::wake);
     }
 
     pub fn totals(&self) -> Totals {
@@ -142,15 +155,15 @@ impl Thread {
                 tracing::error!(%error, "a media thread ended");
             }
         })?;
-        Ok(Thread { orders: Some(orders), wake, counters, thread: Some(thread) })
+        Ok(Thread { orders: Some(orders), waiting: AtomicBool::new(false), wake, counters, thread: Some(thread) })
     }
 
-    fn order(&self, command: Command) {
+    fn queue(&self, command: Command) {
         let sent = self.orders.as_ref().is_some_and(|orders| orders.send(command).is_ok());
         if !sent {
             tracing::error!("an order for a media thread that has ended");
         }
-        self.wake();
+        self.waiting.store(true, Ordering::Release);
     }
 
     fn wake(&self) {

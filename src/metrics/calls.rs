@@ -1,7 +1,7 @@
 //! Call metrics: a fold over the stream of facts of this run. Figures are those of the call record, computed by its
 //! fold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::counters::Direction;
@@ -16,7 +16,7 @@ use crate::clock::{Instant, Stamp};
 use crate::ids::{AgentNo, CallId, HotlineId, Side};
 use crate::protocol::rtp::Received;
 use crate::quality::Heard;
-use crate::rules::{Case, Pack, Watches};
+use crate::rules::{Case, Pack, Rule, Watches};
 
 /// Ended calls that wait for their measurements: a second's worth at 1,000 calls a second, and most have none to wait for.
 const UNRATED: usize = 1_000;
@@ -39,7 +39,7 @@ pub struct CallMetrics {
     unsealed: BTreeMap<CallId, Box<Case>>,
     pack: Arc<Pack>,
     /// The rules that have series.
-    counted: BTreeSet<String>,
+    counted: Vec<Rule>,
     /// What is about to be broken.
     watches: Watches,
     /// Ended calls whose measurements are not both there: the oldest give way.
@@ -62,7 +62,7 @@ impl CallMetrics {
             whole,
             live,
             unsealed,
-            counted: pack.distinct().map(|rule| rule.id.clone()).collect(),
+            counted: pack.distinct().cloned().collect(),
             pack,
             watches: Watches::default(),
             unrated,
@@ -165,8 +165,11 @@ impl CallMetrics {
     }
 
     fn count_verdicts(&self, case: &Case) {
-        for (rule, judged) in case.judged(&self.pack).iter().filter(|(rule, _)| self.counted.contains(&rule.id)) {
-            self.families.add(Id::RuleChecks, &[&rule.id, judged.finding.word()], 1);
+        let record = case.fold().record();
+        for rule in &self.counted {
+            if let Some(judged) = case.judged_of(&record, &self.pack, rule) {
+                self.families.add(Id::RuleChecks, &[&rule.id, judged.finding.word()], 1);
+            }
         }
     }
 
