@@ -162,7 +162,9 @@ fn fold_fact(db: &Connection, open: &mut BTreeMap<CallId, Case>, fact: &Fact) ->
         case.push(fact);
         return Ok(());
     }
-    let case = match case_of(db, fact.call)? {
+    // Of a call whose first fact this is nothing can be on the disk but what is given again with it.
+    let before = if fact.n == 0 { None } else { case_of(db, fact.call)? };
+    let case = match before {
         Some(mut case) => {
             case.push(fact);
             case
