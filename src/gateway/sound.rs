@@ -158,6 +158,7 @@ impl Gateway {
     fn bind_failed(&mut self, now: Now, call: CallId, leg: LegId, error: &str) {
         let Some(PortLink { role, port, .. }) = self.by_leg.remove(&leg) else { return };
         self.ports.free(port, now.mono);
+        self.ports.scatter(&mut self.random);
         tracing::warn!(%call, %error, "an RTP port could not be opened");
         let Some(old) = self.calls.get_mut(&call).and_then(|e| e.media_mut(&role)).cloned() else { return };
         let again =

@@ -47,6 +47,13 @@ impl Ports {
         self.ready.len() + rested.take(pairs).count() >= pairs
     }
 
+    /// The next pair is one from elsewhere in the range: where one is taken by another program, so are mostly its neighbours.
+    pub fn scatter(&mut self, random: &mut Random) {
+        if let Ok(ready @ 1..) = u32::try_from(self.ready.len()) {
+            self.ready.rotate_left(random.below(ready) as usize);
+        }
+    }
+
     /// Gives a pair back; one that is not in use is left alone.
     pub fn free(&mut self, port: u16, now: Instant) {
         if self.used.remove(&port) {
@@ -104,6 +111,20 @@ mod tests {
         ports.free(second, s(3));
         ports.free(first, s(4));
         assert_eq!(ports.take(s(40)), Some(second), "longest at rest");
+    }
+
+    #[test]
+    fn after_a_scatter_the_next_pair_is_no_neighbour_and_none_is_lost() {
+        let mut random = Random::from_number(1);
+        let mut ports = Ports::new(20_000..=29_999, &mut random);
+        let first = ports.take(s(0)).unwrap();
+        ports.scatter(&mut random);
+        let second = ports.take(s(0)).unwrap();
+        assert!(first.abs_diff(second) > 100, "{first} and {second}");
+        let rest: BTreeSet<u16> = std::iter::from_fn(|| ports.take(s(0))).collect();
+        assert_eq!(rest.len(), 4_998);
+        ports.scatter(&mut random);
+        assert_eq!(ports.take(s(0)), None);
     }
 
     #[test]
