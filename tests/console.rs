@@ -50,6 +50,7 @@ fn set_up(console: &Console, browser: &Browser) {
 
 /// The newest call that was answered: its page, drawn, played, and moved to its middle.
 fn listen(console: &Console, browser: &Browser, language: &str) {
+    console.visit(browser, "/calls/apart?kind=internal", &format!("calls-apart-{language}"));
     console.visit(browser, "/calls?outcome=answered", &format!("calls-{language}"));
     browser.follow("#rows a");
     browser.until("document.querySelector('#wave')?.dataset.ready");

@@ -87,6 +87,21 @@ impl Reader {
         self.records(&sql, &[&since, &i64::try_from(limit).unwrap_or(i64::MAX)])
     }
 
+    /// Ended calls of another kind than the offered ones, newest first: those that come after `after`.
+    pub fn apart_page(&self, kind: CallKind, after: Option<Place>, limit: usize) -> Result<Page, StoreError> {
+        let sql = of("call_apart", COLUMNS)
+            + " WHERE call.kind = ?1 AND call.ended_wall_us IS NOT NULL
+                AND (?2 IS NULL OR (call.offered_wall_us, call.id) < (?2, ?3))
+                ORDER BY call.offered_wall_us DESC, call.id DESC LIMIT ?4";
+        let (at, id) = (after.map(|place| place.offered.as_micros()), after.map(|place| sqlite::id(place.call)));
+        let more = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+        let mut records = self.records(&sql, &[&kind.word(), &at, &id, &more])?;
+        let is_more = records.len() > limit;
+        records.truncate(limit);
+        let next = records.last().filter(|_| is_more).map(Place::of);
+        Ok(Page { records, next, looked_to: None })
+    }
+
     /// Of whatever kind.
     pub fn call(&self, call: CallId) -> Result<Option<Call>, StoreError> {
         // One transaction, so that record and facts are of the same moment.

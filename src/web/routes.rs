@@ -9,7 +9,9 @@ use axum::routing::{MethodFilter, MethodRouter, get as get_method, on};
 use super::desk::Desk;
 use super::door;
 use super::page::{Nav, Refusal};
-use super::pages::{account, admin, agent, callbacks, calls, home, live, login, notes, one_call, qa, reports, sound};
+use super::pages::{
+    account, admin, agent, callbacks, calls, calls_apart, home, live, login, notes, one_call, qa, reports, sound,
+};
 use crate::store::people::Role::{Admin, Agent, Auditor, Lead, Operator, Qa};
 use crate::store::people::Roles;
 
@@ -110,6 +112,7 @@ fn calls_and_agents() -> Vec<Route> {
         get("/calls", Only(SEES_CALLS), calls::page).nav("nav-calls"),
         get("/calls.csv", Only(SEES_CALLS), calls::csv),
         post("/calls/views", Only(SEES_CALLS), calls::save),
+        get("/calls/apart", Only(SEES_CALLS), calls_apart::page),
         get("/calls/{id}", Only(SEES_CALLS), one_call::page),
         get("/calls/{id}/curves", Only(SEES_CALLS), one_call::curves),
         get("/calls/{id}/peaks", Only(HEARS), sound::peaks),

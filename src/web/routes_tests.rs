@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::{Who, router, table};
-use crate::call::fact::{CALLER, CallbackRule, Fact, Signal, What};
+use crate::call::fact::{AgentsCall, CALLER, CallbackRule, Fact, Signal, What};
+use crate::call::leg::Callee;
 use crate::call::presence::{Order, Refused, Shown};
 use crate::call::privacy::NotPaused;
 use crate::call::reason::{EndedBy, Reason};
@@ -370,6 +371,46 @@ async fn what_a_caller_sends_is_text_and_nothing_else() {
     }
     let (_, _, page) = house.ask(request(&Method::GET, &format!("/calls/{id}"), Some(&secret), "")).await;
     assert!(page.contains("&#60;script&#62;alert(1)"), "{page}");
+}
+
+/// Agent 8's calls stand in their own list, by kind, a page at a time, and not in that of callers' calls.
+#[tokio::test]
+async fn calls_that_no_caller_began_have_a_list_of_their_own() {
+    let house = house(false);
+    house.add("lead", "lead", None);
+    house.add("qa", "qa", None);
+    let agents_call = |seed: u64, by: AgentsCall| {
+        let mut facts = Story::talking(seed).ended(9_000, Reason::CallerHungUp, EndedBy::Caller).facts();
+        let What::Offered(offered) = &mut facts[0].what else { panic!("no call") };
+        offered.by_agent = Some(by);
+        let subject = Subject { id: offered.caller, number: "13912345678".to_owned() };
+        let mut writer = Writer::open(house.directory.path(), SubjectKey::new([7; 32])).unwrap();
+        writer.append(&facts, &[subject]).unwrap();
+        facts[0].call
+    };
+    let to_colleague = agents_call(1, AgentsCall::Internal { agent: "8".into(), to: Callee::Agent("9".into()) });
+    let outside: Vec<CallId> =
+        (2..=52).map(|seed| agents_call(seed, AgentsCall::Outbound { agent: "8".into(), quota_ms: None })).collect();
+    let (lead, qa) = (house.session("lead"), house.session("qa"));
+    let get = async |path: &str, secret| house.ask(request(&Method::GET, path, Some(secret), "")).await.2;
+    let internal = get("/calls/apart?kind=internal", &lead).await;
+    assert!(internal.contains(&to_colleague.to_string()) && internal.contains(">9</td>"), "{internal}");
+    assert!(!outside.iter().any(|call| internal.contains(&call.to_string())), "{internal}");
+
+    let one = get(&format!("/calls/{to_colleague}"), &lead).await;
+    assert!(one.contains("8 → 9"), "{one}");
+
+    let first = get("/calls/apart", &lead).await;
+    assert!(first.contains("13912345678") && !get("/calls/apart", &qa).await.contains("13912345678"), "{first}");
+    let listed = |page: &str| outside.iter().filter(|call| page.contains(&format!("\"/calls/{call}\""))).count();
+    assert_eq!(listed(&first), 50);
+    let next = first.split("href=\"").find_map(|rest| rest.split('"').next().filter(|to| to.contains("after=")));
+    let next = next.expect("another page").replace("&#38;", "&");
+    let second = get(&next, &lead).await;
+    assert_eq!(listed(&second), 1, "{second}");
+    assert!(!second.contains("after="), "{second}");
+    let callers = get("/calls", &lead).await;
+    assert!(callers.contains("/calls/apart") && listed(&callers) == 0, "{callers}");
 }
 
 #[tokio::test]

@@ -159,7 +159,7 @@ fn moment(written: &str, zone: &TimeZone, is_end: bool) -> Result<Wall, Refusal>
 }
 
 /// `<microseconds>_<call>`.
-fn place(written: &str) -> Option<Place> {
+pub(super) fn place(written: &str) -> Option<Place> {
     let (offered, call) = written.split_once('_')?;
     Some(Place { offered: Wall::from_micros(offered.parse().ok()?), call: call.parse().ok()? })
 }

@@ -5,6 +5,7 @@ pub(super) mod admin;
 pub(super) mod agent;
 pub(super) mod callbacks;
 pub(super) mod calls;
+pub(super) mod calls_apart;
 pub(super) mod home;
 pub(super) mod live;
 pub(super) mod login;

@@ -6,6 +6,7 @@ use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 
 use super::calls::caller;
+use super::calls_apart;
 use super::notes::{self, Line};
 use crate::call::fact::{Fact, What};
 use crate::cdr::ladder::{Rung, rungs};
@@ -26,6 +27,8 @@ struct OneCall {
     p: Page,
     record: Record,
     org: String,
+    /// Of a call that no caller began.
+    apart: Option<String>,
     caller: String,
     broken: Vec<Judged>,
     open: Vec<Judged>,
@@ -94,6 +97,7 @@ pub(in crate::web) async fn page(asked: Asked, Path(id): Path<String>) -> Reply 
         org: org.map_or_else(|| call.record.hotline.to_string(), |(_, org)| org),
         hears: asked.may(HEARS),
         downloads: asked.may(DOWNLOADS),
+        apart: calls_apart::told(&p, &call.record, &caller),
         p,
         caller,
         ladder,
