@@ -127,8 +127,9 @@ impl Writer {
         }
         let mut appended = Appended::default();
         for fact in facts {
-            fold_fact(&work, &mut self.open, fact)?;
-            match sqlite::insert_fact(&work, fact)? {
+            let is_new = sqlite::insert_fact(&work, fact)?;
+            fold_fact(&work, &mut self.open, fact, is_new)?;
+            match is_new {
                 true => appended.written += 1,
                 false => appended.repeated += 1,
             }
@@ -156,22 +157,15 @@ impl Writer {
     }
 }
 
-/// Brings the fact's call up to this fact, from the disk if it is not in memory.
-fn fold_fact(db: &Connection, open: &mut BTreeMap<CallId, Case>, fact: &Fact) -> Result<(), StoreError> {
+/// Brings the fact's call up to this fact, which is on the disk by now; from there, if the call is not in memory.
+fn fold_fact(db: &Connection, open: &mut BTreeMap<CallId, Case>, fact: &Fact, is_new: bool) -> Result<(), StoreError> {
     if let Some(case) = open.get_mut(&fact.call) {
         case.push(fact);
         return Ok(());
     }
-    // Of a call whose first fact this is nothing can be on the disk but what is given again with it.
-    let before = if fact.n == 0 { None } else { case_of(db, fact.call)? };
-    let case = match before {
-        Some(mut case) => {
-            case.push(fact);
-            case
-        }
-        None => Case::begin(fact).ok_or(StoreError::NoBeginning(fact.call))?,
-    };
-    open.insert(fact.call, case);
+    // Nothing can be there beside a first fact that was not.
+    let case = if is_new && fact.n == 0 { Case::begin(fact) } else { case_of(db, fact.call)? };
+    open.insert(fact.call, case.ok_or(StoreError::NoBeginning(fact.call))?);
     Ok(())
 }
 
