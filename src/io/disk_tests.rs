@@ -92,6 +92,17 @@ fn a_recording_is_exact_and_renamed_when_it_is_closed() {
 }
 
 #[test]
+fn the_recorder_gives_way_while_it_keeps_up_and_not_when_it_is_behind() {
+    let given = |open| (1..=100_000).filter(|n| gives_way(*n, open)).collect::<Vec<usize>>();
+
+    assert_eq!(given(40), [16, 32, 48, 64, 80]);
+    // The orders of few calls are over before anybody has waited.
+    assert!(given(7).is_empty());
+    // 100,000 orders without a rest: most of them in one go.
+    assert_eq!(given(700).len(), 87);
+}
+
+#[test]
 fn lost_blocks_become_silence_in_their_place() {
     let mut bench = Bench::start(Disk);
     for n in [0, 1, 4] {

@@ -528,6 +528,7 @@ fn mend_sealed(file: &mut File, path: &Path, frames: u64, key: &DataKey) -> io::
     let mut hear = |samples: &[u8]| {
         hasher.update(samples);
         samples.chunks_exact(4).for_each(|frame| peaks.frame(frame_of(frame)));
+        super::priority::give_way();
     };
     let closed = sealed::close(file, key, (octets, FRAME_BYTES), vault::random()?, &mut hear);
     let closed = closed.map_err(io::Error::other)?;
@@ -619,6 +620,7 @@ fn hash(mut file: &mut (impl Read + Seek + ?Sized), mut frame: impl FnMut([i16; 
         for bytes in buffer[..filled].chunks_exact(4) {
             frame(frame_of(bytes));
         }
+        super::priority::give_way();
     }
     Ok(hex(hasher))
 }
